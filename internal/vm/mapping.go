@@ -1,0 +1,131 @@
+package vm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Perms are the access rights of a mapping as the second column of /proc/PID/maps shows them.
+type Perms uint8
+
+// The four letters of the column.
+const (
+	Read Perms = 1 << iota
+	Write
+	Exec
+	Shared // 's'; absent it is 'p', private
+)
+
+// ProtPerms converts the prot argument of mmap(2) or mprotect(2); sharing is not part of it.
+func ProtPerms(prot uint64) Perms { return Perms(prot & 7) }
+
+// String returns the column of /proc/PID/maps, "rw-p" for one.
+func (p Perms) String() string {
+	b := [4]byte{'-', '-', '-', 'p'}
+	if p&Read != 0 {
+		b[0] = 'r'
+	}
+	if p&Write != 0 {
+		b[1] = 'w'
+	}
+	if p&Exec != 0 {
+		b[2] = 'x'
+	}
+	if p&Shared != 0 {
+		b[3] = 's'
+	}
+	return string(b[:])
+}
+
+// ParsePerms reads the column of /proc/PID/maps.
+func ParsePerms(s string) (Perms, error) {
+	if len(s) != 4 {
+		return 0, fmt.Errorf("permissions %q: want four letters", s)
+	}
+	var p Perms
+	for i, want := range "rwxs" {
+		switch {
+		case rune(s[i]) == want:
+			p |= 1 << i
+		case s[i] == '-' && i < 3, s[i] == 'p' && i == 3:
+		default:
+			return 0, fmt.Errorf("permissions %q: letter %d unknown", s, i+1)
+		}
+	}
+	return p, nil
+}
+
+// Dev is a device number as /proc/PID/maps shows it (which is not stat's on btrfs and overlayfs).
+type Dev struct {
+	Major, Minor uint32
+}
+
+// String returns "fe:00".
+func (d Dev) String() string { return fmt.Sprintf("%02x:%02x", d.Major, d.Minor) }
+
+// ParseDev reads "fe:00".
+func ParseDev(s string) (Dev, error) {
+	var d Dev
+	major, minor, ok := strings.Cut(s, ":")
+	if !ok {
+		return d, fmt.Errorf("device %q: no colon", s)
+	}
+	a, err := parseHex(major, 32)
+	if err != nil {
+		return d, fmt.Errorf("device %q: %w", s, err)
+	}
+	b, err := parseHex(minor, 32)
+	if err != nil {
+		return d, fmt.Errorf("device %q: %w", s, err)
+	}
+	return Dev{uint32(a), uint32(b)}, nil
+}
+
+// File is what backs a mapping: the device, inode and path columns of /proc/PID/maps. Path also holds
+// the kernel's own names ("[heap]", "[vdso]", "[anon:…]"); a plain anonymous mapping is the zero File.
+type File struct {
+	Dev   Dev
+	Inode uint64
+	Path  string
+}
+
+// Backed tells whether pages come from a file (shared anonymous memory and huge pages count: the kernel
+// keeps them in files of its own), so that the offset column advances with the address. For all other
+// mappings the kernel shows offset 0.
+func (f File) Backed() bool {
+	return f.Inode != 0 || f.Dev != Dev{} || strings.HasPrefix(f.Path, "/")
+}
+
+// Mapping is one row of /proc/PID/maps, or a piece of one.
+type Mapping struct {
+	Range
+	Perms  Perms
+	Offset uint64 // bytes into the file at Start; 0 where File is not Backed
+	File   File
+}
+
+// Slice returns the part of m that lies in r, its offset advanced accordingly.
+func (m Mapping) Slice(r Range) Mapping {
+	x := m.Intersect(r)
+	if m.File.Backed() {
+		m.Offset += x.Start - m.Start
+	}
+	m.Range = x
+	return m
+}
+
+// SameKind tells whether o continues or equals m but for addresses: permissions and file agree, and the
+// offsets agree where both are projected to the same address.
+func (m Mapping) SameKind(o Mapping) bool {
+	return m.Perms == o.Perms && m.File == o.File &&
+		(!m.File.Backed() || m.Offset-m.Start == o.Offset-o.Start)
+}
+
+// String formats m as a row of /proc/PID/maps with single spaces.
+func (m Mapping) String() string {
+	s := fmt.Sprintf("%v %v %08x %v %d", m.Range, m.Perms, m.Offset, m.File.Dev, m.File.Inode)
+	if m.File.Path != "" {
+		s += " " + m.File.Path
+	}
+	return s
+}
