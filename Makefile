@@ -1,0 +1,52 @@
+# vmblame: `make` lists the targets.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TIMEOUT ?= 40m
+FUZZ    ?= 30s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+
+.PHONY: help build demo test race bench fuzz lint testdata clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the static executable ./vmblame
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vmblame ./cmd/vmblame
+
+demo: build ## build vmblame and show what it does on a real program
+	@.ci/demo
+
+testdata: ## build the programs that the tests trace
+	@$(MAKE) --no-print-directory -s -C testdata
+
+test: testdata ## run all tests
+	$(GO) test -timeout $(TIMEOUT) ./...
+
+race: testdata ## run all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) ./...
+
+bench: build ## compare with a bare ptrace loop and with strace
+	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame
+
+fuzz: ## run every fuzz target for FUZZ=30s
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p; \
+	  done; \
+	done
+
+lint: ## gofmt, go vet and staticcheck
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+	  if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+clean: ## remove what the targets above made
+	rm -f vmblame vmblame.*.jsonl vmblame.*.jsonl.zst
+	@$(MAKE) --no-print-directory -s -C testdata clean
