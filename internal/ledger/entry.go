@@ -1,41 +1,10 @@
 package ledger
 
-import "github.com/vmblame/vmblame/internal/vm"
+import (
+	"fmt"
 
-// Cause says why an Origin names no event.
-type Cause uint8
-
-// The causes, and the words the event log uses for them (Cause.String).
-const (
-	FromEvent    Cause = iota // an event made the pages be mapped here; Origin.Event says which
-	BeforeAttach              // "before attach": they were there when the recording began
-	Kernel                    // "kernel": made by exec, Origin.Exec says by which
-	Drift                     // "drift": they appeared without a traced call
-	StackGrowth               // "stack growth": the kernel grew a stack into them
+	"github.com/vmblame/vmblame/internal/vm"
 )
-
-// String returns the word the event log uses, "" for FromEvent.
-func (c Cause) String() string {
-	switch c {
-	case BeforeAttach:
-		return "before attach"
-	case Kernel:
-		return "kernel"
-	case Drift:
-		return "drift"
-	case StackGrowth:
-		return "stack growth"
-	}
-	return ""
-}
-
-// Origin says what made a page be mapped at its present address. The zero Origin is no origin.
-// Event numbers are the caller's: the ledger only carries and compares them.
-type Origin struct {
-	Event uint64 // number of the event, 0 where Cause is not FromEvent
-	Exec  uint64 // with Kernel: number of the execve event, 0 at launch
-	Cause Cause
-}
 
 // Moved says from where mremap(2) brought a piece.
 type Moved struct {
@@ -44,7 +13,7 @@ type Moved struct {
 }
 
 // Entry is a piece of one mapping with one origin. Neighbours of equal attributes and origin may stand
-// as one entry or as several; entries of different origins are never one.
+// as one entry or as several; entries of different origins are never one. (A [Ledger] keeps them as one.)
 type Entry struct {
 	vm.Mapping
 	Origin Origin
@@ -53,9 +22,56 @@ type Entry struct {
 	Moved *Moved
 }
 
-// Change is one step of what an operation did: in Range, Was became Now. nil means not mapped.
-// Was and Now cover exactly Range when they are not nil. The caller must not write through them.
-type Change struct {
-	vm.Range
-	Was, Now *Entry
+// Cut returns the part of e that lies in r, its file offset and the address it was moved from advanced
+// accordingly. r must overlap e.
+func (e Entry) Cut(r vm.Range) Entry {
+	m := e.Slice(r)
+	if skip := m.Start - e.Start; skip != 0 && e.Moved != nil {
+		e.Moved = &Moved{e.Moved.Start + skip, e.Moved.Origin}
+	}
+	e.Mapping = m
+	return e
 }
+
+// Same tells whether o equals or continues e but for addresses: permissions, file and origin agree, and
+// so do file offset and address moved from where both are projected to the same address.
+func (e *Entry) Same(o *Entry) bool {
+	if e.Origin != o.Origin || !e.SameKind(o.Mapping) {
+		return false
+	}
+	if e.Moved == nil || o.Moved == nil {
+		return e.Moved == o.Moved
+	}
+	return e.Moved.Origin == o.Moved.Origin && e.Moved.Start-e.Start == o.Moved.Start-o.Start
+}
+
+// String describes e for messages: its row of /proc/PID/maps, its origin, and where it was moved from.
+func (e Entry) String() string {
+	s := fmt.Sprintf("%v, %v", e.Mapping, e.Origin)
+	if e.Moved != nil {
+		s += fmt.Sprintf(", moved from %x, %v", e.Moved.Start, e.Moved.Origin)
+	}
+	return s
+}
+
+// cut is Cut for the entries of a tree, which are shared and never written to: the whole of e is e itself.
+func (e *Entry) cut(r vm.Range) *Entry {
+	if r.Covers(e.Range) {
+		return e
+	}
+	c := e.Cut(r)
+	return &c
+}
+
+// after returns what stands in at when it continues e: the same permissions and file, the offset
+// advanced, brought there by o. at must start where e ends.
+func (e *Entry) after(at vm.Range, o Origin) Entry {
+	n := Entry{Mapping: vm.Mapping{Range: at, Perms: e.Perms, File: e.File}, Origin: o}
+	if e.File.Backed() {
+		n.Offset = e.Offset + e.Len()
+	}
+	return n
+}
+
+// joins tells whether o begins where e ends and is the same but for that.
+func (e *Entry) joins(o *Entry) bool { return e.End == o.Start && e.Same(o) }

@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Change is one step of what an operation did: in Range, Was became Now. nil means not mapped.
+// Was and Now cover exactly Range when they are not nil. The caller must not write through them: a ledger
+// and its clones may hold the same entries.
+type Change struct {
+	vm.Range
+	Was, Now *Entry
+}
+
+// Remove unmaps r, as munmap(2) does, and appends what it changed to dst: one change for each former
+// mapping, none for holes. r is made of whole pages, here and in the methods below.
+func (l *Ledger) Remove(r vm.Range, dst []Change) []Change {
+	if r.Empty() {
+		return dst
+	}
+	old := l.touching(r)
+	fresh, before := l.fresh[:0], len(dst)
+	for _, e := range old {
+		if !e.Overlaps(r) {
+			fresh = append(fresh, e)
+			continue
+		}
+		if e.Start < r.Start {
+			fresh = append(fresh, e.cut(vm.Range{Start: e.Start, End: r.Start}))
+		}
+		was := e.cut(r)
+		dst = append(dst, Change{Range: was.Range, Was: was})
+		if e.End > r.End {
+			fresh = append(fresh, e.cut(vm.Range{Start: r.End, End: e.End}))
+		}
+	}
+	l.fresh = fresh
+	if len(dst) > before {
+		l.splice(old, fresh)
+	}
+	return dst
+}
+
+// Add maps e, as mmap(2) does, and appends what it changed to dst: the removal of whatever stood in its
+// range, piece by piece, and then e over its whole range.
+func (l *Ledger) Add(e Entry, dst []Change) []Change {
+	if e.Empty() {
+		return dst
+	}
+	old := l.touching(e.Range)
+	for _, o := range old {
+		if o.Overlaps(e.Range) {
+			was := o.cut(e.Range)
+			dst = append(dst, Change{Range: was.Range, Was: was})
+		}
+	}
+	now := settle(e)
+	l.fresh = appendAround(l.fresh[:0], old, now)
+	l.splice(old, l.fresh)
+	return append(dst, Change{Range: e.Range, Now: now})
+}
+
+// Protect gives the mapped pages of r the permissions p, as mprotect(2) does, and appends what it changed
+// to dst. Origins stay, and whether a piece is shared; pieces that have these permissions already make no
+// change, and holes none.
+func (l *Ledger) Protect(r vm.Range, p vm.Perms, dst []Change) []Change {
+	return l.edit(r, dst, func(m vm.Mapping) vm.Mapping {
+		m.Perms = p&^vm.Shared | m.Perms&vm.Shared
+		return m
+	})
+}
+
+// SetFile replaces the file of the mapped pages of r, for what names a mapping without mapping it anew
+// (prctl(2) PR_SET_VMA, an unlink that makes a path end in " (deleted)"), and appends what it changed to
+// dst. Origins stay. What is backed by a file can only become another backed mapping, and the rest only
+// another without one: pieces of the other sort are left alone.
+func (l *Ledger) SetFile(r vm.Range, f vm.File, dst []Change) []Change {
+	return l.edit(r, dst, func(m vm.Mapping) vm.Mapping {
+		if m.File.Backed() == f.Backed() {
+			m.File = f
+		}
+		return m
+	})
+}
+
+// edit replaces the mapped pages of r by what f makes of them, range and origin kept, and appends what it
+// changed to dst.
+func (l *Ledger) edit(r vm.Range, dst []Change, f func(vm.Mapping) vm.Mapping) []Change {
+	if r.Empty() {
+		return dst
+	}
+	old := l.touching(r)
+	fresh, before := l.fresh[:0], len(dst)
+	for _, e := range old {
+		if !e.Overlaps(r) || f(e.Mapping) == e.Mapping {
+			fresh = append(fresh, e)
+			continue
+		}
+		if e.Start < r.Start {
+			fresh = append(fresh, e.cut(vm.Range{Start: e.Start, End: r.Start}))
+		}
+		was := e.cut(r)
+		now := *was
+		now.Mapping = f(was.Mapping)
+		dst = append(dst, Change{Range: was.Range, Was: was, Now: &now})
+		fresh = append(fresh, &now)
+		if e.End > r.End {
+			fresh = append(fresh, e.cut(vm.Range{Start: r.End, End: e.End}))
+		}
+	}
+	l.fresh = fresh
+	if len(dst) > before {
+		l.splice(old, fresh)
+	}
+	return dst
+}
+
+// Extend maps at as the continuation of the piece that ends at its start, brought by o, as mremap(2) does
+// where it grows a mapping in place and the kernel where it grows brk's; it appends what it changed to dst.
+// Where nothing ends there it does nothing.
+func (l *Ledger) Extend(at vm.Range, o Origin, dst []Change) []Change {
+	if at.Empty() || at.Start == 0 {
+		return dst
+	}
+	e := l.find(at.Start - 1)
+	if e == nil || e.End != at.Start {
+		return dst
+	}
+	return l.Add(e.after(at, o), dst)
+}
+
+// Move carries the pages of from to the address to and makes them newLen bytes there, brought by o, as
+// mremap(2) does, and appends what it changed to dst, in this order: what stood at the target is removed,
+// then from (unless keepOld, for MREMAP_DONTUNMAP), then the pieces appear at the target, each with the
+// address and the origin it comes from. Holes in from stay holes. Where newLen is more than from holds,
+// the rest continues the last piece, moved from nowhere; where it is less, the rest of from is removed only.
+//
+// An empty from asks for mremap's old_size 0: a second mapping of what stands at from.Start, which stays.
+func (l *Ledger) Move(from vm.Range, to, newLen uint64, o Origin, keepOld bool, dst []Change) []Change {
+	target := vm.Range{Start: to, End: to + newLen}
+	if from.Empty() {
+		e := l.find(from.Start)
+		if e == nil {
+			return dst
+		}
+		from.End = min(e.End, from.Start+newLen)
+		keepOld = true
+	}
+	if target.Empty() || from.Empty() {
+		return dst
+	}
+	dst = l.Remove(target, dst)
+	carried := vm.Range{Start: from.Start, End: from.Start + min(from.Len(), newLen)}
+	moved := l.extra[:0]
+	l.scan(carried, func(e *Entry) bool {
+		moved = append(moved, e.cut(carried))
+		return true
+	})
+	l.extra = moved
+	if !keepOld {
+		dst = l.Remove(from, dst)
+	}
+	for i, was := range moved {
+		now := *was
+		now.Start += to - from.Start
+		now.End += to - from.Start
+		now.Origin = o
+		now.Moved = &Moved{was.Start, was.Origin}
+		dst = l.Add(now, dst)
+		if rest := (vm.Range{Start: now.End, End: target.End}); i == len(moved)-1 && was.End == from.End {
+			dst = l.Add(now.after(rest, o), dst)
+		}
+	}
+	clear(moved)
+	return dst
+}
