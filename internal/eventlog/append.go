@@ -1,0 +1,215 @@
+package eventlog
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// AppendRecord appends the line of r to dst, "type" first and the newline last, exactly as encoding/json
+// would write it except that absent lists are [] and never null. It does not allocate, but for dst, on
+// events, drifts, stacks, spaces and snapshots: events pass through it by the million while vmblame
+// shares a processor with the traced program.
+func AppendRecord(dst []byte, r Record) []byte {
+	switch r := r.(type) {
+	case *Event:
+		dst = appendEvent(dst, r)
+	case *Drift:
+		dst = appendDrift(dst, r)
+	case *Stack:
+		dst = appendStack(dst, r)
+	case *Space:
+		dst = appendSpace(dst, r)
+	case *Snapshot:
+		dst = appendSnapshot(dst, r)
+	default:
+		dst = appendRare(dst, r)
+	}
+	return append(dst, '\n')
+}
+
+// appendRare leaves the records that come seldom to encoding/json.
+func appendRare(dst []byte, r Record) []byte {
+	var v any
+	switch r := r.(type) {
+	case *Header:
+		c := *r
+		if c.Command == nil {
+			c.Command = []string{}
+		}
+		if c.Environment == nil {
+			c.Environment = Environment{}
+		}
+		v = struct {
+			Type string `json:"type"`
+			Header
+		}{r.Type(), c}
+	case *Thread:
+		v = struct {
+			Type string `json:"type"`
+			*Thread
+		}{r.Type(), r}
+	case *Module:
+		v = struct {
+			Type string `json:"type"`
+			*Module
+		}{r.Type(), r}
+	case *Symbol:
+		c := *r
+		if c.Frames == nil {
+			c.Frames = []SymbolFrame{}
+		}
+		v = struct {
+			Type string `json:"type"`
+			Symbol
+		}{r.Type(), c}
+	case *Note:
+		v = struct {
+			Type string `json:"type"`
+			*Note
+		}{r.Type(), r}
+	case *End:
+		v = struct {
+			Type string `json:"type"`
+			*End
+		}{r.Type(), r}
+	default:
+		panic(fmt.Sprintf("eventlog: %T is no record of the log", r))
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		// Strings, numbers and maps of strings cannot fail.
+		panic(fmt.Sprintf("eventlog: %T: %v", r, err))
+	}
+	return append(dst, b...)
+}
+
+func appendEvent(dst []byte, e *Event) []byte {
+	dst = appendUint(dst, `{"type":"event","seq":`, e.Seq)
+	dst = appendInt(dst, `,"t":`, e.T)
+	dst = appendInt(dst, `,"space":`, int64(e.Space))
+	dst = appendInt(dst, `,"pid":`, int64(e.PID))
+	dst = appendInt(dst, `,"tid":`, int64(e.TID))
+	dst = append(dst, `,"call":`...)
+	dst = appendString(dst, e.Call)
+	dst = append(dst, `,"args":`...)
+	dst = appendArgs(dst, e.Args)
+	if e.Result != nil {
+		dst = append(dst, `,"result":`...)
+		dst = appendResult(dst, *e.Result)
+	}
+	if e.Error != "" {
+		dst = append(dst, `,"error":`...)
+		dst = appendString(dst, e.Error)
+	}
+	if e.Stack != nil {
+		dst = appendInt(dst, `,"stack":`, int64(*e.Stack))
+	} else {
+		dst = append(dst, `,"stack":null`...)
+	}
+	dst = append(dst, `,"changes":`...)
+	dst = appendChanges(dst, e.Changes)
+	if e.Uncertain {
+		dst = append(dst, `,"uncertain":true`...)
+	}
+	return append(dst, '}')
+}
+
+func appendDrift(dst []byte, d *Drift) []byte {
+	dst = appendInt(dst, `{"type":"drift","t":`, d.T)
+	dst = appendUint(dst, `,"after":`, d.After)
+	dst = appendInt(dst, `,"space":`, int64(d.Space))
+	dst = append(dst, `,"changes":`...)
+	dst = appendChanges(dst, d.Changes)
+	dst = append(dst, `,"guess":`...)
+	dst = appendString(dst, d.Guess)
+	if d.Beside != nil {
+		dst = appendUint(dst, `,"beside":`, *d.Beside)
+	}
+	return append(dst, '}')
+}
+
+func appendStack(dst []byte, s *Stack) []byte {
+	dst = appendInt(dst, `{"type":"stack","stack":`, int64(s.Stack))
+	dst = append(dst, `,"frames":[`...)
+	for i := range s.Frames {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		f := &s.Frames[i]
+		dst = append(dst, `{"pc":`...)
+		dst = appendHex(dst, f.PC)
+		dst = appendInt(dst, `,"module":`, int64(f.Module))
+		dst = append(dst, `,"offset":`...)
+		dst = appendHex(dst, f.Offset)
+		dst = append(dst, `,"via":`...)
+		dst = appendString(dst, f.Via)
+		if f.Call {
+			dst = append(dst, `,"call":true`...)
+		}
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"complete":`...)
+	dst = strconv.AppendBool(dst, s.Complete)
+	dst = append(dst, `,"end":`...)
+	dst = appendString(dst, s.End)
+	return append(dst, '}')
+}
+
+func appendSpace(dst []byte, s *Space) []byte {
+	dst = appendInt(dst, `{"type":"space","space":`, int64(s.Space))
+	dst = appendInt(dst, `,"t":`, s.T)
+	dst = appendUint(dst, `,"after":`, s.After)
+	dst = appendInt(dst, `,"pid":`, int64(s.PID))
+	dst = append(dst, `,"cause":`...)
+	dst = appendString(dst, s.Cause)
+	if s.Parent != nil {
+		dst = appendInt(dst, `,"parent":`, int64(*s.Parent))
+	} else {
+		dst = append(dst, `,"parent":null`...)
+	}
+	dst = append(dst, `,"exe":`...)
+	dst = appendString(dst, s.Exe)
+	dst = append(dst, `,"argv":[`...)
+	for i, a := range s.Argv {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, a)
+	}
+	dst = append(dst, `],"mappings":[`...)
+	for i := range s.Mappings {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendMapping(dst, &s.Mappings[i])
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}
+
+func appendSnapshot(dst []byte, s *Snapshot) []byte {
+	dst = appendInt(dst, `{"type":"snapshot","t":`, s.T)
+	dst = appendUint(dst, `,"after":`, s.After)
+	dst = appendInt(dst, `,"space":`, int64(s.Space))
+	dst = append(dst, `,"cause":`...)
+	dst = appendString(dst, s.Cause)
+	dst = append(dst, `,"mappings":[`...)
+	for i := range s.Mappings {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		m := &s.Mappings[i]
+		dst = appendMapping(dst, &m.Mapping)
+		dst = appendUint(dst, `,"rss":`, m.RSS)
+		dst = appendUint(dst, `,"pss":`, m.PSS)
+		dst = appendUint(dst, `,"private_dirty":`, m.PrivateDirty)
+		dst = appendUint(dst, `,"swap":`, m.Swap)
+		if m.AnonName != "" {
+			dst = append(dst, `,"anon_name":`...)
+			dst = appendString(dst, m.AnonName)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}

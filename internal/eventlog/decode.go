@@ -1,0 +1,282 @@
+package eventlog
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+var errNoType = errors.New(`an object without "type"`)
+
+// decode reads one line. The record is nil where the type is one that this version does not know.
+// *Event and *Drift, and what they point to, are valid until the next call; other records are new.
+func (d *decoder) decode(line []byte) (Record, error) {
+	d.reset(line)
+	switch d.typeOf() {
+	case "event":
+		return result(d, d.decodeEvent())
+	case "drift":
+		return result(d, d.decodeDrift())
+	case "stack":
+		return result(d, d.decodeStack())
+	case "space":
+		return result(d, d.decodeSpace())
+	case "snapshot":
+		return result(d, d.decodeSnapshot())
+	case "header":
+		return rare(d, new(Header))
+	case "thread":
+		return rare(d, new(Thread))
+	case "module":
+		return rare(d, new(Module))
+	case "symbol":
+		return rare(d, new(Symbol))
+	case "note":
+		return rare(d, new(Note))
+	case "end":
+		return rare(d, new(End))
+	case "":
+		if d.err == nil {
+			d.fail(errNoType)
+		}
+	default:
+		d.skip()
+	}
+	return nil, d.finish()
+}
+
+func result(d *decoder, r Record) (Record, error) {
+	if err := d.finish(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// rare leaves the records that come seldom to encoding/json.
+func rare[R Record](d *decoder, r R) (Record, error) {
+	if err := json.Unmarshal(d.b, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// typeOf finds the "type" of the object, wherever it stands, and returns to its beginning.
+func (d *decoder) typeOf() string {
+	var k []byte
+	t := ""
+	for d.object(); t == "" && d.key(&k); {
+		if string(k) == "type" {
+			d.string(&t)
+		} else {
+			d.skip()
+		}
+	}
+	if d.err == nil {
+		d.i = 0
+	}
+	return t
+}
+
+func (d *decoder) decodeEvent() *Event {
+	d.parts.reset()
+	e := &d.event
+	*e = Event{}
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "seq":
+			d.uint64(&e.Seq)
+		case "t":
+			d.int64(&e.T)
+		case "space":
+			d.int(&e.Space)
+		case "pid":
+			d.int(&e.PID)
+		case "tid":
+			d.int(&e.TID)
+		case "call":
+			d.string(&e.Call)
+		case "args":
+			if !d.null() {
+				d.args(&d.parts.args)
+				e.Args = d.parts.args
+			}
+		case "result":
+			if !d.null() {
+				d.result(&d.parts.result)
+				e.Result = &d.parts.result
+			}
+		case "error":
+			d.string(&e.Error)
+		case "stack":
+			if !d.null() {
+				d.int(&d.parts.stack)
+				e.Stack = &d.parts.stack
+			}
+		case "changes":
+			e.Changes = d.changes()
+		case "uncertain":
+			d.bool(&e.Uncertain)
+		default:
+			d.skip()
+		}
+	}
+	return e
+}
+
+func (d *decoder) decodeDrift() *Drift {
+	d.parts.reset()
+	r := &d.drift
+	*r = Drift{}
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "t":
+			d.int64(&r.T)
+		case "after":
+			d.uint64(&r.After)
+		case "space":
+			d.int(&r.Space)
+		case "changes":
+			r.Changes = d.changes()
+		case "guess":
+			d.string(&r.Guess)
+		case "beside":
+			r.Beside = d.number64()
+		default:
+			d.skip()
+		}
+	}
+	return r
+}
+
+func (d *decoder) decodeStack() *Stack {
+	s := new(Stack)
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "stack":
+			d.int(&s.Stack)
+		case "frames":
+			if d.null() {
+				continue
+			}
+			s.Frames = make([]Frame, 0, 16)
+			for d.array(); d.element(); {
+				var f Frame
+				d.frame(&f)
+				s.Frames = append(s.Frames, f)
+			}
+		case "complete":
+			d.bool(&s.Complete)
+		case "end":
+			d.string(&s.End)
+		default:
+			d.skip()
+		}
+	}
+	return s
+}
+
+func (d *decoder) frame(f *Frame) {
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "pc":
+			d.hex(&f.PC)
+		case "module":
+			d.int(&f.Module)
+		case "offset":
+			d.hex(&f.Offset)
+		case "via":
+			d.string(&f.Via)
+		case "call":
+			d.bool(&f.Call)
+		default:
+			d.skip()
+		}
+	}
+}
+
+func (d *decoder) decodeSpace() *Space {
+	d.parts = parts{} // the record keeps what it points to
+	defer func() { d.parts = parts{} }()
+	s := new(Space)
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "space":
+			d.int(&s.Space)
+		case "t":
+			d.int64(&s.T)
+		case "after":
+			d.uint64(&s.After)
+		case "pid":
+			d.int(&s.PID)
+		case "cause":
+			d.string(&s.Cause)
+		case "parent":
+			s.Parent = nil
+			if !d.null() {
+				s.Parent = new(int)
+				d.int(s.Parent)
+			}
+		case "exe":
+			d.string(&s.Exe)
+		case "argv":
+			if d.null() {
+				continue
+			}
+			s.Argv = s.Argv[:0]
+			for d.array(); d.element(); {
+				var a string
+				d.string(&a)
+				s.Argv = append(s.Argv, a)
+			}
+		case "mappings":
+			if d.null() {
+				continue
+			}
+			s.Mappings = s.Mappings[:0]
+			for d.array(); d.element(); {
+				var m SnapshotMapping
+				d.mapping(&m)
+				s.Mappings = append(s.Mappings, m.Mapping)
+			}
+		default:
+			d.skip()
+		}
+	}
+	return s
+}
+
+func (d *decoder) decodeSnapshot() *Snapshot {
+	d.parts = parts{}
+	defer func() { d.parts = parts{} }()
+	s := new(Snapshot)
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "t":
+			d.int64(&s.T)
+		case "after":
+			d.uint64(&s.After)
+		case "space":
+			d.int(&s.Space)
+		case "cause":
+			d.string(&s.Cause)
+		case "mappings":
+			if d.null() {
+				continue
+			}
+			s.Mappings = s.Mappings[:0]
+			for d.array(); d.element(); {
+				var m SnapshotMapping
+				d.mapping(&m)
+				s.Mappings = append(s.Mappings, m)
+			}
+		default:
+			d.skip()
+		}
+	}
+	return s
+}

@@ -1,0 +1,188 @@
+package eventlog
+
+// changes reads a list of changes into d.parts.
+func (d *decoder) changes() []Change {
+	if d.null() {
+		return nil
+	}
+	list := d.parts.changes[:0]
+	for d.array(); d.element(); {
+		list = append(list, Change{})
+		c := &list[len(list)-1]
+		var k []byte
+		for d.object(); d.key(&k); {
+			switch string(k) {
+			case "start":
+				d.hex(&c.Start)
+			case "end":
+				d.hex(&c.End)
+			case "was":
+				c.Was = d.attrOrNull()
+			case "now":
+				c.Now = d.attrOrNull()
+			default:
+				d.skip()
+			}
+		}
+	}
+	d.parts.changes = list
+	return list
+}
+
+func (d *decoder) attrOrNull() *Attr {
+	if d.null() {
+		return nil
+	}
+	a := d.parts.newAttr()
+	var k []byte
+	for d.object(); d.key(&k); {
+		if !d.attrField(a, k) {
+			d.skip()
+		}
+	}
+	return a
+}
+
+func (d *decoder) mapping(m *SnapshotMapping) {
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "start":
+			d.hex(&m.Start)
+		case "end":
+			d.hex(&m.End)
+		case "rss":
+			d.uint64(&m.RSS)
+		case "pss":
+			d.uint64(&m.PSS)
+		case "private_dirty":
+			d.uint64(&m.PrivateDirty)
+		case "swap":
+			d.uint64(&m.Swap)
+		case "anon_name":
+			d.string(&m.AnonName)
+		default:
+			if !d.attrField(&m.Attr, k) {
+				d.skip()
+			}
+		}
+	}
+}
+
+// attrField reads the value of key k into a, or tells that k is none of a's.
+func (d *decoder) attrField(a *Attr, k []byte) bool {
+	switch string(k) {
+	case "perms":
+		d.string(&a.Perms)
+	case "offset":
+		d.uint64(&a.Offset)
+	case "dev":
+		d.string(&a.Dev)
+	case "inode":
+		d.uint64(&a.Inode)
+	case "path":
+		d.string(&a.Path)
+	case "origin":
+		a.Origin = d.number64()
+	case "origin_cause":
+		d.string(&a.OriginCause)
+	case "exec":
+		// null is written for the launch: it says something, unlike a field that is absent.
+		var seq uint64
+		d.uint64(&seq)
+		a.Exec = d.parts.exec(seq)
+	case "moved_from":
+		a.MovedFrom = d.movedFrom()
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *decoder) movedFrom() *Moved {
+	if d.null() {
+		return nil
+	}
+	m := d.parts.newMoved()
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "start":
+			d.hex(&m.Start)
+		case "origin":
+			m.Origin = d.number64()
+		default:
+			d.skip()
+		}
+	}
+	return m
+}
+
+// number64 reads a number or null.
+func (d *decoder) number64() *uint64 {
+	if d.null() {
+		return nil
+	}
+	var v uint64
+	d.uint64(&v)
+	return d.parts.number(v)
+}
+
+// args appends to *list the members of an object that are numbers or strings.
+func (d *decoder) args(list *[]Arg) {
+	*list = (*list)[:0]
+	var k []byte
+	for d.object(); d.key(&k); {
+		a := Arg{Name: d.words.get(k)}
+		switch c := d.peek(); {
+		case c == '"':
+			s := d.text()
+			if v, ok := parseHex(s); ok && canonical(s) {
+				a.Value, a.Address = int64(v), true
+			} else {
+				a.Text = d.words.get(s)
+			}
+		case c == '-' || '0' <= c && c <= '9':
+			a.Value = d.anyInt64()
+		default:
+			d.skip()
+			continue
+		}
+		*list = append(*list, a)
+	}
+}
+
+// canonical tells whether the hexadecimal number s is written as appendHex would.
+func canonical(s []byte) bool {
+	for _, c := range s[2:] {
+		if 'A' <= c && c <= 'F' {
+			return false
+		}
+	}
+	return s[2] != '0' || len(s) == 3
+}
+
+// anyInt64 reads a number up to 64 bits, signed or not.
+func (d *decoder) anyInt64() int64 {
+	v, negative := d.number()
+	if negative {
+		if v > 1<<63 {
+			d.fail(errRange)
+		}
+		return -int64(v)
+	}
+	return int64(v)
+}
+
+func (d *decoder) result(r *Result) {
+	*r = Result{}
+	if d.peek() == '"' {
+		v, ok := parseHex(d.text())
+		if !ok {
+			d.fail(errHex)
+		}
+		r.Value, r.Address = int64(v), true
+		return
+	}
+	r.Value = d.anyInt64()
+}

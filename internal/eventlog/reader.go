@@ -1,0 +1,295 @@
+package eventlog
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// ErrNotLog tells that a file does not begin as a log of vmblame does.
+var ErrNotLog = errors.New("not a vmblame log")
+
+// ErrCut tells that a log ends without its "end" line, or in the middle of a line. Everything up to the
+// last whole line has been read when Reader.Next returns it.
+var ErrCut = errors.New("the log is cut")
+
+// A VersionError tells that a log was written by a later vmblame, in a format this one does not know.
+type VersionError struct {
+	Version int // of the log
+}
+
+// Error names both versions.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("version %d is newer than this vmblame reads (%d): use the vmblame that wrote it, or a later one", e.Version, Version)
+}
+
+// A LineError tells which line of a log is none.
+type LineError struct {
+	Line int // 1 is the first
+	Err  error
+}
+
+// Error says "line 7: not JSON".
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns Err.
+func (e *LineError) Unwrap() error { return e.Err }
+
+const (
+	readBuffer = 256 << 10
+	// A space or snapshot line has some 200 bytes for each mapping; vm.max_map_count may be in the millions.
+	longestLine = 1 << 30
+	// The first line of something that is no log may be the whole of it.
+	longestHeader = 4 << 20
+)
+
+// zstdMagic begins every frame (RFC 8878 §3.1.1).
+const zstdMagic = "\x28\xb5\x2f\xfd"
+
+// Reader reads a log, plain or compressed, record by record. Its memory does not grow with the log.
+// It is not safe for concurrent use.
+type Reader struct {
+	header *Header
+	name   string // for errors, "" where unknown
+	src    *bufio.Reader
+	zst    *zstd.Decoder
+	file   *os.File // nil unless the Reader opened it
+
+	dec   decoder
+	long  []byte // a line longer than src's buffer
+	line  int    // number of the line that was read last
+	raw   []byte // that line, without the newline
+	first bool   // the header is still to be handed out
+	ended bool   // the end line has been handed out
+	err   error  // sticks
+	only  string // when not empty: the lines of other types are passed over unread
+	stop  int    // when not 0: the last line to read
+}
+
+// Open opens the log at path and reads its header. Errors are those of os.Open and of NewReader, the
+// latter behind the path.
+func Open(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newReader(f, path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.file = f
+	return r, nil
+}
+
+// NewReader reads the header of the log that src holds. It returns an error that wraps ErrNotLog where
+// src is no log, a *VersionError where the log is newer than this package, or the error of src.
+func NewReader(src io.Reader) (*Reader, error) { return newReader(src, "") }
+
+func newReader(src io.Reader, name string) (*Reader, error) {
+	r := &Reader{name: name, src: bufio.NewReaderSize(src, readBuffer)}
+	if magic, _ := r.src.Peek(len(zstdMagic)); string(magic) == zstdMagic {
+		z, err := zstd.NewReader(r.src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+		if err != nil {
+			return nil, r.named(err)
+		}
+		r.zst = z
+		r.src = bufio.NewReaderSize(z, readBuffer)
+	}
+	if err := r.readHeader(); err != nil {
+		r.Close()
+		return nil, r.named(err)
+	}
+	return r, nil
+}
+
+// named puts the log's name before err.
+func (r *Reader) named(err error) error {
+	var p *os.PathError
+	if r.name == "" || errors.As(err, &p) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.name, err)
+}
+
+// headerStart is how the header of every version begins.
+const headerStart = `{"type":"header","format":"vmblame"`
+
+func (r *Reader) readHeader() error {
+	line, err := r.readLine(longestHeader)
+	if err == ErrCut && bytes.HasPrefix(r.raw, []byte(headerStart)) {
+		// Cut within its first line: a log of which nothing is left.
+		r.header, r.err = &Header{Format: "vmblame", Version: Version}, ErrCut
+		return nil
+	}
+	if err != nil {
+		if err == io.EOF || err == ErrCut || errors.Is(err, errLong) {
+			err = ErrNotLog
+		}
+		return err
+	}
+	var h struct {
+		Type    string `json:"type"`
+		Format  string `json:"format"`
+		Version int    `json:"version"`
+	}
+	if json.Unmarshal(line, &h) != nil || h.Type != "header" || h.Format != "vmblame" || h.Version < 1 {
+		return ErrNotLog
+	}
+	if h.Version > Version {
+		return &VersionError{h.Version}
+	}
+	rec, err := r.dec.decode(line)
+	if err != nil {
+		return &LineError{1, err}
+	}
+	r.header = rec.(*Header)
+	r.first = true
+	return nil
+}
+
+// Header returns the header. Of a log cut within its first line only Format and Version are set.
+func (r *Reader) Header() *Header { return r.header }
+
+// Line is the number of the line that Next read last; the header is line 1.
+func (r *Reader) Line() int { return r.line }
+
+// Raw is the text of the line that Next read last, without its newline, valid until the next call of Next.
+func (r *Reader) Raw() []byte { return r.raw }
+
+// Next returns the next record, the header first. At the end of a whole log it returns io.EOF, at the end
+// of a cut one ErrCut, and for a line in the middle that is no record a *LineError; errors stick. Fields
+// and types of records that this version does not know are passed over.
+//
+// An *Event or *Drift, and all it points to, is valid until the next call of Next; its strings and all
+// other records may be kept.
+func (r *Reader) Next() (Record, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.first {
+		r.first = false
+		return r.header, nil
+	}
+	for {
+		rec, err := r.next()
+		if err != nil {
+			if err != io.EOF {
+				err = r.named(err)
+			}
+			r.err = err
+			return nil, err
+		}
+		if rec != nil {
+			return rec, nil
+		}
+	}
+}
+
+// next reads one line; the record is nil where the line is to be passed over.
+func (r *Reader) next() (Record, error) {
+	if r.stop != 0 && r.line >= r.stop {
+		return nil, io.EOF
+	}
+	line, err := r.readLine(longestLine)
+	switch {
+	case err == io.EOF && !r.ended:
+		return nil, ErrCut
+	case err != nil:
+		return nil, err
+	case r.ended:
+		return nil, &LineError{r.line, errors.New("a line behind the end of the log")}
+	case r.only != "" && otherType(line, r.only):
+		return nil, nil
+	}
+	rec, err := r.dec.decode(line)
+	if err != nil {
+		n := r.line
+		if _, e := r.src.Peek(1); e != nil {
+			return nil, ErrCut // the last line was torn
+		}
+		return nil, &LineError{n, err}
+	}
+	switch rec.(type) {
+	case *Header:
+		return nil, &LineError{r.line, errors.New("a second header")}
+	case *End:
+		r.ended = true
+	}
+	return rec, nil
+}
+
+// otherType tells, without reading all of it, that a line is of another type than t.
+func otherType(line []byte, t string) bool {
+	const start = `{"type":"`
+	if len(line) < len(start) || string(line[:len(start)]) != start {
+		return false
+	}
+	rest := line[len(start):]
+	return len(rest) <= len(t) || string(rest[:len(t)]) != t || rest[len(t)] != '"'
+}
+
+var errLong = errors.New("too long")
+
+// readLine returns the next line without its newline, valid until the next call. At the end it returns
+// io.EOF, or ErrCut where the last line has no newline (raw then holds what there is of it) or where a
+// compressed log ends within a frame.
+func (r *Reader) readLine(limit int) ([]byte, error) {
+	r.long = r.long[:0]
+	for {
+		part, err := r.src.ReadSlice('\n')
+		if err == nil || err == bufio.ErrBufferFull || len(part) > 0 {
+			if err == nil && len(r.long) == 0 {
+				r.raw = part[:len(part)-1]
+				r.line++
+				return r.raw, nil
+			}
+			r.long = append(r.long, part...)
+		}
+		switch {
+		case err == nil:
+			r.raw = r.long[:len(r.long)-1]
+			r.line++
+			return r.raw, nil
+		case err == bufio.ErrBufferFull:
+			if len(r.long) > limit {
+				return nil, &LineError{r.line + 1, errLong}
+			}
+		default:
+			r.raw = r.long
+			return nil, r.endOf(err)
+		}
+	}
+}
+
+// endOf turns the error with which the source ended into what it means for the log.
+func (r *Reader) endOf(err error) error {
+	var p *os.PathError
+	switch {
+	case errors.As(err, &p): // the disk failed, say
+		return err
+	case r.zst != nil && err != io.EOF:
+		// A frame that was cut or never reached the disk. What stood before it has been read.
+		return ErrCut
+	case err == io.EOF && len(r.long) > 0:
+		return ErrCut
+	}
+	return err
+}
+
+// Close closes the file that Open opened, and gives the decoder's memory back.
+func (r *Reader) Close() error {
+	if r.zst != nil {
+		r.zst.Close()
+	}
+	if r.file != nil {
+		return r.file.Close()
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package eventlog
+
+import "encoding/json"
+
+// Version is the version of the format this package writes, and the newest that it reads.
+const Version = 1
+
+// A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Event, *Drift, *Symbol,
+// *Snapshot, *Note or *End.
+type Record interface {
+	// Type is the value of the line's "type" field.
+	Type() string
+}
+
+// A Sink takes records in the order of the log. The record, and everything it points to, belongs to the
+// caller again when Put returns: a sink that keeps something copies it. Sinks are called from one
+// goroutine at a time.
+type Sink interface {
+	Put(Record) error
+}
+
+// Hex is an address, written as a hexadecimal string ("0x7ffff7a49000").
+type Hex uint64
+
+// Header is the first line.
+type Header struct {
+	Format      string      `json:"format"` // "vmblame"
+	Version     int         `json:"version"`
+	Tool        string      `json:"tool"`
+	Mode        string      `json:"mode"` // "run" or "attach"
+	Command     []string    `json:"command"`
+	Started     string      `json:"started"` // RFC 3339
+	Host        Host        `json:"host"`
+	Environment Environment `json:"environment"`
+}
+
+// Host describes the machine of a recording.
+type Host struct {
+	Kernel   string `json:"kernel"`
+	Arch     string `json:"arch"`
+	PageSize int    `json:"page_size"` // bytes
+	CPUs     int    `json:"cpus"`
+	Hostname string `json:"hostname"`
+}
+
+// Environment is the allow-list of what changes memory layout. Values are strings, or null where unset.
+type Environment map[string]*string
+
+// Space is the beginning of one address space (an mm).
+type Space struct {
+	Space    int       `json:"space"` // 1, 2, 3 …
+	T        int64     `json:"t"`     // nanoseconds of the monotonic clock since the recording began
+	After    uint64    `json:"after"` // seq of the last event of the parent space before it, 0 if none
+	PID      int       `json:"pid"`
+	Cause    string    `json:"cause"` // "launch", "attach", "fork", "exec"
+	Parent   *int      `json:"parent"`
+	Exe      string    `json:"exe"`
+	Argv     []string  `json:"argv"`
+	Mappings []Mapping `json:"mappings"`
+}
+
+// Thread is the life of a thread.
+type Thread struct {
+	T     int64  `json:"t"`
+	TID   int    `json:"tid"`
+	PID   int    `json:"pid"`
+	Space int    `json:"space"`
+	What  string `json:"what"` // "start", "exec", "exit"
+	Name  string `json:"name"`
+	NsTID int    `json:"ns_tid,omitempty"` // where the thread has another number in its own pid namespace
+}
+
+// Module is a file, or a stretch of memory, that code ran from.
+type Module struct {
+	Module  int     `json:"module"` // 1, 2, 3 …
+	Path    string  `json:"path"`   // "[vdso]", "[anon]" for code in no file
+	BuildID *string `json:"build_id"`
+	Dev     string  `json:"dev"`
+	Inode   uint64  `json:"inode"`
+}
+
+// Stack is a call stack, innermost frame first.
+type Stack struct {
+	Stack    int     `json:"stack"` // 1, 2, 3 …
+	Frames   []Frame `json:"frames"`
+	Complete bool    `json:"complete"`
+	End      string  `json:"end"`
+}
+
+// Frame is one return address of a Stack (the pc itself for the first frame).
+type Frame struct {
+	PC     Hex    `json:"pc"`
+	Module int    `json:"module"`
+	Offset Hex    `json:"offset"` // the file's own virtual address
+	Via    string `json:"via"`
+	Call   bool   `json:"call,omitempty"` // PC is a return address: look up PC-1
+}
+
+// Mapping is a row of a space's or a snapshot's list.
+type Mapping struct {
+	Start Hex `json:"start"`
+	End   Hex `json:"end"`
+	Attr
+}
+
+// Attr is what a mapping is, without its place.
+type Attr struct {
+	Perms       string  `json:"perms"`
+	Offset      uint64  `json:"offset"` // bytes into the file
+	Dev         string  `json:"dev"`
+	Inode       uint64  `json:"inode"`
+	Path        string  `json:"path"`
+	Origin      *uint64 `json:"origin"`
+	OriginCause string  `json:"origin_cause,omitempty"` // with Origin null
+	// Exec goes with the cause "kernel": the seq of the execve, null (written) at launch. Absent otherwise.
+	Exec      *ExecSeq `json:"exec,omitempty"`
+	MovedFrom *Moved   `json:"moved_from,omitempty"`
+}
+
+// ExecSeq is the seq of an execve, null where it is 0 (the launch).
+type ExecSeq uint64
+
+// Moved says from where mremap brought the pages.
+type Moved struct {
+	Start  Hex     `json:"start"`
+	Origin *uint64 `json:"origin"`
+}
+
+// Change is one step of what an event did.
+type Change struct {
+	Start Hex   `json:"start"`
+	End   Hex   `json:"end"`
+	Was   *Attr `json:"was"`
+	Now   *Attr `json:"now"`
+}
+
+// Arg is one argument of a call by its man page's name. Address tells that Value is written as Hex, Text
+// (when not empty) is written instead of Value.
+type Arg struct {
+	Name    string
+	Value   int64
+	Address bool
+	Text    string
+}
+
+// Args are written as one JSON object, in order.
+type Args []Arg
+
+// Result is what a call returned; addresses are written as Hex.
+type Result struct {
+	Value   int64
+	Address bool
+}
+
+// Event is one system call that changed, or tried to change, the mappings.
+type Event struct {
+	Seq       uint64   `json:"seq"`
+	T         int64    `json:"t"`
+	Space     int      `json:"space"`
+	PID       int      `json:"pid"`
+	TID       int      `json:"tid"`
+	Call      string   `json:"call"`
+	Args      Args     `json:"args"`
+	Result    *Result  `json:"result,omitempty"`
+	Error     string   `json:"error,omitempty"`
+	Stack     *int     `json:"stack"`
+	Changes   []Change `json:"changes"`
+	Uncertain bool     `json:"uncertain,omitempty"`
+}
+
+// Drift is a difference between kernel and ledger that no traced call explains.
+type Drift struct {
+	T       int64    `json:"t"`
+	After   uint64   `json:"after"`
+	Space   int      `json:"space"`
+	Changes []Change `json:"changes"`
+	Guess   string   `json:"guess"`
+	Beside  *uint64  `json:"beside,omitempty"` // origin of the MAP_GROWSDOWN mapping that grew
+}
+
+// Symbol is the name of a module's address.
+type Symbol struct {
+	Module int           `json:"module"`
+	Offset Hex           `json:"offset"` // the address looked up
+	Frames []SymbolFrame `json:"frames"` // innermost inlined first
+	Source string        `json:"source"`
+}
+
+// SymbolFrame is one function of an inlined chain.
+type SymbolFrame struct {
+	Function    string `json:"function"`
+	LinkageName string `json:"linkage_name,omitempty"`
+	Start       Hex    `json:"start"`
+	File        string `json:"file,omitempty"`
+	Line        int    `json:"line,omitempty"`
+	Inlined     bool   `json:"inlined"`
+}
+
+// Snapshot is the whole ledger of a space beside the kernel's figures.
+type Snapshot struct {
+	T        int64             `json:"t"`
+	After    uint64            `json:"after"`
+	Space    int               `json:"space"`
+	Cause    string            `json:"cause"`
+	Mappings []SnapshotMapping `json:"mappings"`
+}
+
+// SnapshotMapping is a Mapping with the kernel's figures in bytes. A kernel row that several mappings
+// share is divided: each figure stands on the first of them (see docs/eventlog.md).
+type SnapshotMapping struct {
+	Mapping
+	RSS          uint64 `json:"rss"`
+	PSS          uint64 `json:"pss"`
+	PrivateDirty uint64 `json:"private_dirty"`
+	Swap         uint64 `json:"swap"`
+	AnonName     string `json:"anon_name,omitempty"`
+}
+
+// Note is something the reader should know.
+type Note struct {
+	T     int64  `json:"t"`
+	Level string `json:"level"` // "info", "warning"
+	Code  string `json:"code"`
+	Text  string `json:"text"`
+}
+
+// End is the last line of a whole log.
+type End struct {
+	T      int64  `json:"t"`
+	Cause  string `json:"cause"` // "exit", "detach", "duration", "failed"
+	Exit   *Exit  `json:"exit"`
+	Events uint64 `json:"events"`
+	Stacks uint64 `json:"stacks"`
+	Checks uint64 `json:"checks"`
+	Drifts uint64 `json:"drifts"`
+	Lost   uint64 `json:"lost"`
+}
+
+// Exit is how the launched program ended: Code or Signal is set.
+type Exit struct {
+	Code   *int   `json:"code,omitempty"`
+	Signal *int   `json:"signal,omitempty"`
+	Name   string `json:"name,omitempty"` // the signal's name, "SIGSEGV"
+}
+
+// Type implements Record; so do the methods below.
+func (*Header) Type() string   { return "header" }
+func (*Space) Type() string    { return "space" }    // implements Record
+func (*Thread) Type() string   { return "thread" }   // implements Record
+func (*Module) Type() string   { return "module" }   // implements Record
+func (*Stack) Type() string    { return "stack" }    // implements Record
+func (*Event) Type() string    { return "event" }    // implements Record
+func (*Drift) Type() string    { return "drift" }    // implements Record
+func (*Symbol) Type() string   { return "symbol" }   // implements Record
+func (*Snapshot) Type() string { return "snapshot" } // implements Record
+func (*Note) Type() string     { return "note" }     // implements Record
+func (*End) Type() string      { return "end" }      // implements Record
+
+var _ json.Marshaler = Hex(0)

@@ -1,0 +1,73 @@
+package eventlog
+
+import "encoding/binary"
+
+// words makes strings of bytes and gives the same string for the same bytes most of the time: a log says
+// "rw-p", "munmap" and the path of libc a million times. Its memory is bounded; the zero words is ready.
+type words struct {
+	slot [1024]string
+}
+
+const longestWord = 256
+
+func (w *words) get(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if len(b) > longestWord {
+		return string(b)
+	}
+	var h uint64
+	if n := len(b); n >= 8 {
+		// Paths differ at their ends and in the middle more than where they begin.
+		h = binary.LittleEndian.Uint64(b[n-8:]) ^ binary.LittleEndian.Uint64(b[(n-8)/2:])*0x9e3779b97f4a7c15
+	} else {
+		for _, c := range b {
+			h = h<<8 | uint64(c)
+		}
+	}
+	h = (h ^ uint64(len(b))) * 0xbf58476d1ce4e5b9
+	p := &w.slot[h>>54]
+	if *p != string(b) {
+		*p = string(b)
+	}
+	return *p
+}
+
+// parts holds what the pointers of an Event or Drift point to, so that decoding one allocates nothing
+// once the slices have grown. A slice that grows leaves its old array to the pointers into it.
+type parts struct {
+	changes []Change
+	attrs   []Attr
+	numbers []uint64
+	execs   []ExecSeq
+	moved   []Moved
+	args    []Arg
+	result  Result
+	stack   int
+}
+
+func (p *parts) reset() {
+	p.changes, p.attrs, p.args = p.changes[:0], p.attrs[:0], p.args[:0]
+	p.numbers, p.execs, p.moved = p.numbers[:0], p.execs[:0], p.moved[:0]
+}
+
+func (p *parts) number(v uint64) *uint64 {
+	p.numbers = append(p.numbers, v)
+	return &p.numbers[len(p.numbers)-1]
+}
+
+func (p *parts) exec(v uint64) *ExecSeq {
+	p.execs = append(p.execs, ExecSeq(v))
+	return &p.execs[len(p.execs)-1]
+}
+
+func (p *parts) newAttr() *Attr {
+	p.attrs = append(p.attrs, Attr{})
+	return &p.attrs[len(p.attrs)-1]
+}
+
+func (p *parts) newMoved() *Moved {
+	p.moved = append(p.moved, Moved{})
+	return &p.moved[len(p.moved)-1]
+}
