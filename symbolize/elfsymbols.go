@@ -1,0 +1,100 @@
+package symbolize
+
+import (
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+// elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its
+// separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table.
+type elfSymbols struct {
+	symbols
+	fdes fdeTable
+}
+
+// openSymbols gathers the symbols of f.
+func openSymbols(f *elffile.File, opts Options) source {
+	exec := codeOf(f)
+	s := &elfSymbols{fdes: fdeTable{f: f}}
+	s.add(f, ".symtab", "symtab", exec)
+	if d := debugFile(f, opts); d != nil {
+		s.add(d, ".symtab", "symtab", exec)
+	}
+	addMiniDebugInfo(&s.symbols, f, exec)
+	dynsym := "dynsym"
+	if f.Name() == "[vdso]" {
+		dynsym = "vdso"
+	}
+	s.add(f, ".dynsym", dynsym, exec)
+	addPLT(&s.symbols, f)
+	if len(s.entries) == 0 {
+		return nil
+	}
+	s.index()
+	return s
+}
+
+// debugFile is the separate debug file of f, nil if there is none.
+func debugFile(f *elffile.File, opts Options) *elffile.File {
+	d, err := f.DebugFile(opts.DebugDirs)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+func (s *elfSymbols) close() {}
+
+func (s *elfSymbols) answer(qs []query) {
+	for i := range qs {
+		q := &qs[i]
+		if q.named() {
+			if q.wantLinkage {
+				s.addLinkage(q)
+			}
+			continue
+		}
+		e, approximate := s.sized(q.addr), false
+		if e == nil {
+			e, approximate = s.nearest(q.addr), true
+		}
+		if e == nil {
+			continue
+		}
+		name := s.name(e)
+		if name == "" {
+			continue
+		}
+		f := newFrame(name, e.value)
+		f.File, f.Line = q.file, q.line
+		q.sym = Symbol{Frames: []Frame{f}, Source: s.tables[e.table].source, Approximate: approximate}
+		if approximate {
+			q.sym.Source += "-nosize"
+		}
+	}
+}
+
+// nearest returns a symbol without a size that may be taken to reach to addr: no symbol and no beginning or
+// end of an unwind table entry stands between them.
+func (s *elfSymbols) nearest(addr uint64) *entry {
+	e := s.unsized(addr)
+	if e == nil || e.value == addr {
+		return e
+	}
+	if !s.fdes.same(e.value, addr) {
+		return nil
+	}
+	return e
+}
+
+// addLinkage looks for the mangled symbol of a function that another source has named without one.
+func (s *elfSymbols) addLinkage(q *query) {
+	last := &q.sym.Frames[len(q.sym.Frames)-1]
+	e := s.sized(last.Start)
+	if e == nil || e.value != last.Start {
+		return
+	}
+	name := s.name(e)
+	if f := newFrame(name, e.value); f.LinkageName != "" {
+		last.Function, last.LinkageName = f.Function, f.LinkageName
+	}
+}

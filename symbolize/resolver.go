@@ -1,0 +1,95 @@
+package symbolize
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+// Resolver names addresses. It keeps what it has loaded of a file until Release, and is to be used by one
+// goroutine at a time.
+type Resolver struct {
+	opts   Options
+	images map[*elffile.File][]source
+}
+
+// New returns a Resolver that has loaded nothing.
+func New(opts Options) *Resolver {
+	return &Resolver{opts: opts, images: make(map[*elffile.File][]source)}
+}
+
+// Resolve names addresses of one file, in the file's own virtual addresses; the caller has already taken
+// one from a return address. It calls yield once for each distinct address that has a name, in any order.
+// What it needs is loaded at the first call for f. f must stay open until Release or the last use of r.
+// Many addresses in one call cost much less than as many calls.
+func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint64, s Symbol)) {
+	qs := make([]query, 0, len(addrs))
+	for _, a := range addrs {
+		qs = append(qs, query{addr: a})
+	}
+	slices.SortFunc(qs, func(a, b query) int { return cmp.Compare(a.addr, b.addr) })
+	qs = slices.CompactFunc(qs, func(a, b query) bool { return a.addr == b.addr })
+	if len(qs) == 0 {
+		return
+	}
+	sources, ok := r.images[f]
+	if !ok {
+		sources = openSources(f, r.opts)
+		r.images[f] = sources
+	}
+	for _, s := range sources {
+		s.answer(qs)
+	}
+	for i := range qs {
+		if qs[i].named() {
+			yield(qs[i].addr, qs[i].sym)
+		}
+	}
+}
+
+// Release drops what was loaded of f. Resolve may be called for f again.
+func (r *Resolver) Release(f *elffile.File) {
+	for _, s := range r.images[f] {
+		s.close()
+	}
+	delete(r.images, f)
+}
+
+// A source is one place that names of an image come from.
+type source interface {
+	// answer fills in the queries that it can. The queries are sorted by address and distinct. A query
+	// that is named already is not renamed; a source may add what its name lacks.
+	answer(qs []query)
+	close()
+}
+
+// A query is an address and what the sources have said about it so far.
+type query struct {
+	addr uint64
+	sym  Symbol
+	// file and line are where a line table covers the address though no function was found.
+	file string
+	line int
+	// wantLinkage asks for the linkage name of the last frame, for a function whose debugging information
+	// has none though its language mangles names.
+	wantLinkage bool
+}
+
+func (q *query) named() bool { return len(q.sym.Frames) > 0 }
+
+// openSources opens the sources of f in the order in which they are asked. One that f has not is nil.
+func openSources(f *elffile.File, opts Options) []source {
+	var list []source
+	for _, open := range []func(*elffile.File, Options) source{
+		openGoImage,
+		openDWARF,
+		openPclntab,
+		openSymbols,
+	} {
+		if s := open(f, opts); s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}

@@ -1,0 +1,37 @@
+package symbolize
+
+// Frame is one function of a Symbol: the function whose code stands at the address, or one that was
+// inlined there.
+type Frame struct {
+	// Function is the demangled name.
+	Function string
+	// LinkageName is the raw name where it differs from Function, else empty.
+	LinkageName string
+	// Start is where the covering range of the function begins, in the file's own virtual addresses: its
+	// entry, or for an address in a part that the compiler split off, the beginning of that part.
+	Start uint64
+	// File and Line say where in the source the address stands; for a frame that is not the innermost,
+	// where the next inner one was inlined. Empty and 0 where that is not known.
+	File string
+	Line int
+	// Inlined tells that the function was inlined into the next frame's.
+	Inlined bool
+}
+
+// Symbol is the name of one address.
+type Symbol struct {
+	// Frames are the functions at the address, innermost inlined one first; the last has Inlined false.
+	Frames []Frame
+	// Source says what knew the name: "dwarf", "gopclntab", "symtab", "minidebuginfo", "dynsym", "plt",
+	// "vdso", "perfmap"; with "-nosize" added where the symbol has no size of its own.
+	Source string
+	// Approximate tells that the symbol has no size and was taken to reach up to the end of its unwind
+	// table entry or the next symbol.
+	Approximate bool
+}
+
+// Options says where to look beyond the file itself.
+type Options struct {
+	// DebugDirs are the directories of separate debug files; nil means /usr/lib/debug.
+	DebugDirs []string
+}

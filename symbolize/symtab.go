@@ -1,0 +1,252 @@
+package symbolize
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"encoding/binary"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+const (
+	symSize    = 24      // bytes of an Elf64_Sym
+	maxSymbols = 8 << 20 // of all tables of one file; 24 bytes of memory each
+	maxName    = 64 << 10
+)
+
+// A stringer gives the name of a symbol by the number that its entry holds.
+type stringer interface{ name(n uint32) string }
+
+// A table is where entries come from: what a name's source is called, and who knows the names.
+type table struct {
+	source string
+	stringer
+	sections []elf.SectionHeader
+}
+
+// An entry is one symbol in code. Names stay in the file until they are asked for.
+type entry struct {
+	value uint64
+	size  uint32 // saturated; 0 where the symbol has none
+	name  uint32
+	shndx uint16 // in sections of its table; bounds a symbol without a size
+	table uint8
+	info  uint8 // st_info
+}
+
+func (e *entry) typ() elf.SymType  { return elf.ST_TYPE(e.info) }
+func (e *entry) bind() elf.SymBind { return elf.ST_BIND(e.info) }
+func (e *entry) end() uint64       { return e.value + uint64(e.size) }
+
+// names reports whether the symbol's type is one that names code; the others only bound their neighbours.
+func (e *entry) names() bool {
+	switch e.typ() {
+	case elf.STT_FUNC, elf.STT_GNU_IFUNC, elf.STT_NOTYPE:
+		return true
+	}
+	return false
+}
+
+const blockSize = 64
+
+// symbols are the entries of all symbol tables of one image, sorted by value.
+type symbols struct {
+	tables   []table
+	entries  []entry
+	blockEnd []uint64 // the greatest end of the entries in and before each block of blockSize
+}
+
+// add reads a symbol table (section, with the strings it links to) of f.
+func (s *symbols) add(f *elffile.File, section, source string, exec code) {
+	sh, ok := f.Section(section)
+	if !ok || sh.Type == elf.SHT_NOBITS || sh.Flags&elf.SHF_COMPRESSED != 0 || len(s.tables) > math.MaxUint8 {
+		return
+	}
+	sections, err := f.Sections()
+	if err != nil || int(sh.Link) >= len(sections) {
+		return
+	}
+	str := sections[sh.Link]
+	if str.Type != elf.SHT_STRTAB || !inside(f, sh) || !inside(f, str) {
+		return
+	}
+	t := uint8(len(s.tables))
+	s.tables = append(s.tables, table{source: source, sections: sections,
+		stringer: stringTable{f, int64(str.Offset), int64(str.FileSize)}})
+	buf := make([]byte, 2048*symSize)
+	le := binary.LittleEndian
+	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= symSize; {
+		b := buf[:min(left/symSize*symSize, int64(len(buf)))]
+		if _, err := f.ReadAt(b, off); err != nil && err != io.EOF {
+			return
+		}
+		left -= int64(len(b))
+		off += int64(len(b))
+		for ; len(b) >= symSize; b = b[symSize:] {
+			e := entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]), table: t}
+			if e.name == 0 || e.shndx == uint16(elf.SHN_UNDEF) || e.shndx == uint16(elf.SHN_ABS) || !exec.holds(e.value) {
+				continue
+			}
+			switch e.typ() {
+			case elf.STT_SECTION, elf.STT_FILE, elf.STT_TLS, elf.STT_COMMON:
+				continue
+			}
+			size := le.Uint64(b[16:])
+			e.size = uint32(min(size, math.MaxUint32))
+			if e.end() < e.value || len(s.entries) >= maxSymbols {
+				continue
+			}
+			s.entries = append(s.entries, e)
+		}
+	}
+}
+
+func inside(f *elffile.File, sh elf.SectionHeader) bool {
+	size := uint64(f.Size())
+	return sh.Offset <= size && sh.FileSize <= size-sh.Offset
+}
+
+// index makes the entries ready for lookups.
+func (s *symbols) index() {
+	s.entries = slices.Clip(s.entries)
+	slices.SortFunc(s.entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
+	})
+	s.blockEnd = make([]uint64, (len(s.entries)+blockSize-1)/blockSize)
+	var end uint64
+	for i := range s.entries {
+		if s.entries[i].names() {
+			end = max(end, s.entries[i].end())
+		}
+		s.blockEnd[i/blockSize] = end
+	}
+}
+
+// upTo returns the index of the first entry that begins after addr.
+func (s *symbols) upTo(addr uint64) int {
+	return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].value > addr })
+}
+
+// sized returns the symbol whose own size covers addr: the last begun, of those the best by better.
+func (s *symbols) sized(addr uint64) *entry {
+	var best *entry
+	for i := s.upTo(addr) - 1; i >= 0; i-- {
+		e := &s.entries[i]
+		if best != nil && e.value != best.value {
+			break
+		}
+		if s.blockEnd[i/blockSize] <= addr {
+			break
+		}
+		if e.names() && e.end() > addr && (best == nil || s.better(e, best)) {
+			best = e
+		}
+	}
+	return best
+}
+
+// unsized returns the symbol without a size that stands nearest before addr, in the same section and with no
+// other symbol's beginning or end between; the caller bounds it further.
+func (s *symbols) unsized(addr uint64) *entry {
+	last := s.upTo(addr) - 1
+	if last < 0 {
+		return nil
+	}
+	var best *entry
+	value := s.entries[last].value
+	for i := last; i >= 0 && s.entries[i].value == value; i-- {
+		e := &s.entries[i]
+		if e.size != 0 && e.end() <= addr {
+			return nil
+		}
+		if e.size == 0 && e.names() && s.inSection(e, addr) && (best == nil || s.better(e, best)) {
+			best = e
+		}
+	}
+	if best != nil && value != addr && s.sized(value) != nil {
+		return nil // a label in a function that ends before addr
+	}
+	return best
+}
+
+// inSection reports whether e and addr both lie in the section that e is defined in.
+func (s *symbols) inSection(e *entry, addr uint64) bool {
+	sections := s.tables[e.table].sections
+	if int(e.shndx) >= len(sections) {
+		return false
+	}
+	sh := &sections[e.shndx]
+	size := max(sh.Size, sh.FileSize)
+	return sh.Flags&elf.SHF_EXECINSTR != 0 && e.value >= sh.Addr && addr-sh.Addr < size && e.value <= addr
+}
+
+// better reports whether a is to name the address where a and b begin at the same one: a function before a
+// symbol of no type, global before local before weak, no leading "__", the shorter.
+func (s *symbols) better(a, b *entry) bool {
+	if x, y := a.typ() == elf.STT_NOTYPE, b.typ() == elf.STT_NOTYPE; x != y {
+		return y
+	}
+	if x, y := bindRank(a.bind()), bindRank(b.bind()); x != y {
+		return x < y
+	}
+	an, bn := s.name(a), s.name(b)
+	if x, y := strings.HasPrefix(an, "__"), strings.HasPrefix(bn, "__"); x != y {
+		return y
+	}
+	if len(an) != len(bn) {
+		return len(an) < len(bn)
+	}
+	if an != bn {
+		return an < bn
+	}
+	return a.table < b.table
+}
+
+func bindRank(b elf.SymBind) int {
+	switch b {
+	case elf.STB_LOCAL:
+		return 1
+	case elf.STB_WEAK:
+		return 2
+	}
+	return 0
+}
+
+// name is the symbol's name without its version.
+func (s *symbols) name(e *entry) string {
+	name := s.tables[e.table].name(e.name)
+	if i := strings.IndexByte(name, '@'); i > 0 && s.tables[e.table].source != sourcePLT {
+		name = name[:i]
+	}
+	return name
+}
+
+// stringTable is a section of strings, read one by one.
+type stringTable struct {
+	r         io.ReaderAt
+	off, size int64
+}
+
+func (t stringTable) name(n uint32) string {
+	var out []byte
+	var buf [128]byte
+	for at := int64(n); at < t.size && len(out) < maxName; {
+		b := buf[:min(int64(len(buf)), t.size-at)]
+		k, _ := t.r.ReadAt(b, t.off+at)
+		if k <= 0 {
+			break
+		}
+		if i := bytes.IndexByte(b[:k], 0); i >= 0 {
+			return string(append(out, b[:i]...))
+		}
+		out = append(out, b[:k]...)
+		at += int64(k)
+	}
+	return string(out)
+}
