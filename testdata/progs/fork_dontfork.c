@@ -1,0 +1,34 @@
+// fork_dontfork: the child lacks what the parent marked MADV_DONTFORK, though no call unmapped it.
+#define _GNU_SOURCE
+#include "account.h"
+#include <sys/wait.h>
+#include <unistd.h>
+
+NOINLINE static char *mark_dontfork(void)
+{
+	char *p = MAP_ANON_RW(6 * PAGE);
+	if (madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTFORK) != 0)
+		acc_fail("madvise");
+	return p;
+}
+
+NOINLINE static void reuse_in_child(char *p)
+{
+	MMAP(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+int main(void)
+{
+	int status;
+	acc_begin("fork_dontfork");
+	char *p = mark_dontfork();
+	pid_t child = fork();
+	if (child == 0) {
+		acc_cut(&acc_live, p + 2 * PAGE, 2 * PAGE);
+		reuse_in_child(p);
+		acc_end(0);
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		return 1;
+	acc_end(0);
+}
