@@ -233,10 +233,12 @@ type stringTable struct {
 	off, size int64
 }
 
-func (t stringTable) name(n uint32) string {
+func (t stringTable) name(n uint32) string { return t.name64(int64(n)) }
+
+func (t stringTable) name64(at int64) string {
 	var out []byte
 	var buf [128]byte
-	for at := int64(n); at < t.size && len(out) < maxName; {
+	for at < t.size && len(out) < maxName {
 		b := buf[:min(int64(len(buf)), t.size-at)]
 		k, _ := t.r.ReadAt(b, t.off+at)
 		if k <= 0 {

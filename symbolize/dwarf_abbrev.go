@@ -1,0 +1,162 @@
+package symbolize
+
+import "debug/dwarf"
+
+const (
+	maxFields  = 256     // attributes of one abbreviation
+	maxAbbrevs = 1 << 18 // of one table
+)
+
+// An attribute that we read has a number of ours, so that a DIE is a small array.
+type attr int8
+
+const (
+	atNone attr = iota - 1
+	atName
+	atLinkage
+	atLow
+	atHigh
+	atRanges
+	atEntry
+	atOrigin // DW_AT_abstract_origin
+	atSpec   // DW_AT_specification
+	atSibling
+	atCallFile
+	atCallLine
+	atStmtList
+	atCompDir
+	atLanguage
+	atAddrBase
+	atStrBase
+	atRnglistsBase
+	atDwoName
+	atDwoID
+	attrs
+)
+
+const (
+	attrMIPSLinkage   dwarf.Attr = 0x2007
+	attrGNUDwoName    dwarf.Attr = 0x2130
+	attrGNUDwoID      dwarf.Attr = 0x2131
+	attrGNURangesBase dwarf.Attr = 0x2132
+	attrGNUAddrBase   dwarf.Attr = 0x2133
+)
+
+func attrOf(a dwarf.Attr) attr {
+	switch a {
+	case dwarf.AttrName:
+		return atName
+	case dwarf.AttrLinkageName, attrMIPSLinkage:
+		return atLinkage
+	case dwarf.AttrLowpc:
+		return atLow
+	case dwarf.AttrHighpc:
+		return atHigh
+	case dwarf.AttrRanges:
+		return atRanges
+	case dwarf.AttrEntrypc:
+		return atEntry
+	case dwarf.AttrAbstractOrigin:
+		return atOrigin
+	case dwarf.AttrSpecification:
+		return atSpec
+	case dwarf.AttrSibling:
+		return atSibling
+	case dwarf.AttrCallFile:
+		return atCallFile
+	case dwarf.AttrCallLine:
+		return atCallLine
+	case dwarf.AttrStmtList:
+		return atStmtList
+	case dwarf.AttrCompDir:
+		return atCompDir
+	case dwarf.AttrLanguage:
+		return atLanguage
+	case dwarf.AttrAddrBase, attrGNUAddrBase:
+		return atAddrBase
+	case dwarf.AttrStrOffsetsBase:
+		return atStrBase
+	case dwarf.AttrRnglistsBase, attrGNURangesBase:
+		return atRnglistsBase
+	case dwarf.AttrDwoName, attrGNUDwoName:
+		return atDwoName
+	case attrGNUDwoID:
+		return atDwoID
+	}
+	return atNone
+}
+
+// A field is one attribute of an abbreviation.
+type field struct {
+	attr     attr
+	form     form
+	implicit int64 // the value of DW_FORM_implicit_const
+}
+
+// An abbrev is the shape of a DIE.
+type abbrev struct {
+	tag      dwarf.Tag
+	children bool
+	fields   []field
+}
+
+// abbrevs maps codes, which compilers give out from 1 on, to shapes.
+type abbrevs struct {
+	dense  []abbrev // code 1 is the first
+	sparse map[uint64]abbrev
+}
+
+func (a *abbrevs) get(code uint64) *abbrev {
+	if code-1 < uint64(len(a.dense)) {
+		return &a.dense[code-1]
+	}
+	if s, ok := a.sparse[code]; ok {
+		return &s
+	}
+	return nil
+}
+
+// readAbbrevs reads the table at off of .debug_abbrev; nil where it is malformed.
+func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
+	if s == nil || off >= uint64(s.size) {
+		return nil
+	}
+	c := cursorAt(s, int64(off), s.size)
+	a := new(abbrevs)
+	for n := 0; n < maxAbbrevs; n++ {
+		code := c.uleb()
+		if c.bad {
+			return nil
+		}
+		if code == 0 {
+			return a
+		}
+		b := abbrev{tag: dwarf.Tag(c.uleb()), children: c.u8() != 0}
+		for {
+			at, fm := c.uleb(), c.uleb()
+			if c.bad || !fuel.burn(1) {
+				return nil
+			}
+			f := field{attr: attrOf(dwarf.Attr(min(at, 0xffff))), form: form(min(fm, 0xffff))}
+			if f.form == formImplicitConst {
+				f.implicit = c.sleb()
+			}
+			if at == 0 && fm == 0 {
+				break
+			}
+			if len(b.fields) == maxFields {
+				return nil
+			}
+			b.fields = append(b.fields, f)
+		}
+		if code == uint64(len(a.dense))+1 {
+			a.dense = append(a.dense, b)
+			continue
+		}
+		if a.sparse == nil {
+			a.sparse = make(map[uint64]abbrev)
+		}
+		a.sparse[code] = b
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package symbolize
+
+import "debug/dwarf"
+
+const maxHops = 16 // references followed from a function to what names it
+
+const tagCallSite, tagGNUCallSite dwarf.Tag = 0x48, 0x4109
+
+// functions returns the unit's functions by address range.
+func (u *unit) functions() spans {
+	if u.indexed {
+		return u.funcs
+	}
+	u.indexed = true
+	c := cursorAt(u.file.section("info"), u.dieOff, u.end)
+	var d die
+	for c.more() {
+		if !u.readDIE(c, &d) {
+			continue // the end of a list of siblings, or bad
+		}
+		switch d.tag() {
+		case dwarf.TagSubprogram:
+			u.ranges(&d, func(lo, hi uint64) bool {
+				if u.file.exec.holdsRange(lo, hi) {
+					u.funcs = append(u.funcs, span{lo: lo, hi: hi, ref: uint64(d.off)})
+				}
+				return true
+			})
+		case dwarf.TagInlinedSubroutine, dwarf.TagSubroutineType, dwarf.TagEnumerationType, dwarf.TagArrayType,
+			tagCallSite, tagGNUCallSite:
+			u.skipChildren(c, &d)
+		}
+	}
+	u.funcs.sort()
+	u.file.cached += len(u.funcs)
+	return u.funcs
+}
+
+// skipChildren moves c, which stands after d, past d's children where d says where they end. Where it does
+// not they are read, which harms nobody.
+func (u *unit) skipChildren(c *cursor, d *die) bool {
+	v, ok := d.get(atSibling)
+	if !ok || !d.shape.children {
+		return false
+	}
+	_, off, ok := u.ref(v)
+	if !ok || off <= d.off || off < c.pos || off > u.end {
+		return false
+	}
+	c.seek(off)
+	return true
+}
+
+// function appends the chain of functions at addr, innermost inlined first; none where no function of the
+// unit covers addr. The innermost frame has no file and line yet. bare tells that the last has no linkage
+// name though its language has them.
+func (u *unit) function(addr uint64) (frames []Frame, bare bool) {
+	var best span
+	u.functions().at(addr, func(s span) bool {
+		best = s
+		return false
+	})
+	if best.hi == 0 {
+		return nil, false
+	}
+	c := cursorAt(u.file.section("info"), int64(best.ref), u.end)
+	var d die
+	if !u.readDIE(c, &d) {
+		return nil, false
+	}
+	outer, bare, ok := u.frame(&d, best.lo)
+	if !ok {
+		return nil, false
+	}
+	chain := []Frame{outer} // outermost first
+	if d.shape.children {
+		chain = u.inlined(c, addr, chain)
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		frames = append(frames, chain[i])
+	}
+	return frames, bare
+}
+
+const maxInlined = 256
+
+// inlined reads the children of a function from c on and appends what is inlined at addr. A frame's own
+// call site is where its caller stands, so it is written into the frame before.
+func (u *unit) inlined(c *cursor, addr uint64, chain []Frame) []Frame {
+	var d die
+	for depth := 1; depth > 0 && c.more(); {
+		if !u.readDIE(c, &d) {
+			depth--
+			continue
+		}
+		enter := false
+		switch d.tag() {
+		case dwarf.TagLexDwarfBlock:
+			_, ok, has := u.covers(&d, addr)
+			enter = ok || !has
+		case dwarf.TagInlinedSubroutine:
+			r, ok, _ := u.covers(&d, addr)
+			if !ok || len(chain) > maxInlined {
+				break
+			}
+			f, _, named := u.frame(&d, r.lo)
+			if !named {
+				break
+			}
+			f.Inlined = true
+			caller := &chain[len(chain)-1]
+			if v, ok := d.get(atCallFile); ok {
+				caller.File = u.fileName(v.u)
+			}
+			if v, ok := d.get(atCallLine); ok && caller.File != "" {
+				caller.Line = int(min(v.u, 1<<31-1))
+			}
+			chain = append(chain, f)
+			depth = 0 // what lies beside it or its ancestors does not cover addr
+			enter = true
+		}
+		if !d.shape.children {
+			if depth == 0 {
+				return chain
+			}
+			continue
+		}
+		if enter {
+			depth++
+			continue
+		}
+		if !u.skipChildren(c, &d) {
+			u.skipSubtree(c)
+		}
+	}
+	return chain
+}
+
+// skipSubtree reads past the children of the entry that c stands after.
+func (u *unit) skipSubtree(c *cursor) {
+	var d die
+	for depth := 1; depth > 0 && c.more(); {
+		if !u.readDIE(c, &d) {
+			depth--
+		} else if d.shape.children && !u.skipChildren(c, &d) {
+			depth++
+		}
+	}
+}
+
+// frame names the function of d, a concrete or an inlined one, by what it refers to.
+func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
+	var name string
+	at := u
+	var next die
+	for range maxHops {
+		info := at.file.section("info")
+		if v, ok := d.get(atLinkage); ok {
+			if linkage := at.str(v, info); linkage != "" {
+				return newFrame(linkage, start), false, true
+			}
+		}
+		if v, ok := d.get(atName); ok && name == "" {
+			name = at.str(v, info)
+		}
+		v, ok := d.get(atOrigin)
+		if !ok {
+			v, ok = d.get(atSpec)
+		}
+		if !ok {
+			break
+		}
+		to, off, ok := at.ref(v)
+		if !ok {
+			break
+		}
+		c := cursorAt(to.file.section("info"), off, to.end)
+		if !to.readDIE(c, &next) {
+			break
+		}
+		at, d = to, &next
+	}
+	if name == "" {
+		return Frame{}, false, false
+	}
+	return Frame{Function: name, Start: start}, u.mangles(), true
+}

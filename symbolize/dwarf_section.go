@@ -1,0 +1,136 @@
+package symbolize
+
+import (
+	"compress/zlib"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+const (
+	// inMemory is the size up to which an inflated section is held in memory; larger ones go to an
+	// unlinked temporary file, so that a debug file of any size costs little memory.
+	inMemory = 1 << 20
+	// maxInflated bounds an inflated section, and maxRatio what a compressed byte may become: deflate
+	// reaches 1032, real sections 10.
+	maxInflated = 4 << 30
+	maxRatio    = 1100
+)
+
+// A section is the contents of a debug section, read piecemeal.
+type section struct {
+	mem  []byte // all of it, or nil
+	r    io.ReaderAt
+	base int64 // of its first byte in r
+	size int64
+	file *os.File // the temporary file behind r, nil if none
+}
+
+func (s *section) close() {
+	if s.file != nil {
+		s.file.Close()
+	}
+}
+
+// readAt reads up to len(p) bytes at off, fewer at the end of the section or where the file fails.
+func (s *section) readAt(p []byte, off int64) int {
+	if off < 0 || off >= s.size {
+		return 0
+	}
+	p = p[:min(int64(len(p)), s.size-off)]
+	if s.mem != nil {
+		return copy(p, s.mem[off:])
+	}
+	n, _ := s.r.ReadAt(p, s.base+off)
+	return n
+}
+
+// openSection opens the debug section of that name, compressed or not (SHF_COMPRESSED with zlib or zstd,
+// and the older .zdebug names).
+func openSection(f *elffile.File, name string) (*section, error) {
+	sh, ok := f.Section(name)
+	old := false
+	if !ok {
+		sh, ok = f.Section(".z" + name[1:])
+		old = ok
+	}
+	if !ok || sh.Type == elf.SHT_NOBITS || !inside(f, sh) {
+		return nil, fmt.Errorf("%s: %s: %w", f.Name(), name, elffile.ErrNoSection)
+	}
+	off, size := int64(sh.Offset), int64(sh.FileSize)
+	if !old && sh.Flags&elf.SHF_COMPRESSED == 0 {
+		return &section{r: f, base: off, size: size}, nil
+	}
+	s, err := inflate(io.NewSectionReader(f, off, size), size, old)
+	if err != nil {
+		return nil, fmt.Errorf("%s: inflate %s: %w", f.Name(), name, err)
+	}
+	return s, nil
+}
+
+func inflate(src io.Reader, packed int64, old bool) (*section, error) {
+	var h [24]byte // Elf64_Chdr: type, reserved, size, alignment; or "ZLIB" and a big-endian size
+	kind, size := elf.COMPRESS_ZLIB, uint64(0)
+	if old {
+		if _, err := io.ReadFull(src, h[:12]); err != nil || string(h[:4]) != "ZLIB" {
+			return nil, errors.New("no header")
+		}
+		size = binary.BigEndian.Uint64(h[4:])
+	} else {
+		if _, err := io.ReadFull(src, h[:]); err != nil {
+			return nil, err
+		}
+		kind = elf.CompressionType(binary.LittleEndian.Uint32(h[:]))
+		size = binary.LittleEndian.Uint64(h[8:])
+	}
+	if size > maxInflated || size > uint64(packed)*maxRatio {
+		return nil, fmt.Errorf("%d bytes become %d", packed, size)
+	}
+	var r io.Reader
+	switch kind {
+	case elf.COMPRESS_ZLIB:
+		z, err := zlib.NewReader(src)
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		r = z
+	case elf.COMPRESS_ZSTD:
+		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(16<<20))
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		r = z
+	default:
+		return nil, fmt.Errorf("compression %v is not known", kind)
+	}
+	if size <= inMemory {
+		mem := make([]byte, size)
+		if _, err := io.ReadFull(r, mem); err != nil {
+			return nil, err
+		}
+		return &section{mem: mem, size: int64(size)}, nil
+	}
+	tmp, err := os.CreateTemp("", "vmblame-debug-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(tmp.Name()); err != nil {
+		tmp.Close()
+		return nil, err
+	}
+	if _, err := io.CopyN(tmp, r, int64(size)); err != nil {
+		tmp.Close()
+		return nil, err
+	}
+	return &section{r: tmp, size: int64(size), file: tmp}, nil
+}
