@@ -36,8 +36,8 @@ func (u *unit) functions() spans {
 	return u.funcs
 }
 
-// skipChildren moves c, which stands after d, past d's children where d says where they end. Where it does
-// not they are read, which harms nobody.
+// skipChildren moves c, which stands after d, past d's children, and reports false where d does not say
+// where they end.
 func (u *unit) skipChildren(c *cursor, d *die) bool {
 	v, ok := d.get(atSibling)
 	if !ok || !d.shape.children {
@@ -150,18 +150,24 @@ func (u *unit) skipSubtree(c *cursor) {
 
 // frame names the function of d, a concrete or an inlined one, by what it refers to.
 func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
-	var name string
+	var name, linkage string
 	at := u
 	var next die
 	for range maxHops {
 		info := at.file.section("info")
 		if v, ok := d.get(atLinkage); ok {
-			if linkage := at.str(v, info); linkage != "" {
-				return newFrame(linkage, start), false, true
-			}
+			linkage = at.str(v, info)
 		}
 		if v, ok := d.get(atName); ok && name == "" {
 			name = at.str(v, info)
+		}
+		if linkage != "" {
+			f := newFrame(linkage, start)
+			if f.LinkageName == "" && name != "" && name != linkage {
+				// C: the name in the source, and the symbol that an asm label made of it.
+				f.Function, f.LinkageName = name, linkage
+			}
+			return f, false, true
 		}
 		v, ok := d.get(atOrigin)
 		if !ok {

@@ -84,7 +84,7 @@ type die struct {
 	values [attrs]value
 }
 
-func (d *die) tag() dwarf.Tag          { return d.shape.tag }
+func (d *die) tag() dwarf.Tag           { return d.shape.tag }
 func (d *die) get(a attr) (value, bool) { return d.values[a], d.has&(1<<a) != 0 }
 
 // readDIE reads the entry at c. It returns false at the entry that ends a list of siblings, and at the end.
