@@ -1,7 +1,9 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -19,22 +21,13 @@ const (
 // ProtPerms converts the prot argument of mmap(2) or mprotect(2); sharing is not part of it.
 func ProtPerms(prot uint64) Perms { return Perms(prot & 7) }
 
-// String returns the column of /proc/PID/maps, "rw-p" for one.
+// permsColumns holds the column for each value of Perms, four letters each.
+const permsColumns = "---pr--p-w-prw-p--xpr-xp-wxprwxp" + "---sr--s-w-srw-s--xsr-xs-wxsrwxs"
+
+// String returns the column of /proc/PID/maps, "rw-p" for one. It does not allocate.
 func (p Perms) String() string {
-	b := [4]byte{'-', '-', '-', 'p'}
-	if p&Read != 0 {
-		b[0] = 'r'
-	}
-	if p&Write != 0 {
-		b[1] = 'w'
-	}
-	if p&Exec != 0 {
-		b[2] = 'x'
-	}
-	if p&Shared != 0 {
-		b[3] = 's'
-	}
-	return string(b[:])
+	i := int(p&(Read|Write|Exec|Shared)) * 4
+	return permsColumns[i : i+4]
 }
 
 // ParsePerms reads the column of /proc/PID/maps.
@@ -42,17 +35,24 @@ func ParsePerms(s string) (Perms, error) {
 	if len(s) != 4 {
 		return 0, fmt.Errorf("permissions %q: want four letters", s)
 	}
-	var p Perms
-	for i, want := range "rwxs" {
-		switch {
-		case rune(s[i]) == want:
-			p |= 1 << i
-		case s[i] == '-' && i < 3, s[i] == 'p' && i == 3:
-		default:
-			return 0, fmt.Errorf("permissions %q: letter %d unknown", s, i+1)
-		}
+	p, ok := perms([4]byte([]byte(s)))
+	if !ok {
+		return 0, fmt.Errorf("permissions %q: letter unknown", s)
 	}
 	return p, nil
+}
+
+func perms(b [4]byte) (p Perms, ok bool) {
+	ok = true
+	for i, c := range b {
+		switch {
+		case c == "rwxs"[i]:
+			p |= 1 << i
+		case c != "---p"[i]:
+			ok = false
+		}
+	}
+	return p, ok
 }
 
 // Dev is a device number as /proc/PID/maps shows it (which is not stat's on btrfs and overlayfs).
@@ -61,22 +61,36 @@ type Dev struct {
 }
 
 // String returns "fe:00".
-func (d Dev) String() string { return fmt.Sprintf("%02x:%02x", d.Major, d.Minor) }
+func (d Dev) String() string {
+	if d == (Dev{}) {
+		return "00:00"
+	}
+	b := make([]byte, 0, 17)
+	for i, n := range [2]uint32{d.Major, d.Minor} {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		if n < 0x10 {
+			b = append(b, '0')
+		}
+		b = strconv.AppendUint(b, uint64(n), 16)
+	}
+	return string(b)
+}
 
 // ParseDev reads "fe:00".
 func ParseDev(s string) (Dev, error) {
-	var d Dev
 	major, minor, ok := strings.Cut(s, ":")
 	if !ok {
-		return d, fmt.Errorf("device %q: no colon", s)
+		return Dev{}, fmt.Errorf("device %q: no colon", s)
 	}
-	a, err := parseHex(major, 32)
+	a, err := strconv.ParseUint(major, 16, 32)
 	if err != nil {
-		return d, fmt.Errorf("device %q: %w", s, err)
+		return Dev{}, fmt.Errorf("device %q: major number: %w", s, errors.Unwrap(err))
 	}
-	b, err := parseHex(minor, 32)
+	b, err := strconv.ParseUint(minor, 16, 32)
 	if err != nil {
-		return d, fmt.Errorf("device %q: %w", s, err)
+		return Dev{}, fmt.Errorf("device %q: minor number: %w", s, errors.Unwrap(err))
 	}
 	return Dev{uint32(a), uint32(b)}, nil
 }

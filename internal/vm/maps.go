@@ -13,125 +13,158 @@ const VsyscallStart = 0xffffffffff600000
 
 // ParseMaps reads the text of /proc/PID/maps (proc(5), fs/proc/task_mmu.c show_map_vma) and appends its
 // rows to dst, [vsyscall] left out. Paths are unescaped ("\012" is a newline). Strings are copied, so
-// text may be reused; a path equal to the one of the row before shares its memory.
+// text may be reused; equal paths share their memory. Rows stay in the order of the text. An error names
+// the line; the rows before it are in what is returned. Who reads often keeps a [MapsParser].
 func ParseMaps(dst []Mapping, text []byte) ([]Mapping, error) {
-	var last string
+	var p MapsParser
+	return p.Parse(dst, text)
+}
+
+// MapsParser reads the text of /proc/PID/maps again and again without allocating what it has read before.
+// The zero value is ready. It is not safe for concurrent use; what it returns is, and stays valid.
+type MapsParser struct {
+	last  string            // what text returned last
+	texts map[string]string // escaped text to what it means
+}
+
+// maxTexts bounds a parser's memory where names come and go without end; it then begins anew.
+const maxTexts = 4096
+
+// Parse does what ParseMaps does.
+func (p *MapsParser) Parse(dst []Mapping, text []byte) ([]Mapping, error) {
 	for n := 1; len(text) > 0; n++ {
-		line := text
-		if i := bytes.IndexByte(text, '\n'); i >= 0 {
-			line, text = text[:i], text[i+1:]
-		} else {
-			text = nil
-		}
+		var line []byte
+		line, text = cutLine(text)
 		if len(line) == 0 {
 			continue
 		}
-		m, err := parseMapsLine(line, last)
+		m, err := p.row(line)
 		if err != nil {
 			return dst, fmt.Errorf("line %d: %w", n, err)
 		}
-		last = m.File.Path
-		if m.Start >= VsyscallStart {
-			continue
+		if m.Start < VsyscallStart {
+			dst = append(dst, m)
 		}
-		dst = append(dst, m)
 	}
 	return dst, nil
 }
 
+func cutLine(text []byte) (line, rest []byte) {
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		return text[:i], text[i+1:]
+	}
+	return text, nil
+}
+
+// text returns b as a string, shared with equal ones before it, "\012" made a newline. The kernel escapes
+// nothing else, a backslash neither, so that a name with "\012" in it cannot be told from one with a newline.
+func (p *MapsParser) text(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return ""
+	case string(b) == p.last:
+		return p.last
+	}
+	s, ok := p.texts[string(b)]
+	if !ok {
+		key := string(b)
+		s = strings.ReplaceAll(key, `\012`, "\n")
+		if p.texts == nil {
+			p.texts = make(map[string]string)
+		} else if len(p.texts) >= maxTexts {
+			clear(p.texts)
+		}
+		p.texts[key] = s
+	}
+	p.last = s
+	return s
+}
+
 var errMapsLine = errors.New("not a row of /proc/PID/maps")
 
-func parseMapsLine(line []byte, last string) (m Mapping, err error) {
-	rest := line
-	next := func(sep byte) []byte {
-		i := bytes.IndexByte(rest, sep)
-		if i < 0 {
-			f := rest
-			rest = nil
-			return f
-		}
-		f := rest[:i]
-		rest = rest[i+1:]
-		return f
-	}
-	if m.Start, err = parseHexBytes(next('-')); err != nil {
-		return m, errMapsLine
-	}
-	if m.End, err = parseHexBytes(next(' ')); err != nil {
-		return m, errMapsLine
-	}
-	perms := next(' ')
-	if len(perms) != 4 {
-		return m, errMapsLine
-	}
-	for i, want := range "rwxs" {
-		switch {
-		case perms[i] == byte(want):
-			m.Perms |= 1 << i
-		case perms[i] == '-' && i < 3, perms[i] == 'p' && i == 3:
-		default:
-			return m, errMapsLine
-		}
-	}
-	if m.Offset, err = parseHexBytes(next(' ')); err != nil {
-		return m, errMapsLine
-	}
-	major, err := parseHexBytes(next(':'))
-	if err != nil {
-		return m, errMapsLine
-	}
-	minor, err := parseHexBytes(next(' '))
-	if err != nil || major > 1<<32-1 || minor > 1<<32-1 {
-		return m, errMapsLine
+// row reads one line without its end.
+func (p *MapsParser) row(line []byte) (m Mapping, err error) {
+	c := cursor{rest: line}
+	m.Start = c.hex('-')
+	m.End = c.hex(' ')
+	m.Perms = c.perms()
+	m.Offset = c.hex(' ')
+	major := c.hex(':')
+	minor := c.hex(' ')
+	m.File.Inode = c.decimal()
+	if c.bad || major|minor > 1<<32-1 || m.Start >= m.End || (m.Start|m.End)%PageSize != 0 {
+		return Mapping{}, errMapsLine
 	}
 	m.File.Dev = Dev{uint32(major), uint32(minor)}
-	for _, c := range next(' ') {
-		if c < '0' || c > '9' {
-			return m, errMapsLine
-		}
-		m.File.Inode = m.File.Inode*10 + uint64(c-'0')
+	path := c.rest
+	for len(path) > 0 && path[0] == ' ' {
+		path = path[1:]
 	}
-	if m.Start >= m.End || (m.Start|m.End)%PageSize != 0 {
-		return m, errMapsLine
-	}
-	path := bytes.TrimLeft(rest, " ")
-	switch {
-	case len(path) == 0:
-	case string(path) == last:
-		m.File.Path = last
-	default:
-		m.File.Path = strings.ReplaceAll(string(path), `\012`, "\n")
-	}
+	m.File.Path = p.text(path)
 	return m, nil
 }
 
-var errHex = errors.New("not a hexadecimal number")
-
-func parseHex(s string, bits int) (uint64, error) {
-	v, err := parseHexBytes([]byte(s))
-	if err == nil && bits < 64 && v>>bits != 0 {
-		return 0, errHex
-	}
-	return v, err
+// cursor goes through the columns of a row. Once bad it stays bad.
+type cursor struct {
+	rest []byte
+	bad  bool
 }
 
-func parseHexBytes(s []byte) (uint64, error) {
-	if len(s) == 0 || len(s) > 16 {
-		return 0, errHex
-	}
+// hex reads a hexadecimal number of at most 16 digits and the separator after it.
+func (c *cursor) hex(sep byte) uint64 {
 	var v uint64
-	for _, c := range s {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, errHex
+	for i, b := range c.rest {
+		d := hexDigits[b]
+		if d == 0 {
+			if b != sep || i == 0 || i > 16 {
+				break
+			}
+			c.rest = c.rest[i+1:]
+			return v
 		}
-		v = v<<4 | uint64(c)
+		v = v<<4 | uint64(d-1)
 	}
-	return v, nil
+	c.bad = true
+	return 0
+}
+
+// decimal reads the inode: a decimal number, and the space after it if the row does not end there.
+func (c *cursor) decimal() uint64 {
+	var v uint64
+	for i, b := range c.rest {
+		if b == ' ' && i > 0 {
+			c.rest = c.rest[i+1:]
+			return v
+		}
+		d := uint64(b - '0')
+		if d > 9 || v > (1<<64-1-d)/10 {
+			c.bad = true
+			return 0
+		}
+		v = v*10 + d
+	}
+	c.bad = c.bad || len(c.rest) == 0
+	c.rest = nil
+	return v
+}
+
+// perms reads the column of permissions and the space after it.
+func (c *cursor) perms() Perms {
+	if len(c.rest) < 5 || c.rest[4] != ' ' {
+		c.bad = true
+		return 0
+	}
+	p, ok := perms([4]byte(c.rest))
+	if !ok {
+		c.bad = true
+	}
+	c.rest = c.rest[5:]
+	return p
+}
+
+// hexDigits holds the value of each hexadecimal digit plus one, 0 for other bytes. It is never written to.
+var hexDigits = [256]uint8{
+	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
+	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
+	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }

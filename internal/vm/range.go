@@ -5,8 +5,8 @@ import "fmt"
 // PageSize is the size in bytes of a base page on x86-64.
 const PageSize = 4096
 
-// AddressMax is the first byte above the user half of a 47-bit address space rounded to the
-// 5-level limit: no user mapping ends above it, [vsyscall] excepted.
+// AddressMax is the first byte above the user half of the address space with five-level page tables: no
+// mapping of a process ends above it, [vsyscall] excepted. With four levels it is 1 << 47.
 const AddressMax = 1 << 56
 
 // Range is the half-open interval [Start, End) of byte addresses.

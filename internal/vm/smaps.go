@@ -1,0 +1,116 @@
+package vm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// SmapsEntry is one row of /proc/PID/smaps with those of its figures that reports use, in bytes; 0 where
+// the kernel does not tell.
+type SmapsEntry struct {
+	Mapping
+	Rss, Pss, PrivateDirty, Swap uint64
+
+	// AnonName is the name that prctl(2) PR_SET_VMA gave, of a File.Path "[anon:name]" or
+	// "[anon_shmem:name]".
+	AnonName string
+	// VmFlags are the kernel's two-letter words, separated by single spaces ("rd wr mr mw me ac sd").
+	VmFlags string
+}
+
+// ParseSmaps reads the text of /proc/PID/smaps (proc(5), fs/proc/task_mmu.c show_smap) and appends its
+// rows to dst, [vsyscall] left out. Lines it does not know are skipped, so that the text of /proc/PID/maps
+// gives rows without figures. As in ParseMaps, text may be reused, and an error names the line.
+func ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
+	var p MapsParser
+	return p.ParseSmaps(dst, text)
+}
+
+// ParseSmaps does what the function ParseSmaps does.
+func (p *MapsParser) ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
+	var e *SmapsEntry // the row that figures belong to
+	var skipped SmapsEntry
+	for n := 1; len(text) > 0; n++ {
+		var line []byte
+		line, text = cutLine(text)
+		if len(line) == 0 {
+			continue
+		}
+		name, value, ok := smapsField(line)
+		if !ok {
+			m, err := p.row(line)
+			if err != nil {
+				return dst, fmt.Errorf("line %d: %w", n, err)
+			}
+			if m.Start >= VsyscallStart {
+				e = &skipped
+				continue
+			}
+			dst = append(dst, SmapsEntry{Mapping: m, AnonName: anonName(m.File.Path)})
+			e = &dst[len(dst)-1]
+			continue
+		}
+		if e == nil {
+			return dst, fmt.Errorf("line %d: %w", n, errSmapsOrder)
+		}
+		if err := p.field(e, name, value); err != nil {
+			return dst, fmt.Errorf("line %d: %s: %w", n, name, err)
+		}
+	}
+	return dst, nil
+}
+
+var (
+	errSmapsOrder = errors.New("a figure before the first row")
+	errSmapsSize  = errors.New("not a number of kB")
+)
+
+// smapsField splits "Rss:   12 kB". A row of maps has a blank before its first colon.
+func smapsField(line []byte) (name, value []byte, ok bool) {
+	i := bytes.IndexByte(line, ':')
+	if i <= 0 || bytes.IndexByte(line[:i], ' ') >= 0 {
+		return nil, nil, false
+	}
+	return line[:i], bytes.TrimSpace(line[i+1:]), true
+}
+
+func (p *MapsParser) field(e *SmapsEntry, name, value []byte) error {
+	var to *uint64
+	switch string(name) {
+	case "Rss":
+		to = &e.Rss
+	case "Pss":
+		to = &e.Pss
+	case "Private_Dirty":
+		to = &e.PrivateDirty
+	case "Swap":
+		to = &e.Swap
+	case "VmFlags":
+		e.VmFlags = p.text(value)
+		return nil
+	default:
+		return nil
+	}
+	number, ok := bytes.CutSuffix(value, []byte(" kB"))
+	c := cursor{rest: number}
+	v := c.decimal()
+	if !ok || c.bad || len(c.rest) > 0 || v > (1<<64-1)>>10 {
+		return errSmapsSize
+	}
+	*to = v << 10
+	return nil
+}
+
+// anonName returns the name in "[anon:name]" and "[anon_shmem:name]", "" for other paths.
+func anonName(path string) string {
+	name, ok := strings.CutPrefix(path, "[anon:")
+	if !ok {
+		name, ok = strings.CutPrefix(path, "[anon_shmem:")
+	}
+	if !ok || !strings.HasSuffix(name, "]") {
+		return ""
+	}
+	return name[:len(name)-1]
+}
