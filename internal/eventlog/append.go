@@ -136,19 +136,27 @@ func appendStack(dst []byte, s *Stack) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		f := &s.Frames[i]
-		dst = append(dst, `{"pc":`...)
-		dst = appendHex(dst, f.PC)
-		dst = appendInt(dst, `,"module":`, int64(f.Module))
-		dst = append(dst, `,"offset":`...)
-		dst = appendHex(dst, f.Offset)
-		dst = append(dst, `,"via":`...)
-		dst = appendString(dst, f.Via)
-		if f.Call {
-			dst = append(dst, `,"call":true`...)
-		}
-		dst = append(dst, '}')
+		dst = append(appendFrame(dst, &s.Frames[i]), '}')
 	}
+	return appendStackEnd(dst, s)
+}
+
+// appendFrame leaves the object open: the frame of an export goes on.
+func appendFrame(dst []byte, f *Frame) []byte {
+	dst = append(dst, `{"pc":`...)
+	dst = appendHex(dst, f.PC)
+	dst = appendInt(dst, `,"module":`, int64(f.Module))
+	dst = append(dst, `,"offset":`...)
+	dst = appendHex(dst, f.Offset)
+	dst = append(dst, `,"via":`...)
+	dst = appendString(dst, f.Via)
+	if f.Call {
+		dst = append(dst, `,"call":true`...)
+	}
+	return dst
+}
+
+func appendStackEnd(dst []byte, s *Stack) []byte {
 	dst = append(dst, `],"complete":`...)
 	dst = strconv.AppendBool(dst, s.Complete)
 	dst = append(dst, `,"end":`...)

@@ -1,0 +1,176 @@
+package eventlog
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+func (c *checker) event(r *Event) {
+	c.events++
+	last := c.p.seq
+	c.p.seq = r.Seq // for the problems' sake
+	c.must(r.Seq == last+1, "event %d: the one before it is %d", r.Seq, last)
+	c.must(r.T >= c.eventT, "event %d: t %d is before %d, that of the event before it", r.Seq, r.T, c.eventT)
+	c.eventT = max(c.eventT, r.T)
+	c.must(r.PID > 0 && r.TID > 0, "event %d: thread %d of process %d: not a positive number", r.Seq, r.TID, r.PID)
+	c.must(r.Call != "", "event %d: no call", r.Seq)
+	c.must(r.Stack == nil || c.stacks.has(*r.Stack), "event %d: its stack is not known", r.Seq)
+	c.must(r.Error == "" || r.Result == nil, "event %d: %s failed with %s, and has a result", r.Seq, r.Call, r.Error)
+	c.must(r.Error == "" || c.errnos[r.Error], "event %d: %q is no errno's name", r.Seq, r.Error)
+	s := c.p.Space(r.Space)
+	if !c.must(s != nil, "event %d: space %d is not known", r.Seq, r.Space) {
+		c.p.Put(r)
+		return
+	}
+	if c.changes("event", r.Seq, r.Changes) {
+		c.changeOrigins(r)
+		if !r.Uncertain {
+			c.call(r)
+		}
+	}
+	if err := c.p.Put(r); err != nil {
+		c.problem("event %d: %s: %v", r.Seq, r.Call, err)
+		return
+	}
+	if !r.Uncertain {
+		c.afterCall(r, s)
+	}
+	switch r.Call {
+	case "execve", "execveat":
+		if r.Error == "" {
+			c.execs[r.Seq] = r.Space
+		}
+	case "madvise":
+		c.advice(r)
+	}
+}
+
+// changes checks each change by itself, and tells whether all of them can be.
+func (c *checker) changes(what string, seq uint64, changes []Change) bool {
+	for i := range changes {
+		ch := &changes[i]
+		if !c.must(ch.Start < ch.End && (ch.Start|ch.End)%vm.PageSize == 0, "%s %d: change %d: %v to %v is not a range of whole pages", what, seq, i, ch.Start, ch.End) ||
+			!c.must(ch.Was != nil || ch.Now != nil, "%s %d: change %d: nothing became nothing", what, seq, i) {
+			return false
+		}
+	}
+	if _, err := c.conv.list(changes); err != nil {
+		c.problem("%s %d: %v", what, seq, err)
+		return false
+	}
+	return true
+}
+
+// changeOrigins checks who is said to have made the pages.
+func (c *checker) changeOrigins(r *Event) {
+	for i := range r.Changes {
+		was, now := r.Changes[i].Was, r.Changes[i].Now
+		switch {
+		case now == nil:
+		case was == nil:
+			c.must(now.Origin != nil && *now.Origin == r.Seq, "event %d: change %d: %s made pages be mapped, and their origin is another", r.Seq, i, r.Call)
+			c.must(now.MovedFrom == nil || r.Call == "mremap", "event %d: change %d: %s moves nothing", r.Seq, i, r.Call)
+		case r.Call != "remap_file_pages":
+			c.must(sameOrigin(was, now), "event %d: change %d: %s changes the origin of pages that stay", r.Seq, i, r.Call)
+		}
+	}
+}
+
+func sameOrigin(a, b *Attr) bool {
+	equal := func(x, y *uint64) bool { return x == y || x != nil && y != nil && *x == *y }
+	if !equal(a.Origin, b.Origin) || a.OriginCause != b.OriginCause || (a.MovedFrom == nil) != (b.MovedFrom == nil) {
+		return false
+	}
+	if a.Exec != nil && b.Exec != nil && *a.Exec != *b.Exec {
+		return false
+	}
+	return a.MovedFrom == nil || a.MovedFrom.Start == b.MovedFrom.Start && equal(a.MovedFrom.Origin, b.MovedFrom.Origin)
+}
+
+// number is the argument as the kernel saw it.
+func (r *Event) number(name string) (uint64, bool) {
+	a, ok := r.Args.Get(name)
+	return uint64(a.Value), ok && a.Text == ""
+}
+
+// span is the range that two arguments name, its length rounded up to whole pages.
+func (r *Event) span(addr, length string) (vm.Range, bool) {
+	a, ok := r.number(addr)
+	n, ok2 := r.number(length)
+	x := vm.RangeOf(a, n)
+	return x, ok && ok2 && (n == 0 || !x.Empty())
+}
+
+// within checks that all changes lie in one of the ranges.
+func (c *checker) within(r *Event, ranges ...vm.Range) {
+	for i := range r.Changes {
+		x := vm.Range{Start: uint64(r.Changes[i].Start), End: uint64(r.Changes[i].End)}
+		ok := false
+		for _, y := range ranges {
+			ok = ok || y.Covers(x)
+		}
+		c.must(ok, "event %d: change %d: %v is outside of what %s was asked for (%v)", r.Seq, i, x, r.Call, ranges)
+	}
+}
+
+// kinds checks which of removals (now null), additions (was null) and edits (neither) a call can do.
+func (c *checker) kinds(r *Event, removal, addition, edit bool) {
+	for i := range r.Changes {
+		ch := &r.Changes[i]
+		switch {
+		case ch.Now == nil:
+			c.must(removal, "event %d: change %d: %s%s cannot unmap", r.Seq, i, failed(r), r.Call)
+		case ch.Was == nil:
+			c.must(addition, "event %d: change %d: %s%s cannot map", r.Seq, i, failed(r), r.Call)
+		default:
+			c.must(edit, "event %d: change %d: %s%s cannot change what stays", r.Seq, i, failed(r), r.Call)
+		}
+	}
+}
+
+func failed(r *Event) string {
+	if r.Error != "" {
+		return "a failed "
+	}
+	return ""
+}
+
+// advice remembers what madvise(2) keeps from children.
+func (c *checker) advice(r *Event) {
+	const dontFork = 10 // MADV_DONTFORK of asm-generic/mman-common.h
+	a, _ := r.Args.Get("advice")
+	x, ok := r.span("addr", "length")
+	if r.Error != "" || !ok || a.Value != dontFork && a.Text != "MADV_DONTFORK" {
+		return
+	}
+	if c.apart[r.Space] == nil {
+		c.apart[r.Space] = ledger.New()
+	}
+	x.Start = vm.PageDown(x.Start)
+	c.apart[r.Space].Add(ledger.Entry{Mapping: vm.Mapping{Range: x}}, nil)
+}
+
+func (c *checker) checkDrift(r *Drift) {
+	c.drift++
+	c.must(c.p.Space(r.Space) != nil, "drift: space %d is not known", r.Space)
+	c.must(r.Guess != "", "drift: no guess")
+	c.must(len(r.Changes) > 0, "drift: no changes")
+	c.must(r.Beside == nil || *r.Beside <= c.p.seq, "drift: beside an event that is not known")
+	if !c.changes("drift after", r.After, r.Changes) {
+		return
+	}
+	for i := range r.Changes {
+		was, now := r.Changes[i].Was, r.Changes[i].Now
+		switch {
+		case now == nil:
+		case was == nil:
+			c.must(now.Origin == nil && (now.OriginCause == "drift" || now.OriginCause == "stack growth"),
+				"drift: change %d: its pages have an origin, though no traced call explains them", i)
+		default:
+			c.must(sameOrigin(was, now) || now.Origin == nil, "drift: change %d: pages that stay have another origin", i)
+		}
+		if r.Guess == "stack growth" {
+			c.must(was == nil && now != nil && now.OriginCause == "stack growth", "drift: change %d: is no growth of a stack", i)
+		}
+	}
+}

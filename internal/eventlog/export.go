@@ -1,0 +1,138 @@
+package eventlog
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ExportJSON writes the log at path to w as one JSON document: the log's objects gathered in one array a
+// type, with the names of symbol lines in the frames of the stacks (ExportFrame). It reads the log once
+// for each array, so path must name a file, and its memory does not grow with the number of events. Lines
+// that a recording still adds while it runs are left out.
+//
+// Of a cut log the document holds all whole lines, and null for the end; ExportJSON then returns an error
+// that wraps ErrCut after the whole document has been written. After any other error it is not whole.
+func ExportJSON(path string, w io.Writer) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("export %s: not a regular file, and export reads the log several times: copy it to one first", path)
+	}
+	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), names: map[symbolKey]*Symbol{}}
+	cut := x.survey()
+	if cut != nil && !errors.Is(cut, ErrCut) {
+		return cut
+	}
+	x.text(`{"header":`)
+	x.record(x.header)
+	for _, a := range [...]struct{ name, record string }{
+		{"spaces", "space"}, {"threads", "thread"}, {"modules", "module"}, {"stacks", "stack"}, {"events", "event"},
+		{"drifts", "drift"}, {"snapshots", "snapshot"}, {"notes", "note"},
+	} {
+		x.text(`,"` + a.name + `":[`)
+		if err := x.array(a.record); err != nil {
+			return err
+		}
+		x.text(`]`)
+	}
+	x.text(`,"end":`)
+	x.record(x.end)
+	x.text("}\n")
+	if err := x.w.Flush(); err != nil {
+		return err
+	}
+	return cut
+}
+
+type export struct {
+	path  string
+	w     *bufio.Writer // keeps its first error
+	line  []byte
+	lines int // whole lines of the log when it was surveyed
+
+	header Record // nil where the log is cut in its first line
+	end    Record // nil where the log is cut
+	names  map[symbolKey]*Symbol
+}
+
+func (x *export) text(s string) { x.w.WriteString(s) }
+
+// record writes the object of rec, or null.
+func (x *export) record(rec Record) {
+	if rec == nil {
+		x.text("null")
+		return
+	}
+	x.line = AppendRecord(x.line[:0], rec)
+	x.w.Write(x.line[:len(x.line)-1])
+}
+
+// survey reads the log once: every line, for its errors, and what stands alone or is needed for others.
+func (x *export) survey() error {
+	r, err := Open(x.path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		x.lines = r.Line()
+		switch rec := rec.(type) {
+		case *Header:
+			x.header = rec
+		case *Symbol:
+			x.names[symbolKey{rec.Module, rec.Offset}] = rec
+		case *End:
+			x.end = rec
+		}
+	}
+}
+
+// array writes the objects of one type, as they stand in the log.
+func (x *export) array(record string) error {
+	if x.lines == 0 {
+		return nil
+	}
+	r, err := Open(x.path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	r.only, r.stop = record, x.lines
+	for first := true; ; {
+		rec, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if rec.Type() != record {
+			continue
+		}
+		if !first {
+			x.text(",")
+		}
+		first = false
+		if s, ok := rec.(*Stack); ok {
+			x.line = appendNamedStack(x.line[:0], s, x.names)
+			x.w.Write(x.line)
+		} else {
+			x.w.Write(r.Raw())
+		}
+		if _, err := x.w.Write(nil); err != nil {
+			return err
+		}
+	}
+}

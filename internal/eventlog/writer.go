@@ -1,0 +1,273 @@
+package eventlog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	plainChunk  = 64 << 10 // bytes of lines that are written at once
+	packedChunk = 1 << 20  // and that are compressed at once
+	idleBuffer  = 4 << 20  // a buffer that one long line made larger is given back
+	// endRoom is kept free for the end line of a log that has met a full disk.
+	endRoom = 4096
+	endLine = 512 // more than an end line is long
+)
+
+// Writer is the Sink that writes the log: whole lines only, buffered. Whoever owns it calls Flush at least
+// once a second, so that a log that is cut short lacks no more than that. All methods may be called
+// concurrently.
+//
+// When the destination takes no more (a full disk, a closed pipe) the log is cut back to its last whole
+// line; the error is returned by the call that met it and by every later Put and Flush; and Close tries to
+// write an end line with the cause "failed" into room that was set aside for it.
+type Writer struct {
+	mu     sync.Mutex
+	dst    io.Writer
+	file   *os.File  // dst, where it is a regular file
+	closer io.Closer // nil unless Create opened the file
+	enc    *zstd.Encoder
+
+	buf    []byte // whole lines that are not written yet
+	packed []byte
+	begin  int64 // in file: where the log begins
+	offset int64 // in file: the end of what has been written whole
+	ahead  bool  // file can set room aside
+
+	written End // counts of all lines that were put, T of the last
+	end     *End
+	err     error
+	closed  bool
+}
+
+// NewWriter returns a Writer to dst, compressed with zstd where asked: each Flush ends a frame. Where dst
+// is a regular file it is written from the file's present position. Close does not close dst.
+func NewWriter(dst io.Writer, compressed bool) *Writer {
+	w := &Writer{dst: dst}
+	if compressed {
+		// The options are constants, which NewWriter has no reason to refuse.
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(packedChunk))
+		w.enc, w.err = enc, err
+	}
+	if f, ok := dst.(*os.File); ok {
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			if at, err := f.Seek(0, io.SeekCurrent); err == nil {
+				w.file, w.begin, w.offset, w.ahead = f, at, at, true
+			}
+		}
+	}
+	return w
+}
+
+// Put adds the line of r to the buffer and writes the buffer when it is full; the header is written at
+// once, so that the file is known for a log from the beginning.
+func (w *Writer) Put(r Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := r.(*End); ok {
+		c := *e
+		w.end = &c
+	}
+	if w.err == nil && w.closed {
+		w.err = errors.New("write to a log that is closed")
+	}
+	if w.err != nil {
+		if r.Type() == "event" {
+			w.written.Lost++
+		}
+		return w.err
+	}
+	w.buf = AppendRecord(w.buf, r)
+	w.tally(r)
+	chunk := plainChunk
+	if w.enc != nil {
+		chunk = packedChunk
+	}
+	if _, first := r.(*Header); first || len(w.buf) >= chunk {
+		return w.flush()
+	}
+	return nil
+}
+
+// tally counts for the end line of a log that fails.
+func (w *Writer) tally(r Record) {
+	n := &w.written
+	switch r := r.(type) {
+	case *Event:
+		n.Events++
+		n.T = max(n.T, r.T)
+	case *Stack:
+		n.Stacks++
+	case *Drift:
+		n.Drifts++
+		n.T = max(n.T, r.T)
+	case *Snapshot:
+		n.T = max(n.T, r.T)
+	case *Thread:
+		n.T = max(n.T, r.T)
+	case *Note:
+		n.T = max(n.T, r.T)
+	}
+}
+
+// forget takes back what tally counted for lines that did not reach the log.
+func (w *Writer) forget(lines []byte) {
+	n := &w.written
+	for line := range bytes.Lines(lines) {
+		switch {
+		case !otherType(line, "event"):
+			n.Events--
+			n.Lost++
+		case !otherType(line, "stack"):
+			n.Stacks--
+		case !otherType(line, "drift"):
+			n.Drifts--
+		}
+	}
+}
+
+// Flush writes what is buffered. It does nothing, and costs next to nothing, where nothing is.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	out := w.pack(w.buf)
+	if err := w.setAside(len(out)); err != nil {
+		return w.fail(out[:0], err)
+	}
+	n, err := w.dst.Write(out)
+	if err != nil {
+		return w.fail(out[:n], err)
+	}
+	w.offset += int64(n)
+	w.buf = w.buf[:0]
+	if cap(w.buf) > idleBuffer {
+		w.buf, w.packed = nil, nil
+	}
+	return nil
+}
+
+// pack makes a frame of lines where the log is compressed.
+func (w *Writer) pack(lines []byte) []byte {
+	if w.enc == nil {
+		return lines
+	}
+	w.packed = w.enc.EncodeAll(lines, w.packed[:0])
+	return w.packed
+}
+
+// setAside has the file system reserve n bytes for what is to be written and endRoom behind them, without
+// making the file longer. A file system that cannot is asked once.
+func (w *Writer) setAside(n int) error {
+	if !w.ahead {
+		return nil
+	}
+	const keepSize = 1 // FALLOC_FL_KEEP_SIZE of linux/falloc.h
+	for {
+		err := syscall.Fallocate(int(w.file.Fd()), keepSize, w.offset, int64(n)+endRoom)
+		switch err {
+		case nil:
+			return nil
+		case syscall.EINTR:
+			continue
+		case syscall.ENOSPC, syscall.EDQUOT:
+			return &os.PathError{Op: "write", Path: w.file.Name(), Err: err}
+		}
+		w.ahead = false
+		return nil
+	}
+}
+
+// fail keeps err and makes the log end whole; part is what was written of the chunk.
+func (w *Writer) fail(part []byte, err error) error {
+	w.err = err
+	kept := 0
+	if w.enc == nil {
+		if w.file != nil {
+			// The chunk met a limit behind which no room was set aside: leave the end line some.
+			part = part[:max(0, len(part)-endLine)]
+		}
+		kept = bytes.LastIndexByte(part, '\n') + 1
+	}
+	w.forget(w.buf[kept:])
+	w.buf = nil
+	if w.file != nil {
+		w.offset += int64(kept)
+		if e := w.cutBack(); e != nil {
+			w.err = fmt.Errorf("%w (and the log could not be cut back to its last whole line: %v)", err, e)
+			w.file = nil
+		}
+	}
+	return w.err
+}
+
+// cutBack makes the file end where the last whole line does, and takes the next write there.
+func (w *Writer) cutBack() error {
+	if err := w.file.Truncate(w.offset); err != nil {
+		return err
+	}
+	_, err := w.file.Seek(w.offset, io.SeekStart)
+	return err
+}
+
+// Close writes what is buffered and, where that or an earlier write failed, tries to end the log with
+// cause "failed". It returns an error that no Put or Flush has returned yet.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	told := w.err != nil
+	if w.err == nil {
+		w.flush()
+	}
+	if w.err != nil && w.file != nil && w.offset > w.begin {
+		w.endFailed()
+	}
+	if w.file != nil {
+		w.file.Truncate(w.offset) // gives back what setAside took; the log is whole without it
+	}
+	if w.enc != nil {
+		w.enc.Close()
+	}
+	if w.closer != nil {
+		if err := w.closer.Close(); w.err == nil {
+			w.err = err
+		}
+	}
+	if told {
+		return nil
+	}
+	return w.err
+}
+
+// endFailed writes the end line of a log that has lost its later lines.
+func (w *Writer) endFailed() {
+	e := w.written
+	e.Cause = "failed"
+	if w.end != nil {
+		e.T, e.Exit, e.Checks = max(e.T, w.end.T), w.end.Exit, w.end.Checks
+	}
+	out := w.pack(AppendRecord(nil, &e))
+	if n, err := w.file.Write(out); err == nil {
+		w.offset += int64(n)
+	}
+}
