@@ -1,0 +1,294 @@
+package unwind
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/go-delve/delve/pkg/dwarf/frame"
+	"github.com/go-delve/delve/pkg/dwarf/op"
+)
+
+// This file alone knows delve, whose interpreters of call frame instructions and of DWARF expressions are
+// used for one entry at a time. What they are known to get wrong is set right here or refused.
+
+// fde is one frame description entry with the common entry it refers to, both whole (length field first).
+type fde struct {
+	cie, entry []byte
+	vaddr      uint64 // where entry is mapped, for pc-relative pointers; .eh_frame only
+	eh         bool   // .eh_frame, else .debug_frame
+}
+
+var errNotCovered = errors.New("no entry covers the pc")
+
+// interpret computes the row of pc. errNotCovered where the entry is for other pcs.
+func (e *fde) interpret(pc uint64) (row, error) {
+	buf, base := e.pack()
+	list, err := frame.Parse(buf, binary.LittleEndian, 0, 8, base)
+	if err != nil {
+		return row{}, err
+	}
+	if len(list) != 1 {
+		return row{}, fmt.Errorf("%d entries where one was given", len(list))
+	}
+	d := list[0]
+	if !d.Cover(pc) {
+		return row{}, errNotCovered
+	}
+	if d.CIE.ReturnAddressRegister != RegRIP {
+		return row{}, fmt.Errorf("the return address is in column %d", d.CIE.ReturnAddressRegister)
+	}
+	var p program
+	if err := p.check(d.CIE.InitialInstructions); err != nil {
+		return row{}, err
+	}
+	if err := p.check(d.Instructions); err != nil {
+		return row{}, err
+	}
+	ctx, err := d.EstablishFrame(pc)
+	if err != nil {
+		return row{}, err
+	}
+	r, err := convert(ctx, &p)
+	if strings.Contains(d.CIE.Augmentation, "S") {
+		r.flags |= flagSignal
+	}
+	return r, err
+}
+
+// pack lays the two entries out as a section that holds nothing else, and returns the address at which the
+// section would have to be mapped so that pc-relative pointers of the entry stay right.
+func (e *fde) pack() (buf []byte, base uint64) {
+	cie := e.cie
+	if !e.eh {
+		cie = plainCIE(cie)
+	}
+	buf = make([]byte, 0, len(cie)+len(e.entry))
+	buf = append(append(buf, cie...), e.entry...)
+	pointer := uint32(0) // .debug_frame: the offset of the common entry in the section
+	if e.eh {
+		pointer = uint32(len(cie)) + 4 // .eh_frame: from this field back to the common entry
+		base = e.vaddr - uint64(len(cie))
+	}
+	binary.LittleEndian.PutUint32(buf[len(cie)+4:], pointer)
+	return buf, base
+}
+
+// plainCIE rewrites a version 4 entry, whose two added fields (address size, segment size) the parser does
+// not know, as a version 3 one.
+func plainCIE(cie []byte) []byte {
+	const version = 8 // after length and id
+	if len(cie) < version+5 || cie[version] != 4 || cie[version+1] != 0 || cie[version+2] != 8 || cie[version+3] != 0 {
+		return cie
+	}
+	out := append([]byte(nil), cie[:version+2]...)
+	out = append(out, cie[version+4:]...)
+	out[version] = 3
+	binary.LittleEndian.PutUint32(out, uint32(len(out)-4))
+	return out
+}
+
+func convert(ctx *frame.FrameContext, p *program) (row, error) {
+	r := row{kind: kindCFA, ra: -8}
+	for i := range r.saved {
+		r.saved[i] = sameValue
+	}
+	var set ruleSet
+	switch c := ctx.CFA; c.Rule {
+	case frame.RuleCFA:
+		if c.Reg > RegRIP {
+			return r, fmt.Errorf("the CFA is based on register %d", c.Reg)
+		}
+		set.cfa = rule{kind: ruleReg, reg: uint8(c.Reg), off: c.Offset}
+		r.cfaReg, r.cfaOff = uint8(c.Reg), int32(c.Offset)
+		if int64(r.cfaOff) != c.Offset {
+			r.kind = kindRules
+		}
+	case frame.RuleExpression:
+		x, err := classify(c.Expression, true)
+		if err != nil {
+			return r, err
+		}
+		set.cfa = x
+		r.kind = kindRules
+	default:
+		return r, errors.New("no rule for the CFA")
+	}
+	hasRA := false
+	for reg, d := range ctx.Regs {
+		if reg > RegRIP {
+			continue
+		}
+		if d.Rule == frame.RuleUndefined && reg == RegRIP && !p.undefinedRA {
+			// The interpreter makes restore of a register that the common entry describes "undefined".
+			d = frame.DWRule{Rule: frame.RuleOffset, Offset: -8}
+		}
+		var x rule
+		var err error
+		switch d.Rule {
+		case frame.RuleUndefined:
+			if reg == RegRIP {
+				return row{kind: kindEnd, end: UndefinedRA}, nil
+			}
+			continue // same value, see above
+		case frame.RuleSameVal:
+			if reg == RegRIP {
+				return r, errors.New("the return address is its own")
+			}
+			continue
+		case frame.RuleOffset:
+			x = rule{kind: ruleAtCFA, off: d.Offset}
+		case frame.RuleValOffset:
+			x = rule{kind: ruleCFAPlus, off: d.Offset}
+		case frame.RuleRegister:
+			if d.Reg > RegRIP {
+				return r, fmt.Errorf("register %d is in register %d", reg, d.Reg)
+			}
+			x = rule{kind: ruleReg, reg: uint8(d.Reg)}
+		case frame.RuleExpression:
+			x, err = classify(d.Expression, false)
+		case frame.RuleValExpression:
+			x, err = classify(d.Expression, true)
+		default:
+			err = fmt.Errorf("register %d has rule %d", reg, d.Rule)
+		}
+		if err != nil {
+			return r, err
+		}
+		set.regs = append(set.regs, regRule{uint8(reg), x})
+		hasRA = hasRA || reg == RegRIP
+		if !r.keep(uint8(reg), x) {
+			r.kind = kindRules
+		}
+	}
+	if r.kind == kindRules {
+		if !hasRA {
+			set.regs = append(set.regs, regRule{RegRIP, rule{kind: ruleAtCFA, off: -8}})
+		}
+		r.rules = &set
+	}
+	return r, nil
+}
+
+// keep notes the rule in the row's short form, if it has a place there.
+func (r *row) keep(reg uint8, x rule) bool {
+	if reg == RegRSP && x.kind == ruleCFAPlus && x.off == 0 {
+		return true // what holds anyway
+	}
+	if x.kind != ruleAtCFA || x.off <= math.MinInt32 || x.off > math.MaxInt32 {
+		return false
+	}
+	if reg == RegRIP {
+		r.ra = int32(x.off)
+		return true
+	}
+	for i, s := range savedRegs {
+		if s == reg {
+			r.saved[i] = int32(x.off)
+			return true
+		}
+	}
+	return false
+}
+
+// classify turns the expressions that nearly all are (register plus constant, and the word there) into
+// plain rules and checks the others. value tells that the result is the value itself, not its address.
+func classify(expr []byte, value bool) (rule, error) {
+	c := cursor{b: expr}
+	if b := c.u8(); b >= byte(op.DW_OP_breg0) && b <= byte(op.DW_OP_breg0)+RegRIP {
+		reg, off := b-byte(op.DW_OP_breg0), c.sleb()
+		switch {
+		case c.bad:
+		case len(c.b) == 0 && value:
+			return rule{kind: ruleReg, reg: reg, off: off}, nil
+		case len(c.b) == 0:
+			return rule{kind: ruleAtReg, reg: reg, off: off}, nil
+		case len(c.b) == 1 && c.b[0] == byte(op.DW_OP_deref) && value:
+			return rule{kind: ruleAtReg, reg: reg, off: off}, nil
+		}
+	}
+	if err := checkExpression(expr); err != nil {
+		return rule{}, err
+	}
+	x := rule{kind: ruleAtExpr, expr: append([]byte(nil), expr...)}
+	if value {
+		x.kind = ruleExpr
+	}
+	return x, nil
+}
+
+// checkExpression refuses operations that make no sense in unwinding: among them those whose operand would
+// make the interpreter take as much memory as it says.
+func checkExpression(expr []byte) error {
+	if len(expr) == 0 || len(expr) > maxExpression {
+		return fmt.Errorf("expression of %d bytes", len(expr))
+	}
+	c := cursor{b: expr}
+	jumps := false
+	for len(c.b) > 0 && !c.bad {
+		switch o := op.Opcode(c.u8()); {
+		case o == op.DW_OP_addr, o == op.DW_OP_const8u, o == op.DW_OP_const8s:
+			c.u64()
+		case o == op.DW_OP_const4u, o == op.DW_OP_const4s:
+			c.u32()
+		case o == op.DW_OP_const2u, o == op.DW_OP_const2s:
+			c.u16()
+		case o == op.DW_OP_bra, o == op.DW_OP_skip:
+			c.u16()
+			jumps = true
+		case o == op.DW_OP_const1u, o == op.DW_OP_const1s, o == op.DW_OP_pick, o == op.DW_OP_deref_size:
+			c.u8()
+		case o == op.DW_OP_constu, o == op.DW_OP_consts, o == op.DW_OP_plus_uconst,
+			o >= op.DW_OP_breg0 && o <= op.DW_OP_breg0+31:
+			c.uleb()
+		case o == op.DW_OP_bregx:
+			c.uleb()
+			c.uleb()
+		case o == op.DW_OP_xderef:
+			return fmt.Errorf("operation %#x in an expression", byte(o))
+		case o == op.DW_OP_nop, o >= op.DW_OP_deref && o <= op.DW_OP_lit31:
+			// No operands: the cases above took those that have some.
+		default:
+			return fmt.Errorf("operation %#x in an expression", byte(o))
+		}
+	}
+	if c.bad {
+		return errors.New("an expression is cut")
+	}
+	if jumps && strings.IndexByte(string(expr), byte(op.DW_OP_implicit_value)) >= 0 {
+		return errors.New("an expression may jump into an operand")
+	}
+	return nil
+}
+
+// evaluate runs an expression. initial, if not nil, is on the stack as it starts (the CFA, for the rule of a
+// register).
+func evaluate(expr []byte, regs *Regs, initial *uint64, w *window) (value uint64, ok bool) {
+	defer func() {
+		if recover() != nil { // a division by zero, say
+			value, ok = 0, false
+		}
+	}()
+	var store [len(Regs{})]op.DwarfRegister
+	var list [len(Regs{})]*op.DwarfRegister
+	for i, v := range regs {
+		store[i].Uint64Val = v
+		list[i] = &store[i]
+	}
+	if initial != nil {
+		e := make([]byte, 9, 9+len(expr))
+		e[0] = byte(op.DW_OP_const8u)
+		binary.LittleEndian.PutUint64(e[1:], *initial)
+		expr = append(e, expr...)
+	}
+	dr := op.NewDwarfRegisters(0, list[:], binary.LittleEndian, RegRIP, RegRSP, RegRBP, 0)
+	v, pieces, err := op.ExecuteStackProgram(*dr, expr, 8, func(p []byte, addr uint64) (int, error) {
+		if !w.bytes(addr, p) {
+			return 0, errors.New("memory is not readable")
+		}
+		return len(p), nil
+	})
+	return uint64(v), err == nil && pieces == nil
+}

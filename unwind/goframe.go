@@ -1,0 +1,104 @@
+package unwind
+
+// row makes the rule of a Go function from its stack size.
+func (t *goTable) row(m *Module, pc uint64) (row, bool) {
+	f, ok := t.find(m, pc)
+	if !ok {
+		return row{}, false
+	}
+	size, ok := t.stackSize(m, f, pc)
+	if !ok {
+		return row{}, false
+	}
+	r := row{kind: kindGo, how: GoPclntab, cfaReg: RegRSP, cfaOff: size + 8, ra: -8}
+	for i := range r.saved {
+		r.saved[i] = sameValue
+	}
+	return r, true
+}
+
+// adjust adds what neither .debug_frame nor the stack sizes say of Go functions: where goroutines begin,
+// and where the runtime has changed stacks (runtime/asm_amd64.s, runtime/traceback.go).
+func (t *goTable) adjust(m *Module, r *row, look uint64, call bool) {
+	f, ok := t.find(m, look)
+	if !ok {
+		return
+	}
+	if r.kind == kindCFA && r.how == DebugFrame {
+		r.kind = kindGo
+	}
+	switch name := t.name(m, f); name {
+	case "runtime.goexit", "runtime.mstart", "runtime.rt0_go":
+		r.kind, r.end = kindEnd, GoExit
+	case "runtime.mcall", "runtime.switchToCrashStack0":
+		// On the scheduler's stack. The goroutine that was left is parked: it is not what runs here.
+		if call {
+			r.kind, r.end = kindEnd, GoExit
+		}
+	case "runtime.systemstack", "runtime.asmcgocall":
+		// On the thread's stack, with rbp still pointing to the frame on the goroutine's.
+		if call {
+			r.kind, r.how = kindSwitch, GoSwitch
+		}
+	case "runtime.morestack":
+		// On the thread's stack with rbp cleared; the goroutine's registers are in its g.
+		if call {
+			r.kind, r.how = kindSwitchG, GoSwitch
+		}
+	case "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigprofNonGoWrapper":
+		// Marked as outermost, but the kernel's return address leads on to what was interrupted.
+	default:
+		if t.topFrame(m, f) {
+			r.kind, r.end = kindEnd, GoExit
+		}
+	}
+}
+
+// Offsets into the runtime's g and m (runtime/runtime2.go), unchanged from Go 1.16 to 1.26 but for the last
+// two, whose candidates are told apart by checking that the g found belongs to the same m.
+const (
+	gStackHi = 8
+	gM       = 48
+	gSchedSP = 56
+	gSchedPC = 64
+	mG0      = 0
+)
+
+// switchToG replaces regs by those of the goroutine that the thread's g0, which r14 points to, was entered
+// from. It reports false where the structures found are not of the expected shape.
+func switchToG(regs *Regs, w *window) bool {
+	word := func(addr uint64) uint64 {
+		v, ok := w.u64(addr)
+		if !ok {
+			return 0
+		}
+		return v
+	}
+	g0 := regs[RegR14]
+	if g0 == 0 || g0%8 != 0 {
+		return false
+	}
+	m := word(g0 + gM)
+	if m == 0 || word(m+mG0) != g0 {
+		return false
+	}
+	for at := m + 160; at <= m+224; at += 8 { // m.curg
+		g := word(at)
+		if g == 0 || g == g0 || g%8 != 0 || word(g+gM) != m {
+			continue
+		}
+		lo, hi, sp, pc := word(g), word(g+gStackHi), word(g+gSchedSP), word(g+gSchedPC)
+		if lo >= hi || sp < lo || sp >= hi || pc == 0 {
+			continue
+		}
+		regs[RegRSP], regs[RegRIP], regs[RegR14], regs[RegRBP] = sp, pc, g, 0
+		for _, off := range []uint64{96, 104} { // g.sched.bp
+			if bp := word(g + off); bp > sp && bp < hi {
+				regs[RegRBP] = bp
+				break
+			}
+		}
+		return true
+	}
+	return false
+}

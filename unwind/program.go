@@ -1,0 +1,124 @@
+package unwind
+
+import "fmt"
+
+// Opcodes of call frame instructions (DWARF 5 section 7.24).
+const (
+	cfaAdvanceLoc = 0x40 // with the delta in the low six bits
+	cfaOffset     = 0x80
+	cfaRestore    = 0xc0
+
+	cfaNop            = 0x00
+	cfaSetLoc         = 0x01
+	cfaAdvanceLoc1    = 0x02
+	cfaAdvanceLoc2    = 0x03
+	cfaAdvanceLoc4    = 0x04
+	cfaOffsetExtended = 0x05
+	cfaRestoreExt     = 0x06
+	cfaUndefined      = 0x07
+	cfaSameValue      = 0x08
+	cfaRegister       = 0x09
+	cfaRememberState  = 0x0a
+	cfaRestoreState   = 0x0b
+	cfaDefCFA         = 0x0c
+	cfaDefCFAReg      = 0x0d
+	cfaDefCFAOffset   = 0x0e
+	cfaDefCFAExpr     = 0x0f
+	cfaExpression     = 0x10
+	cfaOffsetExtSF    = 0x11
+	cfaDefCFASF       = 0x12
+	cfaDefCFAOffsetSF = 0x13
+	cfaValOffset      = 0x14
+	cfaValOffsetSF    = 0x15
+	cfaValExpression  = 0x16
+	cfaGNUArgsSize    = 0x2e
+)
+
+const (
+	maxCFIRegister = 160 // the highest number the x86-64 ABI gives is 129
+	maxRemembered  = 64
+	maxExpression  = 512
+)
+
+// program is what a look through call frame instructions found in them.
+type program struct {
+	undefinedRA bool // the return address is declared undefined somewhere
+	depth       int  // states remembered
+}
+
+// check walks call frame instructions without executing them. The interpreter that executes them trusts its
+// input: it keeps every register number it meets and copies them all at each remember_state, so that a few
+// kilobytes can claim gigabytes. Whatever passes here is cheap to execute. Instructions that the interpreter
+// gets wrong are errors.
+func (p *program) check(code []byte) error {
+	c := cursor{b: code}
+	reg := func() uint64 {
+		r := c.uleb()
+		if r > maxCFIRegister {
+			c.bad = true
+		}
+		return r
+	}
+	expr := func() {
+		if n := c.uleb(); n > maxExpression || c.next(n) == nil && n > 0 {
+			c.bad = true
+		}
+	}
+	for len(c.b) > 0 && !c.bad {
+		op := c.u8()
+		switch op & 0xc0 {
+		case cfaAdvanceLoc, cfaRestore:
+			continue
+		case cfaOffset:
+			c.uleb()
+			continue
+		}
+		switch op {
+		case cfaNop:
+		case cfaAdvanceLoc1:
+			c.u8()
+		case cfaAdvanceLoc2:
+			c.u16()
+		case cfaAdvanceLoc4:
+			c.u32()
+		case cfaUndefined:
+			if reg() == RegRIP {
+				p.undefinedRA = true
+			}
+		case cfaSameValue, cfaRestoreExt, cfaDefCFAReg:
+			reg()
+		case cfaOffsetExtended, cfaDefCFA, cfaValOffset:
+			reg()
+			c.uleb()
+		case cfaOffsetExtSF, cfaDefCFASF, cfaValOffsetSF:
+			reg()
+			c.sleb()
+		case cfaRegister:
+			reg()
+			reg()
+		case cfaRememberState:
+			if p.depth++; p.depth > maxRemembered {
+				return fmt.Errorf("%d states remembered", p.depth)
+			}
+		case cfaRestoreState:
+			if p.depth--; p.depth < 0 {
+				return fmt.Errorf("restore_state without remember_state")
+			}
+		case cfaDefCFAOffset, cfaGNUArgsSize:
+			c.uleb()
+		case cfaDefCFAOffsetSF:
+			c.sleb()
+		case cfaDefCFAExpr:
+			expr()
+		case cfaExpression, cfaValExpression:
+			reg()
+			expr()
+		default:
+			return fmt.Errorf("call frame instruction %#x is not supported", op)
+		}
+	}
+	if c.bad {
+		return fmt.Errorf("call frame instructions are malformed")
+	}
+	return nil
+}

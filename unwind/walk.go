@@ -1,0 +1,81 @@
+package unwind
+
+// defaultDepth is the depth of a walk that names none.
+const defaultDepth = 256
+
+// Walk unwinds the thread with these registers into st, whose slice is reused: at most max frames (0: 256),
+// innermost first, and why it ended. regs are those of the stopped thread; at a syscall-exit-stop they are
+// as the kernel left them. Nothing is kept of mem. A walk over known code allocates nothing.
+func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
+	if max <= 0 {
+		max = defaultDepth
+	}
+	st.Frames = st.Frames[:0]
+	s.regs = *regs
+	s.mem = mem
+	s.win.reset(mem, regs[RegRSP], s.depth)
+	st.End = s.walk(&s.regs, max, st)
+	// What this walk used is the guess for the next one; it falls slowly, as deep and shallow calls mix.
+	used := s.regs[RegRSP] - regs[RegRSP]
+	if used > maxFirst {
+		used = maxFirst
+	}
+	if used >= s.depth {
+		s.depth = used
+	} else {
+		s.depth -= (s.depth - used) / 8
+	}
+	s.win.release()
+	s.mem = nil
+}
+
+func (s *Space) walk(regs *Regs, max int, st *Stack) End {
+	how, call := PC, false
+	for {
+		pc := regs[RegRIP]
+		r := s.row(pc, call)
+		if r == nil {
+			if len(st.Frames) == 0 {
+				st.Frames = append(st.Frames, Frame{PC: pc, Offset: pc})
+			}
+			return PCNotExec
+		}
+		signal := r.flags&flagSignal != 0
+		st.Frames = append(st.Frames, Frame{PC: pc, Module: r.module, Offset: pc + r.bias, How: how, Call: call && !signal})
+		if r.kind == kindEnd {
+			return r.end
+		}
+		if len(st.Frames) >= max {
+			return MaxDepth
+		}
+		next := r.how
+		sp := regs[RegRSP]
+		ok, end := false, NoCFI
+		switch r.kind {
+		case kindCFA:
+			ok, end = s.stepCFA(r, regs)
+		case kindGo:
+			ok, end = s.stepGo(r, regs)
+		case kindRules:
+			ok, end = s.stepRules(r.rules, regs)
+		case kindSigframe:
+			ok, end = s.stepSigframe(regs)
+		case kindSwitch:
+			// rsp changes to another stack, which may lie anywhere.
+			ok, end = s.stepSwitch(regs), StackSwitch
+			signal = ok
+		case kindSwitchG:
+			ok, end = switchToG(regs, s.win), StackSwitch
+			signal = ok
+		case kindFP:
+			next, ok, end = s.stepUntold(r, regs, how, len(st.Frames) == 1)
+		}
+		if !ok {
+			return end
+		}
+		if regs[RegRSP] <= sp && !signal {
+			return CFANotAdvancing
+		}
+		how, call = next, r.flags&flagSignal == 0
+	}
+}
