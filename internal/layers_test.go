@@ -1,0 +1,250 @@
+// Package internal_test holds the shape of the house (docs/architecture.md) as data and fails where the
+// source differs from it.
+package internal_test
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/vmblame/vmblame"
+
+// layers is the table of docs/architecture.md: a package imports only packages of lines with a smaller
+// number, and of those not the ones that never names.
+var layers = []struct {
+	line     int
+	packages []string
+}{
+	{0, []string{"internal/vm"}},
+	{1, []string{"internal/elffile", "internal/ledger", "tracer"}},
+	{2, []string{"unwind", "symbolize", "internal/eventlog"}},
+	{3, []string{"internal/classify"}},
+	{4, []string{"internal/report", "internal/record"}},
+	{5, []string{"cmd/vmblame"}},
+}
+
+// never lists imports that the order of lines would allow. "only" means that nothing else of ours may be
+// imported.
+var never = map[string]struct {
+	ours  []string // packages of ours
+	other []string // modules, or packages of the standard library
+	only  []string // where set: the packages of ours that may be imported
+}{
+	"internal/vm":      {other: []string{"golang.org/x/sys", "syscall"}},
+	"internal/ledger":  {ours: []string{"internal/elffile", "tracer"}},
+	"tracer":           {only: []string{"internal/vm"}},
+	"internal/report":  {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
+	"internal/elffile": {ours: []string{"internal/ledger", "tracer"}},
+	"unwind":           {ours: []string{"tracer"}},
+	"symbolize":        {ours: []string{"tracer", "internal/ledger"}},
+}
+
+// modules lists for each third-party module the packages that import it, each with the greatest number of
+// its files that do, tests not counted.
+var modules = map[string]map[string]int{
+	"github.com/go-delve/delve":             {"unwind": 1, "symbolize": 1},
+	"github.com/ianlancetaylor/demangle":    {"symbolize": 1},
+	"github.com/klauspost/compress":         {"internal/eventlog": 3, "internal/elffile": 1, "symbolize": 1},
+	"github.com/ulikunitz/xz":               {"internal/elffile": 1, "symbolize": 1},
+	"github.com/tidwall/btree":              {"internal/ledger": 1},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 14},
+	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
+	"golang.org/x/sys":                      {"tracer": 14, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
+	"github.com/santhosh-tekuri/jsonschema": {},
+	"github.com/rogpeppe/go-internal":       {},
+}
+
+// tables are the files that may have more than 400 lines.
+var tables = []string{}
+
+const (
+	maxLines     = 400
+	maxTables    = 3
+	maxMainLines = 60
+)
+
+// top lists what may stand at the top of the repository.
+var top = strings.Fields(`cmd tracer unwind symbolize internal testdata docs .ci .github .gitignore .gitattributes
+	.golangci.yml .goreleaser.yml go.mod go.sum Makefile README.md README.zh-CN.md LICENSE CHANGELOG.md CONTRIBUTING.md`)
+
+// badNames say nothing about what is inside.
+var badNames = []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc"}
+
+type source struct {
+	pkg, file string // relative to the top of the repository
+	test      bool
+	lines     int
+	imports   []string
+}
+
+// sources reads all Go files of the module. Folders called testdata are not part of it.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := fs.WalkDir(os.DirFS(".."), ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			if d.Name() == "testdata" || d.Name() == "dist" || len(d.Name()) > 1 && d.Name()[0] == '.' {
+				return fs.SkipDir
+			}
+			return nil
+		case path.Ext(p) != ".go":
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Join("..", p))
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), p, text, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		s := source{pkg: path.Dir(p), file: p, test: strings.HasSuffix(p, "_test.go"), lines: bytes.Count(text, []byte("\n"))}
+		for _, i := range f.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, name)
+		}
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Fatal("no Go files found")
+	}
+	return all
+}
+
+func line(pkg string) (int, bool) {
+	for _, l := range layers {
+		if slices.Contains(l.packages, pkg) {
+			return l.line, true
+		}
+	}
+	return 0, false
+}
+
+// within tells whether an import path is of module m, in any major version.
+func within(imported, m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") }
+
+func TestLayers(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test && s.pkg == "internal" {
+			continue
+		}
+		own, known := line(s.pkg)
+		if !known {
+			t.Errorf("%s: package %s is not in the table of layers", s.file, s.pkg)
+			continue
+		}
+		rule := never[s.pkg]
+		for _, i := range s.imports {
+			for _, m := range rule.other {
+				if within(i, m) && !s.test {
+					t.Errorf("%s: %s never imports %s", s.file, s.pkg, i)
+				}
+			}
+			ours, isOurs := strings.CutPrefix(i, modulePath+"/")
+			if !isOurs || s.test && ours == s.pkg {
+				continue
+			}
+			below, known := line(ours)
+			switch {
+			case !known:
+				t.Errorf("%s: imports %s, which is not in the table of layers", s.file, i)
+			case s.test:
+				// A test may use what stands on any line; the compiler forbids circles.
+			case below >= own:
+				t.Errorf("%s: %s (line %d) imports %s (line %d)", s.file, s.pkg, own, ours, below)
+			case slices.Contains(rule.ours, ours), rule.only != nil && !slices.Contains(rule.only, ours):
+				t.Errorf("%s: %s never imports %s", s.file, s.pkg, ours)
+			}
+		}
+	}
+}
+
+func TestThirdParty(t *testing.T) {
+	files := map[string]map[string][]string{} // module, package, files
+	for _, s := range sources(t) {
+		seen := map[string]bool{}
+		for _, i := range s.imports {
+			first, _, _ := strings.Cut(i, "/")
+			if !strings.Contains(first, ".") || within(i, modulePath) {
+				continue
+			}
+			m := ""
+			for name := range modules {
+				if within(i, name) {
+					m = name
+				}
+			}
+			switch {
+			case m == "":
+				t.Errorf("%s: imports %s, which is not in the list of modules", s.file, i)
+			case s.test || seen[m]:
+			default:
+				seen[m] = true
+				if files[m] == nil {
+					files[m] = map[string][]string{}
+				}
+				files[m][s.pkg] = append(files[m][s.pkg], s.file)
+			}
+		}
+	}
+	for m, pkgs := range files {
+		for pkg, list := range pkgs {
+			if most := modules[m][pkg]; len(list) > most {
+				t.Errorf("%s is imported by %d files of %s, %d may: %v", m, len(list), pkg, most, list)
+			}
+		}
+	}
+}
+
+func TestFiles(t *testing.T) {
+	if len(tables) > maxTables {
+		t.Errorf("%d files may be over %d lines, at most %d should", len(tables), maxLines, maxTables)
+	}
+	for _, s := range sources(t) {
+		if !s.test && s.lines > maxLines && !slices.Contains(tables, s.file) {
+			t.Errorf("%s has %d lines, more than %d", s.file, s.lines, maxLines)
+		}
+		if s.file == "cmd/vmblame/main.go" && s.lines > maxMainLines {
+			t.Errorf("%s has %d lines, more than %d", s.file, s.lines, maxMainLines)
+		}
+		base := strings.TrimSuffix(strings.TrimSuffix(path.Base(s.file), ".go"), "_test")
+		if slices.Contains(badNames, base) || slices.Contains(badNames, path.Base(s.pkg)) {
+			t.Errorf("%s: the name says nothing about what is inside", s.file)
+		}
+	}
+}
+
+// TestTop reads what git would show of the top folder: what is ignored does not count.
+func TestTop(t *testing.T) {
+	list, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		switch {
+		case slices.Contains(top, e.Name()), e.Name() == ".git", e.Name() == "vmblame", e.Name() == "dist":
+		case strings.HasPrefix(e.Name(), "vmblame.") && strings.Contains(e.Name(), ".jsonl"):
+		default:
+			t.Errorf("%s stands at the top of the repository, where only %s do", e.Name(), strings.Join(top, ", "))
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package report
+
+import (
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A chain is who made a mapping, innermost call first: it begins with the last library function before
+// the program's own code and ends with main, or with the function that a thread began in.
+type chain struct {
+	calls []string
+	keep  int // the first so many are never elided
+}
+
+// loader is the chain of a stack that lies in the dynamic loader alone.
+const loader = "the loader"
+
+// chain makes the chain of a stack of a process that runs exe.
+func (n *names) chain(id int, exe string) chain {
+	var calls []string
+	var own []bool
+	allLoader := true
+	for s := range n.walk(id) {
+		isOwn := ownCode(s.module, exe)
+		allLoader = allLoader && isLoader(s.module)
+		calls = append(calls, label(s))
+		own = append(own, isOwn)
+		if isOwn && s.name == "main" {
+			break
+		}
+	}
+	if len(calls) == 0 {
+		return chain{calls: []string{"no stack"}, keep: 1}
+	}
+	if allLoader {
+		return chain{calls: []string{loader}, keep: 1}
+	}
+	// What starts a program or a thread is no answer to who.
+	for len(calls) > 1 && isStart(calls[len(calls)-1]) {
+		calls = calls[:len(calls)-1]
+	}
+	own = own[:len(calls)]
+	first, last := -1, -1
+	for i, is := range own {
+		if is {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	// The innermost library function only makes the system call.
+	if first < 0 {
+		return chain{calls[min(1, len(calls)-1):], 1}
+	}
+	from := first
+	if first > 1 {
+		from = first - 1
+	}
+	return chain{calls[from : last+1], first - from + 1}
+}
+
+// text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
+// those between, give way to "...".
+func (c chain) text(width int) string {
+	full := strings.Join(c.calls, " < ")
+	if width <= 0 || utf8.RuneCountInString(full) <= width {
+		return full
+	}
+	last := c.calls[len(c.calls)-1]
+	for n := len(c.calls) - 1; n >= c.keep; n-- {
+		head := strings.Join(c.calls[:n], " < ")
+		if t := head + " < ... < " + last; n < len(c.calls)-1 && utf8.RuneCountInString(t) <= width {
+			return t
+		}
+		if t := head + " < ..."; utf8.RuneCountInString(t) <= width {
+			return t
+		}
+	}
+	// The program's own function stays whole, even where it is wider than the column.
+	if c.keep < len(c.calls) {
+		return c.calls[c.keep-1] + " < ..."
+	}
+	return c.calls[c.keep-1]
+}
+
+// label names a step: its function, or the file and the address in it.
+func label(s step) string {
+	if s.name != "" {
+		return s.name
+	}
+	return path.Base(s.module) + "+" + eventlog.Hex(s.addr).String()
+}
+
+// systemDirs hold libraries that are no part of the traced program.
+var systemDirs = [...]string{"/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/lib32/", "/usr/local/lib/", "/nix/store/"}
+
+// ownCode tells whether a module is the program's own: its executable, a library that is not the
+// system's, or code that it made itself.
+func ownCode(module, exe string) bool {
+	if module == exe {
+		return true
+	}
+	if module == "[vdso]" || module == "?" {
+		return false
+	}
+	for _, d := range systemDirs {
+		if strings.HasPrefix(module, d) {
+			return false
+		}
+	}
+	return !isLoader(module)
+}
+
+func isLoader(module string) bool {
+	b := path.Base(module)
+	return strings.HasPrefix(b, "ld-linux") || strings.HasPrefix(b, "ld-musl") || strings.HasPrefix(b, "ld-2.") || b == "ld.so"
+}
+
+// isStart tells whether a function only starts a program or a thread.
+func isStart(name string) bool {
+	switch name {
+	case "_start", "__libc_start_main", "__libc_start_call_main", "__libc_start_main_impl", "libc_start_main_stage2",
+		"clone", "__clone", "clone3", "__clone3", "__clone_internal", "start_thread", "runtime.goexit", "runtime.mstart", "runtime.mstart1":
+		return true
+	}
+	return false
+}

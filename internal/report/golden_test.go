@@ -1,0 +1,100 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+var update = flag.Bool("update", false, "write what the views print to testdata")
+
+// feed hands every record of a log to sink.
+func feed(t *testing.T, log string, sink eventlog.Sink) {
+	t.Helper()
+	r, err := eventlog.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sink.Put(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// views are the ways in which each log of testdata is printed, by the end of the golden file's name.
+var views = map[string]func(w io.Writer, log string) eventlog.Sink{
+	"live": func(w io.Writer, _ string) eventlog.Sink { return NewLive(w) },
+	"summary": func(w io.Writer, log string) eventlog.Sink {
+		return NewSummary(w, SummaryOptions{Log: log, Width: 100, Next: []string{"vmblame check " + log}})
+	},
+	"wide": func(w io.Writer, log string) eventlog.Sink {
+		return NewSummary(w, SummaryOptions{Width: 100, Whole: true})
+	},
+	"narrow": func(w io.Writer, log string) eventlog.Sink {
+		return NewSummary(w, SummaryOptions{Log: log, Width: 70, Color: true})
+	},
+}
+
+// TestGolden compares what every view prints of every log with testdata/LOG.VIEW.txt, where that exists.
+func TestGolden(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs in testdata (%v)", err)
+	}
+	compared := 0
+	for _, log := range logs {
+		for name, view := range views {
+			golden := strings.TrimSuffix(log, ".jsonl") + "." + name + ".txt"
+			want, err := os.ReadFile(golden)
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			t.Run(filepath.Base(golden), func(t *testing.T) {
+				compared++
+				var got bytes.Buffer
+				feed(t, log, view(&got, filepath.Base(log)))
+				if *update {
+					if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				if !bytes.Equal(got.Bytes(), want) {
+					t.Errorf("%s differs (go test -update writes it anew):\n--- got\n%s--- want\n%s", golden, got.Bytes(), want)
+				}
+			})
+		}
+	}
+	if compared == 0 {
+		t.Fatal("nothing to compare with")
+	}
+}
+
+// TestLogs holds that the logs of testdata are what a recording could have written.
+func TestLogs(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs in testdata (%v)", err)
+	}
+	for _, log := range logs {
+		if err := eventlog.CheckFile(log, func(p eventlog.Problem) { t.Errorf("%s: %v", log, p) }); err != nil {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
+}

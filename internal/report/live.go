@@ -1,0 +1,153 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// Live prints every event with its stack as it happens, in the manner of `strace -f -k`:
+//
+//	[pid  9838] mmap(NULL, 134217728, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7fffe8000000
+//	 > /usr/lib/x86_64-linux-gnu/libc.so.6(fopen+0x1a) [0x95615]
+//	 > /home/me/silly(luaL_loadfilex+0x60) [0x21a50] lauxlib.c:734
+//
+// The number in brackets is the file's own virtual address. A name that comes later than the event it
+// belongs to is not printed: the pipeline is asked to send names first.
+type Live struct {
+	w     io.Writer
+	names *names
+	text  map[int][]byte // the lines of a stack whose names are known, by its id
+	buf   []byte
+}
+
+var _ eventlog.Sink = (*Live)(nil)
+
+// NewLive returns a sink that writes to w, one Write for each record.
+func NewLive(w io.Writer) *Live {
+	return &Live{w: w, names: newNames(true), text: map[int][]byte{}}
+}
+
+// Put implements eventlog.Sink. It returns the error of the Write.
+func (l *Live) Put(r eventlog.Record) error {
+	l.buf = l.buf[:0]
+	switch r := r.(type) {
+	case *eventlog.Module, *eventlog.Stack, *eventlog.Symbol:
+		l.names.put(r)
+		return nil
+	case *eventlog.Space:
+		l.pid(r.PID)
+		l.printf("+++ %s: %s", r.Cause, countText(len(r.Mappings), "mapping"))
+		if r.Exe != "" {
+			l.printf(" of %s", r.Exe)
+		}
+		l.printf(" +++\n")
+	case *eventlog.Thread:
+		l.thread(r)
+	case *eventlog.Event:
+		l.pid(r.TID)
+		l.buf = appendCall(l.buf, r)
+		l.buf = append(l.buf, '\n')
+		if r.Stack != nil {
+			l.buf = append(l.buf, l.stack(*r.Stack)...)
+		}
+	case *eventlog.Drift:
+		l.drift(r)
+	case *eventlog.Note:
+		l.printf("vmblame: %s\n", noteText(r))
+	default:
+		return nil
+	}
+	_, err := l.w.Write(l.buf)
+	return err
+}
+
+func (l *Live) printf(format string, args ...any) { l.buf = fmt.Appendf(l.buf, format, args...) }
+
+func (l *Live) pid(id int) { l.printf("[pid %5d] ", id) }
+
+func (l *Live) thread(r *eventlog.Thread) {
+	l.pid(r.TID)
+	switch r.What {
+	case "start":
+		l.printf("+++ started")
+	case "exit":
+		l.printf("+++ exited")
+	default:
+		l.printf("+++ %s", r.What)
+	}
+	if r.Name != "" {
+		l.printf(": %s", r.Name)
+	}
+	l.printf(" +++\n")
+}
+
+func (l *Live) drift(r *eventlog.Drift) {
+	l.printf("drift in address space %d: %s\n", r.Space, r.Guess)
+	for _, c := range r.Changes {
+		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), attrText(c.Was), attrText(c.Now))
+	}
+}
+
+func attrText(a *eventlog.Attr) string {
+	switch {
+	case a == nil:
+		return "nothing"
+	case a.Path == "":
+		return a.Perms
+	}
+	return a.Perms + " " + a.Path
+}
+
+func noteText(r *eventlog.Note) string {
+	if r.Level == "warning" {
+		return "warning: " + r.Text
+	}
+	return r.Text
+}
+
+// stack returns the lines of a stack; they are made once unless a name may still be missing.
+func (l *Live) stack(id int) []byte {
+	if t, ok := l.text[id]; ok {
+		return t
+	}
+	var b []byte
+	named := true
+	for s := range l.names.walk(id) {
+		named = named && s.name != ""
+		b = appendStep(b, s)
+	}
+	if end := l.names.stacks[id].end; end != "" {
+		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", end)
+	}
+	if named {
+		l.text[id] = b
+	}
+	return b
+}
+
+func appendStep(b []byte, s step) []byte {
+	b = append(b, " > "...)
+	b = append(b, s.module...)
+	b = append(b, '(')
+	b = append(b, s.name...)
+	if s.name != "" && !s.inlined {
+		b = append(b, "+0x"...)
+		b = strconv.AppendUint(b, s.addr-s.start, 16)
+	}
+	b = append(b, ") [0x"...)
+	b = strconv.AppendUint(b, s.addr, 16)
+	b = append(b, ']')
+	if s.file != "" {
+		b = append(b, ' ')
+		b = append(b, s.file...)
+		b = append(b, ':')
+		b = strconv.AppendInt(b, int64(s.line), 10)
+	}
+	if s.inlined {
+		b = append(b, " (inlined)"...)
+	}
+	return append(b, '\n')
+}

@@ -1,0 +1,205 @@
+package report
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+func TestBytesText(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0", 512: "512 B", 4096: "4 KiB", 1<<20 - 1: "1023 KiB", 1 << 20: "1.0 MiB", 67108864: "64.0 MiB",
+		1<<30 - 1: "1.0 GiB", 1 << 30: "1.0 GiB", 1 << 40: "1.0 TiB", 1 << 50: "1024.0 TiB",
+	} {
+		if got := bytesText(n); got != want {
+			t.Errorf("bytesText(%d) = %q, want %q", n, got, want)
+		}
+	}
+	if got := peakText(64<<20, 65<<20); got != "65.0" {
+		t.Errorf("peak of the same unit: %q", got)
+	}
+	if got := peakText(4<<10, 65<<20); got != "65.0 MiB" {
+		t.Errorf("peak of another unit: %q", got)
+	}
+}
+
+func TestPercentText(t *testing.T) {
+	for _, c := range []struct {
+		part, whole int64
+		want        string
+	}{
+		{0, 0, "100.0 %"}, {0, 10, "0.0 %"}, {1, 3, "33.3 %"}, {10, 10, "100.0 %"}, {1<<40 - 4096, 1 << 40, "99.9 %"},
+	} {
+		if got := percentText(c.part, c.whole); got != c.want {
+			t.Errorf("percentText(%d, %d) = %q, want %q", c.part, c.whole, got, c.want)
+		}
+	}
+}
+
+// TestChainText holds that a chain fits its column and that what must stay stays.
+func TestChainText(t *testing.T) {
+	c := chain{calls: []string{"fopen", "luaL_loadfilex", "silly_worker_start", "thread_worker"}, keep: 2}
+	for width, want := range map[int]string{
+		0:  "fopen < luaL_loadfilex < silly_worker_start < thread_worker",
+		59: "fopen < luaL_loadfilex < silly_worker_start < thread_worker",
+		58: "fopen < luaL_loadfilex < silly_worker_start < ...",
+		48: "fopen < luaL_loadfilex < ... < thread_worker",
+		43: "fopen < luaL_loadfilex < ...",
+		20: "luaL_loadfilex < ...",
+		3:  "luaL_loadfilex < ...",
+	} {
+		if got := c.text(width); got != want {
+			t.Errorf("width %d: %q, want %q", width, got, want)
+		}
+	}
+}
+
+func TestOwnCode(t *testing.T) {
+	for module, want := range map[string]bool{
+		"/usr/bin/python3.11":                 true, // the executable
+		"/usr/lib/x86_64-linux-gnu/libc.so.6": false,
+		"/lib64/ld-linux-x86-64.so.2":         false,
+		"/opt/musl/ld-musl-x86_64.so.1":       false,
+		"/home/me/luaclib/sys.so":             true,
+		"[vdso]":                              false,
+		"[anon]":                              true,
+		"/usr/lib/python3/dist-packages/x.cpython-311-x.so": false,
+	} {
+		if got := ownCode(module, "/usr/bin/python3.11"); got != want {
+			t.Errorf("ownCode(%q) = %v", module, got)
+		}
+	}
+	if !ownCode("/usr/lib/jvm/bin/java", "/usr/lib/jvm/bin/java") {
+		t.Error("an executable below /usr/lib is not its own code")
+	}
+}
+
+// TestSummaryFits holds that no line of a table is wider than the terminal.
+func TestSummaryFits(t *testing.T) {
+	for _, width := range []int{80, 100, 200} {
+		var b bytes.Buffer
+		feed(t, "testdata/case.jsonl", NewSummary(&b, SummaryOptions{Width: width}))
+		for line := range strings.Lines(b.String()) {
+			line = strings.TrimSuffix(line, "\n")
+			if !strings.HasPrefix(line, "vmblame:") && utf8.RuneCountInString(line) > width {
+				t.Errorf("width %d: %d columns: %s", width, utf8.RuneCountInString(line), line)
+			}
+		}
+		for _, word := range []string{"mapped", "explained", "luaL_loadfilex"} {
+			if !strings.Contains(b.String(), word) {
+				t.Errorf("width %d: %q is missing", width, word)
+			}
+		}
+	}
+}
+
+// TestSummaryMemory holds that a summary does not grow with the events: a million of them, of which a
+// thousand mappings stand at any time.
+func TestSummaryMemory(t *testing.T) {
+	s := NewSummary(io.Discard, SummaryOptions{})
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/x"})
+	const live, events = 1000, 1_000_000
+	stack := 1
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	seq := uint64(0)
+	origins := make([]uint64, live)
+	put := func(n int) {
+		for range n {
+			seq++
+			i := int(seq) % live
+			at := eventlog.Hex(0x7f0000000000 + i<<20)
+			e := &eventlog.Event{Seq: seq, Space: 1, PID: 1, TID: 1, Call: "mmap", Stack: &stack}
+			if old := origins[i]; old != 0 {
+				e.Changes = append(e.Changes, eventlog.Change{Start: at, End: at + 4096, Was: &eventlog.Attr{Perms: "rw-p", Origin: &old}})
+			}
+			now := seq
+			e.Changes = append(e.Changes, eventlog.Change{Start: at, End: at + 4096, Now: &eventlog.Attr{Perms: "rw-p", Origin: &now}})
+			origins[i] = seq
+			s.Put(e)
+		}
+	}
+	put(2 * live)
+	before := heap()
+	put(events)
+	after := heap()
+	if grown := int64(after) - int64(before); grown > 2<<20 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	if o := s.spaces[1].owners; o.mapped != live*4096 || len(o.by) != live {
+		t.Errorf("%d bytes of %d owners, want %d of %d", o.mapped, len(o.by), live*4096, live)
+	}
+	runtime.KeepAlive(s)
+}
+
+// TestManyProcesses holds that a process that ended costs nothing unless it is shown.
+func TestManyProcesses(t *testing.T) {
+	var b bytes.Buffer
+	s := NewSummary(&b, SummaryOptions{})
+	one := 1
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/make"})
+	s.Put(&eventlog.Thread{TID: 1, PID: 1, Space: 1, What: "start"})
+	for i := 2; i < 2000; i++ {
+		m := eventlog.Mapping{Start: 0x1000, End: eventlog.Hex(0x1000 + i*4096), Attr: eventlog.Attr{Perms: "rw-p", OriginCause: "kernel"}}
+		s.Put(&eventlog.Space{Space: i, PID: i, Cause: "fork", Parent: &one, Exe: "/bin/cc", Mappings: []eventlog.Mapping{m}})
+		s.Put(&eventlog.Thread{TID: i, PID: i, Space: i, What: "start"})
+		s.Put(&eventlog.Thread{TID: i, PID: i, Space: i, What: "exit"})
+		if len(s.spaces) > 2+shown {
+			t.Fatalf("%d processes are kept", len(s.spaces))
+		}
+	}
+	s.Put(&eventlog.End{Cause: "exit"})
+	for _, want := range []string{"of 1999 processes", "pid 1 make", "pid 1999 cc: 7.8 MiB", "pid 1998 cc", "1996 more processes"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+}
+
+// FuzzViews: no log makes a view panic.
+func FuzzViews(f *testing.F) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		f.Fatal("no logs in testdata", err)
+	}
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := eventlog.NewReader(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		sinks := []eventlog.Sink{NewLive(io.Discard), NewSummary(io.Discard, SummaryOptions{Width: 1})}
+		for {
+			rec, err := r.Next()
+			if err != nil {
+				break
+			}
+			for _, s := range sinks {
+				if err := s.Put(rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, s := range sinks {
+			s.Put(&eventlog.End{})
+		}
+	})
+}
