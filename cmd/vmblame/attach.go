@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/record"
+)
+
+func attachCommand() *cobra.Command {
+	var r recording
+	cmd := &cobra.Command{
+		Use:   "attach [flags] PID [PID...]",
+		Short: "Attach to running processes and record who maps what",
+		Long: `Attaches to every thread of the processes and records every change of their address spaces.
+Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misused(cmd, "PID is missing")
+			}
+			for _, a := range args {
+				pid, err := strconv.ParseInt(a, 10, 32)
+				if err != nil || pid <= 0 {
+					return misused(cmd, "%s: not a pid", a)
+				}
+				if !slices.Contains(r.options.PIDs, int(pid)) {
+					r.options.PIDs = append(r.options.PIDs, int(pid))
+				}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(cmd); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("duration") && r.options.Duration <= 0 {
+				return misused(cmd, "--duration %v: must be more than 0", r.options.Duration)
+			}
+			return r.attach()
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// "-5" is meant as a number, not as a flag.
+		if _, word, ok := strings.Cut(err.Error(), " in -"); ok && word != "" && word[0] >= '0' && word[0] <= '9' {
+			return misused(cmd, "-%s: not a pid", word)
+		}
+		return misused(cmd, "%s", firstLine(err.Error()))
+	})
+	r.flags(cmd)
+	cmd.Flags().DurationVar(&r.options.Duration, "duration", 0, "detach after `D`: 500ms, 0.5s, 1h")
+	return cmd
+}
+
+// attach records until the target ends or the user ends it.
+func (r *recording) attach() error {
+	r.prepare()
+	_, err := record.Attach(r.options)
+	whole := r.close()
+	switch {
+	case err != nil:
+		return &exit{status: exitFailed, err: err}
+	case !whole:
+		return &exit{status: exitFailed}
+	}
+	return nil
+}

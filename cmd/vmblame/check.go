@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// maxProblems is how many problems of a log are printed; the rest is counted.
+const maxProblems = 50
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check LOG",
+		Short: "Replay a log and prove it consistent",
+		Long: `Replays LOG and prints everything in it that cannot be true: an order that is broken, a change
+that found what is not there, a snapshot that differs from the ledger, counts that are wrong, a log
+that is cut. Exit status 0 means that there is nothing.`,
+		Args: exactly("LOG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log := args[0]
+			r, err := eventlog.Open(log)
+			if err != nil {
+				return failed("check %s: %w", log, cause(err, log))
+			}
+			defer r.Close()
+			n, cut := 0, false
+			out := cmd.OutOrStdout()
+			err = r.Check(func(p eventlog.Problem) {
+				cut = cut || strings.Contains(p.Text, eventlog.ErrCut.Error())
+				if n++; n <= maxProblems {
+					fmt.Fprintf(out, "%s: %v\n", log, p)
+				}
+			})
+			switch {
+			case err != nil:
+				return failed("check %s: %w", log, cause(err, log))
+			case n > maxProblems:
+				fmt.Fprintf(out, "%s: and %d more\n", log, n-maxProblems)
+			}
+			if cut && n == 1 {
+				return failed("check %s: %w: what stands before the cut is consistent", log, eventlog.ErrCut)
+			}
+			if n > 0 {
+				problems := "1 problem"
+				if n > 1 {
+					problems = fmt.Sprintf("%d problems", n)
+				}
+				return failed("check %s: %s found: what the log says cannot all be true", log, problems)
+			}
+			fmt.Fprintf(out, "%s: consistent, %d lines\n", log, r.Line())
+			return nil
+		},
+	}
+}
+
+// cause takes from err what the message says already: the log's name.
+func cause(err error, log string) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && p.Path == log {
+		return p.Err
+	}
+	if inner := errors.Unwrap(err); inner != nil && err.Error() == log+": "+inner.Error() {
+		return inner
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/record"
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+// recording is what run and attach have in common: their flags, and where the records go.
+type recording struct {
+	options record.Options
+	out     string
+	live    bool
+	quiet   bool
+
+	log *logSink
+}
+
+// flags adds the flags of both commands.
+func (r *recording) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVarP(&r.out, "output", "o", "", "write the log to `FILE` (default vmblame.PID.jsonl; a name ending in .zst is compressed)")
+	f.BoolVar(&r.live, "live", false, "print every event with its stack to standard error as it happens")
+	f.BoolVar(&r.options.NoStacks, "no-stacks", false, "record no call stacks")
+	f.IntVar(&r.options.MaxDepth, "max-depth", 256, "record at most `N` frames of a stack")
+	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
+	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
+}
+
+// check says what is wrong with the flags together, nil where nothing is.
+func (r *recording) check(cmd *cobra.Command) error {
+	if r.options.MaxDepth < 1 {
+		return misused(cmd, "--max-depth %d: at least 1 frame", r.options.MaxDepth)
+	}
+	if cmd.Flags().Changed("output") && r.out == "" {
+		return misused(cmd, "-o: an empty file name")
+	}
+	return nil
+}
+
+// prepare fills what the pipeline asks of its caller.
+func (r *recording) prepare() {
+	r.options.Tool = "vmblame " + version
+	r.options.Open = r.open
+	r.options.Names = r.live
+	r.options.Warn = &lines{w: os.Stderr}
+	if r.quiet {
+		r.options.Warn = nil
+	}
+	// A reader of standard error that goes away must not take the recording with it. Notify rather than
+	// Ignore: the program would inherit an ignored signal.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+}
+
+// open makes the sinks, the log first. It is called before the program starts or a target is touched.
+func (r *recording) open(pid int) ([]eventlog.Sink, error) {
+	name := r.out
+	if name == "" {
+		name = fmt.Sprintf("vmblame.%d.jsonl", pid)
+	}
+	log, err := openLog(name, os.Stderr)
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			return nil, fmt.Errorf("open the log %s: %w: name another file with -o", name, p.Err)
+		}
+		return nil, err
+	}
+	r.log = log
+	sinks := []eventlog.Sink{log}
+	if r.live {
+		sinks = append(sinks, report.NewLive(os.Stderr))
+	}
+	if !r.quiet {
+		o := report.SummaryOptions{Log: name}
+		if log.regular {
+			o.Next = []string{"vmblame check " + quote(name), "vmblame export --format json " + quote(name)}
+		}
+		o.Width, o.Color, o.Whole = look(os.Stderr)
+		sinks = append(sinks, report.NewSummary(os.Stderr, o))
+	}
+	return sinks, nil
+}
+
+// close ends the log. It tells whether the log took everything.
+func (r *recording) close() bool { return r.log == nil || r.log.close() }
+
+// quote makes one word of name for a shell.
+func quote(name string) string {
+	plain := strings.IndexFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_./+:@%,=", c))
+	}) < 0
+	if plain && name != "" {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
+
+// lines puts vmblame's name before every line. One Write is one or more whole lines, or one without its
+// newline.
+type lines struct{ w io.Writer }
+
+func (l *lines) Write(p []byte) (int, error) {
+	text := strings.ReplaceAll(strings.TrimRight(string(p), "\n"), "\n", "\nvmblame: ")
+	if _, err := io.WriteString(l.w, "vmblame: "+text+"\n"); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// verify is the value of --verify.
+type verify record.Verify
+
+func (v *verify) String() string {
+	switch record.Verify(*v) {
+	case record.VerifyEach:
+		return "each"
+	case record.VerifyOff:
+		return "off"
+	}
+	return "end"
+}
+
+func (v *verify) Set(s string) error {
+	switch s {
+	case "off":
+		*v = verify(record.VerifyOff)
+	case "end":
+		*v = verify(record.VerifyEnd)
+	case "each":
+		*v = verify(record.VerifyEach)
+	default:
+		return errors.New("must be off, end or each")
+	}
+	return nil
+}
+
+func (v *verify) Type() string { return "WHEN" }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses of spec: 0 done, 1 failed, 2 wrong usage; run has its own.
+const (
+	exitFailed        = 1
+	exitUsage         = 2
+	exitRunFailed     = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// An exit is the error with which a command ends: a status, and a text unless the status says all.
+type exit struct {
+	status int
+	signal int // die of this signal instead, if it can be
+	err    error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// failed is the end of a command that could not do its work.
+func failed(format string, args ...any) error {
+	return &exit{status: exitFailed, err: fmt.Errorf(format, args...)}
+}
+
+// misused is wrong usage of cmd: the mistake, and in a second line how it is meant.
+func misused(cmd *cobra.Command, format string, args ...any) error {
+	mistake := fmt.Sprintf(format, args...)
+	if cmd.HasParent() {
+		mistake = cmd.Name() + ": " + mistake
+	}
+	return &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", mistake, cmd.UseLine(), cmd.CommandPath())}
+}
+
+// execute runs the command line and returns vmblame's exit status. It does not return where vmblame is to
+// die of the signal that killed the program.
+func execute(args []string, stderr io.Writer) (status int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(stderr, "vmblame: internal error: %s: please report it\n", firstLine(fmt.Sprint(p)))
+			status = exitRunFailed
+		}
+	}()
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	var e *exit
+	if !errors.As(err, &e) {
+		// cobra's own: what no command has seen.
+		e = &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", firstLine(err.Error()), root.Use, root.Name())}
+	}
+	if e.err != nil {
+		fmt.Fprintf(stderr, "vmblame: %v\n", e.err)
+	}
+	if e.signal != 0 {
+		dieOf(e.signal)
+	}
+	return e.status
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "vmblame COMMAND [flags] ...",
+		Short: "git blame for a process's virtual address space",
+		Long: `vmblame is "git blame" for a process's virtual address space: for every mapped page,
+who mapped it, when, through which call stack, and what stood there before.`,
+		Version:               version,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misused(cmd, "no command given")
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return misused(cmd, "%s", firstLine(err.Error()))
+	})
+	root.SetHelpCommand(helpCommand())
+	for _, cmd := range subcommands() {
+		cmd.DisableFlagsInUseLine = true
+		root.AddCommand(cmd)
+	}
+	root.InitDefaultCompletionCmd()
+	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
+		cmd.Use = "completion SHELL"
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misused(cmd, "SHELL is missing")
+			}
+			return misused(cmd, "unknown shell %q", args[0])
+		}
+	}
+	return root
+}
+
+// helpCommand is cobra's, but for what it does about a command that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(args) > 0 && about == cmd.Root() {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			if len(rest) > 0 {
+				return misused(cmd, "%q: unknown topic", rest[0])
+			}
+			return about.Help()
+		},
+	}
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	root.SuggestionsMinimumDistance = 2
+	hint := ""
+	if like := root.SuggestionsFor(name); len(like) > 0 {
+		hint = ": did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return misused(root, "unknown command %q%s", name, hint)
+}
+
+// exactly is a check of the number of arguments, each named as in the usage line.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return misused(cmd, "%s is missing", names[len(args)])
+		case len(args) > len(names):
+			return misused(cmd, "unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}
+
+// firstLine cuts what would otherwise be a dump.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/record"
+)
+
+func runCommand() *cobra.Command {
+	var r recording
+	cmd := &cobra.Command{
+		Use:   "run [flags] [--] PROGRAM [ARG...]",
+		Short: "Launch a program and record who maps what",
+		Long: `Launches PROGRAM and records every change of its address space, of its children too.
+PROGRAM keeps its standard input, output and error, its terminal and its exit status.
+Flags behind PROGRAM are PROGRAM's own.
+
+Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be executed,
+127 PROGRAM not found, 2 wrong usage.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misused(cmd, "PROGRAM is missing")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(cmd); err != nil {
+				return err
+			}
+			for _, kv := range r.options.Env {
+				if k, _, ok := strings.Cut(kv, "="); !ok || k == "" {
+					return misused(cmd, "--env %s: not K=V", kv)
+				}
+			}
+			r.options.Command = args
+			return r.run()
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	r.flags(cmd)
+	f.BoolVar(&r.options.NoASLR, "no-aslr", false, "switch address space randomisation off for the program alone")
+	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
+	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
+	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")
+	f.StringVar(&r.options.User, "user", "", "start the program as user `NAME`")
+	return cmd
+}
+
+// run records and ends as the program ended.
+func (r *recording) run() error {
+	r.prepare()
+	outcome, err := record.Run(r.options)
+	r.close()
+	if err != nil {
+		status := exitRunFailed
+		var e *record.Error
+		if errors.As(err, &e) {
+			switch e.Kind {
+			case record.NotExecutable:
+				status = exitNotExecutable
+			case record.NotFound:
+				status = exitNotFound
+			}
+		}
+		return &exit{status: status, err: err}
+	}
+	switch x := outcome.Exit; {
+	case x == nil:
+		return nil
+	case x.Signal != nil:
+		return &exit{status: 128 + *x.Signal, signal: *x.Signal}
+	case x.Code != nil && *x.Code != 0:
+		return &exit{status: *x.Code}
+	}
+	return nil
+}

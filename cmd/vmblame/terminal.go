@@ -1,0 +1,25 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipeWidth is how wide a table is that goes to a file or a pipe.
+const pipeWidth = 100
+
+// look says how wide f is in columns; whether colours are wanted there: on a terminal, unless NO_COLOR is
+// set (no-color.org) or TERM says that it has none; and whether lines are to be whole, however wide: where
+// f is no terminal, so that another program can read them.
+func look(f *os.File) (width int, color, whole bool) {
+	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return pipeWidth, false, true
+	}
+	width = int(ws.Col)
+	if width == 0 {
+		width = pipeWidth
+	}
+	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", false
+}
