@@ -120,7 +120,10 @@ func (c *checker) record(rec Record) {
 	case *Stack:
 		c.stack(r)
 	case *Drift:
-		c.checkDrift(r)
+		if !c.checkDrift(r) {
+			c.p.Put(r)
+			return
+		}
 	case *Symbol:
 		c.symbol(r)
 	case *Snapshot:

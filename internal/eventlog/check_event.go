@@ -22,11 +22,13 @@ func (c *checker) event(r *Event) {
 		c.p.Put(r)
 		return
 	}
-	if c.changes("event", r.Seq, r.Changes) {
-		c.changeOrigins(r)
-		if !r.Uncertain {
-			c.call(r)
-		}
+	if !c.changes("event", r.Seq, r.Changes) {
+		c.p.Put(r) // says the same again
+		return
+	}
+	c.changeOrigins(r)
+	if !r.Uncertain {
+		c.call(r)
 	}
 	if err := c.p.Put(r); err != nil {
 		c.problem("event %d: %s: %v", r.Seq, r.Call, err)
@@ -150,14 +152,15 @@ func (c *checker) advice(r *Event) {
 	c.apart[r.Space].Add(ledger.Entry{Mapping: vm.Mapping{Range: x}}, nil)
 }
 
-func (c *checker) checkDrift(r *Drift) {
+// checkDrift tells whether the changes can be.
+func (c *checker) checkDrift(r *Drift) bool {
 	c.drift++
 	c.must(c.p.Space(r.Space) != nil, "drift: space %d is not known", r.Space)
 	c.must(r.Guess != "", "drift: no guess")
 	c.must(len(r.Changes) > 0, "drift: no changes")
 	c.must(r.Beside == nil || *r.Beside <= c.p.seq, "drift: beside an event that is not known")
 	if !c.changes("drift after", r.After, r.Changes) {
-		return
+		return false
 	}
 	for i := range r.Changes {
 		was, now := r.Changes[i].Was, r.Changes[i].Now
@@ -173,4 +176,5 @@ func (c *checker) checkDrift(r *Drift) {
 			c.must(was == nil && now != nil && now.OriginCause == "stack growth", "drift: change %d: is no growth of a stack", i)
 		}
 	}
+	return true
 }

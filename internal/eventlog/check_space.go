@@ -109,7 +109,7 @@ func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool
 	if was.Origin.Cause != ledger.FromEvent || was.Moved != nil {
 		return true // an madvise(MADV_DONTFORK) may have been before the recording, or at the old place
 	}
-	if strings.HasPrefix(was.File.Path, "[") || strings.HasPrefix(was.File.Path, "/dev/") || strings.HasPrefix(was.File.Path, "/[") ||
+	if was.File.Path == "[uprobes]" || strings.HasPrefix(was.File.Path, "/dev/") || strings.HasPrefix(was.File.Path, "/[aio]") ||
 		strings.HasPrefix(was.File.Path, "anon_inode:") || strings.HasPrefix(was.File.Path, "socket:") {
 		return true // drivers set VM_DONTCOPY themselves
 	}
