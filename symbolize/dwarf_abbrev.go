@@ -102,6 +102,7 @@ type abbrev struct {
 
 // abbrevs maps codes, which compilers give out from 1 on, to shapes.
 type abbrevs struct {
+	weight int // roughly the spans of memory
 	dense  []abbrev // code 1 is the first
 	sparse map[uint64]abbrev
 }
@@ -122,6 +123,7 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 		return nil
 	}
 	c := cursorAt(s, int64(off), s.size)
+	defer c.done()
 	a := new(abbrevs)
 	for n := 0; n < maxAbbrevs; n++ {
 		code := c.uleb()
@@ -149,6 +151,7 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 			}
 			b.fields = append(b.fields, f)
 		}
+		a.weight += 2 + len(b.fields)/2
 		if code == uint64(len(a.dense))+1 {
 			a.dense = append(a.dense, b)
 			continue

@@ -22,8 +22,10 @@ func cursorAt(s *section, off, end int64) *cursor {
 }
 
 func (c *cursor) reset(s *section, off, end int64) {
-	buf := c.buf
-	*c = cursor{s: s, pos: off, end: end, buf: buf}
+	if c.s != s {
+		c.buf = nil
+	}
+	*c = cursor{s: s, pos: off, end: end, buf: c.buf}
 	if s == nil || off < 0 || off > end || end > s.size {
 		c.pos, c.end, c.bad = 0, 0, true
 		return
@@ -44,7 +46,7 @@ func (c *cursor) need(n int) []byte {
 	}
 	// A section in memory is in the window whole, so this one is not.
 	if c.buf == nil {
-		c.buf = make([]byte, windowSize)
+		c.buf = c.s.window()
 	}
 	k := c.s.readAt(c.buf[:min(int64(len(c.buf)), c.end-c.pos)], c.pos)
 	if k < n {
@@ -53,6 +55,15 @@ func (c *cursor) need(n int) []byte {
 	}
 	c.win = c.buf[:k]
 	return c.win
+}
+
+// done gives the cursor's window back to its section. The cursor is at its end then.
+func (c *cursor) done() {
+	if c.buf != nil {
+		c.s.free = append(c.s.free, c.buf)
+	}
+	c.buf = nil
+	c.fail()
 }
 
 func (c *cursor) fail() {

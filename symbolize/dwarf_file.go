@@ -57,6 +57,9 @@ func (f *dwarfFile) abbrevTable(off uint64) *abbrevs {
 	a, ok := f.abbrevs[off]
 	if !ok {
 		a = readAbbrevs(f.section("abbrev"), off, f.fuel)
+		if a != nil {
+			f.cached += a.weight
+		}
 		f.abbrevs[off] = a
 	}
 	return a
@@ -64,7 +67,7 @@ func (f *dwarfFile) abbrevTable(off uint64) *abbrevs {
 
 // trim drops what is kept of units where that has become much.
 func (f *dwarfFile) trim() {
-	if f.cached+64*len(f.units)+64*len(f.abbrevs) > maxCached {
+	if f.cached+64*len(f.units) > maxCached {
 		clear(f.units)
 		clear(f.abbrevs)
 		f.cached = 0

@@ -145,8 +145,8 @@ func (u *unit) addrIndex(i uint64) (uint64, bool) {
 		return 0, false
 	}
 	off := int64(u.addrBase + i*uint64(u.addrSize))
-	c := cursor{s: s}
-	c.reset(s, off, min(off+int64(u.addrSize), s.size))
+	c := cursorAt(s, off, min(off+int64(u.addrSize), s.size))
+	defer c.done()
 	v := c.uint(u.addrSize)
 	return v, !c.bad
 }
@@ -175,6 +175,7 @@ func (u *unit) str(v value, inline *section) string {
 		}
 		off := int64(u.strBase + v.u*uint64(size))
 		c := cursorAt(s, off, min(off+size, s.size))
+		defer c.done()
 		if at := c.offset(u.dwarf64); !c.bad {
 			return u.file.section("str").stringAt(at)
 		}

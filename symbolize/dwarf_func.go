@@ -13,6 +13,7 @@ func (u *unit) functions() spans {
 	}
 	u.indexed = true
 	c := cursorAt(u.file.section("info"), u.dieOff, u.end)
+	defer c.done()
 	var d die
 	for c.more() {
 		if !u.readDIE(c, &d) {
@@ -64,6 +65,7 @@ func (u *unit) function(addr uint64) (frames []Frame, bare bool) {
 		return nil, false
 	}
 	c := cursorAt(u.file.section("info"), int64(best.ref), u.end)
+	defer c.done()
 	var d die
 	if !u.readDIE(c, &d) {
 		return nil, false
@@ -181,7 +183,9 @@ func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
 			break
 		}
 		c := cursorAt(to.file.section("info"), off, to.end)
-		if !to.readDIE(c, &next) {
+		ok = to.readDIE(c, &next)
+		c.done()
+		if !ok {
 			break
 		}
 		at, d = to, &next

@@ -45,6 +45,7 @@ func (x *unitIndex) readAranges() {
 		return
 	}
 	c := cursorAt(s, 0, s.size)
+	defer c.done()
 	for c.more() {
 		start := c.pos
 		end, dwarf64 := c.initialLength()

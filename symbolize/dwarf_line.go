@@ -43,7 +43,9 @@ func (u *unit) lineTable() *lineTable {
 		return nil
 	}
 	t := &lineTable{unit: u, section: s, names: make(map[uint64]string)}
-	if t.readHeader(cursorAt(s, int64(v.u), s.size)) {
+	c := cursorAt(s, int64(v.u), s.size)
+	defer c.done()
+	if t.readHeader(c) {
 		u.lines = t
 		u.file.cached += len(t.files) + len(t.dirs)
 	}
@@ -209,6 +211,7 @@ func (t *lineTable) find(ps []position) {
 		prev, open = reg, !end
 	}
 	c := cursorAt(t.section, t.begin, t.end)
+	defer c.done()
 	for c.more() && t.unit.file.fuel.burn(1) {
 		op := c.u8()
 		if op >= t.opcodeBase {

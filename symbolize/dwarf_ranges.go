@@ -54,6 +54,7 @@ func (u *unit) rangelist(v value, f func(lo, hi uint64) bool) {
 		return
 	}
 	c := cursorAt(s, int64(off), s.size)
+	defer c.done()
 	base := u.low
 	escape := uint64(math.MaxUint64)
 	if u.addrSize == 4 {
@@ -92,7 +93,9 @@ func (u *unit) rnglist(v value, f func(lo, hi uint64) bool) {
 		at := int64(u.rangesBase + v.u*size)
 		c := cursorAt(s, at, min(at+int64(size), s.size))
 		off = u.rangesBase + c.offset(u.dwarf64)
-		if c.bad {
+		bad := c.bad
+		c.done()
+		if bad {
 			return
 		}
 	}
@@ -100,6 +103,7 @@ func (u *unit) rnglist(v value, f func(lo, hi uint64) bool) {
 		return
 	}
 	c := cursorAt(s, int64(off), s.size)
+	defer c.done()
 	base := u.low
 	for u.file.fuel.burn(1) {
 		var lo, hi uint64

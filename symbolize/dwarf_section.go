@@ -31,6 +31,17 @@ type section struct {
 	base int64 // of its first byte in r
 	size int64
 	file *os.File // the temporary file behind r, nil if none
+	free [][]byte // windows that no cursor uses
+}
+
+// window returns a buffer for a cursor.
+func (s *section) window() []byte {
+	if n := len(s.free); n > 0 {
+		b := s.free[n-1]
+		s.free = s.free[:n-1]
+		return b
+	}
+	return make([]byte, windowSize)
 }
 
 func (s *section) close() {

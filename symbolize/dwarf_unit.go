@@ -124,6 +124,7 @@ func (f *dwarfFile) unitAt(off int64) *unit {
 		return nil
 	}
 	c := cursorAt(info, off, info.size)
+	defer c.done()
 	h := readUnitHeader(c)
 	if c.bad {
 		f.units[off] = nil
@@ -144,6 +145,7 @@ func (u *unit) readRoot(abbrevBase uint64) bool {
 		return false
 	}
 	c := cursorAt(u.file.section("info"), u.dieOff, u.end)
+	defer c.done()
 	if !u.readDIE(c, &u.root) {
 		return false
 	}
@@ -197,6 +199,7 @@ func (f *dwarfFile) headers() []unitHeader {
 		return nil
 	}
 	c := cursorAt(info, 0, info.size)
+	defer c.done()
 	for c.more() && f.fuel.burn(1) {
 		h := readUnitHeader(c)
 		if c.bad {

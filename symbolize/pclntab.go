@@ -123,6 +123,7 @@ func (p *pclntab) find(addr uint64) (fn goFunc, ok bool) {
 		return fn, false
 	}
 	c := cursorAt(p.s, int64(off), p.s.size)
+	defer c.done()
 	entry := c.u32()
 	fn.nameOff = c.u32()
 	c.skip(12) // args, deferreturn, pcsp
@@ -205,6 +206,7 @@ func (p *pclntab) value(fn *goFunc, off uint32, pc uint64) (int32, bool) {
 		return 0, false
 	}
 	c := cursorAt(p.s, int64(at), p.s.size)
+	defer c.done()
 	val, end := int32(-1), fn.entry
 	for i := 0; i < maxPCValues && c.more(); i++ {
 		d := uint32(c.uleb())

@@ -79,7 +79,24 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 	t := uint8(len(s.tables))
 	s.tables = append(s.tables, table{source: source, sections: sections,
 		stringer: stringTable{f, int64(str.Offset), int64(str.FileSize)}})
-	buf := make([]byte, 2048*symSize)
+	n := 0
+	eachSymbol(f, sh, func(e entry) {
+		if e.inCode(exec) {
+			n++
+		}
+	})
+	s.entries = slices.Grow(s.entries, min(n, maxSymbols-len(s.entries)))
+	eachSymbol(f, sh, func(e entry) {
+		if e.inCode(exec) && len(s.entries) < maxSymbols {
+			e.table = t
+			s.entries = append(s.entries, e)
+		}
+	})
+}
+
+// eachSymbol calls yield for the symbols of a table in the file's order.
+func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
+	buf := make([]byte, 1024*symSize)
 	le := binary.LittleEndian
 	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= symSize; {
 		b := buf[:min(left/symSize*symSize, int64(len(buf)))]
@@ -89,22 +106,22 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 		left -= int64(len(b))
 		off += int64(len(b))
 		for ; len(b) >= symSize; b = b[symSize:] {
-			e := entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]), table: t}
-			if e.name == 0 || e.shndx == uint16(elf.SHN_UNDEF) || e.shndx == uint16(elf.SHN_ABS) || !exec.holds(e.value) {
-				continue
-			}
-			switch e.typ() {
-			case elf.STT_SECTION, elf.STT_FILE, elf.STT_TLS, elf.STT_COMMON:
-				continue
-			}
-			size := le.Uint64(b[16:])
-			e.size = uint32(min(size, math.MaxUint32))
-			if e.end() < e.value || len(s.entries) >= maxSymbols {
-				continue
-			}
-			s.entries = append(s.entries, e)
+			yield(entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
+				size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))})
 		}
 	}
+}
+
+// inCode reports whether the entry is a defined symbol that stands in the file's code.
+func (e *entry) inCode(exec code) bool {
+	if e.name == 0 || e.shndx == uint16(elf.SHN_UNDEF) || e.shndx == uint16(elf.SHN_ABS) {
+		return false
+	}
+	switch e.typ() {
+	case elf.STT_SECTION, elf.STT_FILE, elf.STT_TLS, elf.STT_COMMON:
+		return false
+	}
+	return exec.holds(e.value) && e.end() >= e.value
 }
 
 func inside(f *elffile.File, sh elf.SectionHeader) bool {
