@@ -88,7 +88,12 @@ func (m *model) extend(from, to int, o Origin) {
 // move needs ranges that do not overlap, as the kernel does.
 func (m *model) move(from, to, target, length int, o Origin, keepOld bool) {
 	src := append([]modelPage(nil), m[from:to]...)
-	m.remove(target, target+length)
+	for i := range length {
+		// A hole leaves what is there.
+		if i < len(src) && src[i].live || i >= len(src) && src[len(src)-1].live {
+			m[target+i] = modelPage{}
+		}
+	}
 	if !keepOld {
 		m.remove(from, to)
 	}
