@@ -186,6 +186,13 @@ func TestOperations(t *testing.T) {
 			[]string{"11-12: rw-p #1 -> nothing", "13-15: r--p a@0 #2 -> nothing", "15-16: rw-p #3 -> nothing",
 				"30-31: nothing -> rw-p #4 <11#1", "32-34: nothing -> r--p a@0 #4 <13#2", "34-35: nothing -> rw-p #4 <15#3"},
 			[]string{"10-11 rw-p #1", "16-17 rw-p #3", "30-31 rw-p #4 <11#1", "32-34 r--p a@0 #4 <13#2", "34-35 rw-p #4 <15#3"}},
+		{"move pieces with a hole between onto something", []Entry{anon(10, 12, 1), anon(13, 14, 2), file(30, 40, 0, 3)},
+			func(l ledger, dst []Change) []Change {
+				return l.Move(pages(10, 15), 31*vm.PageSize, 5*vm.PageSize, event(4), false, dst)
+			},
+			[]string{"31-33: r--p a@1 #3 -> nothing", "34-35: r--p a@4 #3 -> nothing", "10-12: rw-p #1 -> nothing", "13-14: rw-p #2 -> nothing",
+				"31-33: nothing -> rw-p #4 <10#1", "34-35: nothing -> rw-p #4 <13#2"},
+			[]string{"30-31 r--p a@0 #3", "31-33 rw-p #4 <10#1", "33-34 r--p a@3 #3", "34-35 rw-p #4 <13#2", "35-40 r--p a@5 #3"}},
 		{"move what was moved", []Entry{grown},
 			func(l ledger, dst []Change) []Change {
 				return l.Move(pages(8, 10), 20*vm.PageSize, 2*vm.PageSize, event(3), false, dst)
