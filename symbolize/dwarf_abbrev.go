@@ -102,7 +102,7 @@ type abbrev struct {
 
 // abbrevs maps codes, which compilers give out from 1 on, to shapes.
 type abbrevs struct {
-	weight int // roughly the spans of memory
+	weight int      // roughly the spans of memory
 	dense  []abbrev // code 1 is the first
 	sparse map[uint64]abbrev
 }

@@ -1,6 +1,9 @@
 package symbolize
 
-import "debug/dwarf"
+import (
+	"debug/dwarf"
+	"strings"
+)
 
 const maxHops = 16 // references followed from a function to what names it
 
@@ -153,6 +156,8 @@ func (u *unit) skipSubtree(c *cursor) {
 // frame names the function of d, a concrete or an inlined one, by what it refers to.
 func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
 	var name, linkage string
+	var named *unit // where name stands
+	var namedAt int64
 	at := u
 	var next die
 	for range maxHops {
@@ -162,6 +167,7 @@ func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
 		}
 		if v, ok := d.get(atName); ok && name == "" {
 			name = at.str(v, info)
+			named, namedAt = at, d.off
 		}
 		if linkage != "" {
 			f := newFrame(linkage, start)
@@ -193,5 +199,60 @@ func (u *unit) frame(d *die, start uint64) (f Frame, bare, ok bool) {
 	if name == "" {
 		return Frame{}, false, false
 	}
+	if named.mangles() {
+		name = named.qualify(name, namedAt)
+	}
 	return Frame{Function: name, Start: start}, u.mangles(), true
+}
+
+// qualify puts the namespaces, classes and functions that the DIE at off lies in before its name. Compilers
+// leave out the linkage names of constructors that exist only inlined, and of what has no linkage.
+func (u *unit) qualify(name string, off int64) string {
+	c := cursorAt(u.file.section("info"), u.dieOff, u.end)
+	defer c.done()
+	var d die
+	var scopes []string // of the ancestors of what c stands at
+	for c.more() && c.pos < off {
+		if !u.readDIE(c, &d) {
+			if len(scopes) == 0 {
+				return name
+			}
+			scopes = scopes[:len(scopes)-1]
+			continue
+		}
+		if !d.shape.children {
+			continue
+		}
+		if v, ok := d.get(atSibling); ok {
+			if _, next, ok := u.ref(v); ok && next <= off && u.skipChildren(c, &d) {
+				continue
+			}
+		}
+		scope := ""
+		switch d.tag() {
+		case dwarf.TagNamespace, dwarf.TagClassType, dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagSubprogram:
+			if v, ok := d.get(atName); ok {
+				scope = u.str(v, c.s)
+			} else if d.tag() == dwarf.TagNamespace {
+				scope = "(anonymous namespace)"
+			} else if name == "operator()" {
+				scope = "{lambda}"
+			} else {
+				scope = "{unnamed}"
+			}
+		}
+		scopes = append(scopes, scope)
+	}
+	if c.pos != off {
+		return name
+	}
+	var b strings.Builder
+	for _, s := range scopes {
+		if s != "" && b.Len() < maxName {
+			b.WriteString(s)
+			b.WriteString("::")
+		}
+	}
+	b.WriteString(name)
+	return b.String()
 }
