@@ -1,12 +1,13 @@
 // storm THREADS OPS SEED [LIVE]: threads map, unmap, punch, overwrite, move and protect at random. Each
 // keeps to the pages it knows to be its own, and nothing serialises them, so the kernel gives what one
-// frees to the next. LIVE bounds the ranges a thread keeps (16).
+// frees to the next. LIVE bounds the ranges a thread keeps (16). With 0 OPS it goes on until SIGTERM.
 #define _GNU_SOURCE
 #define ACC_RANGES 128
 #include "account.h"
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +32,9 @@ struct worker {
 
 static struct worker workers[MAX_THREADS];
 static int threads, ops, live_max = 16, temp_fd, self_fd, started, go, done;
+static volatile sig_atomic_t terminated;
+
+static void on_term(int sig) { terminated = sig; }
 
 static unsigned long rnd(struct worker *w, unsigned long below)
 {
@@ -242,7 +246,7 @@ NOINLINE static void *storm_thread(void *arg)
 	w->made.tid = acc_tid();
 	count(&started);
 	wait_for(&go, 1);
-	for (int i = 0; i < ops; i++) {
+	for (int i = 0; ops ? i < ops : !terminated; i++) {
 		op *f;
 		if (w->n >= live_max)
 			f = ONE_OF(w, enders);
@@ -264,6 +268,8 @@ int main(int argc, char **argv)
 	if (argc < 4 || (threads = atoi(argv[1])) < 1 || threads > MAX_THREADS)
 		return 2;
 	ops = atoi(argv[2]);
+	if (!ops)
+		signal(SIGTERM, on_term);
 	if (argc > 4)
 		live_max = atoi(argv[4]);
 	if (live_max < 2 || live_max > ACC_RANGES / 4)
@@ -278,6 +284,7 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	wait_for(&started, threads);
+	acc_printf("ready pid=%d", (long)acc_pid());
 	count(&go);
 	wait_for(&done, threads);
 	for (int i = 0; i < threads; i++)
