@@ -172,15 +172,24 @@ func (w *Writer) pack(lines []byte) []byte {
 	return w.packed
 }
 
-// setAside has the file system reserve n bytes for what is to be written and endRoom behind them, without
-// making the file longer. A file system that cannot is asked once.
+// setAside makes sure that a regular file can take n bytes and endRoom behind them: it looks at the limit
+// of this process, and has the file system reserve the room without making the file longer. A file system
+// that cannot is asked once.
 func (w *Writer) setAside(n int) error {
+	if w.file == nil {
+		return nil
+	}
+	size := int64(n) + endRoom
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit) == nil && uint64(w.offset+size) > limit.Cur {
+		return &os.PathError{Op: "write", Path: w.file.Name(), Err: syscall.EFBIG}
+	}
 	if !w.ahead {
 		return nil
 	}
 	const keepSize = 1 // FALLOC_FL_KEEP_SIZE of linux/falloc.h
 	for {
-		err := syscall.Fallocate(int(w.file.Fd()), keepSize, w.offset, int64(n)+endRoom)
+		err := syscall.Fallocate(int(w.file.Fd()), keepSize, w.offset, size)
 		switch err {
 		case nil:
 			return nil
