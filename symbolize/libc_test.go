@@ -1,0 +1,188 @@
+package symbolize
+
+import (
+	"debug/dwarf"
+	"debug/elf"
+	"math/rand"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// libc is the C library that programs of this machine run with.
+func libc(t testing.TB) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(strings.TrimSpace(run(t, ".", "gcc", "-print-file-name=libc.so.6")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// samples lists addresses of code: the ends and the middle of every function, and as many at random.
+func samples(list []function) []uint64 {
+	var addrs []uint64
+	lo, hi := list[0].lo, list[0].hi
+	for _, f := range list {
+		addrs = append(addrs, f.lo, f.lo+(f.hi-f.lo)/2, f.hi-1)
+		hi = max(hi, f.hi)
+	}
+	rnd := rand.New(rand.NewSource(42))
+	for range len(list) {
+		addrs = append(addrs, lo+uint64(rnd.Int63n(int64(hi-lo))))
+	}
+	return addrs
+}
+
+// dwarfFunctions lists the functions that debug/dwarf finds in a file, under every name they have.
+func dwarfFunctions(t testing.TB, path string) []function {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := f.DWARF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []function
+	names := func(e *dwarf.Entry) (names []string) {
+		r := d.Reader()
+		for range 8 {
+			for _, a := range []dwarf.Attr{dwarf.AttrName, dwarf.AttrLinkageName} {
+				if s, ok := e.Val(a).(string); ok {
+					names = append(names, s)
+				}
+			}
+			off, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
+			if !ok {
+				off, ok = e.Val(dwarf.AttrSpecification).(dwarf.Offset)
+			}
+			if !ok {
+				break
+			}
+			r.Seek(off)
+			if e, err = r.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return names
+	}
+	r := d.Reader()
+	for {
+		e, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e == nil {
+			break
+		}
+		if e.Tag != dwarf.TagSubprogram {
+			continue
+		}
+		ranges, err := d.Ranges(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range ranges {
+			for _, n := range names(e) {
+				list = append(list, function{n, x[0], x[1]})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b function) int { return int(int64(a.lo) - int64(b.lo)) })
+	return list
+}
+
+// TestLibcWithDebugSymbols holds every name in libc against the symbols and DWARF functions of its debug
+// file: none that does not cover the address, and none missing where one does.
+func TestLibcWithDebugSymbols(t *testing.T) {
+	f := open(t, libc(t))
+	debug, err := f.DebugFile(nil)
+	if err != nil {
+		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
+	}
+	symbols, dwarfs := functionsOf(t, debug.Name()), dwarfFunctions(t, debug.Name())
+	addrs := samples(symbols)
+	got := resolve(t, f, Options{}, addrs)
+	sources := make(map[string]int)
+	for _, a := range addrs {
+		want := append(namesAt(symbols, a), namesAt(dwarfs, a)...)
+		s, named := got[a]
+		if !named {
+			if len(want) > 0 {
+				t.Errorf("%#x: no name, though %v cover it", a, want)
+			}
+			continue
+		}
+		sources[s.Source]++
+		last := s.Frames[len(s.Frames)-1]
+		if s.Approximate || s.Source == "plt" {
+			if len(want) > 0 {
+				t.Errorf("%#x: %s from %s, though %v cover it", a, last.Function, s.Source, want)
+			}
+			continue
+		}
+		if !slices.Contains(want, last.Function) {
+			t.Errorf("%#x: named %q by %s; what covers it is %v", a, last.Function, s.Source, want)
+		}
+		if s.Source == "dwarf" && s.Frames[0].Line == 0 && s.Frames[0].File != "" {
+			t.Errorf("%#x: a file without a line: %+v", a, s.Frames[0])
+		}
+	}
+	if sources["dwarf"] < 5000 || sources["symtab"] < 100 {
+		t.Errorf("few names: %v of %d addresses", sources, len(addrs))
+	}
+	for name, f := range map[string]string{"alloc_new_heap": "arena.c", "start_thread": "pthread_create.c"} {
+		i := slices.IndexFunc(symbols, func(s function) bool { return s.name == name })
+		if i < 0 {
+			t.Fatalf("no symbol %s", name)
+		}
+		s := got[symbols[i].lo]
+		if s.Source != "dwarf" || s.Frames[0].Function != name || filepath.Base(s.Frames[0].File) != f || s.Frames[0].Line == 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+// TestStrippedLibc names libc without its debug file: only exported functions have names, and each is the
+// right one.
+func TestStrippedLibc(t *testing.T) {
+	path := libc(t)
+	f := open(t, path)
+	debug, err := f.DebugFile(nil)
+	if err != nil {
+		t.Fatalf("libc's debug symbols (libc6-dbg) are what the names are held against: %v", err)
+	}
+	truth, exported := functionsOf(t, debug.Name()), functionsOf(t, path)
+	addrs := samples(truth)
+	got := resolve(t, f, nowhere(t), addrs)
+	named := 0
+	for _, a := range addrs {
+		s, ok := got[a]
+		want := namesAt(exported, a)
+		if !ok {
+			if len(want) > 0 {
+				t.Errorf("%#x: no name, though %v cover it", a, want)
+			}
+			continue
+		}
+		if s.Source == "plt" {
+			continue // TestPLT
+		}
+		named++
+		name := s.Frames[0].Function
+		if !slices.Contains(want, name) || !slices.Contains(namesAt(truth, a), name) {
+			t.Errorf("%#x: named %q by %s; exported there is %v, really there %v", a, name, s.Source, want, namesAt(truth, a))
+		}
+	}
+	if named < 2000 || named > len(addrs)*3/4 {
+		t.Errorf("%d of %d addresses of a stripped library are named", named, len(addrs))
+	}
+	i := slices.IndexFunc(truth, func(s function) bool { return s.name == "alloc_new_heap" })
+	if s, ok := got[truth[i].lo]; ok {
+		t.Errorf("alloc_new_heap is not exported, yet was named %+v", s)
+	}
+}

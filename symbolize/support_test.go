@@ -1,0 +1,173 @@
+package symbolize
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+// run runs a command in dir and returns its standard output.
+func run(t testing.TB, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Stderr = new(strings.Builder)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, cmd.Stderr)
+	}
+	return string(out)
+}
+
+// sourceFile returns the absolute path of a file of testdata.
+func sourceFile(t testing.TB, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// build compiles a file of testdata with gcc or g++, in a directory of its own.
+func build(t testing.TB, name string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "prog")
+	cc := "gcc"
+	if strings.HasSuffix(name, ".cc") {
+		cc = "g++"
+	}
+	run(t, filepath.Dir(out), cc, append([]string{"-o", out, sourceFile(t, name)}, flags...)...)
+	return out
+}
+
+func open(t testing.TB, path string) *elffile.File {
+	t.Helper()
+	f, err := elffile.OpenPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// resolve names addresses of f with a fresh Resolver.
+func resolve(t testing.TB, f *elffile.File, opts Options, addrs []uint64) map[uint64]Symbol {
+	t.Helper()
+	r := New(opts)
+	defer r.Release(f)
+	got := make(map[uint64]Symbol)
+	r.Resolve(f, addrs, func(addr uint64, s Symbol) {
+		if _, dup := got[addr]; dup {
+			t.Errorf("%#x: yielded twice", addr)
+		}
+		if len(s.Frames) == 0 || s.Frames[len(s.Frames)-1].Inlined || s.Source == "" {
+			t.Errorf("%#x: malformed symbol %+v", addr, s)
+		}
+		for i, f := range s.Frames {
+			if f.Function == "" || f.Function == f.LinkageName || (i < len(s.Frames)-1) != f.Inlined {
+				t.Errorf("%#x: malformed frame %d of %+v", addr, i, s)
+			}
+		}
+		got[addr] = s
+	})
+	return got
+}
+
+// nowhere is a directory of debug files that has none.
+func nowhere(t testing.TB) Options { return Options{DebugDirs: []string{t.TempDir()}} }
+
+// A function is a symbol with a size, as debug/elf reads it: the judge of our own reading.
+type function struct {
+	name   string
+	lo, hi uint64
+}
+
+// functionsOf lists the sized function symbols of a file, by address.
+func functionsOf(t testing.TB, path string) []function {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	syms, _ := f.Symbols()
+	dyn, _ := f.DynamicSymbols()
+	var list []function
+	for _, s := range append(syms, dyn...) {
+		switch elf.ST_TYPE(s.Info) {
+		case elf.STT_FUNC, elf.STT_GNU_IFUNC, elf.STT_NOTYPE:
+		default:
+			continue
+		}
+		if s.Size == 0 || s.Section == elf.SHN_UNDEF || s.Section == elf.SHN_ABS || int(s.Section) >= len(f.Sections) ||
+			f.Sections[s.Section].Flags&elf.SHF_EXECINSTR == 0 {
+			continue
+		}
+		name, _, _ := strings.Cut(s.Name, "@")
+		list = append(list, function{name, s.Value, s.Value + s.Size})
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].lo < list[j].lo })
+	return list
+}
+
+// namesAt lists the names of the functions that cover addr.
+func namesAt(list []function, addr uint64) []string {
+	var names []string
+	for _, f := range list {
+		if f.lo > addr {
+			break
+		}
+		if addr < f.hi && !slices.Contains(names, f.name) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// textAddrs lists every step-th address of a file's .text.
+func textAddrs(t testing.TB, f *elffile.File, step uint64) []uint64 {
+	t.Helper()
+	sh, ok := f.Section(".text")
+	if !ok {
+		t.Fatalf("%s has no .text", f.Name())
+	}
+	var addrs []uint64
+	for a := sh.Addr; a < sh.Addr+sh.FileSize; a += step {
+		addrs = append(addrs, a)
+	}
+	return addrs
+}
+
+// chain writes a symbol as one line: function file:line < function file:line.
+func chain(s Symbol) string {
+	var b strings.Builder
+	for i, f := range s.Frames {
+		if i > 0 {
+			b.WriteString(" < ")
+		}
+		b.WriteString(f.Function)
+		if f.File != "" {
+			b.WriteString(" " + filepath.Base(f.File) + ":" + strconv.Itoa(f.Line))
+		}
+	}
+	return b.String()
+}
+
+func writeFile(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
