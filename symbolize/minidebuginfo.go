@@ -15,10 +15,13 @@ const maxMiniDebugInfo = 64 << 20
 // addMiniDebugInfo adds the symbols of .gnu_debugdata, an xz-compressed ELF file with a .symtab of the
 // functions that .dynsym lacks (gdb manual, "MiniDebugInfo"; Fedora's binaries have it).
 func addMiniDebugInfo(s *symbols, f *elffile.File, exec code) {
-	packed, err := f.SectionData(".gnu_debugdata", maxMiniDebugInfo)
-	if err != nil {
-		return
+	if packed, err := f.SectionData(".gnu_debugdata", maxMiniDebugInfo); err == nil {
+		s.addPacked(packed, f.Name(), exec)
 	}
+}
+
+// addPacked adds the symbols of an xz-compressed ELF file.
+func (s *symbols) addPacked(packed []byte, name string, exec code) {
 	if !smallDictionary(packed) {
 		return
 	}
@@ -30,7 +33,7 @@ func addMiniDebugInfo(s *symbols, f *elffile.File, exec code) {
 	if err != nil {
 		return
 	}
-	mini, err := elffile.Open(bytes.NewReader(data), int64(len(data)), f.Name())
+	mini, err := elffile.Open(bytes.NewReader(data), int64(len(data)), name)
 	if err != nil {
 		return
 	}

@@ -171,3 +171,14 @@ func writeFile(t testing.TB, path string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+// reopen opens the bytes of f under another name.
+func reopen(t testing.TB, f *elffile.File, name string) *elffile.File {
+	t.Helper()
+	g, err := elffile.Open(f, f.Size(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	return g
+}

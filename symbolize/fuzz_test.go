@@ -1,0 +1,121 @@
+package symbolize
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+// spreadOver lists addresses in and about the code of f.
+func spreadOver(f *elffile.File) []uint64 {
+	addrs := []uint64{0, 1, f.Entry(), 1<<64 - 1}
+	for _, c := range codeOf(f) {
+		for i := range uint64(64) {
+			addrs = append(addrs, c.lo+(c.hi-c.lo)/64*i+i)
+		}
+	}
+	return addrs
+}
+
+// FuzzFile names addresses of any bytes that pass for an ELF file.
+func FuzzFile(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := elffile.Open(bytes.NewReader(data), int64(len(data)), "fuzz")
+		if err != nil {
+			return
+		}
+		defer e.Close()
+		resolve(t, e, Options{DebugDirs: []string{"/nonexistent"}}, spreadOver(e))
+	})
+}
+
+// memory is a debug section that holds b.
+func memory(b []byte) *section { return &section{mem: b, size: int64(len(b))} }
+
+// FuzzDWARF names addresses by sections of any bytes.
+func FuzzDWARF(f *testing.F) {
+	f.Fuzz(func(t *testing.T, info, abbrev, line, ranges, str []byte) {
+		df := newDwarfFile(nil, "", new(fuel))
+		df.altTried = true
+		df.exec = code{{lo: 0x100, hi: 0x9000}}
+		for name, b := range map[string][]byte{"info": info, "abbrev": abbrev, "line": line, "ranges": ranges,
+			"rnglists": ranges, "aranges": ranges, "str": str, "line_str": str, "str_offsets": ranges, "addr": ranges} {
+			df.sections[name] = memory(b)
+		}
+		s := &dwarfSource{file: df, index: unitIndex{file: df}}
+		var qs []query
+		for a := uint64(0x100); a < 0x500; a += 8 {
+			qs = append(qs, query{addr: a})
+		}
+		s.answer(qs)
+		s.answer(qs)
+		s.close()
+	})
+}
+
+// FuzzPclntab names addresses by a table of any bytes.
+func FuzzPclntab(f *testing.F) {
+	exe, err := elffile.OpenPath("/proc/self/exe")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer exe.Close()
+	f.Fuzz(func(t *testing.T, table []byte, text, gofunc uint64) {
+		p := &pclntab{f: exe, s: memory(table), start: 1}
+		if !p.readHeader() {
+			return
+		}
+		p.text, p.gofunc = text, gofunc
+		for i := range uint64(64) {
+			p.frames(text + i*i*i)
+		}
+	})
+}
+
+// FuzzMiniDebugInfo reads any bytes as .gnu_debugdata.
+func FuzzMiniDebugInfo(f *testing.F) {
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		s := new(symbols)
+		s.addPacked(packed, "fuzz", code{{lo: 0x1000, hi: 0x100000}})
+		s.index()
+		for a := uint64(0x1000); a < 0x100000; a += 977 {
+			s.sized(a)
+			s.unsized(a)
+		}
+	})
+}
+
+// FuzzPLT decodes any bytes as a stub.
+func FuzzPLT(f *testing.F) {
+	f.Fuzz(func(t *testing.T, stub []byte, addr uint64) {
+		p := &pltNames{targets: []pltTarget{{name: 1}, {name: noIndex}}}
+		n, ok := stubTarget(stub, addr, pltSlots{at: map[uint64]uint32{addr: 0, addr + 16: 1}, jumps: 2}, p)
+		if ok && (n >= 2 || p.targets[n].name == noIndex) {
+			t.Errorf("target %d", n)
+		}
+	})
+}
+
+// FuzzPerfMap reads any text as a perf map.
+func FuzzPerfMap(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte, addr uint64) {
+		m, err := ReadPerfMap(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, ok := m.Lookup(addr)
+		if ok && (len(s.Frames) != 1 || s.Frames[0].Function == "" || s.Frames[0].Start > addr) {
+			t.Errorf("%#x: %+v", addr, s)
+		}
+	})
+}
+
+// FuzzDemangled demangles any name.
+func FuzzDemangled(f *testing.F) {
+	f.Fuzz(func(t *testing.T, raw string) {
+		if s := demangled(raw); s == "" && raw != "" || len(s) > 1<<16 && s != raw {
+			t.Errorf("%.60q becomes %d bytes", raw, len(s))
+		}
+	})
+}
