@@ -317,3 +317,28 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkReplay(b *testing.B) {
+	log := repeated(100000)
+	b.SetBytes(int64(len(log)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := NewReader(bytes.NewReader(log))
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := NewReplay()
+		for {
+			rec, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err == nil {
+				err = p.Put(rec)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
