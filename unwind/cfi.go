@@ -23,8 +23,9 @@ type fde struct {
 
 var errNotCovered = errors.New("no entry covers the pc")
 
-// interpret computes the row of pc. errNotCovered where the entry is for other pcs.
-func (e *fde) interpret(pc uint64) (row, error) {
+// interpret computes the row of pc. errNotCovered where the entry is for other pcs. flagEntry is set where it
+// covers start, too.
+func (e *fde) interpret(pc, start uint64) (row, error) {
 	buf, base := e.pack()
 	list, err := frame.Parse(buf, binary.LittleEndian, 0, 8, base)
 	if err != nil {
@@ -54,6 +55,9 @@ func (e *fde) interpret(pc uint64) (row, error) {
 	r, err := convert(ctx, &p)
 	if strings.Contains(d.CIE.Augmentation, "S") {
 		r.flags |= flagSignal
+	}
+	if d.Cover(start) {
+		r.flags |= flagEntry
 	}
 	return r, err
 }

@@ -65,8 +65,9 @@ const (
 )
 
 // switchToG replaces regs by those of the goroutine that the thread's g0, which r14 points to, was entered
-// from. It reports false where the structures found are not of the expected shape.
-func switchToG(regs *Regs, w *window) bool {
+// from. Where the structures found are not of the expected shape the end is StackSwitch; where they are and
+// name no goroutine, the scheduler has parked it meanwhile, and this stack is all there is: GoExit.
+func switchToG(regs *Regs, w *window) (bool, End) {
 	word := func(addr uint64) uint64 {
 		v, ok := w.u64(addr)
 		if !ok {
@@ -76,11 +77,11 @@ func switchToG(regs *Regs, w *window) bool {
 	}
 	g0 := regs[RegR14]
 	if g0 == 0 || g0%8 != 0 {
-		return false
+		return false, StackSwitch
 	}
 	m := word(g0 + gM)
 	if m == 0 || word(m+mG0) != g0 {
-		return false
+		return false, StackSwitch
 	}
 	for at := m + 160; at <= m+224; at += 8 { // m.curg
 		g := word(at)
@@ -98,7 +99,7 @@ func switchToG(regs *Regs, w *window) bool {
 				break
 			}
 		}
-		return true
+		return true, 0
 	}
-	return false
+	return false, GoExit
 }

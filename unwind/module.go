@@ -122,7 +122,7 @@ func (m *Module) tables(look uint64) row {
 		if !ok {
 			return row{}, false
 		}
-		r, err := e.interpret(look)
+		r, err := e.interpret(look, m.file.Entry())
 		if err == errNotCovered {
 			return row{}, false
 		}
@@ -159,11 +159,18 @@ func (m *Module) adjust(r *row, look, pc uint64, call bool) {
 	if g := m.goTable(); g != nil {
 		g.adjust(m, r, look, call)
 	}
-	if entry := m.file.Entry(); entry != 0 && pc >= entry && pc < entry+entryLength && m.isProgram() {
-		if r.kind == kindFP {
+	entry := m.file.Entry()
+	switch {
+	case entry == 0 || r.kind == kindEnd:
+	case r.flags&flagEntry != 0:
+		// Whatever the table says of a caller: there is none.
+		if exe, _ := m.program(); exe {
 			r.kind, r.end = kindEnd, ELFEntry
 		}
-		r.flags |= flagEntry
+	case r.kind == kindFP && pc >= entry && pc < entry+entryLength:
+		if exe, loader := m.program(); exe || loader {
+			r.kind, r.end = kindEnd, ELFEntry
+		}
 	}
 }
 
@@ -171,26 +178,23 @@ func (m *Module) adjust(r *row, look, pc uint64, call bool) {
 // (that of Debian's ld.so is not), and nothing called it.
 const entryLength = 64
 
-// isProgram tells whether e_entry is meant: executables and the dynamic loader start there, while in other
-// shared objects it is often the first byte of .text, with a function like any other.
-func (m *Module) isProgram() bool {
+// program tells whether e_entry is where a program starts: exe for executables, loader for what may be the
+// dynamic loader (it has no PT_INTERP and needs no other object). In other shared objects e_entry is often
+// the first byte of .text, with a function like any other.
+func (m *Module) program() (exe, loader bool) {
 	if m.file.Type() == elf.ET_EXEC {
-		return true
+		return true, false
 	}
-	interp, dynamic := false, elf.ProgHeader{}
+	var dynamic elf.ProgHeader
 	for _, p := range m.file.Progs() {
 		switch p.Type {
 		case elf.PT_INTERP:
-			interp = true
+			return true, false
 		case elf.PT_DYNAMIC:
 			dynamic = p
 		}
 	}
-	if interp {
-		return true
-	}
-	// Without PT_INTERP: a static PIE (DF_1_PIE), or the loader, which needs no other object.
-	needed := false
+	loader = true
 	for at := uint64(0); at+16 <= min(dynamic.Filesz, 16<<10); at += 16 {
 		b := m.bytes(dynamic.Vaddr+at, 16)
 		if b == nil {
@@ -202,9 +206,11 @@ func (m *Module) isProgram() bool {
 			break
 		}
 		if tag == elf.DT_FLAGS_1 && val&uint64(elf.DF_1_PIE) != 0 {
-			return true
+			return true, false
 		}
-		needed = needed || tag == elf.DT_NEEDED
+		if tag == elf.DT_NEEDED {
+			loader = false
+		}
 	}
-	return !needed
+	return false, loader
 }

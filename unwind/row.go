@@ -44,7 +44,7 @@ const (
 	flagSignal    rowFlags = 1 << iota // a signal frame: the caller was interrupted, and may be on another stack
 	flagSyscall                        // the pc stands behind a syscall instruction
 	flagAfterCall                      // the pc stands behind a call instruction, or that could not be read
-	flagEntry                          // within the entry code of a program or interpreter
+	flagEntry                          // the table entry of this pc covers the file's e_entry, too
 )
 
 // ruleSet is the general form of a row.

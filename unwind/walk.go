@@ -65,7 +65,7 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 			ok, end = s.stepSwitch(regs), StackSwitch
 			signal = ok
 		case kindSwitchG:
-			ok, end = switchToG(regs, s.win), StackSwitch
+			ok, end = switchToG(regs, s.win)
 			signal = ok
 		case kindFP:
 			next, ok, end = s.stepUntold(r, regs, how, len(st.Frames) == 1)
