@@ -10,16 +10,29 @@ import (
 type dwarfSource struct {
 	file  *dwarfFile
 	index unitIndex
+	// spent tells that the file made more work than one can: it is malformed and not asked again.
+	spent bool
 }
 
-// openDWARF opens the debugging information of f, where its own or a separate file has some.
+// openDWARF opens the debugging information in f itself.
 func openDWARF(f *elffile.File, opts Options) source {
-	from := f
 	if !hasDebugInfo(f) {
-		if from = debugFile(f, opts); from == nil || !hasDebugInfo(from) {
-			return nil
-		}
+		return nil
 	}
+	return newDwarfSource(f, f, opts)
+}
+
+// openDebugFile opens the debugging information in the separate debug file of f.
+func openDebugFile(f *elffile.File, opts Options) source {
+	d := debugFile(f, opts)
+	if d == nil || !hasDebugInfo(d) {
+		return nil
+	}
+	return newDwarfSource(f, d, opts)
+}
+
+// newDwarfSource names addresses of f by the debugging information in from.
+func newDwarfSource(f, from *elffile.File, opts Options) *dwarfSource {
 	df := newDwarfFile(from, "", new(fuel))
 	df.exec = codeOf(f)
 	df.dirs = debugDirs(opts)
@@ -46,7 +59,11 @@ func debugDirs(opts Options) []string {
 func (s *dwarfSource) close() { s.file.close() }
 
 func (s *dwarfSource) answer(qs []query) {
+	if s.spent {
+		return
+	}
 	s.file.fuel.left = fuelPerBatch
+	defer func() { s.spent = s.file.fuel.left < 0 }()
 	lines := make(map[*lineTable][]int) // queries to be given a line by each table
 	for i := range qs {
 		q := &qs[i]

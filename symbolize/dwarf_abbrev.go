@@ -4,7 +4,8 @@ import "debug/dwarf"
 
 const (
 	maxFields  = 256     // attributes of one abbreviation
-	maxAbbrevs = 1 << 18 // of one table
+	maxAbbrevs = 1 << 16 // of one table
+	maxWeight  = 1 << 18 // of one table, in spans of memory
 )
 
 // An attribute that we read has a number of ours, so that a DIE is a small array.
@@ -146,7 +147,7 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 			if at == 0 && fm == 0 {
 				break
 			}
-			if len(b.fields) == maxFields {
+			if len(b.fields) == maxFields || a.weight > maxWeight {
 				return nil
 			}
 			b.fields = append(b.fields, f)

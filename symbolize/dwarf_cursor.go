@@ -1,6 +1,9 @@
 package symbolize
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // A cursor reads a section forward. A read past its end yields zeros and sets bad, which stays set.
 type cursor struct {
@@ -175,10 +178,15 @@ func (c *cursor) offset(dwarf64 bool) uint64 {
 	return uint64(c.u32())
 }
 
+const (
+	maxLEB    = 16      // bytes of a number: ten suffice, assemblers may pad
+	maxInline = 1 << 20 // bytes of a string among other data
+)
+
 // uleb reads an unsigned LEB128 number; bits past 64 are dropped.
 func (c *cursor) uleb() uint64 {
 	var v uint64
-	for shift := uint(0); ; shift += 7 {
+	for shift := uint(0); shift < 7*maxLEB; shift += 7 {
 		b := c.u8()
 		if shift < 64 {
 			v |= uint64(b&0x7f) << shift
@@ -187,12 +195,14 @@ func (c *cursor) uleb() uint64 {
 			return v
 		}
 	}
+	c.fail()
+	return 0
 }
 
 // sleb reads a signed LEB128 number.
 func (c *cursor) sleb() int64 {
 	var v int64
-	for shift := uint(0); ; shift += 7 {
+	for shift := uint(0); shift < 7*maxLEB; shift += 7 {
 		b := c.u8()
 		if shift < 64 {
 			v |= int64(b&0x7f) << shift
@@ -204,12 +214,24 @@ func (c *cursor) sleb() int64 {
 			return v
 		}
 	}
+	c.fail()
+	return 0
 }
 
 // skipString moves past a zero-terminated string.
 func (c *cursor) skipString() {
-	for c.more() && c.u8() != 0 {
+	for start := c.pos; c.pos-start < maxInline; {
+		b := c.need(1)
+		if b == nil {
+			return
+		}
+		if i := bytes.IndexByte(b, 0); i >= 0 {
+			c.advance(i + 1)
+			return
+		}
+		c.advance(len(b))
 	}
+	c.fail()
 }
 
 // initialLength reads the length that units begin with, and returns the position where they end.

@@ -25,7 +25,7 @@ func (u *unit) functions() spans {
 		switch d.tag() {
 		case dwarf.TagSubprogram:
 			u.ranges(&d, func(lo, hi uint64) bool {
-				if u.file.exec.holdsRange(lo, hi) {
+				if u.file.exec.holdsRange(lo, hi) && len(u.funcs) < maxSpans {
 					u.funcs = append(u.funcs, span{lo: lo, hi: hi, ref: uint64(d.off)})
 				}
 				return true

@@ -1,5 +1,7 @@
 package symbolize
 
+const maxSpans = 1 << 20 // of one index; 32 bytes of memory each
+
 // unitIndex finds the units that may have an address's function: by .debug_aranges where it knows the
 // address, else by the ranges of the units that .debug_aranges does not list.
 type unitIndex struct {
@@ -64,7 +66,7 @@ func (x *unitIndex) readAranges() {
 			if c.bad || lo == 0 && n == 0 {
 				break
 			}
-			if x.file.exec.holdsRange(lo, lo+n) {
+			if x.file.exec.holdsRange(lo, lo+n) && len(x.aranges) < maxSpans {
 				x.aranges = append(x.aranges, span{lo: lo, hi: lo + n, ref: info})
 				x.listed[int64(info)] = true
 			}
@@ -88,7 +90,7 @@ func (x *unitIndex) walk() {
 			continue
 		}
 		u.ranges(&u.root, func(lo, hi uint64) bool {
-			if x.file.exec.holdsRange(lo, hi) {
+			if x.file.exec.holdsRange(lo, hi) && len(x.roots) < maxSpans {
 				x.roots = append(x.roots, span{lo: lo, hi: hi, ref: uint64(h.off)})
 			}
 			return true

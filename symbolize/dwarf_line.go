@@ -5,7 +5,7 @@ import (
 	"sort"
 )
 
-const maxLineEntries = 1 << 20 // directories or files of one table
+const maxLineEntries = 1 << 17 // directories or files of one table
 
 // A lineTable is the header of a unit's line number program (DWARF 5, 6.2.4).
 type lineTable struct {
@@ -95,14 +95,14 @@ func (t *lineTable) readHeader(c *cursor) bool {
 	}
 	// Entry 0 of both is not written: the directory of the compilation, and its primary file.
 	t.dirs, t.files = []value{{}}, []lineFile{{}}
-	for c.more() {
+	for c.more() && len(t.dirs) < maxLineEntries {
 		v := readValue(c, &h, formString, 0)
 		if uint64(c.pos) == v.u+1 {
 			break
 		}
 		t.dirs = append(t.dirs, v)
 	}
-	for c.more() && t.unit.file.fuel.burn(1) {
+	for c.more() && len(t.files) < maxLineEntries {
 		v := readValue(c, &h, formString, 0)
 		if uint64(c.pos) == v.u+1 {
 			break

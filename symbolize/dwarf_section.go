@@ -18,6 +18,8 @@ const (
 	// inMemory is the size up to which an inflated section is held in memory; larger ones go to an
 	// unlinked temporary file, so that a debug file of any size costs little memory.
 	inMemory = 1 << 20
+	// inMemoryMax is the size up to which they are held in memory where no such file can be made.
+	inMemoryMax = 16 << 20
 	// maxInflated bounds an inflated section, and maxRatio what a compressed byte may become: deflate
 	// reaches 1032, real sections 10.
 	maxInflated = 4 << 30
@@ -124,24 +126,36 @@ func inflate(src io.Reader, packed int64, old bool) (*section, error) {
 	default:
 		return nil, fmt.Errorf("compression %v is not known", kind)
 	}
-	if size <= inMemory {
+	var tmp *os.File
+	var err error
+	if size > inMemory {
+		if tmp, err = temporary(); err != nil && size > inMemoryMax {
+			return nil, err
+		}
+	}
+	if tmp == nil {
 		mem := make([]byte, size)
 		if _, err := io.ReadFull(r, mem); err != nil {
 			return nil, err
 		}
 		return &section{mem: mem, size: int64(size)}, nil
 	}
-	tmp, err := os.CreateTemp("", "vmblame-debug-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(tmp.Name()); err != nil {
-		tmp.Close()
-		return nil, err
-	}
 	if _, err := io.CopyN(tmp, r, int64(size)); err != nil {
 		tmp.Close()
 		return nil, err
 	}
 	return &section{r: tmp, size: int64(size), file: tmp}, nil
+}
+
+// temporary makes a file that has no name.
+func temporary() (*os.File, error) {
+	f, err := os.CreateTemp("", "vmblame-debug-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

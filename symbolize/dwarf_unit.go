@@ -188,6 +188,8 @@ func (u *unit) mangles() bool {
 	return false
 }
 
+const maxUnits = 1 << 18 // of one file
+
 // headers lists the units of .debug_info, reading headers alone.
 func (f *dwarfFile) headers() []unitHeader {
 	if f.headersRead {
@@ -200,7 +202,7 @@ func (f *dwarfFile) headers() []unitHeader {
 	}
 	c := cursorAt(info, 0, info.size)
 	defer c.done()
-	for c.more() && f.fuel.burn(1) {
+	for c.more() && f.fuel.burn(1) && len(f.unitHeaders) < maxUnits {
 		h := readUnitHeader(c)
 		if c.bad {
 			break

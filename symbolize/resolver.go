@@ -84,6 +84,7 @@ func openSources(f *elffile.File, opts Options) []source {
 	for _, open := range []func(*elffile.File, Options) source{
 		openGoImage,
 		openDWARF,
+		openDebugFile,
 		openPclntab,
 		openSymbols,
 	} {

@@ -16,7 +16,7 @@ import (
 
 const (
 	symSize    = 24      // bytes of an Elf64_Sym
-	maxSymbols = 8 << 20 // of all tables of one file; 24 bytes of memory each
+	maxSymbols = 4 << 20 // of all tables of one file; 24 bytes of memory each
 	maxName    = 64 << 10
 )
 
