@@ -100,7 +100,7 @@ static const struct sleeper {
 };
 enum { SLEEPERS = sizeof sleepers / sizeof *sleepers };
 
-static int returned;
+static int returned, over;
 
 static void *sleeper(void *arg)
 {
@@ -109,6 +109,8 @@ static void *sleeper(void *arg)
 		__atomic_add_fetch(&begun, 1, __ATOMIC_RELEASE);
 		errno = 0;
 		long ret = s->sleep();
+		if (__atomic_load_n(&over, __ATOMIC_ACQUIRE))
+			return NULL;
 		__atomic_add_fetch(&returned, 1, __ATOMIC_RELAXED);
 		acc_printf("returned call=%s value=%d error=%s", s->call, ret, errno ? acc_errname(errno) : "none");
 		if (errno && errno != EINTR)
@@ -120,7 +122,7 @@ int main(int argc, char **argv)
 {
 	pthread_t t;
 	sigset_t term;
-	struct timespec ms = {0, 50000000}, until = {argc > 1 ? atoi(argv[1]) : 1, 0};
+	struct timespec ms = {0, 50000000}, now;
 	struct timeval tv = {3600, 0};
 	struct epoll_event e = {.events = EPOLLIN};
 	acc_begin("eintr");
@@ -146,11 +148,20 @@ int main(int argc, char **argv)
 	while (__atomic_load_n(&begun, __ATOMIC_ACQUIRE) < SLEEPERS)
 		nanosleep(&ms, NULL);
 	nanosleep(&ms, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long until = now.tv_sec + (argc > 1 ? atol(argv[1]) : 1);
 	acc_printf("ready pid=%d sleepers=%d", (long)acc_pid(), (long)SLEEPERS);
-	int ended_by = sigtimedwait(&term, NULL, &until);
-	acc_printf("eintr returned=%d main=%s", (long)returned,
-		   ended_by == SIGTERM ? "SIGTERM" : errno == EAGAIN ? "timeout" : acc_errname(errno));
+	for (;;) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		struct timespec left = {until - now.tv_sec, 0};
+		if (left.tv_sec <= 0 || sigtimedwait(&term, NULL, &left) == SIGTERM || errno == EAGAIN)
+			break;
+		__atomic_add_fetch(&returned, 1, __ATOMIC_RELAXED);
+		acc_printf("returned call=sigtimedwait value=-1 error=%s", acc_errname(errno));
+	}
+	__atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+	acc_printf("eintr returned=%d", (long)returned);
 	semctl(sem_id, 0, IPC_RMID);
 	msgctl(msg_id, IPC_RMID, NULL);
-	_exit(returned != 0 || (ended_by != SIGTERM && errno != EAGAIN));
+	_exit(returned != 0);
 }
