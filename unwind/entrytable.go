@@ -37,6 +37,10 @@ func loadEntries(f *elffile.File, section string, vaddr uint64, eh bool) *entryT
 	if err != nil {
 		return nil
 	}
+	return indexEntries(data, vaddr, eh)
+}
+
+func indexEntries(data []byte, vaddr uint64, eh bool) *entryTable {
 	t := &entryTable{data: data, vaddr: vaddr, eh: eh}
 	encodings := make(map[uint32]int) // by offset of the common entry
 	for at := uint64(0); at+8 <= uint64(len(data)) && len(t.list) < maxEntries; {
