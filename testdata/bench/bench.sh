@@ -1,7 +1,8 @@
 #!/bin/bash
 # bench.sh: what an event costs. VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh
 # Everything runs on one CPU, the candidates take turns, medians are taken, and the time of the same
-# program untraced is taken off. An event is one mmap or munmap with its stack of 24 frames.
+# program untraced is taken off. An event is one mmap or munmap with its stack of 24 frames. Beside the wall
+# time stands the processor time of tracer and program together: on a quiet machine they are the same.
 # ROUNDS (7), PAIRS (20000), CPU (the first allowed) can be set. BENCH_STRICT=1: exit 1 past a limit.
 set -eu -o pipefail
 export LC_ALL=C
@@ -19,19 +20,20 @@ done
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# once NAME COMMAND...: one run, its wall time in µs appended to NAME's list, its peak memory to NAME.kb's
+# once NAME COMMAND...: one run, its wall time in µs appended to NAME's list, processor time and peak memory to others
 once() {
-	local name=$1 wall kb rc
+	local name=$1 wall cpu kb rc
 	shift
 	rm -f "$tmp/log" "$tmp/result"
 	taskset -c "$CPU" "$OUT/peak" "$tmp/result" "$@" >"$tmp/stdout" 2>"$tmp/stderr" || true
-	read -r wall kb rc <"$tmp/result"
+	read -r wall cpu kb rc <"$tmp/result"
 	if [ "$rc" != 0 ]; then
 		echo "bench: $name: exit status $rc: $(tail -n 2 "$tmp/stderr")" >&2
 		[ "$name" = perf ] && return 1
 		exit 1
 	fi
 	echo "$wall" >>"$tmp/$name"
+	echo "$cpu" >>"$tmp/$name.cpu"
 	echo "$kb" >>"$tmp/$name.kb"
 }
 
@@ -43,7 +45,7 @@ strace=$(command -v strace || true)
 perf=
 if command -v perf >/dev/null && once perf perf trace -e mmap,munmap -o /dev/null "$OUT/pairs" 10 "$DEPTH" 2>/dev/null; then
 	perf=$(command -v perf)
-	rm -f "$tmp/perf" "$tmp/perf.kb"
+	rm -f "$tmp"/perf "$tmp"/perf.*
 fi
 
 for ((round = 0; round < ROUNDS; round++)); do
@@ -67,52 +69,59 @@ done
 once memory "${vmblame[@]}" -- "$OUT/pairs" "$MEMORY_PAIRS" "$DEPTH"
 
 events=$((2 * PAIRS))
-base=$(median untraced)
-per_event() { awk -v t="$(median "$1")" -v b="$base" -v n="$events" 'BEGIN { printf "%.2f", (t - b) / n }'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 over=0
+
+# cost NAME LESS N: µs an event of NAME's median, less that of LESS, for N events
+cost() { awk -v t="$(median "$1")" -v b="$(median "$2")" -v n="$3" 'BEGIN { printf "%.2f", (t - b) / n }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+ms() { awk -v t="$(median "$1")" 'BEGIN { printf "%.1f", t / 1000 }'; }
+
 # judge VALUE MOST: whether a limit is kept
 judge() {
-	if awk -v v="$1" -v l="$2" 'BEGIN { exit !(v <= l) }'; then verdict=kept; else verdict=OVER over=1; fi
+	verdict=kept
+	awk -v v="$1" -v l="$2" 'BEGIN { exit !(v <= l) }' || verdict=OVER over=1
 }
 
-bare=$(per_event bare)
-ours=$(per_event vmblame)
+row() { printf '%-26s %9s %9s %8s %8s %14s  %-8s %s\n' "$@"; }
+
+# pairs_row TITLE NAME LESS N [LIMIT]
+pairs_row() {
+	local wall cpu times limit='' verdict=''
+	wall=$(cost "$2" "$3" "$4") cpu=$(cost "$2.cpu" "$3.cpu" "$4")
+	times=$(ratio "$wall" "$bare")
+	[ -z "${5:-}" ] || { judge "$times" "$5"; limit="<= $5"; }
+	row "$1" "$wall" "$cpu" "$times" "$(ratio "$cpu" "$bare_cpu")" "$(spread "$2")" "$limit" "$verdict"
+}
+
+bare=$(cost bare untraced "$events") bare_cpu=$(cost bare.cpu untraced.cpu "$events")
 echo "$(uname -sr), CPU $CPU of $(nproc), $ROUNDS rounds, $events events of 24 frames a run"
 echo
-printf '%-28s %12s %16s %10s %8s\n' 'mmap/munmap pairs' 'us/event' 'wall ms min-max' 'x bare' 'limit'
-printf '%-28s %12s %16s\n' untraced "$(awk -v t="$base" -v n="$events" 'BEGIN { printf "%.2f", t / n }')" "$(spread untraced)"
-printf '%-28s %12s %16s %10s\n' 'bare C loop, no stacks' "$bare" "$(spread bare)" 1.00
-judge "$(ratio "$ours" "$bare")" 1.8
-printf '%-28s %12s %16s %10s %8s %s\n' 'vmblame, stacks' "$ours" "$(spread vmblame)" "$(ratio "$ours" "$bare")" '<= 1.80' "$verdict"
-v=$(per_event nostacks)
-printf '%-28s %12s %16s %10s\n' 'vmblame --no-stacks' "$v" "$(spread nostacks)" "$(ratio "$v" "$bare")"
+row 'mmap/munmap pairs' us/event cpu 'x bare' cpu 'wall ms' limit ''
+row untraced "$(cost untraced start "$events")" "$(cost untraced.cpu start.cpu "$events")" '' '' "$(spread untraced)" '' ''
+pairs_row 'bare C loop, no stacks' bare untraced "$events"
+pairs_row 'vmblame, stacks' vmblame untraced "$events" 1.80
+pairs_row 'vmblame --no-stacks' nostacks untraced "$events"
+[ -z "$perf" ] || pairs_row 'perf trace, no stacks' perf untraced "$events"
 if [ -n "$strace" ]; then
-	v=$(per_event strace)
-	printf '%-28s %12s %16s %10s\n' 'strace -f, no stacks' "$v" "$(spread strace)" "$(ratio "$v" "$bare")"
-	v=$(awk -v t="$(median strace-k)" -v b="$(median strace-k-start)" -v n=$((2 * WALK_PAIRS)) 'BEGIN { printf "%.2f", (t - b) / n }')
-	printf '%-28s %12s %16s %10s\n' 'strace -f -k, stacks' "$v" "$(spread strace-k)" "$(ratio "$v" "$bare")"
-	judge "-$(ratio "$v" "$ours")" -100
-	printf '%-28s %12s %16s %10s %8s %s\n' '  times vmblame' "$(ratio "$v" "$ours")" '' '' '>= 100' "$verdict"
-fi
-if [ -n "$perf" ]; then
-	v=$(per_event perf)
-	printf '%-28s %12s %16s %10s\n' 'perf trace, no stacks' "$v" "$(spread perf)" "$(ratio "$v" "$bare")"
+	pairs_row 'strace -f, no stacks' strace untraced "$events"
+	pairs_row 'strace -f -k, stacks' strace-k strace-k-start $((2 * WALK_PAIRS))
+	times=$(ratio "$(cost strace-k strace-k-start $((2 * WALK_PAIRS)))" "$(cost vmblame untraced "$events")")
+	judge "-$times" -100
+	row '  times vmblame' "$times" '' '' '' '' '>= 100' "$verdict"
 fi
 echo
-printf '%-28s %12s %16s %10s %8s\n' "$OTHERS other calls" 'wall ms' 'min-max' 'x untraced' 'limit'
-u=$(median others-untraced)
+row "$OTHERS other calls" 'wall ms' 'cpu ms' 'x untr.' cpu 'wall ms' limit ''
 for name in untraced bare vmblame; do
-	t=$(median others-$name)
-	limit='' verdict=''
-	[ $name = vmblame ] && limit='<= 1.40' && judge "$(ratio "$t" "$u")" 1.4
-	printf '%-28s %12s %16s %10s %8s %s\n' "$name" "$(awk -v t="$t" 'BEGIN { printf "%.1f", t / 1000 }')" "$(spread others-$name)" \
-		"$(ratio "$t" "$u")" "$limit" "$verdict"
+	times=$(ratio "$(median others-$name)" "$(median others-untraced)") limit='' verdict=''
+	[ $name != vmblame ] || { judge "$times" 1.4; limit='<= 1.40'; }
+	row "$name" "$(ms others-$name)" "$(ms others-$name.cpu)" "$times" \
+		"$(ratio "$(median others-$name.cpu)" "$(median others-untraced.cpu)")" "$(spread others-$name)" "$limit" "$verdict"
 done
-printf '%-28s %12s\n' '  of it start and end' "$(awk -v t="$(median vmblame-start)" 'BEGIN { printf "%.1f", t / 1000 }')"
+row '  vmblame of no calls' "$(ms vmblame-start)" "$(ms vmblame-start.cpu)" '' '' "$(spread vmblame-start)" '' ''
 echo
 mib=$(awk '{ printf "%.1f", $1 / 1024 }' "$tmp/memory.kb")
 judge "$mib" 60
-printf '%-28s %12s %16s %10s %8s %s\n' "peak memory, $((2 * MEMORY_PAIRS)) events" "$mib MiB" '' '' '<= 60' "$verdict"
-printf '%-28s %12s\n' "log of it" "$(awk -v b="$(stat -c %s "$tmp/log")" 'BEGIN { printf "%.0f MB", b / 1e6 }')"
+row "$((2 * MEMORY_PAIRS)) events" '' '' '' '' '' '' ''
+row '  peak memory, MiB' "$mib" '' '' '' '' '<= 60' "$verdict"
+row '  log, MB' "$(awk -v b="$(stat -c %s "$tmp/log")" 'BEGIN { printf "%.0f", b / 1e6 }')" '' '' '' '' '' ''
 [ -z "${BENCH_STRICT:-}" ] || exit $over
