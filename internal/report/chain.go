@@ -21,45 +21,38 @@ const loader = "the loader"
 // chain makes the chain of a stack of a process that runs exe.
 func (n *names) chain(id int, exe string) chain {
 	var calls []string
-	var own []bool
+	wrapper := 0          // of calls, those that only make the system call
+	first, last := -1, -1 // of calls, the first and the last of the program's own
 	allLoader := true
 	for s := range n.walk(id) {
-		isOwn := ownCode(s.module, exe)
+		own := ownCode(s.module, exe)
+		if len(calls) > 0 && isStart(s.name, own) {
+			break
+		}
+		if s.frame == 0 && !own {
+			wrapper++
+		}
+		if own {
+			if first < 0 {
+				first = len(calls)
+			}
+			last = len(calls)
+		}
 		allLoader = allLoader && isLoader(s.module)
 		calls = append(calls, label(s))
-		own = append(own, isOwn)
-		if isOwn && s.name == "main" {
+		if own && s.name == "main" {
 			break
 		}
 	}
-	if len(calls) == 0 {
+	switch {
+	case len(calls) == 0:
 		return chain{calls: []string{"no stack"}, keep: 1}
-	}
-	if allLoader {
+	case allLoader:
 		return chain{calls: []string{loader}, keep: 1}
+	case first < 0:
+		return chain{calls[min(wrapper, len(calls)-1):], 1}
 	}
-	// What starts a program or a thread is no answer to who.
-	for len(calls) > 1 && isStart(calls[len(calls)-1]) {
-		calls = calls[:len(calls)-1]
-	}
-	own = own[:len(calls)]
-	first, last := -1, -1
-	for i, is := range own {
-		if is {
-			if first < 0 {
-				first = i
-			}
-			last = i
-		}
-	}
-	// The innermost library function only makes the system call.
-	if first < 0 {
-		return chain{calls[min(1, len(calls)-1):], 1}
-	}
-	from := first
-	if first > 1 {
-		from = first - 1
-	}
+	from := max(first-1, min(wrapper, first))
 	return chain{calls[from : last+1], first - from + 1}
 }
 
@@ -120,12 +113,13 @@ func isLoader(module string) bool {
 	return strings.HasPrefix(b, "ld-linux") || strings.HasPrefix(b, "ld-musl") || strings.HasPrefix(b, "ld-2.") || b == "ld.so"
 }
 
-// isStart tells whether a function only starts a program or a thread.
-func isStart(name string) bool {
+// isStart tells whether a function only starts a program or a thread, which is no answer to who.
+func isStart(name string, own bool) bool {
 	switch name {
-	case "_start", "__libc_start_main", "__libc_start_call_main", "__libc_start_main_impl", "libc_start_main_stage2",
-		"clone", "__clone", "clone3", "__clone3", "__clone_internal", "start_thread", "runtime.goexit", "runtime.mstart", "runtime.mstart1":
+	case "_start", "runtime.goexit", "runtime.mstart", "runtime.mstart1":
 		return true
+	case "start_thread", "clone", "__clone", "clone3", "__clone3", "__clone_internal":
+		return !own
 	}
-	return false
+	return !own && strings.HasPrefix(name, "__libc_start_")
 }

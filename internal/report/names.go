@@ -51,6 +51,7 @@ type function struct {
 
 // A step is one line of a stack: a function that was called, or one inlined into it.
 type step struct {
+	frame    int    // 0 for the innermost; functions inlined there have the same
 	module   string // path
 	addr     uint64 // as in the stack record
 	function        // name is "" where no symbol covers the address
@@ -126,9 +127,9 @@ func (n *names) module(id int) string {
 // walk yields the steps of a stack, innermost first.
 func (n *names) walk(id int) iter.Seq[step] {
 	return func(yield func(step) bool) {
-		for _, i := range n.stacks[id].frames {
-			f := n.frames[i]
-			s := step{module: n.module(f.module), addr: f.addr}
+		for i, id := range n.stacks[id].frames {
+			f := n.frames[id]
+			s := step{frame: i, module: n.module(f.module), addr: f.addr}
 			chain := n.symbols[f.lookup()]
 			if len(chain) == 0 && !yield(s) {
 				return
