@@ -1,6 +1,8 @@
 package symbolize
 
 import (
+	"strings"
+
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
@@ -48,9 +50,7 @@ func (s *elfSymbols) answer(qs []query) {
 	for i := range qs {
 		q := &qs[i]
 		if q.named() {
-			if q.wantLinkage {
-				s.addLinkage(q)
-			}
+			s.addLinkage(q)
 			continue
 		}
 		e, approximate := s.sized(q.addr), false
@@ -86,15 +86,25 @@ func (s *elfSymbols) nearest(addr uint64) *entry {
 	return e
 }
 
-// addLinkage looks for the mangled symbol of a function that another source has named without one.
+// addLinkage looks for the symbol of a function that another source has named without a linkage name: a
+// mangled one, or that of a part or copy that the compiler made (qsort.part.0).
 func (s *elfSymbols) addLinkage(q *query) {
 	last := &q.sym.Frames[len(q.sym.Frames)-1]
+	if last.LinkageName != "" || q.sym.Source != "dwarf" {
+		return
+	}
 	e := s.sized(last.Start)
 	if e == nil || e.value != last.Start {
 		return
 	}
 	name := s.name(e)
-	if f := newFrame(name, e.value); f.LinkageName != "" {
-		last.Function, last.LinkageName = f.Function, f.LinkageName
+	if q.wantLinkage {
+		if f := newFrame(name, e.value); f.LinkageName != "" {
+			last.Function, last.LinkageName = f.Function, f.LinkageName
+			return
+		}
+	}
+	if strings.HasPrefix(name, last.Function+".") {
+		last.LinkageName = name
 	}
 }
