@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -140,17 +141,36 @@ func TestStrippedGo(t *testing.T) {
 	}
 }
 
-// TestGoStackSwitch unwinds a Go program at each of its mapping calls. Most are made on a thread's own stack
+// TestGoStackSwitch unwinds Go programs at each of their mapping calls. Most are made on a thread's own stack
 // on behalf of a goroutine: growing the heap goes through systemstack, growing the goroutine's stack through
-// morestack. All must reach the root of the goroutine or of the thread, and the callers must be the right ones.
+// morestack, C code through asmcgocall, and from C back through cgocallback. All walks must reach the root of
+// a goroutine, of a thread, or of the program, and the callers must be the right ones.
 func TestGoStackSwitch(t *testing.T) {
-	for name, flags := range map[string][]string{"debug_frame": nil, "stripped": {"-ldflags=-s -w"}} {
-		t.Run(name, func(t *testing.T) {
-			symbols := symbolsOf(t, compile(t, "goroutine.go"))
-			p := startTracee(t, []string{"GODEBUG=", "GOGC=off"}, nil, compile(t, "goroutine.go", flags...), "20000")
+	goroutine := [][]string{
+		{"runtime.systemstack", "runtime.mallocgc", "main.grow", "main.main.func1", "runtime.goexit"},
+		{"runtime.newstack", "runtime.morestack", "main.deep", "main.main.func1", "runtime.goexit"},
+	}
+	callback := [][]string{
+		{"mapper", "runtime.asmcgocall", "main.main.func1", "runtime.goexit"},
+		{"runtime.systemstack", "main.grow", "runtime.cgocallback", "crosscall2", "back", "caller", "runtime.asmcgocall",
+			"runtime.cgocall", "main.main.func1", "runtime.goexit"},
+	}
+	for _, c := range []struct {
+		name, source string
+		flags        []string
+		chains       [][]string
+	}{
+		{"debug_frame", "goroutine.go", nil, goroutine},
+		{"stripped", "goroutine.go", []string{"-ldflags=-s -w"}, goroutine},
+		{"cgo", "callback.go", nil, callback},
+		{"cgo stripped", "callback.go", []string{"-ldflags=-s -w"}, callback},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			symbols := symbolsOf(t, compile(t, c.source))
+			p := startTracee(t, []string{"GOGC=off"}, nil, compile(t, c.source, c.flags...), "20000")
 			s := NewSpace(p)
 			var st Stack
-			heap, stack, walks := false, false, 0
+			seen, walks := make([]bool, len(c.chains)), 0
 			for {
 				tid, r, ok := p.next()
 				if !ok {
@@ -160,18 +180,33 @@ func TestGoStackSwitch(t *testing.T) {
 				s.Walk(&regs, p, 1<<16, &st)
 				walks++
 				if !st.End.Complete() {
-					t.Errorf("%v:\n%s", st.End, st.dump())
+					t.Errorf("%v:\n%s", st.End, tail(st.dump()))
 				}
-				names := symbols.names(&st)
-				heap = heap || follows(names, "runtime.systemstack", "runtime.mallocgc", "main.grow", "main.main.func1", "runtime.goexit")
-				stack = stack || follows(names, "runtime.newstack", "runtime.morestack", "main.deep", "main.main.func1", "runtime.goexit")
+				names := symbols.names(p, &st)
+				if n := count(names, "runtime.asmcgocall"); n > 1 {
+					t.Errorf("C was entered %d times:\n%s", n, st.dump())
+				}
+				for i, chain := range c.chains {
+					seen[i] = seen[i] || follows(names, chain...)
+				}
 				p.resume(tid, 0)
 			}
-			if !heap || !stack || walks < 10 {
-				t.Errorf("of %d walks none went from the heap's growth (%v) or the stack's (%v) to the goroutine", walks, heap, stack)
+			for i, ok := range seen {
+				if !ok {
+					t.Errorf("none of %d walks goes through %v", walks, c.chains[i])
+				}
 			}
 		})
 	}
+}
+
+func count(names []string, name string) (n int) {
+	for _, x := range names {
+		if x == name {
+			n++
+		}
+	}
+	return n
 }
 
 // follows tells whether the wanted names occur in this order, the last one last.
@@ -207,9 +242,18 @@ func symbolsOf(t *testing.T, path string) symbolTable {
 	return list
 }
 
-func (list symbolTable) names(st *Stack) []string {
+// names finds the functions of the frames in the program itself; those of other files are "?".
+func (list symbolTable) names(p *tracee, st *Stack) []string {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	var names []string
 	for _, f := range st.Frames {
+		if f.Module.file == nil || f.Module.file.Name() != exe {
+			names = append(names, "?")
+			continue
+		}
 		look := f.Offset
 		if f.Call {
 			look--
@@ -219,7 +263,7 @@ func (list symbolTable) names(st *Stack) []string {
 		for i--; i >= 0 && list[i].Value+list[i].Size <= look && i > 0; i-- {
 		}
 		if i >= 0 {
-			name = strings.TrimSuffix(list[i].Name, ".abi0")
+			name = strings.TrimSuffix(strings.TrimSuffix(list[i].Name, ".abi0"), ".constprop.0")
 		}
 		names = append(names, name)
 	}

@@ -128,7 +128,7 @@ func TestGoTable(t *testing.T) {
 			t.Errorf("%#x: CFA rsp+%d, %v, want %d, %v", c.pc, r.cfaOff, ok, c.cfa, c.want)
 		}
 	}
-	if f, ok := g.find(m, imageText+1); !ok || g.name(m, f) != "main.f" || g.topFrame(m, f) {
+	if f, ok := g.find(m, imageText+1); !ok || g.name(m, f) != "main.f" || g.flags(m, f) != 0 {
 		t.Errorf("%+v is %q", f, g.name(m, f))
 	}
 }

@@ -35,11 +35,6 @@ func (t *goTable) adjust(m *Module, r *row, look uint64, call bool) {
 		if call {
 			r.kind, r.end = kindEnd, GoExit
 		}
-	case "runtime.systemstack", "runtime.asmcgocall":
-		// On the thread's stack, with rbp still pointing to the frame on the goroutine's.
-		if call {
-			r.kind, r.how = kindSwitch, GoSwitch
-		}
 	case "runtime.morestack":
 		// On the thread's stack with rbp cleared; the goroutine's registers are in its g.
 		if call {
@@ -48,8 +43,13 @@ func (t *goTable) adjust(m *Module, r *row, look uint64, call bool) {
 	case "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigprofNonGoWrapper":
 		// Marked as outermost, but the kernel's return address leads on to what was interrupted.
 	default:
-		if t.topFrame(m, f) {
+		switch flag := t.flags(m, f); {
+		case flag&goTopFrame != 0:
 			r.kind, r.end = kindEnd, GoExit
+		case call && (flag&goSPWrite != 0 || name == "runtime.systemstack" || name == "runtime.asmcgocall"):
+			// It has moved rsp to another stack (systemstack, asmcgocall, cgocallback) or aligned it
+			// (callCgoMmap), which the tables do not follow; rbp still points to the frame it had first.
+			r.kind, r.how = kindSwitch, GoSwitch
 		}
 	}
 }

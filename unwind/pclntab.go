@@ -176,10 +176,18 @@ func (t *goTable) name(m *Module, f goFunc) string {
 	return strings.TrimSuffix(string(name), ".abi0")
 }
 
-// topFrame tells whether the function is marked as the outermost of a stack (abi.FuncFlagTopFrame).
-func (t *goTable) topFrame(m *Module, f goFunc) bool {
+// Bits of _func.flag (internal/abi/symtab.go, from Go 1.17 on).
+const (
+	goTopFrame = 1 // the outermost function of a stack
+	goSPWrite  = 2 // it sets SP to something that is not SP plus a constant
+)
+
+func (t *goTable) flags(m *Module, f goFunc) uint8 {
 	b := m.bytes(f.at+t.flagAt, 1)
-	return b != nil && b[0]&1 != 0
+	if b == nil {
+		return 0
+	}
+	return b[0]
 }
 
 // stackSize returns how many bytes of frame lie between rsp and the return address at pc: the value of the

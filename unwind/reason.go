@@ -13,7 +13,7 @@ const (
 	FP                    // a checked frame pointer
 	Leaf                  // the word at rsp behind the syscall instruction of a function without a frame
 	Sigframe              // a signal frame known by its trampoline's instructions, where no table says so
-	GoSwitch              // the goroutine that a Go runtime function had switched away from
+	GoSwitch              // the caller of a Go function that had changed stacks, such as systemstack
 )
 
 var howNames = [...]string{"pc", "cfi", "debug_frame", "gopclntab", "fp", "leaf", "sigframe", "goswitch"}

@@ -33,7 +33,7 @@ const (
 	kindRules                   // any rule for any register, with expressions
 	kindGo                      // kindCFA, and rbp is where rbp points to if that is within the frame
 	kindSigframe                // rt_sigreturn's frame: the registers stand in a ucontext at rsp
-	kindSwitch                  // a Go function that left another stack behind, whose frame rbp points to
+	kindSwitch                  // a Go function that changed rsp; rbp points to its frame, on another stack perhaps
 	kindSwitchG                 // a Go function that left another stack behind, which only its g knows
 	kindEnd                     // the walk ends here: see end
 )

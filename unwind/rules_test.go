@@ -1,7 +1,10 @@
 package unwind
 
 import (
+	"bytes"
+	"debug/elf"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -300,4 +303,51 @@ func TestReasons(t *testing.T) {
 	if len(howNames) != int(GoSwitch)+1 || len(endNames) != int(MaxDepth)+1 {
 		t.Error("more names than values")
 	}
+}
+
+// TestVDSO looks into the kernel's own shared object, which is in no file: every function must have rules.
+func TestVDSO(t *testing.T) {
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := vm.ParseMaps(nil, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := os.Open("/proc/self/mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	for _, x := range maps {
+		if x.File.Path != "[vdso]" {
+			continue
+		}
+		b := make([]byte, x.Len())
+		if _, err := mem.ReadAt(b, int64(x.Start)); err != nil {
+			t.Fatal(err)
+		}
+		e, err := elf.NewFile(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := e.DynamicSymbols()
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%d symbols, %v", len(list), err)
+		}
+		m := openImage(t, b)
+		for _, s := range list {
+			if elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+				continue
+			}
+			for _, pc := range []uint64{s.Value, s.Value + s.Size - 1} {
+				if r := m.row(pc, false); r.kind == kindFP || r.how != CFI {
+					t.Errorf("%s+%#x: %+v", s.Name, pc-s.Value, r)
+				}
+			}
+		}
+		return
+	}
+	t.Fatal("no vdso")
 }

@@ -25,16 +25,19 @@ func (s *Space) stepCFA(r *row, regs *Regs) (bool, End) {
 
 // stepGo is stepCFA for Go functions, whose tables do not say where rbp is saved. The compiler pushes it
 // first and points rbp there, in every function that has a frame; before that and after the pop it points
-// to a frame further out.
+// to a frame further out. Functions called from C (crosscall2, sigtramp) save it twice.
 func (s *Space) stepGo(r *row, regs *Regs) (bool, End) {
 	cfa := regs[r.cfaReg] + uint64(int64(r.cfaOff))
 	ra, ok := s.win.u64(cfa + uint64(int64(r.ra)))
 	if !ok {
 		return false, UnreadableStack
 	}
-	if bp := regs[RegRBP]; bp >= regs[RegRSP] && bp < cfa {
+	for bp := regs[RegRBP]; bp >= regs[RegRSP] && bp < cfa; bp = regs[RegRBP] {
 		if regs[RegRBP], ok = s.win.u64(bp); !ok {
 			return false, UnreadableStack
+		}
+		if regs[RegRBP] <= bp {
+			break
 		}
 	}
 	regs[RegRSP], regs[RegRIP] = cfa, ra

@@ -233,7 +233,11 @@ func compile(t *testing.T, source string, flags ...string) string {
 	switch filepath.Ext(source) {
 	case ".go":
 		cmd = exec.Command("go", append(append([]string{"build", "-o", out}, flags...), path)...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cgo := "CGO_ENABLED=0"
+		if source == "callback.go" {
+			cgo = "CGO_ENABLED=1"
+		}
+		cmd.Env = append(os.Environ(), cgo)
 	case ".cc":
 		cmd = exec.Command("g++", append([]string{"-o", out, path}, flags...)...)
 	default:

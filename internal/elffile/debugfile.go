@@ -43,8 +43,8 @@ func (f *File) DebugLink() (name string, crc uint32, ok bool) {
 }
 
 // DebugFile finds the separate debug file of f under dirs (nil: DefaultDebugDir), as gdb does: by build id,
-// then by .gnu_debuglink with its CRC, beside the file, in .debug beside it, and under each of dirs. A file
-// whose build id differs is not taken. The answer is remembered for these dirs; the file belongs to f,
+// then by .gnu_debuglink, beside the file, in .debug beside it, and under each of dirs. A file
+// whose build id differs, or whose CRC where there are no two build ids, is not taken. The answer is remembered for these dirs; the file belongs to f,
 // which closes it. The error wraps ErrNoDebugFile and says what was tried.
 func (f *File) DebugFile(dirs []string) (*File, error) {
 	if len(dirs) == 0 {
@@ -112,8 +112,8 @@ func (f *File) linkPaths(name string, dirs []string) []string {
 	return paths
 }
 
-// tryDebugFile opens path if it is a debug file of f, nil if not: the build ids must be equal where both
-// files have one, and the CRC of the bytes must be *crc where crc is given.
+// tryDebugFile opens path if it is a debug file of f, nil if not. Build ids decide where both files have one;
+// else, where crc is given, the CRC of all bytes must be it.
 func (f *File) tryDebugFile(path string, crc *uint32) *File {
 	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() || path == f.name {
 		return nil
@@ -123,9 +123,9 @@ func (f *File) tryDebugFile(path string, crc *uint32) *File {
 		return nil
 	}
 	mine, its := f.BuildID(), d.BuildID()
-	ok := mine == "" || its == "" || mine == its
-	if crc != nil {
-		ok = ok && fileCRC(d) == *crc
+	ok := mine == its
+	if mine == "" || its == "" {
+		ok = crc == nil || fileCRC(d) == *crc
 	}
 	if !ok {
 		d.Close()

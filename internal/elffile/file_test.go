@@ -210,6 +210,30 @@ func TestDebugFile(t *testing.T) {
 	}
 }
 
+// TestDebugLinkCRC has no build id to go by.
+func TestDebugLinkCRC(t *testing.T) {
+	path := build(t, program, "-g", "-Wl,--build-id=none")
+	debug := path + ".debug"
+	run(t, "objcopy", "--only-keep-debug", path, debug)
+	run(t, "objcopy", "--strip-all", "--add-gnu-debuglink="+debug, path)
+	if name, crc, ok := open(t, path).DebugLink(); !ok || name != "prog.debug" || crc == 0 {
+		t.Errorf("debug link %q %#x %v", name, crc, ok)
+	}
+	dirs := []string{t.TempDir()}
+	if d, err := open(t, path).DebugFile(dirs); err != nil || d.Name() != debug {
+		t.Errorf("%v", err)
+	}
+	o, err := os.OpenFile(debug, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.WriteString("x")
+	o.Close()
+	if d, err := open(t, path).DebugFile(dirs); !errors.Is(err, ErrNoDebugFile) {
+		t.Errorf("took %v with another CRC (%v)", d, err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	if _, err := Open(bytes.NewReader([]byte("#!/bin/sh\n")), 10, "script"); !errors.Is(err, ErrNotELF) {
 		t.Errorf("script: %v", err)

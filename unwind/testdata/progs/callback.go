@@ -1,0 +1,35 @@
+// A goroutine calls C, which maps memory and calls back to Go, which grows the heap.
+package main
+
+/*
+#include <sys/mman.h>
+extern void back(void);
+static __attribute__((noinline, noclone, unused)) void mapper(int n) {
+	munmap(mmap(0, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), n);
+	__asm__ volatile("" ::: "memory");
+}
+static __attribute__((noinline, noclone, unused)) void caller(int n) {
+	mapper(n);
+	back();
+	__asm__ volatile("" ::: "memory");
+}
+static __attribute__((unused)) void work(void) { caller(1 << 20); __asm__ volatile("" ::: "memory"); }
+*/
+import "C"
+
+var sink []byte
+
+//go:noinline
+func grow(n int) { sink = make([]byte, n) }
+
+//export back
+func back() { grow(256 << 20) }
+
+func main() {
+	done := make(chan bool)
+	go func() {
+		C.work()
+		done <- true
+	}()
+	<-done
+}
