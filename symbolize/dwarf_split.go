@@ -10,6 +10,8 @@ import (
 type splitFiles struct {
 	program string // path of the image, beside which PROGRAM.dwp is looked for
 	files   []*dwarfFile
+	pack    *dwarfFile // PROGRAM.dwp, also in files
+	tried   bool
 }
 
 func (s *splitFiles) close() {
@@ -17,7 +19,7 @@ func (s *splitFiles) close() {
 		f.close()
 		f.elf.Close()
 	}
-	s.files = nil
+	s.files, s.pack = nil, nil
 }
 
 // code returns the unit that has u's functions: the split unit of a skeleton where it can be found, else u.
@@ -33,7 +35,9 @@ func (u *unit) code() *unit {
 		if v, ok := u.root.get(atCompDir); ok && !filepath.IsAbs(name) {
 			name = filepath.Join(u.str(v, info), name)
 		}
-		u.split = u.openSplit(name)
+		if u.split = u.openSplit(name); u.split == nil {
+			u.split = u.openPacked()
+		}
 	}
 	if u.split != nil {
 		return u.split
@@ -43,8 +47,55 @@ func (u *unit) code() *unit {
 
 // openSplit opens the unit of u's id in a .dwo file.
 func (u *unit) openSplit(name string) *unit {
-	if name == "" || !filepath.IsAbs(name) {
+	f := u.openSplitFile(name)
+	if f == nil {
 		return nil
+	}
+	for _, h := range f.headers() {
+		if s := u.splitUnit(f, h, contribution{}); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// openPacked opens the unit of u's id in the .dwp file beside the program.
+func (u *unit) openPacked() *unit {
+	all := &u.file.splits
+	if !all.tried {
+		all.tried = true
+		for _, name := range []string{all.program + ".dwp", u.file.elf.Name() + ".dwp"} {
+			if all.pack = u.openSplitFile(name); all.pack != nil {
+				break
+			}
+		}
+	}
+	if all.pack == nil {
+		return nil
+	}
+	k, ok := all.pack.contributionOf(u.dwoID)
+	info := all.pack.section("info")
+	if !ok || info == nil {
+		return nil
+	}
+	c := cursorAt(info, int64(k.info), info.size)
+	defer c.done()
+	h := readUnitHeader(c)
+	if c.bad {
+		return nil
+	}
+	return u.splitUnit(all.pack, h, k)
+}
+
+// openSplitFile opens a .dwo or .dwp file, once for each name.
+func (u *unit) openSplitFile(name string) *dwarfFile {
+	if !filepath.IsAbs(name) {
+		return nil
+	}
+	for _, f := range u.file.splits.files {
+		if f.elf.Name() == name {
+			return f
+		}
 	}
 	e, err := elffile.OpenPath(name)
 	if err != nil {
@@ -53,36 +104,28 @@ func (u *unit) openSplit(name string) *unit {
 	f := newDwarfFile(e, ".dwo", u.file.fuel)
 	f.exec = u.file.exec
 	f.altTried = true
-	for _, h := range f.headers() {
-		s := u.splitUnit(f, h)
-		if s == nil {
-			continue
-		}
-		u.file.splits.files = append(u.file.splits.files, f)
-		return s
-	}
-	f.close()
-	e.Close()
-	return nil
+	u.file.splits.files = append(u.file.splits.files, f)
+	return f
 }
 
-// splitUnit returns the unit of f with header h if it is u's other half.
-func (u *unit) splitUnit(f *dwarfFile, h unitHeader) *unit {
+// splitUnit returns the unit of f with header h if it is u's other half. k says where its parts of f's
+// sections begin.
+func (u *unit) splitUnit(f *dwarfFile, h unitHeader, k contribution) *unit {
 	if h.kind != utSplitCompile && (h.kind != utCompile || h.version >= 5) {
 		return nil
 	}
 	s := &unit{unitHeader: h, file: f, skeleton: u, addrSection: u.file.section("addr")}
-	if !s.readRoot(0) || s.dwoID != u.dwoID {
+	if !s.readRoot(k.abbrev) || s.dwoID != u.dwoID {
 		return nil
 	}
 	s.low, s.addrBase = u.low, u.addrBase
+	s.strBase += k.strOffsets
+	s.rangesBase += k.rnglists
 	if s.version < 5 {
-		s.rangesBase = 0
+		s.strBase, s.rangesBase = k.strOffsets, 0
 		if v, ok := u.root.get(atRnglistsBase); ok {
 			s.rangesBase = v.u
 		}
-		s.strBase = 0
 	}
-	f.units[h.off] = s
 	return s
 }

@@ -212,7 +212,7 @@ func zstdSections(t testing.TB, from, to string) {
 	writeFile(t, to, b)
 }
 
-// TestSplitDWARF expects of .dwo files what the same program says with its debugging information inside.
+// TestSplitDWARF expects of .dwo files, and of one .dwp of them, what the same program says with its debugging information inside.
 func TestSplitDWARF(t *testing.T) {
 	for _, version := range []string{"-gdwarf-4", "-gdwarf-5"} {
 		t.Run(version, func(t *testing.T) {
@@ -222,6 +222,13 @@ func TestSplitDWARF(t *testing.T) {
 				t.Fatal("no .dwo file was made")
 			}
 			differ(t, want, chains(t, open(t, split), nowhere(t)))
+			if version == "-gdwarf-4" { // which binutils' dwp can pack
+				dir := filepath.Dir(split)
+				run(t, dir, "dwp", "-e", split, "-o", split+".dwp")
+				dwo, _ := filepath.Glob(filepath.Join(dir, "*.dwo"))
+				run(t, dir, "rm", dwo...)
+				differ(t, want, chains(t, open(t, split), nowhere(t)))
+			}
 		})
 	}
 }
