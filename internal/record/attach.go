@@ -1,0 +1,178 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// detachBound is how long an end that was asked for waits for all threads to stand still together.
+const detachBound = 500 * time.Millisecond
+
+// Attach records running processes until they end, until a signal, or until Options.Duration is over. It
+// must be called on the process's first thread, to which the goroutine is locked.
+func Attach(o Options) (out Outcome, err error) {
+	if len(o.PIDs) == 0 {
+		return out, errNoPID
+	}
+	r := newRecorder(o)
+	defer r.rescue(&err)
+	for _, pid := range o.PIDs {
+		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+			return out, &Error{Failed, fmt.Sprintf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)}
+		}
+		r.chosen[pid] = true
+	}
+	sinks, err := o.Open(o.PIDs[0])
+	if err != nil {
+		return out, err
+	}
+	stopSignals := r.attachSignals()
+	defer stopSignals()
+	var command []string
+	command = argvOf(o.PIDs[0])
+	header := r.header("attach", command, environOf(o.PIDs[0]), exeOf(o.PIDs[0]), o.PIDs[0])
+	var late []int
+	for _, pid := range o.PIDs {
+		l, err := r.tracer.Attach(pid, true)
+		if err != nil {
+			r.tracer.Detach()
+			closeSinks(sinks)
+			return out, &Error{Failed, err.Error()}
+		}
+		late = append(late, l...)
+	}
+	if o.Duration > 0 {
+		timer := time.AfterFunc(o.Duration, func() { r.ask(func() { r.end("duration") }) })
+		defer timer.Stop()
+	}
+	return r.run(sinks, func() error {
+		r.box.put(header, nil)
+		for _, tid := range late {
+			r.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
+		}
+		err := r.loop()
+		if r.ending == "" {
+			r.ending = "exit"
+			return err
+		}
+		r.finalLook()
+		if left := r.tracer.Detach(); left > 0 {
+			r.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
+		}
+		return err
+	})
+}
+
+// found handles the first stop of a task that nobody announced: one that stands still for Attach, or one
+// whose maker was killed before it could tell.
+func (r *Recorder) found(th *tracer.Thread) {
+	t := r.newTask(th)
+	for _, other := range r.tasks {
+		if other == t || other.space == nil || other.space.ended {
+			continue
+		}
+		same := other.pid == t.pid
+		if !same {
+			same, _ = sameMM(other.thread.TID, th.TID)
+		}
+		if same {
+			t.space = other.space
+			t.space.users++
+			t.readImpliesExec = readImpliesExec(th.TID)
+			r.threadLine(t, "start")
+			r.source.Resume(th)
+			return
+		}
+	}
+	sp, err := r.newSpace(t, ledger.Origin{Cause: ledger.BeforeAttach})
+	if err != nil {
+		sp = r.blindSpace(t, err)
+	}
+	sp.users = 1
+	t.space = sp
+	r.announce(sp, t, "attach", nil, 0)
+	r.threadLine(t, "start")
+	r.source.Resume(th)
+}
+
+// end asks for the end of an attached recording: all threads are stopped together for a last look.
+func (r *Recorder) end(cause string) {
+	if r.ending != "" {
+		return
+	}
+	r.ending = cause
+	r.endBy = r.clock().Add(detachBound)
+	r.tracer.Quiesce()
+	time.AfterFunc(detachBound, r.tracer.Wake)
+}
+
+// giveUp tells whether the wait for quiet has lasted long enough.
+func (r *Recorder) giveUp() bool { return r.clock().After(r.endBy) }
+
+// finalLook holds all ledgers against the kernel's view before the threads are let go.
+func (r *Recorder) finalLook() {
+	seen := make(map[*space]bool)
+	for _, t := range r.tasks {
+		sp := t.space
+		if sp == nil || sp.ended || seen[sp] {
+			continue
+		}
+		seen[sp] = true
+		r.current = t
+		// Threads parked at their syscall-enter-stop, held ones included, have not begun their calls.
+		for _, other := range r.tasks {
+			if other.space == sp && r.tracer.AtEntry(other.thread) && other.flight.settled == 0 {
+				sp.inFlight = drop(sp.inFlight, &other.flight)
+			}
+		}
+		r.lastLook(sp, "detach")
+	}
+}
+
+// attachSignals makes the signals that end vmblame detach it.
+func (r *Recorder) attachSignals() func() {
+	ch := make(chan os.Signal, 4)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-ch:
+				r.ask(func() { r.end("detach") })
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(done)
+	}
+}
+
+// rescue turns a panic into an error, after a clean detach.
+func (r *Recorder) rescue(err *error) {
+	if p := recover(); p != nil {
+		r.tracer.Detach()
+		*err = &Error{Failed, fmt.Sprintf("internal error, all processes were let go: %v", p)}
+	}
+}
+
+// closer is a sink that has something to give back.
+type closer interface{ Close() error }
+
+func closeSinks(sinks []eventlog.Sink) {
+	for _, s := range sinks {
+		if c, ok := s.(closer); ok {
+			_ = c.Close()
+		}
+	}
+}

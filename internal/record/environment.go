@@ -1,0 +1,174 @@
+package record
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// layoutVariables are the environment variables that change how programs lay out memory. No others are
+// ever recorded: they may hold secrets.
+var layoutVariables = []string{
+	"MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_",
+	"MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_CHECK_", "GLIBC_TUNABLES", "LD_PRELOAD", "LD_LIBRARY_PATH",
+	"LD_BIND_NOW", "MALLOC_CONF", "JE_MALLOC_CONF", "_RJEM_MALLOC_CONF", "GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS",
+	"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS", "PYTHONMALLOC", "PYTHONMALLOCSTATS",
+	"RUST_MIN_STACK", "OMP_STACKSIZE", "OMP_NUM_THREADS", "ASAN_OPTIONS", "TSAN_OPTIONS",
+}
+
+// systemFiles are the settings of the machine that do the same, with the names they get.
+var systemFiles = map[string]string{
+	"overcommit_memory":  "/proc/sys/vm/overcommit_memory",
+	"overcommit_ratio":   "/proc/sys/vm/overcommit_ratio",
+	"max_map_count":      "/proc/sys/vm/max_map_count",
+	"randomize_va_space": "/proc/sys/kernel/randomize_va_space",
+	"thp":                "/sys/kernel/mm/transparent_hugepage/enabled",
+	"nr_hugepages":       "/proc/sys/vm/nr_hugepages",
+	"legacy_va_layout":   "/proc/sys/vm/legacy_va_layout",
+}
+
+var rlimits = map[string]string{
+	"rlimit_as": "Max address space", "rlimit_data": "Max data size", "rlimit_stack": "Max stack size",
+	"rlimit_memlock": "Max locked memory", "rlimit_rss": "Max resident set",
+}
+
+// header makes the first line. pid is the process whose limits and cgroup count, 0 for our own.
+func (r *Recorder) header(mode string, command, env []string, exe string, pid int) *eventlog.Header {
+	if command == nil {
+		command = []string{}
+	}
+	var uts unix.Utsname
+	_ = unix.Uname(&uts)
+	host, _ := os.Hostname()
+	return &eventlog.Header{
+		Format: "vmblame", Version: eventlog.Version, Tool: r.opts.Tool, Mode: mode, Command: command,
+		Started: r.start.Format(time.RFC3339Nano),
+		Host: eventlog.Host{Kernel: unix.ByteSliceToString(uts.Release[:]), Arch: "x86_64", PageSize: vm.PageSize,
+			CPUs: runtime.NumCPU(), Hostname: host},
+		Environment: layoutEnvironment(env, exe, pid),
+	}
+}
+
+func layoutEnvironment(env []string, exe string, pid int) eventlog.Environment {
+	e := make(eventlog.Environment)
+	for _, name := range layoutVariables {
+		e[name] = nil
+		for _, kv := range env {
+			if v, ok := strings.CutPrefix(kv, name+"="); ok {
+				e[name] = &v
+			}
+		}
+	}
+	for name, path := range systemFiles {
+		e[name] = nil
+		if text, err := os.ReadFile(path); err == nil {
+			v := strings.TrimSpace(string(text))
+			e[name] = &v
+		}
+	}
+	proc := "/proc/self"
+	if pid != 0 {
+		proc = fmt.Sprintf("/proc/%d", pid)
+	}
+	readLimits(e, proc)
+	readCgroup(e, proc)
+	e["libc_build_id"] = libcBuildID(proc, exe, pid != 0)
+	return e
+}
+
+// readLimits reads the soft limits of /proc/PID/limits.
+func readLimits(e eventlog.Environment, proc string) {
+	text, _ := os.ReadFile(proc + "/limits")
+	for name, title := range rlimits {
+		e[name] = nil
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, title); ok {
+				if f := strings.Fields(rest); len(f) > 0 {
+					e[name] = &f[0]
+				}
+			}
+		}
+	}
+}
+
+// readCgroup reads the limits of the innermost cgroup (version 2).
+func readCgroup(e eventlog.Environment, proc string) {
+	text, _ := os.ReadFile(proc + "/cgroup")
+	path := ""
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			path = rest
+		}
+	}
+	for _, name := range []string{"memory.max", "memory.high", "cpu.max", "pids.max"} {
+		key := "cgroup_" + strings.ReplaceAll(name, ".", "_")
+		e[key] = nil
+		if text, err := os.ReadFile("/sys/fs/cgroup" + path + "/" + name); err == nil && path != "" {
+			v := strings.TrimSpace(string(text))
+			e[key] = &v
+		}
+	}
+}
+
+// libcBuildID finds the C library that the program will use: the one that is mapped, or the one that
+// stands where its interpreter looks. nil for a static program, or where none is found.
+func libcBuildID(proc, exe string, running bool) *string {
+	var paths []string
+	if running {
+		text, _ := os.ReadFile(proc + "/maps")
+		rows, _ := vm.ParseMaps(nil, text)
+		for _, row := range rows {
+			base := row.File.Path[strings.LastIndexByte(row.File.Path, '/')+1:]
+			if base == "libc.so.6" || strings.HasPrefix(base, "libc-2.") || strings.HasPrefix(base, "ld-musl-") {
+				paths = append(paths, proc+"/root"+row.File.Path)
+			}
+		}
+	} else if interp := interpreter(exe); strings.Contains(interp, "ld-musl") {
+		paths = []string{interp}
+	} else if interp != "" {
+		paths = []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6", "/usr/lib64/libc.so.6"}
+	}
+	for _, p := range paths {
+		f, err := elffile.OpenPath(p)
+		if err != nil {
+			continue
+		}
+		id := f.BuildID()
+		f.Close()
+		if id != "" {
+			return &id
+		}
+	}
+	return nil
+}
+
+// interpreter returns the dynamic loader that an ELF file names, "" where it names none.
+func interpreter(path string) string {
+	f, err := elffile.OpenPath(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for _, p := range f.Progs() {
+		if p.Type == elf.PT_INTERP && p.Filesz < 4096 {
+			name := make([]byte, p.Filesz)
+			n, _ := f.ReadAt(name, int64(p.Off))
+			return strings.TrimRight(string(name[:n]), "\x00")
+		}
+	}
+	return ""
+}
+
+func environOf(pid int) []string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}

@@ -1,0 +1,77 @@
+package record
+
+import (
+	"io"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// Verify says when the ledger is held against the kernel's view.
+type Verify int
+
+// The values of --verify.
+const (
+	VerifyEnd  Verify = iota // at the entry of execve, at detach and at the exit of the last user of the mm
+	VerifyEach               // after every event as well
+	VerifyOff
+)
+
+// Options is what run and attach ask for.
+type Options struct {
+	// Command is the program and its arguments (run); PIDs the processes to attach to (attach). One is set.
+	Command []string
+	PIDs    []int
+
+	// Open is called once, when the pid of the first traced process is known and before it runs or is
+	// touched. It returns the sinks that take the records, the log first. A sink that fails is reported
+	// on Warn and gets no more records; the recording goes on.
+	Open func(pid int) ([]eventlog.Sink, error)
+	// Names asks that the symbol lines of a stack's frames reach the sinks before the first event that
+	// refers to it (--live). Without it they come in the background and at the end.
+	Names bool
+	// Warn gets notes for the user, one line each without prefix; nil for none.
+	Warn io.Writer
+
+	Tool     string // name and version for the header
+	NoStacks bool
+	MaxDepth int // frames; 0 means 256
+	Verify   Verify
+	NoFollow bool
+
+	// Only run.
+	NoASLR    bool
+	NoSeccomp bool
+	Env       []string // K=V, added to or replacing the environment
+	Chdir     string
+	User      string
+
+	// Only attach.
+	Duration time.Duration // 0 means until Ctrl-C or the target's end
+}
+
+// Outcome is how a recording ended.
+type Outcome struct {
+	// Exit is how the launched program ended, nil for attach.
+	Exit *eventlog.Exit
+	End  eventlog.End
+}
+
+// ErrorKind sorts the failures that end a recording before or while it runs.
+type ErrorKind int
+
+// The kinds, with the exit status of run for each.
+const (
+	Failed        ErrorKind = iota // 125: vmblame itself failed
+	NotExecutable                  // 126
+	NotFound                       // 127
+)
+
+// Error is a failure with its kind. Text is complete: what was attempted, on what, why it failed, what to do.
+type Error struct {
+	Kind ErrorKind
+	Text string
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.Text }

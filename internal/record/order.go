@@ -1,0 +1,213 @@
+package record
+
+import (
+	"time"
+
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// Two threads of one address space return from their calls in an order that is not the one in which the
+// kernel served them. Where the two calls touch the same pages that order matters, so a call that
+// conflicts with one in flight is held at its entry until that one has returned. A munmap is taken from
+// the ledger at its entry and what the kernel placed is added at the return: then calls that do not
+// conflict may be recorded in any order.
+
+// holdBound is how long a call may keep others of its space waiting. A call that takes longer waits for
+// something outside, which may be one of those that wait for it (userfaultfd, FUSE).
+const holdBound = 20 * time.Millisecond
+
+// classify says how the call is ordered, given what the ledger knows at its entry.
+func (f *flight) classify(sp *space) {
+	op := &f.call.Op
+	f.class, f.at, f.isBrk = exclusive, op.Range, false
+	switch op.Kind {
+	case vm.OpMap:
+		f.class = chooser
+		if op.Fixed {
+			f.class = fixed
+		}
+	case vm.OpUnmap, vm.OpRemapFile, vm.OpName:
+		f.class = fixed
+	case vm.OpProtect:
+		if op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 {
+			f.class = fixed
+		}
+	case vm.OpBrk:
+		f.classifyBrk(sp)
+	case vm.OpClone:
+		if op.CloneFlags&vm.CloneVM != 0 {
+			f.class = unordered
+		}
+	case vm.OpAdvise, vm.OpExec, vm.OpPersonality, vm.OpSetMM:
+		f.class = unordered
+	}
+	if f.call.ABI != tracer.ABI64 && f.class != unordered {
+		f.class = exclusive // its arguments are narrow and its limits its own: the kernel's view decides
+	}
+}
+
+func (f *flight) classifyBrk(sp *space) {
+	to := f.call.Op.Addr
+	switch {
+	case to == 0:
+		f.class = unordered
+	case sp.brk == 0:
+	case vm.PageUp(to) >= vm.PageUp(sp.brk):
+		f.class, f.isBrk = chooser, true
+		f.at = vm.Range{Start: vm.PageUp(sp.brk), End: vm.PageUp(to)}
+	default:
+		f.class, f.isBrk = fixed, true
+		f.at = vm.Range{Start: vm.PageUp(to), End: vm.PageUp(sp.brk)}
+	}
+}
+
+// conflicts tells whether f may not be in the kernel together with g.
+func (f *flight) conflicts(g *flight) bool {
+	switch {
+	case f.class == unordered || g.class == unordered:
+		return false
+	case f.class == exclusive || g.class == exclusive:
+		return true
+	case f.isBrk && g.isBrk:
+		return true
+	case f.class == fixed && g.class == fixed:
+		return f.at.Overlaps(g.at)
+	case f.class == fixed && g.class == chooser:
+		return !f.live
+	case f.class == chooser && g.class == fixed:
+		return !g.live
+	}
+	return false
+}
+
+// admit lets a call go, or keeps it waiting, and tells which.
+func (r *Recorder) admit(sp *space, f *flight) bool {
+	if f.class == unordered {
+		return true
+	}
+	f.active = true
+	f.admitted = r.clock()
+	if !r.orderMatters(sp) {
+		sp.inFlight = append(sp.inFlight, f)
+		return true
+	}
+	f.live = f.class == fixed && sp.ledger.Covered(f.at)
+	if r.blocked(sp, f, len(sp.waiting)) {
+		sp.waiting = append(sp.waiting, f)
+		r.wakeIn(holdBound)
+		return false
+	}
+	sp.inFlight = append(sp.inFlight, f)
+	return true
+}
+
+// orderMatters tells whether calls of the space can race at all.
+func (r *Recorder) orderMatters(sp *space) bool { return sp.users > 1 }
+
+// blocked tells whether f must wait for a call in flight or for one of the first n that wait.
+func (r *Recorder) blocked(sp *space, f *flight, n int) bool {
+	for _, g := range sp.inFlight {
+		if r.excludes(g, f) {
+			return true
+		}
+	}
+	for _, g := range sp.waiting[:n] {
+		if r.excludes(g, f) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Recorder) excludes(g, f *flight) bool {
+	if r.opts.Verify == VerifyEach {
+		return true // one at a time, so that the kernel's view can be asked after each
+	}
+	return f.conflicts(g)
+}
+
+// released takes a call that has returned, or whose thread has ended, out of flight and lets go what
+// waited for it.
+func (r *Recorder) released(sp *space, f *flight) {
+	if !f.active {
+		return
+	}
+	f.active = false
+	sp.inFlight = drop(sp.inFlight, f)
+	sp.waiting = drop(sp.waiting, f)
+	r.admitWaiting(sp)
+}
+
+func drop(list []*flight, f *flight) []*flight {
+	for i, g := range list {
+		if g == f {
+			copy(list[i:], list[i+1:])
+			list[len(list)-1] = nil
+			return list[:len(list)-1]
+		}
+	}
+	return list
+}
+
+// admitWaiting lets go those that wait and no longer must.
+func (r *Recorder) admitWaiting(sp *space) {
+	for i := 0; i < len(sp.waiting); {
+		f := sp.waiting[i]
+		f.live = f.class == fixed && sp.ledger.Covered(f.at)
+		if f.isBrk {
+			f.classifyBrk(sp)
+			f.live = f.class == fixed && sp.ledger.Covered(f.at)
+		}
+		if r.blocked(sp, f, i) {
+			i++
+			continue
+		}
+		r.letGo(sp, i)
+	}
+}
+
+// letGo sends the i-th waiting call into the kernel.
+func (r *Recorder) letGo(sp *space, i int) {
+	f := sp.waiting[i]
+	copy(sp.waiting[i:], sp.waiting[i+1:])
+	sp.waiting[len(sp.waiting)-1] = nil
+	sp.waiting = sp.waiting[:len(sp.waiting)-1]
+	f.admitted = r.clock()
+	sp.inFlight = append(sp.inFlight, f)
+	r.depart(f)
+}
+
+// overdue lets go what waits for a call that has been in the kernel for longer than the bound. Both then
+// carry "uncertain", and the space is settled from the kernel's view once it is quiet.
+func (r *Recorder) overdue(sp *space) {
+	now := r.clock()
+	for i := 0; i < len(sp.waiting); {
+		f := sp.waiting[i]
+		young, old := false, false
+		for _, g := range sp.inFlight {
+			if !r.excludes(g, f) {
+				continue
+			}
+			if now.Sub(g.admitted) >= holdBound {
+				old = true
+			} else {
+				young = true
+			}
+		}
+		if young || !old {
+			i++
+			continue
+		}
+		for _, g := range sp.inFlight {
+			if f.conflicts(g) {
+				g.uncertain, f.uncertain, sp.uncertain = true, true, true
+			}
+		}
+		f.live = f.class == fixed && sp.ledger.Covered(f.at)
+		r.letGo(sp, i)
+	}
+	if len(sp.waiting) > 0 {
+		r.wakeIn(holdBound)
+	}
+}

@@ -1,0 +1,257 @@
+package record
+
+import (
+	"errors"
+	"golang.org/x/sys/unix"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/tracer"
+	"github.com/vmblame/vmblame/unwind"
+)
+
+// Recorder is one recording. Its methods run on the tracer's goroutine, deliver and the naming of frames
+// excepted.
+type Recorder struct {
+	opts     Options
+	tracer   *tracer.Tracer
+	source   tracer.Source
+	start    time.Time
+	maxDepth int
+	hugePage uint64 // bytes of a default huge page
+
+	tasks    map[int]*task
+	expected map[int]*inheritance // by tid, between Cloned and Started
+	chosen   map[int]bool         // the processes that were asked for
+	current  *task                // whose stop is being handled
+	changes  []ledger.Change      // reused
+	stack    unwind.Stack         // reused
+
+	modules  *modules
+	interner *unwind.Interner
+	names    *names
+	words    *words
+	box      outbox
+
+	events, stacks, checks, drifts uint64
+	spaces, threads                int
+
+	mainPID  int
+	exit     *eventlog.Exit
+	ending   string // why the recording ends, "" while it goes on
+	deadline *time.Timer
+	armed    bool
+	requests chan func()
+	endBy    time.Time
+	// keyboardStop says that SIGTSTP has come to vmblame; set by the goroutine that gets signals.
+	keyboardStop atomic.Bool
+	// sinkFailed is set by the sinks' goroutine.
+	sinkFailed atomic.Bool
+}
+
+func newRecorder(o Options) *Recorder {
+	r := &Recorder{
+		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: defaultHugePage(),
+		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
+		modules: newModules(), interner: unwind.NewInterner(), names: newNames(), words: newWords(),
+		box: *newOutbox(), requests: make(chan func(), 16),
+	}
+	if r.maxDepth <= 0 {
+		r.maxDepth = 256
+	}
+	r.source = r.tracer
+	return r
+}
+
+// clock is the monotonic clock.
+func (r *Recorder) clock() time.Time { return time.Now() }
+
+// now is the time of a record: nanoseconds since the recording began.
+func (r *Recorder) now() int64 { return time.Since(r.start).Nanoseconds() }
+
+// wakeIn makes the main loop look at what is overdue after d.
+func (r *Recorder) wakeIn(d time.Duration) {
+	if r.armed {
+		return
+	}
+	r.armed = true
+	if r.deadline == nil {
+		r.deadline = time.AfterFunc(d, r.tracer.Wake)
+		return
+	}
+	r.deadline.Reset(d)
+}
+
+// ask has f run on the tracer's goroutine soon. It may be called from any goroutine.
+func (r *Recorder) ask(f func()) {
+	r.requests <- f
+	r.tracer.Wake()
+}
+
+// loop handles stops until no tracee is left, or until all are quiet once an end was asked for.
+func (r *Recorder) loop() error {
+	for {
+		s, err := r.source.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s.Kind == tracer.Quiet {
+			return nil
+		}
+		if r.handle(s) {
+			return nil
+		}
+	}
+}
+
+// handle acts on one stop; true ends the loop.
+func (r *Recorder) handle(s *tracer.Stop) bool {
+	var t *task
+	if s.Thread != nil {
+		t, _ = s.Thread.Data.(*task)
+	}
+	r.current = t
+	switch s.Kind {
+	case tracer.Started:
+		r.started(s.Thread)
+	case tracer.Execed:
+		r.execed(s.Thread, s.Former)
+	case tracer.Gone:
+		r.gone(s.Thread, s)
+	case tracer.GroupStopped:
+		r.groupStopped(s)
+	case tracer.Woken:
+		return r.awake()
+	default:
+		if t == nil {
+			r.source.Resume(s.Thread)
+			return false
+		}
+		switch s.Kind {
+		case tracer.Entered:
+			r.entered(t, s.Call)
+		case tracer.Returned:
+			r.returned(t, s.Result)
+			r.source.Resume(s.Thread)
+		case tracer.Cloned:
+			r.cloned(t, s.Child, s.Call)
+		case tracer.Exiting:
+			r.exiting(t, s)
+		}
+	}
+	return false
+}
+
+// awake handles timers and requests.
+func (r *Recorder) awake() bool {
+	r.armed = false
+	for {
+		select {
+		case f := <-r.requests:
+			f()
+			continue
+		default:
+		}
+		break
+	}
+	seen := make(map[*space]bool)
+	for _, t := range r.tasks {
+		if sp := t.space; sp != nil && len(sp.waiting) > 0 && !seen[sp] {
+			seen[sp] = true
+			r.overdue(sp)
+		}
+	}
+	r.box.flush()
+	return r.ending == "failed" || r.ending != "" && r.giveUp()
+}
+
+// run delivers records to the sinks while body runs, and ends the log.
+func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error) {
+	r.box.sinks.Add(1)
+	go r.deliver(sinks)
+	stop := make(chan struct{})
+	named := make(chan struct{})
+	go r.background(stop, named)
+	err := body()
+	if err != nil {
+		r.ending = "failed"
+		r.note("warning", "failed", err.Error())
+	}
+	r.box.flush()
+	close(stop)
+	<-named
+	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.box.seq(r.events), Stacks: r.stacks,
+		Checks: r.checks, Drifts: r.drifts}
+	if r.opts.Command == nil {
+		end.Exit = nil
+	}
+	final := &batch{records: append(r.finalNames(), &end)}
+	r.box.out <- final
+	close(r.box.out)
+	r.box.sinks.Wait()
+	return Outcome{Exit: r.exit, End: end}, err
+}
+
+// background keeps records moving while the tracees are idle, and names frames of recordings that last.
+func (r *Recorder) background(stop, done chan struct{}) {
+	defer close(done)
+	flush := time.NewTicker(200 * time.Millisecond)
+	defer flush.Stop()
+	for ticks := 1; ; ticks++ {
+		select {
+		case <-stop:
+			return
+		case <-flush.C:
+			r.tracer.Wake()
+			if ticks%10 == 0 && !r.opts.Names {
+				if recs := r.names.resolve(); len(recs) > 0 {
+					r.box.out <- &batch{records: recs}
+				}
+			}
+		}
+	}
+}
+
+// finalNames names what is left, once the sinks have caught up with all stacks.
+func (r *Recorder) finalNames() []eventlog.Record {
+	if r.opts.Names {
+		return nil
+	}
+	caught := make(chan struct{})
+	r.box.out <- &batch{records: []eventlog.Record{catchUp{caught}}}
+	<-caught
+	return r.names.resolve()
+}
+
+func defaultHugePage() uint64 {
+	text, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
+			kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kib << 10
+		}
+	}
+	return 2 << 20
+}
+
+func (r *Recorder) setExit(status unix.WaitStatus) {
+	r.exit = &eventlog.Exit{}
+	if status.Signaled() {
+		n := int(status.Signal())
+		r.exit.Signal, r.exit.Name = &n, signalName(status.Signal())
+		return
+	}
+	code := status.ExitStatus()
+	r.exit.Code = &code
+}
+
+var errNoPID = errors.New("no process to attach to")

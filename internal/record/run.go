@@ -1,0 +1,236 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// Run launches a program and records it, and all that it starts, until they have ended. It must be called
+// on the process's first thread, to which the goroutine is locked.
+func Run(o Options) (out Outcome, err error) {
+	launch, err := prepareLaunch(&o)
+	if err != nil {
+		return out, err
+	}
+	r := newRecorder(o)
+	defer r.rescue(&err)
+	p, err := r.tracer.Prepare(launch)
+	if err != nil {
+		return out, &Error{Failed, fmt.Sprintf("run %s: %v", o.Command[0], err)}
+	}
+	r.mainPID = p.PID
+	r.chosen[p.PID] = true
+	sinks, err := o.Open(p.PID)
+	if err != nil {
+		p.Abandon()
+		return out, err
+	}
+	// Signals are caught before the program starts, and by handlers: what is ignored would stay so in it.
+	stopSignals := r.runSignals()
+	defer stopSignals()
+	header := r.header("run", o.Command, launch.Env, launch.Path, 0)
+	launched, err := p.Start()
+	if err != nil {
+		closeSinks(sinks)
+		return out, launchFailure(o.Command[0], launch, err)
+	}
+	return r.run(sinks, func() error {
+		r.box.put(header, nil)
+		if launched.ASLRKept {
+			r.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
+		}
+		err := r.loop()
+		r.ending = "exit"
+		return err
+	})
+}
+
+// prepareLaunch finds the program as a shell would, and fills in its environment.
+func prepareLaunch(o *Options) (tracer.Launch, error) {
+	name := o.Command[0]
+	l := tracer.Launch{Argv: o.Command, Dir: o.Chdir, NoASLR: o.NoASLR, Filter: !o.NoSeccomp, Follow: true}
+	l.Env = mergeEnv(os.Environ(), o.Env)
+	path, err := lookup(name, o.Chdir, l.Env)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return l, &Error{NotExecutable, fmt.Sprintf("run %s: permission denied: it is not executable: chmod +x it, or run its interpreter", name)}
+	case err != nil:
+		return l, &Error{NotFound, fmt.Sprintf("run %s: not found: check the name, PATH and --chdir", name)}
+	}
+	l.Path = path
+	if o.User != "" {
+		c, err := credential(o.User)
+		if err != nil {
+			return l, &Error{Failed, fmt.Sprintf("run --user %s: %v", o.User, err)}
+		}
+		l.Credential = c
+	}
+	return l, nil
+}
+
+func mergeEnv(base, add []string) []string {
+	env := append([]string(nil), base...)
+next:
+	for _, kv := range add {
+		key, _, _ := strings.Cut(kv, "=")
+		for i, old := range env {
+			if strings.HasPrefix(old, key+"=") {
+				env[i] = kv
+				continue next
+			}
+		}
+		env = append(env, kv)
+	}
+	return env
+}
+
+// lookup searches PATH as execvp(3) does. A name with a slash is taken from the program's directory.
+func lookup(name, dir string, env []string) (string, error) {
+	if name == "" {
+		return "", exec.ErrNotFound
+	}
+	if strings.ContainsRune(name, '/') {
+		at := name
+		if dir != "" && !filepath.IsAbs(name) {
+			at = filepath.Join(dir, name)
+		}
+		return name, executable(at)
+	}
+	list := ""
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			list = v
+		}
+	}
+	var denied error
+	for _, d := range filepath.SplitList(list) {
+		if d == "" {
+			d = "."
+		}
+		path := filepath.Join(d, name)
+		at := path
+		if dir != "" && !filepath.IsAbs(path) {
+			at = filepath.Join(dir, path)
+		}
+		err := executable(at)
+		if err == nil {
+			if !strings.ContainsRune(path, '/') {
+				path = "./" + path
+			}
+			return path, nil
+		}
+		if errors.Is(err, os.ErrPermission) {
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", exec.ErrNotFound
+}
+
+func executable(path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if st.IsDir() {
+		return os.ErrPermission
+	}
+	if err := unix.Access(path, unix.X_OK); err != nil {
+		return os.ErrPermission
+	}
+	return nil
+}
+
+func credential(name string) (*tracer.Credential, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		if u, err = user.LookupId(name); err != nil {
+			return nil, errors.New("no such user")
+		}
+	}
+	c := &tracer.Credential{}
+	if c.UID, err = strconv.Atoi(u.Uid); err != nil {
+		return nil, err
+	}
+	if c.GID, err = strconv.Atoi(u.Gid); err != nil {
+		return nil, err
+	}
+	groups, _ := u.GroupIds()
+	for _, g := range groups {
+		if gid, err := strconv.Atoi(g); err == nil {
+			c.Groups = append(c.Groups, gid)
+		}
+	}
+	return c, nil
+}
+
+// launchFailure words what kept the helper from becoming the program.
+func launchFailure(name string, l tracer.Launch, err error) error {
+	le, ok := errors.AsType[*tracer.LaunchError](err)
+	if !ok {
+		return &Error{Failed, fmt.Sprintf("run %s: %v", name, err)}
+	}
+	switch le.Step {
+	case "chdir":
+		return &Error{Failed, fmt.Sprintf("run %s: --chdir %s: %v", name, l.Dir, le.Err)}
+	case "user":
+		return &Error{Failed, fmt.Sprintf("run %s: --user: %v: only root may change the user", name, le.Err)}
+	case "seccomp":
+		return &Error{Failed, fmt.Sprintf("run %s: install the seccomp filter: %v: try --no-seccomp", name, le.Err)}
+	}
+	switch le.Err {
+	case syscall.ENOENT:
+		// The file is there, so what is missing is what it names.
+		return &Error{NotFound, fmt.Sprintf("run %s: not found: the interpreter that %s asks for does not exist", name, l.Path)}
+	case syscall.EACCES, syscall.EPERM:
+		return &Error{NotExecutable, fmt.Sprintf("run %s: permission denied by the kernel: check the file's mode, its directories, and noexec mounts", name)}
+	case syscall.ENOEXEC:
+		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: neither a program nor a script that begins with #!", name)}
+	}
+	return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: %v", name, le.Err)}
+}
+
+// runSignals catches what must not end vmblame while the program runs. SIGINT and SIGQUIT come from the
+// terminal to the program as well; SIGTERM and SIGHUP are passed on to it.
+func (r *Recorder) runSignals() func() {
+	ch := make(chan os.Signal, 16)
+	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
+	if !signal.Ignored(syscall.SIGHUP) {
+		catch = append(catch, syscall.SIGHUP)
+	}
+	signal.Notify(ch, catch...)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-ch:
+				switch s {
+				case syscall.SIGTERM, syscall.SIGHUP:
+					_ = syscall.Kill(r.mainPID, s.(syscall.Signal))
+				case syscall.SIGTSTP:
+					r.keyboardStop.Store(true)
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(done)
+	}
+}

@@ -1,0 +1,53 @@
+package record
+
+import (
+	"fmt"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// deliver runs on its own goroutine: it gives batches to the sinks until the outbox is closed. A sink that
+// fails gets nothing more; the recording goes on.
+func (r *Recorder) deliver(sinks []eventlog.Sink) {
+	defer r.box.sinks.Done()
+	for b := range r.box.out {
+		for _, rec := range b.records {
+			if c, ok := rec.(catchUp); ok {
+				close(c.reached)
+				continue
+			}
+			r.put(sinks, rec)
+			if stack, ok := rec.(*eventlog.Stack); ok {
+				r.names.add(stack)
+				if r.opts.Names {
+					for _, s := range r.names.resolve() {
+						r.put(sinks, s)
+					}
+				}
+			}
+		}
+		select {
+		case r.box.spare <- b:
+		default:
+		}
+	}
+}
+
+func (r *Recorder) put(sinks []eventlog.Sink, rec eventlog.Record) {
+	for i, s := range sinks {
+		if s == nil {
+			continue
+		}
+		if err := s.Put(rec); err != nil {
+			sinks[i] = nil
+			r.sinkFailed.Store(true)
+			r.warn(fmt.Sprintf("%v: the recording goes on without it", err))
+		}
+	}
+}
+
+// catchUp is no record: deliver closes reached when it comes to it.
+type catchUp struct{ reached chan struct{} }
+
+// Type implements eventlog.Record.
+func (catchUp) Type() string { return "" }

@@ -1,0 +1,84 @@
+package record
+
+import (
+	"syscall"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+type change = ledger.Change
+
+func origin(number uint64) ledger.Origin { return ledger.Origin{Event: number} }
+
+// withdraw takes an open event out of the order because it holds back too many lines. What it removed
+// from the ledger at its entry stands there as drift; the event comes when the call ends. It and the
+// events that overlap it are uncertain.
+func (r *Recorder) withdraw(f *flight) {
+	o := &r.box
+	b := f.record
+	f.withdrawn, f.uncertain, f.task.space.uncertain = true, true, true
+	o.withdrawn = append(o.withdrawn, f.settled)
+	sp := f.task.space
+	drift := &eventlog.Drift{T: b.T, After: f.previous, Space: sp.id, Changes: r.words.changes(f.taken), Guess: "uncertain order"}
+	r.drifts++
+	if sp.lastEvent == f.settled {
+		sp.lastEvent = f.previous
+	}
+	for i := range o.held {
+		h := &o.held[i]
+		if h.box == b {
+			*h = heldRecord{record: drift}
+			continue
+		}
+		r.overtake(h, f, sp.id)
+	}
+	o.opens--
+	if o.opens == 0 || o.held[0].box == nil || !o.held[0].box.open {
+		o.drain()
+	}
+}
+
+// overtake corrects a record that stood behind a withdrawn event.
+func (r *Recorder) overtake(h *heldRecord, f *flight, space int) {
+	after := func(n *uint64) {
+		if *n == f.settled {
+			*n = f.previous
+		}
+	}
+	switch rec := h.record.(type) {
+	case *eventlog.Event:
+		if rec.Space != space {
+			return
+		}
+		for _, c := range rec.Changes {
+			if (vm.Range{Start: uint64(c.Start), End: uint64(c.End)}).Overlaps(f.at) {
+				rec.Uncertain = true
+			}
+		}
+		if h.box.open && h.box.flight != nil && h.box.flight.previous == f.settled {
+			h.box.flight.previous = f.previous
+		}
+	case *eventlog.Drift:
+		after(&rec.After)
+	case *eventlog.Snapshot:
+		after(&rec.After)
+	case *eventlog.Space:
+		after(&rec.After)
+	}
+}
+
+// finishWithdrawn writes the event of a call that was withdrawn and has ended.
+func (r *Recorder) finishWithdrawn(f *flight, result int64, errno syscall.Errno) {
+	number := r.number(f.task.space, f)
+	b := r.begin(f, number)
+	var changes []change
+	if errno != 0 {
+		for _, c := range f.taken {
+			changes = append(changes, change{Range: c.Range, Now: c.Was})
+		}
+	}
+	r.finish(f, b, result, errno, changes)
+	r.box.put(&b.Event, b)
+}

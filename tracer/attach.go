@@ -1,0 +1,276 @@
+package tracer
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const attachOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXIT
+
+const followOptions = unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
+
+// stopBound is how long Attach waits for threads that do not stop: one that waits for its vfork child, or
+// for a device, does so only when that is over.
+const stopBound = 500 * time.Millisecond
+
+// Attach seizes every thread of process pid and stops them all. The Started stops of all of them follow
+// from Next; until those are resumed the process stands still. It injects nothing and installs no filter.
+// late are the threads that could not be stopped within a bound and may be inside a call.
+// The error, if any, says why in the words of the command line and leaves the process as it was.
+func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
+	st, err := readStatus(pid)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)
+	case st.kernel:
+		return nil, fmt.Errorf("attach %d: %s is a kernel thread: it has no address space of its own", pid, st.name)
+	case pid == os.Getpid():
+		return nil, fmt.Errorf("attach %d: that is vmblame itself", pid)
+	case st.tgid != pid:
+		return nil, fmt.Errorf("attach %d: that is a thread of process %d: attach to %d, all its threads are followed", pid, st.tgid, st.tgid)
+	}
+	options := uintptr(attachOptions)
+	if follow {
+		options |= followOptions
+	}
+	t.follow = follow
+	t.attaching, t.parking = true, true
+	defer func() { t.attaching, t.parking = false, false }()
+	if err := t.seizeAll(pid, options); err != nil {
+		return nil, err
+	}
+	deadline := time.AfterFunc(stopBound, t.Wake)
+	defer deadline.Stop()
+	for !t.allStopped() {
+		if t.woken.CompareAndSwap(true, false) {
+			break
+		}
+		if len(t.queue) == 0 {
+			if err := t.collect(); err != nil {
+				return nil, err
+			}
+		}
+		for len(t.queue) > 0 {
+			w := t.queue[0]
+			t.queue = t.queue[1:]
+			if t.handle(w) && t.stop.Kind != Gone {
+				// An exec or an exit while we attach: told by Started or by the exit status.
+				continue
+			}
+		}
+	}
+	for _, th := range t.threads {
+		if th.born {
+			continue
+		}
+		th.begin()
+		if th.state == running {
+			late = append(late, th.TID)
+		}
+		t.ready = append(t.ready, Stop{Kind: Started, Thread: th})
+	}
+	if len(t.ready) == 0 {
+		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
+	}
+	return late, nil
+}
+
+// seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads that
+// are made meanwhile by seized ones are attached by the kernel.
+func (t *Tracer) seizeAll(pid int, options uintptr) error {
+	for clean := 0; clean < 2; clean++ {
+		tids, err := tasks(pid)
+		if err != nil {
+			return fmt.Errorf("attach %d: no such process: it ended just now", pid)
+		}
+		for _, tid := range tids {
+			if t.threads[tid] != nil {
+				continue
+			}
+			switch e := ptraceSeize(tid, options); e {
+			case 0:
+				th := &Thread{TID: tid, TGID: pid, interrupted: true}
+				delete(t.newborn, tid)
+				t.add(th)
+				ptrace(unix.PTRACE_INTERRUPT, tid, 0, 0)
+				clean = -1
+			case syscall.ESRCH: // it has ended
+			default:
+				st, err := readStatus(tid)
+				if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {
+					if err == nil && st.tracer == t.tid {
+						th := &Thread{TID: tid, TGID: pid, state: running}
+						if t.newborn[tid] != nil {
+							th.state = stopped
+							delete(t.newborn, tid)
+						}
+						t.add(th)
+						clean = -1
+					}
+					if tid == pid && len(tids) == 1 && (err != nil || st.state == 'Z') {
+						return fmt.Errorf("attach %d: no such process: it is a zombie that its parent has not waited for", pid)
+					}
+					continue
+				}
+				t.detachAll()
+				return fmt.Errorf("attach %d: %s", pid, explainRefusal(pid, e))
+			}
+		}
+	}
+	return nil
+}
+
+// tasks lists the threads of a process.
+func tasks(pid int) ([]int, error) {
+	dir, err := os.Open(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	tids := make([]int, 0, len(names))
+	for _, n := range names {
+		if tid, err := strconv.Atoi(n); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	if len(tids) == 0 {
+		return nil, os.ErrNotExist
+	}
+	return tids, nil
+}
+
+func (t *Tracer) allStopped() bool {
+	for _, th := range t.threads {
+		if th.state != stopped {
+			return false
+		}
+	}
+	return true
+}
+
+// cureEINTR repairs a call that only our PTRACE_INTERRUPT has ended: read(2) and the like restart by
+// themselves, but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)). With
+// ERESTARTNOHAND in its place the kernel restarts them, and still returns EINTR where a handler runs.
+func (th *Thread) cureEINTR() {
+	const errRestartNoHand = -514
+	var regs unix.PtraceRegs
+	if ptraceGetRegs(th.TID, &regs) != 0 {
+		return
+	}
+	if int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR) {
+		restart := int64(errRestartNoHand)
+		ptracePokeUser(th.TID, offsetRAX, uint64(restart))
+	}
+}
+
+// Quiesce asks all threads to stop and keeps them: Next goes on to hand out what happens, Resume does
+// nothing, and a Stop of kind Quiet comes when all stand still. A thread at its syscall-enter-stop has not
+// begun its call.
+func (t *Tracer) Quiesce() {
+	t.parking = true
+	for _, th := range t.threads {
+		if th.state != stopped && !th.interrupted {
+			th.interrupted = true
+			ptrace(unix.PTRACE_INTERRUPT, th.TID, 0, 0)
+		}
+	}
+}
+
+// Detach lets all threads go, each with the signal it was about to get. Threads that have not stopped are
+// given until the bound; what then is left the kernel lets go when we end. It returns how many those are.
+func (t *Tracer) Detach() int {
+	t.Quiesce()
+	t.detachAll()
+	return len(t.threads)
+}
+
+func (t *Tracer) detachAll() {
+	t.parking = true
+	t.ready = nil
+	t.letGo()
+	deadline := time.AfterFunc(stopBound, t.Wake)
+	defer deadline.Stop()
+	for len(t.threads)+len(t.newborn) > 0 && !t.woken.CompareAndSwap(true, false) {
+		if len(t.queue) == 0 && t.collect() != nil {
+			break
+		}
+		for len(t.queue) > 0 {
+			w := t.queue[0]
+			t.queue = t.queue[1:]
+			t.leave(w)
+		}
+		t.letGo()
+	}
+}
+
+// leave handles a stop of a thread that will be let go.
+func (t *Tracer) leave(w wait) {
+	th := t.threads[w.tid]
+	if w.status.Exited() || w.status.Signaled() {
+		delete(t.newborn, w.tid)
+		if th != nil {
+			t.remove(th)
+		}
+		return
+	}
+	if th == nil {
+		t.bear(w.tid)
+		return
+	}
+	th.state = stopped
+	switch classify(w.status) {
+	case signalStop:
+		th.toDeliver = int(w.status.StopSignal())
+	case trapStop, syscallStop:
+		if th.interrupted {
+			th.cureEINTR()
+		}
+	case cloneStop:
+		if msg, e := ptraceEventMessage(th.TID); e == 0 && t.newborn[int(msg)] == nil && t.threads[int(msg)] == nil {
+			t.add(&Thread{TID: int(msg), TGID: groupOf(int(msg), th.TGID)})
+		}
+	}
+}
+
+// letGo detaches what is stopped.
+func (t *Tracer) letGo() {
+	for tid := range t.newborn {
+		ptrace(unix.PTRACE_DETACH, tid, 0, 0)
+		delete(t.newborn, tid)
+	}
+	for _, th := range t.threads {
+		if th.state != stopped {
+			continue
+		}
+		th.uncover()
+		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
+		t.remove(th)
+	}
+}
+
+// Drop implements Source. Under a filter the thread stays a tracee, passed over in silence with all that it
+// makes: without a tracer its mapping calls would fail.
+func (t *Tracer) Drop(th *Thread) {
+	th.Data = nil
+	if t.filter {
+		th.Ignore = true
+		t.Resume(th)
+		return
+	}
+	if th.state == stopped {
+		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
+		t.remove(th)
+	}
+}
+
+// AtEntry tells whether a thread stands at the syscall-enter-stop of a call that was handed out.
+func (t *Tracer) AtEntry(th *Thread) bool { return th.state == stopped && th.inCall && th.followed }

@@ -1,0 +1,115 @@
+package tracer
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A new task and the event stop of its parent are reported in any order. The child is held at its first
+// stop until the parent has told of it, so that Cloned always comes before Started.
+
+// bear takes note of the first stop of a task that no event has announced yet.
+func (t *Tracer) bear(tid int) {
+	t.newborn[tid] = &Thread{TID: tid, TGID: makerOf(tid), state: stopped}
+}
+
+// cloned handles PTRACE_EVENT_FORK, _VFORK and _CLONE of the parent.
+func (t *Tracer) cloned(th *Thread) bool {
+	msg, e := ptraceEventMessage(th.TID)
+	if e != 0 {
+		return false
+	}
+	tid := int(msg)
+	child := t.newborn[tid]
+	arrived := child != nil
+	if !arrived {
+		child = &Thread{TID: tid}
+	}
+	delete(t.newborn, tid)
+	child.TGID = groupOf(tid, th.TGID)
+	child.Ignore = th.Ignore
+	s := Stop{Kind: Cloned, Thread: th, Child: tid}
+	if th.followed {
+		s.Call = &th.call
+		child.cleared = th.cleared
+	}
+	th.followed = false
+	th.uncover()
+	if t.filter {
+		th.inCall = false
+	}
+	if known := t.threads[tid]; known != nil {
+		t.remove(known) // the number was used by a thread whose end we were not told
+	}
+	t.add(child)
+	if t.attaching {
+		t.Resume(th)
+		return false
+	}
+	if arrived {
+		child.begin()
+		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
+	}
+	return t.out(s)
+}
+
+// started handles the first stop of an announced task.
+func (t *Tracer) started(th *Thread) bool {
+	if t.attaching {
+		return false
+	}
+	th.begin()
+	return t.out(Stop{Kind: Started, Thread: th})
+}
+
+// begin marks a task whose first stop is handed out.
+func (th *Thread) begin() {
+	th.born = true
+	th.uncover()
+}
+
+// uncover puts a cleared CLONE_UNTRACED back.
+func (th *Thread) uncover() {
+	if th.cleared.set {
+		th.cleared.restore(th)
+		th.cleared = clearedFlag{}
+	}
+}
+
+// adoptOrphans hands out tasks whose makers, all of group tgid, died before they could tell of them; tgid
+// 0 stands for any maker.
+func (t *Tracer) adoptOrphans(tgid int, ignore bool) {
+	for tid, child := range t.newborn {
+		if tgid != 0 && child.TGID != tgid {
+			continue
+		}
+		delete(t.newborn, tid)
+		child.TGID = groupOf(tid, child.TGID)
+		child.Ignore = ignore
+		child.begin()
+		t.add(child)
+		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
+	}
+}
+
+// groupOf returns the thread group of a new task: its maker's where it stands among its threads, else one
+// of its own.
+func groupOf(tid, maker int) int {
+	if unix.Access(fmt.Sprintf("/proc/%d/task/%d", maker, tid), unix.F_OK) == nil {
+		return maker
+	}
+	return tid
+}
+
+// makerOf returns the group that a task which nobody announced most likely comes from.
+func makerOf(tid int) int {
+	st, err := readStatus(tid)
+	if err != nil {
+		return 0
+	}
+	if st.tgid != tid {
+		return st.tgid
+	}
+	return st.ppid
+}

@@ -1,0 +1,105 @@
+package tracer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// status holds the fields of /proc/TID/status (proc(5)) that tracing asks about.
+type status struct {
+	name       string
+	state      byte // 'R', 'S', 'T', 't', 'Z' …
+	tgid, ppid int
+	tracer     int
+	nsTID      int // in the innermost pid namespace
+	uid        int
+	kernel     bool // a kernel thread
+}
+
+// readStatus reads /proc/TID/status.
+func readStatus(tid int) (status, error) {
+	var st status
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return st, err
+	}
+	for line := range bytes.Lines(text) {
+		key, rest, ok := bytes.Cut(line, []byte(":"))
+		value := string(bytes.TrimSpace(rest))
+		if !ok || value == "" {
+			continue
+		}
+		last := value
+		if i := bytes.LastIndexByte([]byte(value), '\t'); i >= 0 {
+			last = value[i+1:]
+		}
+		first := value
+		if i := bytes.IndexByte([]byte(value), '\t'); i >= 0 {
+			first = value[:i]
+		}
+		switch string(key) {
+		case "Name":
+			st.name = value
+		case "State":
+			st.state = value[0]
+		case "Tgid":
+			st.tgid, _ = strconv.Atoi(value)
+		case "PPid":
+			st.ppid, _ = strconv.Atoi(value)
+		case "TracerPid":
+			st.tracer, _ = strconv.Atoi(value)
+		case "Uid":
+			st.uid, _ = strconv.Atoi(first)
+		case "NSpid":
+			st.nsTID, _ = strconv.Atoi(last)
+		case "Kthread": // Linux 6.8
+			st.kernel = value == "1"
+		}
+	}
+	if !st.kernel {
+		st.kernel = isKernelThread(tid)
+	}
+	return st, nil
+}
+
+// isKernelThread tests PF_KTHREAD in the flags of /proc/TID/stat.
+func isKernelThread(tid int) bool {
+	const pfKthread = 0x00200000
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+	if err != nil {
+		return false
+	}
+	i := bytes.LastIndexByte(text, ')')
+	fields := bytes.Fields(text[i+1:])
+	if len(fields) < 7 {
+		return false
+	}
+	flags, _ := strconv.ParseUint(string(fields[6]), 10, 64)
+	return flags&pfKthread != 0
+}
+
+// Identity is what /proc tells of a task.
+type Identity struct {
+	Name  string // the comm, at most 15 bytes
+	TGID  int
+	NsTID int // its number in its own pid namespace; the same as its tid outside of one
+}
+
+// Identify reads the identity of a task; after its end, or without permission, it is the zero Identity.
+func Identify(tid int) Identity {
+	st, err := readStatus(tid)
+	if err != nil {
+		return Identity{}
+	}
+	return Identity{Name: unescape(st.name), TGID: st.tgid, NsTID: st.nsTID}
+}
+
+// unescape undoes what /proc/TID/status does to newlines and backslashes in names.
+func unescape(s string) string {
+	if !bytes.ContainsRune([]byte(s), '\\') {
+		return s
+	}
+	return string(bytes.ReplaceAll(bytes.ReplaceAll([]byte(s), []byte(`\n`), []byte("\n")), []byte(`\\`), []byte(`\`)))
+}

@@ -1,0 +1,93 @@
+package tracer
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Kind says what happened at a Stop.
+type Kind uint8
+
+// The kinds of stops. At all but Gone and Woken the thread waits for Source.Resume.
+const (
+	// Entered: the thread is about to perform Stop.Call. It may be made to wait by resuming it later.
+	Entered Kind = iota
+	// Returned: Stop.Call has returned Stop.Result. A source that has no Entered gives the call its place
+	// in the kernel's order in Stop.Order.
+	Returned
+	// Cloned: Stop.Call has made the task Stop.Child, which does not run yet.
+	Cloned
+	// Started: the first stop of a task that Cloned announced, or of one found at attach.
+	Started
+	// Execed: the thread runs a new image; all other threads of its group are gone. Stop.Former is the tid
+	// that called execve. Thread is the group's leader from now on.
+	Execed
+	// Exiting: the thread is about to end; its memory can still be read. Where it was inside a call,
+	// Stop.Call is set and Stop.Result is the call's result; NotExecuted where the kernel skipped it.
+	Exiting
+	// Gone: the thread has ended with Stop.Status. There is nothing to resume.
+	Gone
+	// GroupStopped: the thread has joined a group-stop with signal Stop.Status.StopSignal(). There is
+	// nothing to resume: SIGCONT will.
+	GroupStopped
+	// Woken: Wake was called; Stop.Thread is nil.
+	Woken
+	// Quiet: after Quiesce, all threads are stopped; Stop.Thread is nil.
+	Quiet
+)
+
+// A Stop is one thing that happened to a tracee. It is valid until the next call of Source.Next.
+type Stop struct {
+	Kind        Kind
+	Thread      *Thread
+	Call        *Call // nil where there is none
+	Result      int64 // -errno on failure, as the kernel's register holds it
+	NotExecuted bool
+	Child       int
+	Former      int
+	Status      unix.WaitStatus
+	// Order is the call's place in the kernel's order of changes to its address space where the source
+	// knows it (a time stamp taken under mmap_lock); 0 where the caller has to find it by holding calls.
+	Order uint64
+}
+
+// A Source hands out stops, in the order in which it learns of them. Tracer is one; a source that learns
+// of calls from perf events fits in beside it.
+type Source interface {
+	// Next blocks until something happened. It returns io.EOF when no tracee is left.
+	Next() (*Stop, error)
+	// Resume lets a thread go on that a Stop handed out.
+	Resume(*Thread)
+	// Drop lets a thread that stands at a Stop go for good: nothing of it is handed out any more.
+	Drop(*Thread)
+}
+
+// ABI is the system call convention that a call used.
+type ABI uint8
+
+// The conventions an x86-64 kernel may serve.
+const (
+	ABI64  ABI = iota
+	ABI32      // i386: int 0x80, or a 32-bit program
+	ABIX32     // x32: 64-bit numbers with bit 30 set
+)
+
+// String returns the name used in notes.
+func (a ABI) String() string {
+	switch a {
+	case ABI32:
+		return "i386"
+	case ABIX32:
+		return "x32"
+	}
+	return "x86-64"
+}
+
+// Call is a followed system call of a thread. Args are the raw argument registers.
+type Call struct {
+	Syscall *Syscall
+	ABI     ABI
+	Args    [6]uint64
+	Op      vm.Op
+}

@@ -1,0 +1,145 @@
+package tracer
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Thread is one tracee. It belongs to its Source; callers may set Data and Ignore.
+type Thread struct {
+	TID  int // in our pid namespace
+	TGID int // the process
+	// Data is the caller's.
+	Data any
+	// Ignore asks that the thread's calls and events be passed over in silence. Children inherit it.
+	Ignore bool
+
+	state    state
+	regs     unix.PtraceRegs
+	inCall   bool // between the syscall-enter-stop and the exit stop
+	followed bool // the call it is in was handed out
+	call     Call
+	// toDeliver is the signal that the next resumption delivers: the thread is in its signal-delivery-stop.
+	toDeliver int
+	grouped   bool // the stop it is in is a group-stop
+	// interrupted says that PTRACE_INTERRUPT was sent and its stop has not been seen.
+	interrupted bool
+	// cleared is the CLONE_UNTRACED flag that was taken from the call; see untraced.go.
+	cleared clearedFlag
+	born    bool // its first stop has been handed out
+}
+
+type state uint8
+
+const (
+	running state = iota
+	stopped
+	listening // in group-stop, resumed by PTRACE_LISTEN
+)
+
+// Regs are the thread's registers at its last syscall-enter-stop (Rax then is -ENOSYS). Between Entered
+// and the resumption after Returned they are also the registers of the call site, but for Rax.
+func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
+
+// ReadMemory copies the tracee's memory at addr to p and returns how many bytes could be read. It follows
+// process_vm_readv(2): memory without read permission counts as unreadable.
+func (th *Thread) ReadMemory(addr uint64, p []byte) int {
+	if len(p) == 0 {
+		return 0
+	}
+	local := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(p)}
+	n, _, e := syscall.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(th.TID),
+		uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if e != 0 || int(n) == len(p) {
+		if e != 0 {
+			return th.readUpToPage(addr, p)
+		}
+	}
+	return int(n)
+}
+
+// readUpToPage retries a failed read with what is left of the first page: the kernel fails a copy whose
+// later pages are missing only when not a byte of it could be read, but older ones fail it whole.
+func (th *Thread) readUpToPage(addr uint64, p []byte) int {
+	rest := int(4096 - addr%4096)
+	if rest >= len(p) {
+		return 0
+	}
+	local := unix.Iovec{Base: &p[0], Len: uint64(rest)}
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: rest}
+	n, _, e := syscall.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(th.TID),
+		uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if e != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// ReadString reads a string that ends in NUL, up to limit bytes; ok is false where it cannot be read whole.
+func (th *Thread) ReadString(addr uint64, limit int) (s string, ok bool) {
+	var buf []byte
+	for len(buf) < limit {
+		var chunk [256]byte
+		want := min(len(chunk), int(4096-addr%4096), limit-len(buf))
+		n := th.ReadMemory(addr, chunk[:want])
+		for i, c := range chunk[:n] {
+			if c == 0 {
+				return string(append(buf, chunk[:i]...)), true
+			}
+		}
+		if n < want {
+			return string(append(buf, chunk[:n]...)), false
+		}
+		buf = append(buf, chunk[:n]...)
+		addr += uint64(n)
+	}
+	return string(buf), false
+}
+
+// enter decodes the call that the registers show. ok is false where the call is not followed.
+func (th *Thread) enter(abi ABI, table *numbers) (ok bool) {
+	r := &th.regs
+	c := &th.call
+	var args [6]uint64
+	if abi == ABI32 {
+		args = [6]uint64{r.Rbx & 0xffffffff, r.Rcx & 0xffffffff, r.Rdx & 0xffffffff, r.Rsi & 0xffffffff, r.Rdi & 0xffffffff, r.Rbp & 0xffffffff}
+	} else {
+		args = [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
+	}
+	s := table.lookup(abi, r.Orig_rax)
+	if s == nil || !s.matches(&args) {
+		return false
+	}
+	*c = Call{Syscall: s, ABI: abi, Args: args}
+	c.Op.Kind = s.Effect
+	if abi == ABI32 && s.Nr32 == 90 {
+		th.readOldMmap(c)
+	}
+	switch {
+	case s.Nr == 435:
+		c.Op.CloneFlags = th.clone3Flags(c.Args[0])
+	case s.Decode != nil:
+		s.Decode(c)
+	}
+	return true
+}
+
+// readOldMmap fetches the arguments of i386's mmap, which passes them in a struct of six words.
+func (th *Thread) readOldMmap(c *Call) {
+	var words [6]uint32
+	th.ReadMemory(c.Args[0], unsafe.Slice((*byte)(unsafe.Pointer(&words)), unsafe.Sizeof(words)))
+	for i, w := range words {
+		c.Args[i] = uint64(w)
+	}
+}
+
+// clone3Flags reads the first member of struct clone_args, its flags; 0 where it cannot be read, as the
+// kernel then fails the call.
+func (th *Thread) clone3Flags(addr uint64) uint64 {
+	var flags uint64
+	th.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&flags)), 8))
+	return flags
+}

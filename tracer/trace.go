@@ -1,0 +1,400 @@
+package tracer
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C
+// libraries use; its handler is Go's own, with SA_RESTART taken away so that wait4 returns EINTR.
+const wakeSignal = syscall.Signal(43)
+
+// Tracer is the Source that uses ptrace: with a seccomp filter for a program it launches, by
+// PTRACE_SYSCALL otherwise.
+type Tracer struct {
+	table     *numbers
+	threads   map[int]*Thread
+	groups    map[int]int // live threads of each thread group
+	filter    bool        // the tracees carry our filter
+	follow    bool        // children are traced too
+	prelude   bool        // the launch helper runs; nothing is handed out
+	parking   bool        // stopped threads stay stopped; see Quiesce
+	attaching bool        // Attach collects the first stops
+	newborn   map[int]*Thread
+	queue     []wait
+	ready     []Stop // stops made up by the tracer itself
+	stop      Stop
+
+	tid    int // our own thread
+	woken  atomic.Bool
+	wakeCh chan os.Signal
+}
+
+// wait is one answer of wait4.
+type wait struct {
+	tid    int
+	status unix.WaitStatus
+}
+
+// New returns a Tracer. It must be called on the goroutine, locked to its thread, that will use it.
+func New() *Tracer {
+	t := &Tracer{
+		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int),
+		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true,
+		wakeCh: make(chan os.Signal, 1),
+	}
+	signal.Notify(t.wakeCh, wakeSignal)
+	changeSigaction(wakeSignal, 0, saRestart)
+	// Without SA_NOCLDSTOP each stop of a tracee would send us a SIGCHLD, which costs as much as the stop.
+	changeSigaction(syscall.SIGCHLD, saNoCldStop, 0)
+	return t
+}
+
+// Wake makes Next return a Stop of kind Woken soon. It may be called from any goroutine.
+func (t *Tracer) Wake() {
+	if !t.woken.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		// The signal is lost where it arrives just before the wait begins, so it is repeated until seen.
+		for t.woken.Load() {
+			_ = unix.Tgkill(os.Getpid(), t.tid, wakeSignal)
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+}
+
+// Threads returns the number of tracees.
+func (t *Tracer) Threads() int { return len(t.threads) }
+
+// Next implements Source.
+func (t *Tracer) Next() (*Stop, error) {
+	for {
+		if len(t.ready) > 0 {
+			t.stop = t.ready[0]
+			t.ready = t.ready[1:]
+			return &t.stop, nil
+		}
+		if len(t.queue) > 0 {
+			w := t.queue[0]
+			t.queue = t.queue[1:]
+			if t.handle(w) {
+				return &t.stop, nil
+			}
+			continue
+		}
+		if t.woken.CompareAndSwap(true, false) {
+			t.stop = Stop{Kind: Woken}
+			return &t.stop, nil
+		}
+		if t.parking && t.allStopped() {
+			t.stop = Stop{Kind: Quiet}
+			return &t.stop, nil
+		}
+		if len(t.threads) == 0 {
+			if len(t.newborn) == 0 {
+				return nil, io.EOF
+			}
+			t.adoptOrphans(0, false)
+			continue
+		}
+		if err := t.collect(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// collect waits for at least one tracee and then takes all that have stopped meanwhile: waitpid hands out
+// the first stopped task of its list, so that serving one at a time would starve the late ones.
+func (t *Tracer) collect() error {
+	tid, status, e := wait4(true)
+	switch e {
+	case 0:
+	case syscall.EINTR:
+		return nil
+	case syscall.ECHILD:
+		// Tracees that exec from another thread took with it vanish without a word.
+		clear(t.threads)
+		clear(t.newborn)
+		return nil
+	default:
+		return fmt.Errorf("wait4: %w", e)
+	}
+	if t.queue == nil || cap(t.queue) < 64 {
+		t.queue = make([]wait, 0, 256)
+	}
+	t.queue = append(t.queue[:0], wait{tid, status})
+	for len(t.threads) > 1 {
+		tid, status, e := wait4(false)
+		if e != 0 || tid == 0 {
+			break
+		}
+		t.queue = append(t.queue, wait{tid, status})
+	}
+	return nil
+}
+
+// Resume implements Source. Where the thread has vanished under us its exit status follows.
+func (t *Tracer) Resume(th *Thread) {
+	if th.state != stopped || t.parking {
+		return
+	}
+	if th.grouped {
+		// PTRACE_CONT would set the thread running although its process is stopped.
+		th.state = listening
+		ptrace(unix.PTRACE_LISTEN, th.TID, 0, 0)
+		return
+	}
+	request := unix.PTRACE_CONT
+	if !t.filter || th.inCall {
+		request = unix.PTRACE_SYSCALL
+	}
+	if t.prelude {
+		request = unix.PTRACE_CONT
+	}
+	sig := th.toDeliver
+	th.toDeliver = 0
+	th.state = running
+	ptrace(request, th.TID, 0, uintptr(sig))
+}
+
+func (t *Tracer) add(th *Thread) {
+	t.threads[th.TID] = th
+	t.groups[th.TGID]++
+}
+
+func (t *Tracer) remove(th *Thread) {
+	if t.threads[th.TID] != th {
+		return
+	}
+	delete(t.threads, th.TID)
+	if t.groups[th.TGID]--; t.groups[th.TGID] <= 0 {
+		delete(t.groups, th.TGID)
+	}
+}
+
+// handle acts on one answer of wait4 and tells whether it filled t.stop for the caller.
+func (t *Tracer) handle(w wait) bool {
+	th := t.threads[w.tid]
+	if w.status.Exited() || w.status.Signaled() {
+		delete(t.newborn, w.tid)
+		if th == nil {
+			return false
+		}
+		t.remove(th)
+		if t.groups[th.TGID] == 0 {
+			t.adoptOrphans(th.TGID, th.Ignore)
+		}
+		th.state = running
+		return t.out(Stop{Kind: Gone, Thread: th, Status: w.status})
+	}
+	if th == nil {
+		if t.prelude { // a thread of the helper's Go runtime; it ends with the exec
+			ptrace(unix.PTRACE_CONT, w.tid, 0, 0)
+			return false
+		}
+		t.bear(w.tid)
+		return false
+	}
+	th.state = stopped
+	th.grouped = false
+	why := classify(w.status)
+	if t.prelude && why != execStop {
+		if why == signalStop {
+			th.toDeliver = int(w.status.StopSignal())
+		}
+		t.Resume(th)
+		return false
+	}
+	switch why {
+	case seccompStop:
+		return t.entered(th)
+	case syscallStop:
+		if th.inCall {
+			return t.returned(th)
+		}
+		return t.entered(th)
+	case cloneStop:
+		return t.cloned(th)
+	case execStop:
+		return t.execed(th)
+	case exitStop:
+		return t.exiting(th)
+	case groupStop:
+		th.interrupted = false
+		th.grouped = true
+		if !th.born {
+			return t.started(th)
+		}
+		t.Resume(th)
+		return t.out(Stop{Kind: GroupStopped, Thread: th, Status: w.status})
+	case trapStop:
+		if th.interrupted {
+			th.interrupted = false
+			th.cureEINTR()
+		}
+		if !th.born {
+			return t.started(th)
+		}
+		t.Resume(th)
+		return false
+	case signalStop:
+		th.toDeliver = int(w.status.StopSignal())
+		t.Resume(th)
+		return false
+	}
+	t.Resume(th)
+	return false
+}
+
+func (t *Tracer) out(s Stop) bool {
+	if s.Thread != nil && s.Thread.Ignore && s.Kind != Gone {
+		if s.Kind != GroupStopped {
+			t.Resume(s.Thread)
+		}
+		return false
+	}
+	t.stop = s
+	return true
+}
+
+// entered handles a syscall-enter-stop.
+func (t *Tracer) entered(th *Thread) bool {
+	th.inCall, th.followed = true, false
+	if th.Ignore {
+		if t.filter {
+			th.inCall = false
+		}
+		t.Resume(th)
+		return false
+	}
+	if ptraceGetRegs(th.TID, &th.regs) != 0 {
+		return false
+	}
+	abi, sure := t.table.guess(th.regs.Orig_rax)
+	if !t.filter {
+		if s := t.table.lookup(abi, th.regs.Orig_rax); s == nil {
+			t.Resume(th)
+			return false
+		}
+		var info syscallInfo
+		if ptraceSyscallInfo(th.TID, &info) != 0 {
+			return false
+		}
+		if info.arch == unix.AUDIT_ARCH_I386 {
+			abi = ABI32
+		} else if abi == ABI32 {
+			abi = ABI64
+		}
+	} else if !sure {
+		msg, e := ptraceEventMessage(th.TID)
+		if e != 0 {
+			return false
+		}
+		abi = ABI(msg)
+	}
+	if !th.enter(abi, t.table) {
+		if t.filter {
+			th.inCall = false
+		}
+		t.Resume(th)
+		return false
+	}
+	if t.filter && th.call.Op.CloneFlags != 0 {
+		th.clearUntraced()
+	}
+	th.followed = true
+	return t.out(Stop{Kind: Entered, Thread: th, Call: &th.call})
+}
+
+// returned handles a syscall-exit-stop.
+func (t *Tracer) returned(th *Thread) bool {
+	th.inCall = false
+	if th.interrupted {
+		// Any stop uses up a pending PTRACE_INTERRUPT, so this one stands for its event stop.
+		th.interrupted = false
+		th.cureEINTR()
+	}
+	if !th.followed {
+		t.Resume(th)
+		return false
+	}
+	th.followed = false
+	th.uncover()
+	rax, e := ptracePeekUser(th.TID, offsetRAX)
+	if e != 0 {
+		th.inCall, th.followed = true, true // killed here: its exit stop tells the result
+		return false
+	}
+	result := int64(rax)
+	if th.call.ABI == ABI32 {
+		result = compatResult(uint32(rax))
+	}
+	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: result})
+}
+
+// compatResult widens what an i386 call returned: the kernel keeps addresses above 2 GiB positive and
+// only the last page of values for errors.
+func compatResult(eax uint32) int64 {
+	if eax >= 0xfffff001 {
+		return int64(int32(eax))
+	}
+	return int64(eax)
+}
+
+// exiting handles PTRACE_EVENT_EXIT. Where a call was under way, the register holds its result unless a
+// kill made the kernel skip it: then it still is the -ENOSYS that the entry code put there.
+func (t *Tracer) exiting(th *Thread) bool {
+	s := Stop{Kind: Exiting, Thread: th}
+	if th.inCall && th.followed {
+		rax, e := ptracePeekUser(th.TID, offsetRAX)
+		if e == 0 {
+			s.Call, s.Result = &th.call, int64(rax)
+			if th.call.ABI == ABI32 {
+				s.Result = compatResult(uint32(rax))
+			}
+			s.NotExecuted = s.Result == -int64(syscall.ENOSYS)
+		}
+	}
+	th.inCall, th.followed = false, false
+	return t.out(s)
+}
+
+// execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
+func (t *Tracer) execed(th *Thread) bool {
+	msg, e := ptraceEventMessage(th.TID)
+	if e != 0 {
+		return false
+	}
+	former := int(msg)
+	if caller := t.threads[former]; former != th.TID && caller != nil {
+		t.remove(th)
+		t.remove(caller)
+		caller.TID = caller.TGID
+		caller.state = stopped
+		t.add(caller)
+		th = caller
+	}
+	s := Stop{Kind: Execed, Thread: th, Former: former}
+	if th.followed {
+		s.Call = &th.call
+	}
+	th.followed = false
+	th.inCall = !t.filter // by PTRACE_SYSCALL the exit stop of execve is still to come
+	if t.prelude {
+		t.prelude = false
+		th.inCall = false
+	}
+	if !th.born {
+		// The stop that would have introduced it is lost in the exec (seen only while attaching).
+		th.born = true
+	}
+	return t.out(s)
+}
