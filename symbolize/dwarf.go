@@ -14,29 +14,29 @@ type dwarfSource struct {
 	spent bool
 }
 
-// openDWARF opens the debugging information in f itself.
-func openDWARF(f *elffile.File, opts Options) source {
-	if !hasDebugInfo(f) {
+// openDWARF opens the debugging information in the image itself.
+func openDWARF(m *image) source {
+	if !hasDebugInfo(m.file) {
 		return nil
 	}
-	return newDwarfSource(f, f, opts)
+	return newDwarfSource(m, m.file)
 }
 
-// openDebugFile opens the debugging information in the separate debug file of f.
-func openDebugFile(f *elffile.File, opts Options) source {
-	d := debugFile(f, opts)
+// openDebugFile opens the debugging information in the image's separate debug file.
+func openDebugFile(m *image) source {
+	d := m.debugFile()
 	if d == nil || !hasDebugInfo(d) {
 		return nil
 	}
-	return newDwarfSource(f, d, opts)
+	return newDwarfSource(m, d)
 }
 
-// newDwarfSource names addresses of f by the debugging information in from.
-func newDwarfSource(f, from *elffile.File, opts Options) *dwarfSource {
+// newDwarfSource names addresses of m by the debugging information in from.
+func newDwarfSource(m *image, from *elffile.File) *dwarfSource {
 	df := newDwarfFile(from, "", new(fuel))
-	df.exec = codeOf(f)
-	df.dirs = debugDirs(opts)
-	df.splits.program = f.Name()
+	df.exec = m.exec
+	df.dirs = m.debugDirs()
+	df.splits.program = m.file.Name()
 	return &dwarfSource{file: df, index: unitIndex{file: df}}
 }
 
@@ -47,13 +47,6 @@ func hasDebugInfo(f *elffile.File) bool {
 		}
 	}
 	return false
-}
-
-func debugDirs(opts Options) []string {
-	if len(opts.DebugDirs) > 0 {
-		return opts.DebugDirs
-	}
-	return []string{elffile.DefaultDebugDir}
 }
 
 func (s *dwarfSource) close() { s.file.close() }

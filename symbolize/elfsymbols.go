@@ -1,10 +1,6 @@
 package symbolize
 
-import (
-	"strings"
-
-	"github.com/vmblame/vmblame/internal/elffile"
-)
+import "strings"
 
 // elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its
 // separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table.
@@ -13,35 +9,26 @@ type elfSymbols struct {
 	fdes fdeTable
 }
 
-// openSymbols gathers the symbols of f.
-func openSymbols(f *elffile.File, opts Options) source {
-	exec := codeOf(f)
+// openSymbols gathers the symbols of the image, nil if it has none.
+func openSymbols(m *image) source {
+	f := m.file
 	s := &elfSymbols{fdes: fdeTable{f: f}}
-	s.add(f, ".symtab", "symtab", exec)
-	if d := debugFile(f, opts); d != nil {
-		s.add(d, ".symtab", "symtab", exec)
+	s.add(f, ".symtab", "symtab", m.exec)
+	if d := m.debugFile(); d != nil {
+		s.add(d, ".symtab", "symtab", m.exec)
 	}
-	addMiniDebugInfo(&s.symbols, f, exec)
+	addMiniDebugInfo(&s.symbols, f, m.exec)
 	dynsym := "dynsym"
 	if f.Name() == "[vdso]" {
 		dynsym = "vdso"
 	}
-	s.add(f, ".dynsym", dynsym, exec)
+	s.add(f, ".dynsym", dynsym, m.exec)
 	addPLT(&s.symbols, f)
 	if len(s.entries) == 0 {
 		return nil
 	}
 	s.index()
 	return s
-}
-
-// debugFile is the separate debug file of f, nil if there is none.
-func debugFile(f *elffile.File, opts Options) *elffile.File {
-	d, err := f.DebugFile(opts.DebugDirs)
-	if err != nil {
-		return nil
-	}
-	return d
 }
 
 func (s *elfSymbols) close() {}

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/vmblame/vmblame/internal/elffile"
 )
 
 // goBuild builds testdata/inline.go.
@@ -80,7 +78,7 @@ func TestGo(t *testing.T) {
 
 	for _, c := range []struct {
 		name, path, source string
-		open               func(*elffile.File, Options) source
+		open               func(*image) source
 	}{
 		{"delve", whole, "dwarf", openGoImage},
 		{"by unit", whole, "dwarf", openDWARF},
@@ -93,12 +91,14 @@ func TestGo(t *testing.T) {
 			if c.open == nil {
 				got = resolve(t, f, nowhere(t), addrs)
 			} else {
-				s := c.open(f, nowhere(t))
+				m := &image{file: f, opts: nowhere(t), exec: codeOf(f)}
+				s := c.open(m)
 				if s == nil {
 					t.Fatal("the source is not for this file")
 				}
-				r := New(nowhere(t))
-				r.images[f] = []source{s}
+				m.sources = []source{s}
+				r := New(m.opts)
+				r.images[f] = m
 				got = make(map[uint64]Symbol)
 				r.Resolve(f, addrs, func(a uint64, s Symbol) { got[a] = s })
 				r.Release(f)

@@ -32,7 +32,8 @@ type goImage struct {
 }
 
 // openGoImage returns the source for a Go program with DWARF of its own; it loads nothing yet.
-func openGoImage(f *elffile.File, _ Options) source {
+func openGoImage(m *image) source {
+	f := m.file
 	_, goProgram := f.Section(".gopclntab")
 	if !goProgram {
 		_, goProgram = f.Section(".data.rel.ro.gopclntab")

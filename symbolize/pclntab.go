@@ -33,8 +33,9 @@ const (
 	maxPCValues        = 1 << 20 // steps of one pc-value table
 )
 
-// openPclntab opens the table of a Go program, nil where f has none of a known layout.
-func openPclntab(f *elffile.File, _ Options) source {
+// openPclntab opens the table of a Go program, nil where there is none of a known layout.
+func openPclntab(m *image) source {
+	f := m.file
 	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
 		sh, ok := f.Section(name)
 		if !ok {

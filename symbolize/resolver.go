@@ -11,12 +11,13 @@ import (
 // goroutine at a time.
 type Resolver struct {
 	opts   Options
-	images map[*elffile.File][]source
+	images map[*elffile.File]*image
+	absent map[string]bool
 }
 
 // New returns a Resolver that has loaded nothing.
 func New(opts Options) *Resolver {
-	return &Resolver{opts: opts, images: make(map[*elffile.File][]source)}
+	return &Resolver{opts: opts, images: make(map[*elffile.File]*image), absent: make(map[string]bool)}
 }
 
 // Resolve names addresses of one file, in the file's own virtual addresses; the caller has already taken
@@ -33,12 +34,12 @@ func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint
 	if len(qs) == 0 {
 		return
 	}
-	sources, ok := r.images[f]
+	m, ok := r.images[f]
 	if !ok {
-		sources = openSources(f, r.opts)
-		r.images[f] = sources
+		m = openImage(f, r.opts, r.absent)
+		r.images[f] = m
 	}
-	for _, s := range sources {
+	for _, s := range m.sources {
 		s.answer(qs)
 	}
 	for i := range qs {
@@ -50,10 +51,10 @@ func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint
 
 // Release drops what was loaded of f. Resolve may be called for f again.
 func (r *Resolver) Release(f *elffile.File) {
-	for _, s := range r.images[f] {
-		s.close()
+	if m, ok := r.images[f]; ok {
+		m.close()
+		delete(r.images, f)
 	}
-	delete(r.images, f)
 }
 
 // A source is one place that names of an image come from.
@@ -77,20 +78,3 @@ type query struct {
 }
 
 func (q *query) named() bool { return len(q.sym.Frames) > 0 }
-
-// openSources opens the sources of f in the order in which they are asked. One that f has not is nil.
-func openSources(f *elffile.File, opts Options) []source {
-	var list []source
-	for _, open := range []func(*elffile.File, Options) source{
-		openGoImage,
-		openDWARF,
-		openDebugFile,
-		openPclntab,
-		openSymbols,
-	} {
-		if s := open(f, opts); s != nil {
-			list = append(list, s)
-		}
-	}
-	return list
-}

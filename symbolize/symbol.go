@@ -1,5 +1,7 @@
 package symbolize
 
+import "time"
+
 // Frame is one function of a Symbol: the function whose code stands at the address, or one that was
 // inlined there.
 type Frame struct {
@@ -34,4 +36,13 @@ type Symbol struct {
 type Options struct {
 	// DebugDirs are the directories of separate debug files; nil means /usr/lib/debug.
 	DebugDirs []string
+	// Debuginfod are the URLs of debuginfod servers that are asked for the debug files of images that have
+	// none on this machine; none are asked unless some are given. DebuginfodURLs reads them from the
+	// environment.
+	Debuginfod []string
+	// DebuginfodCache is the directory where what they send is kept; empty means the one that elfutils'
+	// client uses, $XDG_CACHE_HOME/debuginfod_client.
+	DebuginfodCache string
+	// DebuginfodTimeout bounds one request; 0 means 90 seconds, as elfutils has it.
+	DebuginfodTimeout time.Duration
 }

@@ -1,0 +1,75 @@
+package symbolize
+
+import "github.com/vmblame/vmblame/internal/elffile"
+
+// An image is one file and where its names come from.
+type image struct {
+	file    *elffile.File
+	opts    Options
+	exec    code
+	sources []source
+
+	debug      *elffile.File
+	debugTried bool
+	fetched    bool // debug is ours to close
+	// absent are the build ids that no debuginfod server has; a Resolver's images share it.
+	absent map[string]bool
+}
+
+// openImage opens the sources of f in the order in which they are asked.
+func openImage(f *elffile.File, opts Options, absent map[string]bool) *image {
+	m := &image{file: f, opts: opts, exec: codeOf(f), absent: absent}
+	for _, open := range []func(*image) source{
+		openGoImage,
+		openDWARF,
+		openDebugFile,
+		openPclntab,
+		openSymbols,
+	} {
+		if s := open(m); s != nil {
+			m.sources = append(m.sources, s)
+		}
+	}
+	return m
+}
+
+func (m *image) close() {
+	for _, s := range m.sources {
+		s.close()
+	}
+	if m.fetched {
+		m.debug.Close()
+	}
+}
+
+// debugFile is the separate debug file of the image, nil if there is none: one of this machine, else one
+// from a debuginfod server.
+func (m *image) debugFile() *elffile.File {
+	if m.debugTried {
+		return m.debug
+	}
+	m.debugTried = true
+	d, err := m.file.DebugFile(m.opts.DebugDirs)
+	if err == nil {
+		m.debug = d
+		return d
+	}
+	id := m.file.BuildID()
+	if len(m.opts.Debuginfod) == 0 || hasDebugInfo(m.file) || m.absent[id] {
+		return nil
+	}
+	if d, err = m.opts.fetch(id); err != nil {
+		m.absent[id] = true
+		return nil
+	}
+	m.debug, m.fetched = d, true
+	return d
+}
+
+// debugDirs are the directories of separate debug files.
+func (m *image) debugDirs() []string {
+	if len(m.opts.DebugDirs) > 0 {
+		return m.opts.DebugDirs
+	}
+	return []string{elffile.DefaultDebugDir}
+}
