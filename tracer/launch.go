@@ -74,7 +74,6 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, err
 	}
 	defer configR.Close()
-	defer statusW.Close()
 	// The program inherits every descriptor that we were given, at its number, so the pipes must not be moved
 	// onto one: they keep the numbers they have here, which are free of the user's.
 	cfd, sfd := int(configR.Fd()), int(statusW.Fd())
@@ -88,9 +87,18 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 	if err != nil {
 		configW.Close()
 		statusR.Close()
+		statusW.Close()
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
-	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}
+	statusW.Close()
+	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR, reports: json.NewDecoder(statusR)}
+	// fork returns as soon as the helper's exec has taken its new memory, which is before the event stop of
+	// that exec would come: seized now, the helper would report it as the program's.
+	var ready report
+	if err := p.reports.Decode(&ready); err != nil {
+		p.Abandon()
+		return nil, fmt.Errorf("start the launch helper: %w", err)
+	}
 	options := uintptr(attachOptions | followOptions)
 	if l.Filter {
 		options |= unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
@@ -116,6 +124,8 @@ type Prepared struct {
 	launch Launch
 	config *os.File
 	status *os.File
+	// reports reads status: one line when the helper is there, one before the exec, one where that fails.
+	reports *json.Decoder
 }
 
 // Abandon kills and reaps the helper.
@@ -155,15 +165,14 @@ func (p *Prepared) Start() (Launched, error) {
 		}
 	}
 	var r report
-	_ = json.NewDecoder(p.status).Decode(&r)
+	_ = p.reports.Decode(&r)
 	return Launched{PID: p.PID, ASLRKept: r.ASLRKept}, nil
 }
 
 // failure reads why the helper ended.
 func (p *Prepared) failure() error {
 	var r report
-	dec := json.NewDecoder(p.status)
-	for dec.Decode(&r) == nil {
+	for p.reports.Decode(&r) == nil {
 		if r.Step != "" {
 			return &LaunchError{r.Step, syscall.Errno(r.Errno)}
 		}
@@ -185,6 +194,7 @@ func LauncherMain() {
 	syscall.CloseOnExec(cfd)
 	syscall.CloseOnExec(sfd)
 	status := json.NewEncoder(os.NewFile(uintptr(sfd), "status"))
+	_ = status.Encode(report{})
 	var l Launch
 	if json.NewDecoder(os.NewFile(uintptr(cfd), "config")).Decode(&l) != nil {
 		os.Exit(125) // vmblame has gone
