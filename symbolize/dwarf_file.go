@@ -65,8 +65,15 @@ func (f *dwarfFile) abbrevTable(off uint64) *abbrevs {
 	return a
 }
 
-// trim drops what is kept of units where that has become much.
+// trim drops what is kept of units where that has become much. No unit may be in use.
 func (f *dwarfFile) trim() {
+	for _, s := range f.splits.files {
+		s.trim()
+	}
+	if len(f.splits.files) > maxSplitFiles {
+		f.splits.close()
+		clear(f.units)
+	}
 	if f.cached+64*len(f.units) > maxCached {
 		clear(f.units)
 		clear(f.abbrevs)

@@ -199,8 +199,12 @@ func (t *lineTable) find(ps []position) {
 	reg := start
 	var prev registers
 	open := false // prev is a row of the sequence at hand
+	dead := false // which is that of discarded code
 	row := func(end bool) {
-		if open && reg.addr > prev.addr && prev.addr != 0 {
+		if !open {
+			dead = reg.addr == 0
+		}
+		if open && reg.addr > prev.addr && !dead {
 			i := sort.Search(len(ps), func(i int) bool { return ps[i].addr >= prev.addr })
 			for ; i < len(ps) && ps[i].addr < reg.addr; i++ {
 				if !ps[i].found && prev.line > 0 {

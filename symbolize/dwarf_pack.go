@@ -15,14 +15,19 @@ const (
 
 const maxColumns = 16
 
-// contributionOf looks a unit up by its id in .debug_cu_index, a hash table (DWARF 5, 7.3.5.3; version 2 is
-// GCC's, for DWARF 4).
+// contributionOf looks a unit up by its id.
 func (f *dwarfFile) contributionOf(id uint64) (k contribution, ok bool) {
 	s, err := openSection(f.elf, ".debug_cu_index")
 	if err != nil {
 		return k, false
 	}
 	defer s.close()
+	return findContribution(s, id, f.fuel)
+}
+
+// findContribution looks a unit up in s, a .debug_cu_index, which is a hash table (DWARF 5, 7.3.5.3; version
+// 2 is GCC's, for DWARF 4).
+func findContribution(s *section, id uint64, fuel *fuel) (k contribution, ok bool) {
 	c := cursorAt(s, 0, s.size)
 	defer c.done()
 	version := c.u16() // in version 2 a word of 4 bytes, with the same value
@@ -45,7 +50,7 @@ func (f *dwarfFile) contributionOf(id uint64) (k contribution, ok bool) {
 	}
 	slot, step := id&(slots-1), id>>32&(slots-1)|1
 	row := uint64(0)
-	for n := uint64(0); n < slots && f.fuel.burn(1); n++ {
+	for n := uint64(0); n < slots && fuel.burn(1); n++ {
 		sig := word(header + 8*slot)
 		row = half(header + 8*slots + 4*slot)
 		if row == 0 || sig == id {

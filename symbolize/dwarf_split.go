@@ -6,6 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
+const maxSplitFiles = 32 // kept open
+
 // splitFiles are the files of split debugging information (DWARF 5, 7.3.2; GCC's Fission before it).
 type splitFiles struct {
 	program string // path of the image, beside which PROGRAM.dwp is looked for
@@ -19,7 +21,7 @@ func (s *splitFiles) close() {
 		f.close()
 		f.elf.Close()
 	}
-	s.files, s.pack = nil, nil
+	s.files, s.pack, s.tried = nil, nil, false
 }
 
 // code returns the unit that has u's functions: the split unit of a skeleton where it can be found, else u.

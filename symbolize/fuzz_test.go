@@ -2,6 +2,7 @@ package symbolize
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -18,6 +19,19 @@ func spreadOver(f *elffile.File) []uint64 {
 	return addrs
 }
 
+// bounded fails where f allocates more than the bytes it is given can be worth.
+func bounded(t *testing.T, f func()) {
+	t.Helper()
+	const limit = 256 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > limit {
+		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
 // FuzzFile names addresses of any bytes that pass for an ELF file.
 func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -26,7 +40,7 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		defer e.Close()
-		resolve(t, e, Options{DebugDirs: []string{"/nonexistent"}}, spreadOver(e))
+		bounded(t, func() { resolve(t, e, Options{DebugDirs: []string{"/nonexistent"}}, spreadOver(e)) })
 	})
 }
 
@@ -48,9 +62,18 @@ func FuzzDWARF(f *testing.F) {
 		for a := uint64(0x100); a < 0x500; a += 8 {
 			qs = append(qs, query{addr: a})
 		}
-		s.answer(qs)
-		s.answer(qs)
+		bounded(t, func() {
+			s.answer(qs)
+			s.answer(qs)
+		})
 		s.close()
+	})
+}
+
+// FuzzPack looks a unit up in an index of any bytes.
+func FuzzPack(f *testing.F) {
+	f.Fuzz(func(t *testing.T, index []byte, id uint64) {
+		findContribution(memory(index), id, &fuel{left: 1 << 20})
 	})
 }
 
