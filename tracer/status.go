@@ -80,6 +80,16 @@ func isKernelThread(tid int) bool {
 	return flags&pfKthread != 0
 }
 
+// State is the letter of a task's state in /proc/TID/stat (proc(5)), 0 after its end.
+func State(tid int) byte {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+	i := bytes.LastIndexByte(text, ')')
+	if err != nil || i < 0 || i+2 >= len(text) {
+		return 0
+	}
+	return text[i+2]
+}
+
 // Identity is what /proc tells of a task.
 type Identity struct {
 	Name  string // the comm, at most 15 bytes

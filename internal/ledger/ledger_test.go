@@ -238,9 +238,15 @@ func TestOperations(t *testing.T) {
 				none := row(gone.Slice(pages(12, 16)), func(m *vm.Mapping) { m.Perms = 0 })
 				return l.Reconcile(pages(0, 100), []vm.Mapping{gone.Slice(pages(10, 12)), none, gone.Slice(pages(16, 18))}, event(9), dst)
 			},
-			[]string{"10-12: r--p a@0 #1 -> r--p a (deleted)@0 #1", "12-14: r--p a@2 #1 -> ---p a (deleted)@2 #1",
-				"14-16: r--p a@4 #2 -> ---p a (deleted)@4 #2", "16-18: r--p a@6 #2 -> r--p a (deleted)@6 #2"},
-			[]string{"10-12 r--p a (deleted)@0 #1", "12-14 ---p a (deleted)@2 #1", "14-16 ---p a (deleted)@4 #2", "16-18 r--p a (deleted)@6 #2"}},
+			[]string{"12-14: r--p a@2 #1 -> ---p a@2 #1", "14-16: r--p a@4 #2 -> ---p a@4 #2"},
+			[]string{"10-12 r--p a@0 #1", "12-14 ---p a@2 #1", "14-16 ---p a@4 #2", "16-18 r--p a@6 #2"}},
+		{"reconcile a name", []Entry{anon(10, 14, 1)},
+			func(l ledger, dst []Change) []Change {
+				m := row(anon(10, 14, 1).Mapping, func(m *vm.Mapping) { m.File.Path = "[anon:a]" })
+				return l.Reconcile(pages(0, 100), []vm.Mapping{m}, event(9), dst)
+			},
+			[]string{"10-14: rw-p #1 -> rw-p [anon:a] #1"},
+			[]string{"10-14 rw-p [anon:a] #1"}},
 		{"reconcile another offset, another inode, another sharing", []Entry{file(10, 16, 0, 1)},
 			func(l ledger, dst []Change) []Change {
 				shared := row(fileMapping(14, 16, 4, "a"), func(m *vm.Mapping) { m.Perms |= vm.Shared })

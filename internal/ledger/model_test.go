@@ -117,7 +117,10 @@ func (m *model) reconcile(from, to int, kernel *model, o Origin) {
 			*p = modelPage{}
 		case p.live && p.file.Dev == k.file.Dev && p.file.Inode == k.file.Inode && p.offset == k.offset &&
 			p.file.Backed() == k.file.Backed() && p.perms&vm.Shared == k.perms&vm.Shared:
-			p.perms, p.file = k.perms, k.file
+			p.perms = k.perms
+			if !p.file.Same(k.file) {
+				p.file = k.file
+			}
 		default:
 			*p = modelPage{live: true, perms: k.perms, file: k.file, offset: k.offset, origin: o}
 		}

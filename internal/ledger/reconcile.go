@@ -11,8 +11,8 @@ import (
 // took other permissions or another name, ascending, then what came, ascending.
 //
 // It compares page by page, for the kernel makes one row of neighbours that the ledger keeps apart and
-// sometimes two of what it keeps as one. A page whose permissions or path differ is changed and keeps its
-// origin, the page of an unlinked or renamed file too. A page whose file, file offset or sharing differs
+// sometimes two of what it keeps as one. A page whose permissions or name (vm.File.Same) differ is changed
+// and keeps its origin; the new path of a file that was renamed or unlinked is no difference. A page whose file, file offset or sharing differs
 // was mapped anew: it is removed, and added with the origin o, as every page that the ledger did not have.
 func (l *Ledger) Reconcile(r vm.Range, kernel []vm.Mapping, o Origin, dst []Change) []Change {
 	if r.Empty() {
@@ -109,12 +109,16 @@ func (w *walk) run(old []*Entry, kernel []vm.Mapping) {
 func (w *walk) step(span vm.Range, here *Entry, row *vm.Mapping, inside bool) {
 	switch {
 	case here == nil && row == nil:
-	case !inside, here != nil && row != nil && here.SameKind(*row):
+	case !inside, here != nil && row != nil && here.Agrees(*row):
 		w.take(span, here, kept, vm.Mapping{})
 	case row == nil:
 		w.take(span, here, removed, vm.Mapping{})
 	case here != nil && sameBacking(&here.Mapping, row):
-		w.take(span, here, altered, row.Slice(span))
+		now := row.Slice(span)
+		if here.File.Same(row.File) {
+			now.File = here.File
+		}
+		w.take(span, here, altered, now)
 	default:
 		if here != nil {
 			w.take(span, here, removed, vm.Mapping{})
@@ -175,7 +179,7 @@ func (l *Ledger) Differs(kernel []vm.Mapping) bool {
 	l.tree.Scan(func(s slot) bool {
 		e := s.entry
 		for at := e.Start; at < e.End; {
-			if i == len(kernel) || max(kernel[i].Start, pos) != at || !e.SameKind(kernel[i]) {
+			if i == len(kernel) || max(kernel[i].Start, pos) != at || !e.Agrees(kernel[i]) {
 				same = false
 				return false
 			}

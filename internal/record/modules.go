@@ -104,7 +104,7 @@ func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, source string)
 		}
 		r.names.module(m.id, m.file, source)
 	}
-	r.box.put(rec, nil)
+	r.box.define(rec)
 }
 
 // noModule is the module of code in no executable mapping.

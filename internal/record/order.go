@@ -178,6 +178,19 @@ func (r *Recorder) letGo(sp *space, i int) {
 	r.depart(f)
 }
 
+// patience is how long a call that runs, or whose thread waits for a processor, may keep others waiting.
+const patience = time.Second
+
+// blockedInKernel tells a call that waits for something from one that has merely not been given the time:
+// the latter will end without our help.
+func (r *Recorder) blockedInKernel(f *flight, now time.Time) bool {
+	if now.Sub(f.admitted) >= patience {
+		return true
+	}
+	state := tracer.State(f.task.thread.TID)
+	return state == 'S' || state == 'D'
+}
+
 // overdue lets go what waits for a call that has been in the kernel for longer than the bound. Both then
 // carry "uncertain", and the space is settled from the kernel's view once it is quiet.
 func (r *Recorder) overdue(sp *space) {
@@ -189,7 +202,7 @@ func (r *Recorder) overdue(sp *space) {
 			if !r.excludes(g, f) {
 				continue
 			}
-			if now.Sub(g.admitted) >= holdBound {
+			if now.Sub(g.admitted) >= holdBound && r.blockedInKernel(g, now) {
 				old = true
 			} else {
 				young = true

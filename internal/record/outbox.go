@@ -82,6 +82,10 @@ func (o *outbox) put(rec eventlog.Record, box *eventBox) {
 	o.held = append(o.held, heldRecord{rec, box})
 }
 
+// define sends a record that others refer to ahead of what is held: a definition has no place in the order,
+// it only must come before.
+func (o *outbox) define(rec eventlog.Record) { o.send(rec, nil) }
+
 // closed is called when an open event has been completed.
 func (o *outbox) closed(box *eventBox) {
 	box.open = false

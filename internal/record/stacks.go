@@ -64,5 +64,5 @@ func (r *Recorder) announceStack(id int) {
 			Via: f.How.String(), Call: f.Call}
 	}
 	r.stacks++
-	r.box.put(rec, nil)
+	r.box.define(rec)
 }

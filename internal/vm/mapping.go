@@ -128,6 +128,35 @@ func (m Mapping) Slice(r Range) Mapping {
 	return m
 }
 
+// Same tells whether f and o are one file, or one name given by prctl(PR_SET_VMA). The path of a file may
+// differ: it changes when the file is renamed or unlinked. So may the labels [heap] and [stack]: the kernel
+// derives them from where a mapping lies (fs/proc/task_mmu.c, vma_is_initial_heap and _stack), and gives
+// them to neighbours that it merged.
+func (f File) Same(o File) bool {
+	if f.Dev != o.Dev || f.Inode != o.Inode {
+		return false
+	}
+	return f.Path == o.Path || f.label() == o.label()
+}
+
+// label is the part of a path that is the mapping's own.
+func (f File) label() string {
+	switch {
+	case f.Path == "[heap]", f.Path == "[stack]":
+		return ""
+	case f.Inode != 0 && !strings.HasPrefix(f.Path, "[anon"):
+		return ""
+	}
+	return f.Path
+}
+
+// Agrees tells whether a row of the kernel's shows what m says of the pages that they share: permissions,
+// file and file offset.
+func (m Mapping) Agrees(row Mapping) bool {
+	return m.Perms == row.Perms && m.File.Same(row.File) &&
+		(!m.File.Backed() || m.Offset-m.Start == row.Offset-row.Start)
+}
+
 // SameKind tells whether o continues or equals m but for addresses: permissions and file agree, and the
 // offsets agree where both are projected to the same address.
 func (m Mapping) SameKind(o Mapping) bool {
