@@ -98,8 +98,18 @@ func (r *Recorder) admit(sp *space, f *flight) bool {
 		r.wakeIn(holdBound)
 		return false
 	}
+	r.doubt(sp, f)
 	sp.inFlight = append(sp.inFlight, f)
 	return true
+}
+
+// doubt marks a call that goes although it conflicts with one that is stuck.
+func (r *Recorder) doubt(sp *space, f *flight) {
+	for _, g := range sp.inFlight {
+		if g.stuck && f.conflicts(g) {
+			g.uncertain, f.uncertain, sp.uncertain = true, true, true
+		}
+	}
 }
 
 // orderMatters tells whether calls of the space can race at all.
@@ -108,7 +118,7 @@ func (r *Recorder) orderMatters(sp *space) bool { return sp.users > 1 }
 // blocked tells whether f must wait for a call in flight or for one of the first n that wait.
 func (r *Recorder) blocked(sp *space, f *flight, n int) bool {
 	for _, g := range sp.inFlight {
-		if r.excludes(g, f) {
+		if !g.stuck && r.excludes(g, f) {
 			return true
 		}
 	}
@@ -174,6 +184,7 @@ func (r *Recorder) letGo(sp *space, i int) {
 	sp.waiting[len(sp.waiting)-1] = nil
 	sp.waiting = sp.waiting[:len(sp.waiting)-1]
 	f.admitted = r.clock()
+	r.doubt(sp, f)
 	sp.inFlight = append(sp.inFlight, f)
 	r.depart(f)
 }
@@ -191,35 +202,17 @@ func (r *Recorder) blockedInKernel(f *flight, now time.Time) bool {
 	return state == 'S' || state == 'D'
 }
 
-// overdue lets go what waits for a call that has been in the kernel for longer than the bound. Both then
-// carry "uncertain", and the space is settled from the kernel's view once it is quiet.
+// overdue lets go what waits for calls that have blocked in the kernel for longer than the bound: those
+// count as stuck and hold nobody any more. They and what overtakes them carry "uncertain", and the space is
+// settled from the kernel's view once it is quiet.
 func (r *Recorder) overdue(sp *space) {
 	now := r.clock()
-	for i := 0; i < len(sp.waiting); {
-		f := sp.waiting[i]
-		young, old := false, false
-		for _, g := range sp.inFlight {
-			if !r.excludes(g, f) {
-				continue
-			}
-			if now.Sub(g.admitted) >= holdBound && r.blockedInKernel(g, now) {
-				old = true
-			} else {
-				young = true
-			}
+	for _, g := range sp.inFlight {
+		if !g.stuck && now.Sub(g.admitted) >= holdBound && r.blockedInKernel(g, now) {
+			g.stuck = true
 		}
-		if young || !old {
-			i++
-			continue
-		}
-		for _, g := range sp.inFlight {
-			if f.conflicts(g) {
-				g.uncertain, f.uncertain, sp.uncertain = true, true, true
-			}
-		}
-		f.live = f.class == fixed && sp.ledger.Covered(f.at)
-		r.letGo(sp, i)
 	}
+	r.admitWaiting(sp)
 	if len(sp.waiting) > 0 {
 		r.wakeIn(holdBound)
 	}

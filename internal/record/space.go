@@ -72,6 +72,7 @@ type flight struct {
 
 	active   bool // in flight or waiting
 	admitted time.Time
+	stuck    bool // it has blocked for longer than others are made to wait
 	// settled is the event's number where its place in the order was settled at its entry (munmap among
 	// several threads, whose removal is taken from the ledger before the kernel does it).
 	settled   uint64
