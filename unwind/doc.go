@@ -6,14 +6,16 @@
 //   - .eh_frame by way of .eh_frame_hdr, then .debug_frame of the file and of its separate debug file
 //     (DWARF 5 section 6.4, LSB "Exception Frames");
 //   - .gopclntab of Go programs, which is there even in a stripped one (runtime/symtab.go);
+//   - the code itself, followed from the pc to the function's ret (musl has neither tables nor frame pointers);
 //   - the frame pointer, each link checked: it must lie above the frame, and its return address must be
 //     code that follows a call instruction;
-//   - for the first frame alone, the word on top of the stack, where the thread stands behind the syscall
-//     instruction of a function without a frame.
+//   - the word on top of the stack, for a first frame that stands behind the syscall instruction of a
+//     function without a frame;
+//   - above a function that never returns, the return address into the program's entry code.
 //
 // A stack that ends early is a result with a reason (End), never an error. What a pc's tables say is kept
 // per address space (Space), so that a known frame costs about a tenth of a microsecond.
 //
 // The package does no I/O but reading files that it was given and the memory reader; it knows no names, no
-// process ids and no ptrace. It does not guess: there is no scan of the stack for likely return addresses.
+// process ids and no ptrace. It never scans the stack for whatever looks like a return address.
 package unwind

@@ -20,7 +20,8 @@ type Module struct {
 	debug    *entryTable // .debug_frame
 	separate *entryTable // .debug_frame of the separate debug file
 	golang   *goTable
-	opened   struct{ hdr, own, separate, golang bool }
+	opened   struct{ hdr, own, separate, golang, program bool }
+	starts   bool // e_entry is where a program or the dynamic loader starts
 }
 
 // NewModule returns the Module of f, which is the caller's. A nil f stands for code in no file, or in one
@@ -111,6 +112,9 @@ func (m *Module) row(look uint64, call bool) (r row) {
 	r = m.tables(look)
 	r.flags |= m.code(pc)
 	m.adjust(&r, look, pc, call)
+	if r.kind == kindFP {
+		r.rules = m.epilogue(pc, call)
+	}
 	return r
 }
 
@@ -177,6 +181,21 @@ func (m *Module) adjust(r *row, look, pc uint64, call bool) {
 // entryLength is how much code behind e_entry belongs to it. Entry code is not always described by tables
 // (that of Debian's ld.so is not), and nothing called it.
 const entryLength = 64
+
+// entry returns e_entry of an executable or a dynamic loader.
+func (m *Module) entry() (uint64, bool) {
+	if m == nil || m.file == nil || m.file.Entry() == 0 {
+		return 0, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.opened.program {
+		m.opened.program = true
+		exe, loader := m.program()
+		m.starts = exe || loader
+	}
+	return m.file.Entry(), m.starts
+}
 
 // program tells whether e_entry is where a program starts: exe for executables, loader for what may be the
 // dynamic loader (it has no PT_INTERP and needs no other object). In other shared objects e_entry is often

@@ -12,11 +12,13 @@ const (
 	GoPclntab             // .gopclntab: stack sizes of Go functions
 	FP                    // a checked frame pointer
 	Leaf                  // the word at rsp behind the syscall instruction of a function without a frame
+	Epilogue              // the instructions from pc to the function's ret, where there is no table
+	Scan                  // a return address into the program's entry code, found above a frame that never returns
 	Sigframe              // a signal frame known by its trampoline's instructions, where no table says so
 	GoSwitch              // the caller of a Go function that had changed stacks, such as systemstack
 )
 
-var howNames = [...]string{"pc", "cfi", "debug_frame", "gopclntab", "fp", "leaf", "sigframe", "goswitch"}
+var howNames = [...]string{"pc", "cfi", "debug_frame", "gopclntab", "fp", "leaf", "epilogue", "scan", "sigframe", "goswitch"}
 
 // String returns the word of the log format.
 func (h How) String() string {

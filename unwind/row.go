@@ -6,7 +6,7 @@ import "math"
 type row struct {
 	module *Module
 	bias   uint64 // Offset - PC, modulo 2^64
-	// rules is set for kindRules alone.
+	// rules is set for kindRules, and for kindFP where the code itself shows the way.
 	rules *ruleSet
 	// saved holds where the caller's registers stand, relative to the CFA; sameValue where they were not
 	// saved. For kindCFA.
@@ -28,7 +28,7 @@ const sameValue = math.MinInt32
 type rowKind uint8
 
 const (
-	kindFP       rowKind = iota // no table: follow the frame pointer
+	kindFP       rowKind = iota // no table: follow the code, or the frame pointer
 	kindCFA                     // register + constant, registers saved at constants from the CFA
 	kindRules                   // any rule for any register, with expressions
 	kindGo                      // kindCFA, and rbp is where rbp points to if that is within the frame

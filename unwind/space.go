@@ -51,7 +51,8 @@ func (s *Space) own() {
 	}
 }
 
-// row returns what is known of pc, nil if it is not executable. The row stays valid until the next call.
+// row returns what is known of pc, nil if it is not executable. Rows are never changed in place while a walk
+// goes on, so that one stays readable when the table grows.
 func (s *Space) row(pc uint64, call bool) *row {
 	key := rowKey(pc, call)
 	if r := s.table.get(key); r != nil {

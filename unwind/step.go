@@ -128,6 +128,13 @@ func (s *Space) stepUntold(r *row, regs *Regs, how How, first bool) (next How, o
 		end = BadFP
 	}
 	sp := regs[RegRSP]
+	if set := r.rules; set != nil {
+		before := *regs
+		if ok, _ := s.stepRules(set, regs); ok && regs[RegRSP] > sp && s.returnAddress(regs[RegRIP]) {
+			return Epilogue, true, 0
+		}
+		*regs = before
+	}
 	if first && r.flags&flagSyscall != 0 {
 		// System call stubs push nothing before the instruction; rbp is their caller's.
 		if ra, ok := s.win.u64(sp); ok && s.returnAddress(ra) {

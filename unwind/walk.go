@@ -70,6 +70,9 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 		case kindFP:
 			next, ok, end = s.stepUntold(r, regs, how, len(st.Frames) == 1)
 		}
+		if !ok && (end == NoCFI || end == BadFP) && s.scanForEntry(st.Frames, regs) {
+			next, ok = Scan, true
+		}
 		if !ok {
 			return end
 		}
@@ -78,4 +81,43 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 		}
 		how, call = next, r.flags&flagSignal == 0
 	}
+}
+
+// maxScan is how many words of the stack are looked through for a return address into entry code.
+const maxScan = 512
+
+// scanForEntry looks above a frame that cannot be unwound for a return address into the entry code of one of
+// the files on the stack so far. C libraries built without tables call main from a function that never
+// returns, so that nothing leads from it to its caller; but only the entry code can have pushed such a word,
+// and nothing stands above its frame.
+func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
+	var entries [4]uint64
+	n := 0
+	for i := len(frames) - 1; i >= 0 && i >= len(frames)-16 && n < len(entries); i-- {
+		f := &frames[i]
+		if i < len(frames)-1 && f.Module == frames[i+1].Module {
+			continue
+		}
+		if e, ok := f.Module.entry(); ok {
+			entries[n] = e + f.PC - f.Offset
+			n++
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	sp := regs[RegRSP] &^ 7
+	for i := range uint64(maxScan) {
+		v, ok := s.win.u64(sp + 8*i)
+		if !ok {
+			return false
+		}
+		for _, e := range entries[:n] {
+			if v > e && v-e <= entryLength && s.returnAddress(v) {
+				regs[RegRSP], regs[RegRIP] = sp+8*i+8, v
+				return true
+			}
+		}
+	}
+	return false
 }
