@@ -53,6 +53,7 @@ func (r *Recorder) depart(f *flight) {
 		r.source.Resume(f.task.thread)
 		return
 	}
+	r.growthBefore(sp, op)
 	if f.class == fixed && r.orderMatters(sp) && (op.Kind == vm.OpUnmap || op.Kind == vm.OpBrk) {
 		r.takeEarly(sp, f)
 	}
@@ -118,8 +119,7 @@ func (r *Recorder) returned(t *task, result int64) {
 		}
 	}
 	if silent(op) || restarting(errno) && f.settled == 0 {
-		r.released(sp, f)
-		r.settleQuiet(sp)
+		r.done(sp, f)
 		return
 	}
 	changes := r.changes[:0]
@@ -141,8 +141,16 @@ func (r *Recorder) returned(t *task, result int64) {
 		r.finishEarly(f, result, 0, f.taken)
 	}
 	r.changes = changes[:0]
-	r.released(sp, f)
-	r.settleQuiet(sp)
+	r.done(sp, f)
+}
+
+// done ends a flight, also one that was in nobody's way.
+func (r *Recorder) done(sp *space, f *flight) {
+	if f.active {
+		r.released(sp, f)
+	} else {
+		r.settleQuiet(sp)
+	}
 }
 
 // finishEarly completes a record that was opened at the call's entry.

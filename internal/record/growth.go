@@ -24,6 +24,17 @@ func (r *Recorder) noticeGrowth(sp *space) {
 	sp.growing = kept
 }
 
+// growthBefore enters the growth of a stack that a call is about to change: what lies below the part that
+// the call works on may stay, and could not be told from anything else afterwards.
+func (r *Recorder) growthBefore(sp *space, op *vm.Op) {
+	for _, g := range sp.growing {
+		e, ok := sp.ledger.At(g.top)
+		if ok && (!g.main || op.Range.Overlaps(e.Range) || op.Target.Overlaps(e.Range)) {
+			r.grow(sp, g)
+		}
+	}
+}
+
 // grow enters the growth of one mapping; false where it is gone.
 func (r *Recorder) grow(sp *space, g growing) bool {
 	e, ok := sp.ledger.At(g.top)

@@ -41,9 +41,8 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		inherited.ignore = r.opts.NoFollow
 	}
 	r.expected[child] = inherited
-	r.released(sp, &t.flight)
+	r.done(sp, &t.flight)
 	r.source.Resume(t.thread)
-	r.settleQuiet(sp)
 }
 
 // started handles the first stop of a task.
@@ -271,6 +270,7 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	f := &t.flight
 	if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
+			r.undo(f)
 			r.cancel(f)
 		} else if f.call.Op.Kind != vm.OpExec {
 			r.returned(t, s.Result)
@@ -308,6 +308,9 @@ func (r *Recorder) cancel(f *flight) {
 		return
 	}
 	sp := f.task.space
+	if f.settled != 0 && f.record != nil && r.stillThere(f) {
+		r.undo(f)
+	}
 	if f.settled != 0 && f.record != nil {
 		// It had been let go, so most likely the kernel has done it; what stands there the space's last
 		// look tells.
@@ -316,9 +319,34 @@ func (r *Recorder) cancel(f *flight) {
 	}
 	if f.active {
 		r.released(sp, f)
-		r.settleQuiet(sp)
 	}
 	f.call.Syscall = nil
+}
+
+// stillThere tells that the kernel shows what a call of unknown result was to remove: nobody else can have
+// mapped it again meanwhile.
+func (r *Recorder) stillThere(f *flight) bool {
+	sp := f.task.space
+	if sp.view == nil || len(f.taken) == 0 {
+		return false
+	}
+	for _, c := range f.taken {
+		rows, err := sp.view.in(c.Range)
+		if err != nil {
+			return false
+		}
+		next := c.Start
+		for _, row := range rows {
+			if row.Start > next || !c.Was.Agrees(row) {
+				return false
+			}
+			next = row.End
+		}
+		if next < c.End {
+			return false
+		}
+	}
+	return true
 }
 
 // leave takes a task out of its space.

@@ -137,8 +137,8 @@ func (r *Recorder) excludes(g, f *flight) bool {
 	return f.conflicts(g)
 }
 
-// released takes a call that has returned, or whose thread has ended, out of flight and lets go what
-// waited for it.
+// released takes a call that has returned, or whose thread has ended, out of flight, holds the ledger
+// against the kernel's view where that is due, and lets go what waited.
 func (r *Recorder) released(sp *space, f *flight) {
 	if !f.active {
 		return
@@ -146,6 +146,7 @@ func (r *Recorder) released(sp *space, f *flight) {
 	f.active = false
 	sp.inFlight = drop(sp.inFlight, f)
 	sp.waiting = drop(sp.waiting, f)
+	r.settleQuiet(sp)
 	r.admitWaiting(sp)
 }
 

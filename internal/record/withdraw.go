@@ -16,28 +16,46 @@ func origin(number uint64) ledger.Origin { return ledger.Origin{Event: number} }
 // from the ledger at its entry stands there as drift; the event comes when the call ends. It and the
 // events that overlap it are uncertain.
 func (r *Recorder) withdraw(f *flight) {
-	o := &r.box
-	b := f.record
 	f.withdrawn, f.uncertain, f.task.space.uncertain = true, true, true
-	o.withdrawn = append(o.withdrawn, f.settled)
-	sp := f.task.space
-	drift := &eventlog.Drift{T: b.T, After: f.previous, Space: sp.id, Changes: r.words.changes(f.taken), Guess: "uncertain order"}
 	r.drifts++
+	r.replace(f, &eventlog.Drift{T: f.record.T, After: f.previous, Space: f.task.space.id,
+		Changes: r.words.changes(f.taken), Guess: "uncertain order"})
+}
+
+// undo takes back a removal whose call the kernel has skipped: the thread was killed before it began.
+func (r *Recorder) undo(f *flight) {
+	if f.settled == 0 || f.record == nil {
+		return
+	}
+	for _, c := range f.taken {
+		f.task.space.ledger.Add(*c.Was, nil)
+	}
+	if !f.withdrawn {
+		r.replace(f, nil)
+	}
+	f.record, f.settled = nil, 0
+}
+
+// replace gives up an open event's number and puts another record, or none, in its place.
+func (r *Recorder) replace(f *flight, drift *eventlog.Drift) {
+	o, sp, b := &r.box, f.task.space, f.record
+	o.withdrawn = append(o.withdrawn, f.settled)
 	if sp.lastEvent == f.settled {
 		sp.lastEvent = f.previous
 	}
-	for i := range o.held {
-		h := &o.held[i]
-		if h.box == b {
-			*h = heldRecord{record: drift}
-			continue
+	kept := o.held[:0]
+	for _, h := range o.held {
+		if h.box != b {
+			r.overtake(&h, f, sp.id)
+			kept = append(kept, h)
+		} else if drift != nil {
+			kept = append(kept, heldRecord{record: drift})
 		}
-		r.overtake(h, f, sp.id)
 	}
+	clear(o.held[len(kept):])
+	o.held = kept
 	o.opens--
-	if o.opens == 0 || o.held[0].box == nil || !o.held[0].box.open {
-		o.drain()
-	}
+	o.drain()
 }
 
 // overtake corrects a record that stood behind a withdrawn event.
@@ -53,7 +71,7 @@ func (r *Recorder) overtake(h *heldRecord, f *flight, space int) {
 			return
 		}
 		for _, c := range rec.Changes {
-			if (vm.Range{Start: uint64(c.Start), End: uint64(c.End)}).Overlaps(f.at) {
+			if f.withdrawn && (vm.Range{Start: uint64(c.Start), End: uint64(c.End)}).Overlaps(f.at) {
 				rec.Uncertain = true
 			}
 		}
