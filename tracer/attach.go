@@ -44,12 +44,9 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	if err := t.seizeAll(pid, options); err != nil {
 		return nil, err
 	}
-	deadline := time.AfterFunc(stopBound, t.Wake)
-	defer deadline.Stop()
-	for !t.allStopped() {
-		if t.woken.CompareAndSwap(true, false) {
-			break
-		}
+	within, done := t.bound(stopBound)
+	defer done()
+	for !t.allStopped() && within() {
 		if len(t.queue) == 0 {
 			if err := t.collect(); err != nil {
 				return nil, err
@@ -58,9 +55,9 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 		for len(t.queue) > 0 {
 			w := t.queue[0]
 			t.queue = t.queue[1:]
-			if t.handle(w) && t.stop.Kind != Gone {
-				// An exec or an exit while we attach: told by Started or by the exit status.
-				continue
+			// An exec or an end while we attach is told by Started.
+			if t.handle(w) && t.stop.Kind == Exiting {
+				t.stop.Thread.ending = true
 			}
 		}
 	}
@@ -73,11 +70,22 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 			late = append(late, th.TID)
 		}
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: th})
+		if th.ending {
+			t.ready = append(t.ready, Stop{Kind: Exiting, Thread: th})
+		}
 	}
 	if len(t.ready) == 0 {
 		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
 	}
 	return late, nil
+}
+
+// bound returns a function that tells whether d has not passed yet, and one that must be called in the end.
+// Who else calls Wake meanwhile finds its sign kept for Next.
+func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
+	end := time.Now().Add(d)
+	timer := time.AfterFunc(d, t.Wake)
+	return func() bool { return time.Now().Before(end) }, timer.Stop
 }
 
 // seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads that
@@ -157,21 +165,6 @@ func (t *Tracer) allStopped() bool {
 	return true
 }
 
-// cureEINTR repairs a call that only our PTRACE_INTERRUPT has ended: read(2) and the like restart by
-// themselves, but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)). With
-// ERESTARTNOHAND in its place the kernel restarts them, and still returns EINTR where a handler runs.
-func (th *Thread) cureEINTR() {
-	const errRestartNoHand = -514
-	var regs unix.PtraceRegs
-	if ptraceGetRegs(th.TID, &regs) != 0 {
-		return
-	}
-	if int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR) {
-		restart := int64(errRestartNoHand)
-		ptracePokeUser(th.TID, offsetRAX, uint64(restart))
-	}
-}
-
 // Quiesce asks all threads to stop and keeps them: Next goes on to hand out what happens, Resume does
 // nothing, and a Stop of kind Quiet comes when all stand still. A thread at its syscall-enter-stop has not
 // begun its call.
@@ -197,9 +190,9 @@ func (t *Tracer) detachAll() {
 	t.parking = true
 	t.ready = nil
 	t.letGo()
-	deadline := time.AfterFunc(stopBound, t.Wake)
-	defer deadline.Stop()
-	for len(t.threads)+len(t.newborn) > 0 && !t.woken.CompareAndSwap(true, false) {
+	within, done := t.bound(stopBound)
+	defer done()
+	for len(t.threads)+len(t.newborn) > 0 && within() {
 		if len(t.queue) == 0 && t.collect() != nil {
 			break
 		}
@@ -226,15 +219,7 @@ func (t *Tracer) leave(w wait) {
 		t.bear(w.tid)
 		return
 	}
-	th.state = stopped
-	switch classify(w.status) {
-	case signalStop:
-		th.toDeliver = int(w.status.StopSignal())
-	case trapStop, syscallStop:
-		if th.interrupted {
-			th.cureEINTR()
-		}
-	case cloneStop:
+	if th.arrive(w.status) == cloneStop {
 		if msg, e := ptraceEventMessage(th.TID); e == 0 && t.newborn[int(msg)] == nil && t.threads[int(msg)] == nil {
 			t.add(&Thread{TID: int(msg), TGID: groupOf(int(msg), th.TGID)})
 		}

@@ -39,14 +39,18 @@ func (t *Tracer) cloned(th *Thread) bool {
 	if t.filter {
 		th.inCall = false
 	}
-	if known := t.threads[tid]; known != nil {
+	known := t.threads[tid]
+	if t.attaching {
+		th.inCall = true // its exit stop comes, with no entry stop before it
+		if known == nil {
+			t.add(child)
+		} // else Attach's scan came before this: it may have stopped already
+		return false
+	}
+	if known != nil {
 		t.remove(known) // the number was used by a thread whose end we were not told
 	}
 	t.add(child)
-	if t.attaching {
-		t.Resume(th)
-		return false
-	}
 	if arrived {
 		child.begin()
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})

@@ -16,6 +16,8 @@ type status struct {
 	nsTID      int // in the innermost pid namespace
 	uid        int
 	kernel     bool // a kernel thread
+	ignored    uint64
+	caught     uint64 // signals with a handler, signal N in bit N-1
 }
 
 // readStatus reads /proc/TID/status.
@@ -54,6 +56,10 @@ func readStatus(tid int) (status, error) {
 			st.uid, _ = strconv.Atoi(first)
 		case "NSpid":
 			st.nsTID, _ = strconv.Atoi(last)
+		case "SigIgn":
+			st.ignored, _ = strconv.ParseUint(value, 16, 64)
+		case "SigCgt":
+			st.caught, _ = strconv.ParseUint(value, 16, 64)
 		case "Kthread": // Linux 6.8
 			st.kernel = value == "1"
 		}

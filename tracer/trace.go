@@ -146,6 +146,10 @@ func (t *Tracer) Resume(th *Thread) {
 	if th.state != stopped || t.parking {
 		return
 	}
+	if th.ending {
+		th.ending = false
+		return
+	}
 	if th.grouped {
 		// PTRACE_CONT would set the thread running although its process is stopped.
 		th.state = listening
@@ -203,13 +207,8 @@ func (t *Tracer) handle(w wait) bool {
 		t.bear(w.tid)
 		return false
 	}
-	th.state = stopped
-	th.grouped = false
-	why := classify(w.status)
+	why := th.arrive(w.status)
 	if t.prelude && why != execStop {
-		if why == signalStop {
-			th.toDeliver = int(w.status.StopSignal())
-		}
 		t.Resume(th)
 		return false
 	}
@@ -228,27 +227,15 @@ func (t *Tracer) handle(w wait) bool {
 	case exitStop:
 		return t.exiting(th)
 	case groupStop:
-		th.interrupted = false
-		th.grouped = true
 		if !th.born {
 			return t.started(th)
 		}
 		t.Resume(th)
 		return t.out(Stop{Kind: GroupStopped, Thread: th, Status: w.status})
 	case trapStop:
-		if th.interrupted {
-			th.interrupted = false
-			th.cureEINTR()
-		}
 		if !th.born {
 			return t.started(th)
 		}
-		t.Resume(th)
-		return false
-	case signalStop:
-		th.toDeliver = int(w.status.StopSignal())
-		t.Resume(th)
-		return false
 	}
 	t.Resume(th)
 	return false
@@ -288,6 +275,9 @@ func (t *Tracer) entered(th *Thread) bool {
 		if ptraceSyscallInfo(th.TID, &info) != 0 {
 			return false
 		}
+		if info.op == syscallInfoExit { // of a call that began before we looked
+			return t.returned(th)
+		}
 		if info.arch == unix.AUDIT_ARCH_I386 {
 			abi = ABI32
 		} else if abi == ABI32 {
@@ -317,11 +307,6 @@ func (t *Tracer) entered(th *Thread) bool {
 // returned handles a syscall-exit-stop.
 func (t *Tracer) returned(th *Thread) bool {
 	th.inCall = false
-	if th.interrupted {
-		// Any stop uses up a pending PTRACE_INTERRUPT, so this one stands for its event stop.
-		th.interrupted = false
-		th.cureEINTR()
-	}
 	if !th.followed {
 		t.Resume(th)
 		return false

@@ -1,0 +1,71 @@
+package tracer
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// arrive notes that the thread has stopped, and repairs what the stop would do to the program. Any stop
+// uses up a pending PTRACE_INTERRUPT, so the first one stands for its event stop.
+func (th *Thread) arrive(status unix.WaitStatus) why {
+	why := classify(status)
+	grouped, interrupted := th.grouped, th.interrupted
+	th.state, th.grouped, th.interrupted = stopped, why == groupStop, false
+	switch why {
+	case syscallStop:
+		if interrupted {
+			th.cureEINTR()
+		}
+	case trapStop:
+		// Sent by us or, to tell of a SIGCONT, by the kernel. After a group-stop the EINTR is the program's
+		// own: signal(7), "Interruption of system calls and library functions by stop signals".
+		if !grouped {
+			th.cureEINTR()
+		}
+	case signalStop:
+		sig := status.StopSignal()
+		th.toDeliver = int(sig)
+		if th.brokenOff() && ignores(th.TID, sig) {
+			th.restart()
+		}
+	}
+	return why
+}
+
+// cureEINTR repairs a call that only a stop for the tracer has ended: read(2) and the like restart by
+// themselves, but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)).
+func (th *Thread) cureEINTR() {
+	if th.brokenOff() {
+		th.restart()
+	}
+}
+
+// brokenOff tells whether the thread stands behind a call that is to return EINTR.
+func (th *Thread) brokenOff() bool {
+	var regs unix.PtraceRegs
+	return ptraceGetRegs(th.TID, &regs) == 0 && int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR)
+}
+
+// restart makes the kernel perform the call again, in its whole length; it still returns EINTR where a
+// handler runs before.
+func (th *Thread) restart() {
+	const errRestartNoHand = -514
+	value := int64(errRestartNoHand)
+	ptracePokeUser(th.TID, offsetRAX, uint64(value))
+}
+
+// ignores tells whether a signal does nothing to the thread's process. The kernel does not even queue such
+// a one, unless a tracer is there to be told of it (kernel/signal.c, sig_ignored): then it wakes the thread.
+func ignores(tid int, sig syscall.Signal) bool {
+	st, err := readStatus(tid)
+	if err != nil || sig < 1 {
+		return false
+	}
+	bit := uint64(1) << (sig - 1)
+	switch sig {
+	case unix.SIGCHLD, unix.SIGCONT, unix.SIGURG, unix.SIGWINCH:
+		return st.caught&bit == 0
+	}
+	return st.ignored&bit != 0
+}
