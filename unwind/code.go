@@ -77,3 +77,18 @@ var (
 	sigreturn   = [9]byte{0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05} // mov $15,%rax; syscall
 	sigreturn32 = [7]byte{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}             // mov $15,%eax; syscall
 )
+
+// threadRoot tells whether vaddr is where the first function of a thread would return to: behind a call, with
+// code that passes its result to exit(2) and nothing else. That is how musl's clone ends.
+func (m *Module) threadRoot(vaddr uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.executable(vaddr) && m.isThreadRoot(vaddr)
+}
+
+func (m *Module) isThreadRoot(vaddr uint64) bool {
+	return bytes.Equal(m.bytes(vaddr, uint64(len(exitThread))), exitThread[:]) && m.code(vaddr)&flagAfterCall != 0
+}
+
+// mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall
+var exitThread = [8]byte{0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05}

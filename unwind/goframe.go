@@ -40,14 +40,19 @@ func (t *goTable) adjust(m *Module, r *row, look uint64, call bool) {
 		if call {
 			r.kind, r.how = kindSwitchG, GoSwitch
 		}
+	case "runtime.asmcgocall":
+		// On the thread's stack. The goroutine's may be moved while C code calls back.
+		if call {
+			r.kind, r.how = kindSwitchC, GoSwitch
+		}
 	case "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigprofNonGoWrapper":
 		// Marked as outermost, but the kernel's return address leads on to what was interrupted.
 	default:
 		switch flag := t.flags(m, f); {
 		case flag&goTopFrame != 0:
 			r.kind, r.end = kindEnd, GoExit
-		case call && (flag&goSPWrite != 0 || name == "runtime.systemstack" || name == "runtime.asmcgocall"):
-			// It has moved rsp to another stack (systemstack, asmcgocall, cgocallback) or aligned it
+		case call && (flag&goSPWrite != 0 || name == "runtime.systemstack"):
+			// It has moved rsp to another stack (systemstack, cgocallback) or aligned it
 			// (callCgoMmap), which the tables do not follow; rbp still points to the frame it had first.
 			r.kind, r.how = kindSwitch, GoSwitch
 		}
@@ -102,4 +107,27 @@ func switchToG(regs *Regs, w *window) (bool, End) {
 		return true, 0
 	}
 	return false, GoExit
+}
+
+// savedG lists where asmcgocall keeps the goroutine and its depth (the distance of its rsp from the top of its
+// stack) in its frame on the thread's stack, now and in older versions.
+var savedG = [...]struct{ g, depth uint64 }{{8, 0}, {48, 40}}
+
+// stepSwitchC goes from asmcgocall's frame on the thread's stack to the one on the goroutine's, where rbp had
+// pointed to before the stack was moved.
+func (s *Space) stepSwitchC(regs *Regs) bool {
+	for _, at := range savedG {
+		g, ok1 := s.win.u64(regs[RegRSP] + at.g)
+		depth, ok2 := s.win.u64(regs[RegRSP] + at.depth)
+		if !ok1 || !ok2 || g == 0 || g%8 != 0 || depth == 0 || depth%8 != 0 {
+			continue
+		}
+		lo, ok1 := s.win.u64(g)
+		hi, ok2 := s.win.u64(g + gStackHi)
+		if ok1 && ok2 && lo < hi && depth < hi-lo && s.stepSwitch(regs, hi-depth) {
+			return true
+		}
+	}
+	// It did not switch: the thread had been on its own stack already.
+	return s.stepSwitch(regs, regs[RegRBP])
 }

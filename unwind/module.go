@@ -165,13 +165,15 @@ func (m *Module) adjust(r *row, look, pc uint64, call bool) {
 	}
 	entry := m.file.Entry()
 	switch {
-	case entry == 0 || r.kind == kindEnd:
-	case r.flags&flagEntry != 0:
+	case r.kind == kindEnd:
+	case r.flags&flagEntry != 0 && entry != 0:
 		// Whatever the table says of a caller: there is none.
 		if exe, _ := m.program(); exe {
 			r.kind, r.end = kindEnd, ELFEntry
 		}
-	case r.kind == kindFP && pc >= entry && pc < entry+entryLength:
+	case r.kind == kindFP && call && m.isThreadRoot(pc):
+		r.kind, r.end = kindEnd, UndefinedRA
+	case r.kind == kindFP && entry != 0 && pc >= entry && pc < entry+entryLength:
 		if exe, loader := m.program(); exe || loader {
 			r.kind, r.end = kindEnd, ELFEntry
 		}

@@ -34,6 +34,7 @@ const (
 	kindGo                      // kindCFA, and rbp is where rbp points to if that is within the frame
 	kindSigframe                // rt_sigreturn's frame: the registers stand in a ucontext at rsp
 	kindSwitch                  // a Go function that changed rsp; rbp points to its frame, on another stack perhaps
+	kindSwitchC                 // asmcgocall: the same, but the goroutine's stack may have been moved
 	kindSwitchG                 // a Go function that left another stack behind, which only its g knows
 	kindEnd                     // the walk ends here: see end
 )

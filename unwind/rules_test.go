@@ -120,6 +120,13 @@ func TestRegisterRules(t *testing.T) {
 			Regs{}, 7, in1, 7)
 		expect(t, st, UndefinedRA, testBase+imageText+2, in1)
 	})
+	t.Run("popped return address", func(t *testing.T) {
+		// As in vfork: the return address is in rdi, and the CFA is rsp itself. Function 1 does it again,
+		// which no caller can.
+		p := frame(cfaDefCFA, RegRSP, 0, cfaRegister, RegRIP, RegRDI)
+		expect(t, walkImage(t, "zR", [][]byte{p, done}, Regs{RegRDI: in1}, 7), UndefinedRA, testBase+imageText+2, in1)
+		expect(t, walkImage(t, "zR", [][]byte{p, p}, Regs{RegRDI: in1}, 7), CFANotAdvancing, testBase+imageText+2, in1)
+	})
 	t.Run("restore", func(t *testing.T) {
 		// The return address is declared undefined, then restored to what the common entry says.
 		st := walkImage(t, "zR", [][]byte{frame(cfaOffset|RegRIP, 2, cfaRestore|RegRIP), done}, Regs{}, in1)
@@ -153,8 +160,8 @@ func TestEnds(t *testing.T) {
 		{"a return address that is none", nil, Regs{}, PCNotExec, []uint64{0x4141414141414141}, []uint64{start}},
 		{"a return address in data", nil, Regs{}, PCNotExec, []uint64{testBase + imageEH + 1}, []uint64{start}},
 		{"a CFA below", []byte{cfaDefCFA, RegRBX, 8}, Regs{RegRBX: testStack - 16}, UnreadableStack, nil, []uint64{start}},
-		{"a CFA that stays", []byte{cfaDefCFA, RegRSP, 0, cfaOffsetExtSF, RegRIP, 0x7f}, Regs{}, CFANotAdvancing,
-			[]uint64{7, in1, 7}, []uint64{start}},
+		{"a CFA that falls", []byte{cfaDefCFA, RegRBX, 8}, Regs{RegRSP: testStack + 16, RegRBX: testStack}, CFANotAdvancing,
+			[]uint64{in1, 7, 7, 7}, []uint64{start}},
 		{"an unreadable stack", []byte{cfaDefCFAOffset, 0x80, 0x80, 4}, Regs{}, UnreadableStack, []uint64{in1}, []uint64{start}},
 		{"an expression that divides by zero", []byte{cfaDefCFAExpr, 3, 0x31, 0x30, 0x1b}, Regs{}, ExprFailed, nil, []uint64{start}},
 		{"a malformed table", []byte{cfaRestoreState}, Regs{}, BadFDE, []uint64{in1}, []uint64{start}},

@@ -103,9 +103,8 @@ func (s *Space) stepSigframe(regs *Regs) (bool, End) {
 	return true, 0
 }
 
-// stepSwitch goes by the frame record that rbp points to, on whatever stack that is.
-func (s *Space) stepSwitch(regs *Regs) bool {
-	bp := regs[RegRBP]
+// stepSwitch goes by the frame record at bp, on whatever stack that is.
+func (s *Space) stepSwitch(regs *Regs, bp uint64) bool {
 	if bp == 0 || bp%8 != 0 {
 		return false
 	}

@@ -62,7 +62,10 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 			ok, end = s.stepSigframe(regs)
 		case kindSwitch:
 			// rsp changes to another stack, which may lie anywhere.
-			ok, end = s.stepSwitch(regs), StackSwitch
+			ok, end = s.stepSwitch(regs, regs[RegRBP]), StackSwitch
+			signal = ok
+		case kindSwitchC:
+			ok, end = s.stepSwitchC(regs), StackSwitch
 			signal = ok
 		case kindSwitchG:
 			ok, end = switchToG(regs, s.win)
@@ -76,20 +79,22 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 		if !ok {
 			return end
 		}
-		if regs[RegRSP] <= sp && !signal {
+		// A first frame may have popped its return address already (vfork does); after that each frame has one.
+		if regs[RegRSP] <= sp && !signal && (regs[RegRSP] < sp || len(st.Frames) > 1) {
 			return CFANotAdvancing
 		}
 		how, call = next, r.flags&flagSignal == 0
 	}
 }
 
-// maxScan is how many words of the stack are looked through for a return address into entry code.
+// maxScan is how many words of the stack are looked through for the return address of an outermost frame.
 const maxScan = 512
 
-// scanForEntry looks above a frame that cannot be unwound for a return address into the entry code of one of
-// the files on the stack so far. C libraries built without tables call main from a function that never
-// returns, so that nothing leads from it to its caller; but only the entry code can have pushed such a word,
-// and nothing stands above its frame.
+// scanForEntry looks above a frame that cannot be unwound for the return address of an outermost frame: one
+// into the entry code of a file that is on the stack so far, or one in the frame's own file that is known to
+// have no caller. C libraries built without tables call main and the functions of threads from functions that
+// never return, so that nothing leads from those to their callers; but such a word is pushed only by the code
+// that it points to, and nothing stands above its frame.
 func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 	var entries [4]uint64
 	n := 0
@@ -103,7 +108,8 @@ func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 			n++
 		}
 	}
-	if n == 0 {
+	last := &frames[len(frames)-1]
+	if last.Module.file == nil {
 		return false
 	}
 	sp := regs[RegRSP] &^ 7
@@ -112,11 +118,13 @@ func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 		if !ok {
 			return false
 		}
+		found := false
 		for _, e := range entries[:n] {
-			if v > e && v-e <= entryLength && s.returnAddress(v) {
-				regs[RegRSP], regs[RegRIP] = sp+8*i+8, v
-				return true
-			}
+			found = found || v > e && v-e <= entryLength
+		}
+		if found && s.returnAddress(v) || last.Module.threadRoot(v-last.PC+last.Offset) {
+			regs[RegRSP], regs[RegRIP] = sp+8*i+8, v
+			return true
 		}
 	}
 	return false
