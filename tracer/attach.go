@@ -166,8 +166,8 @@ func (t *Tracer) allStopped() bool {
 }
 
 // Quiesce asks all threads to stop and keeps them: Next goes on to hand out what happens, Resume does
-// nothing, and a Stop of kind Quiet comes when all stand still. A thread at its syscall-enter-stop has not
-// begun its call.
+// nothing, and a Stop of kind Quiet comes when all stand still. A call that was handed out at its entry is
+// still let go and told of when it returns, so that none is under way when all is quiet.
 func (t *Tracer) Quiesce() {
 	t.parking = true
 	for _, th := range t.threads {

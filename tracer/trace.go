@@ -143,7 +143,7 @@ func (t *Tracer) collect() error {
 
 // Resume implements Source. Where the thread has vanished under us its exit status follows.
 func (t *Tracer) Resume(th *Thread) {
-	if th.state != stopped || t.parking {
+	if th.state != stopped || t.parking && !t.AtEntry(th) {
 		return
 	}
 	if th.ending {

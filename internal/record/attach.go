@@ -127,13 +127,21 @@ func (r *Recorder) finalLook() {
 		}
 		seen[sp] = true
 		r.current = t
-		// Threads parked at their syscall-enter-stop, held ones included, have not begun their calls.
-		for _, other := range r.tasks {
-			if other.space == sp && r.tracer.AtEntry(other.thread) && other.flight.settled == 0 {
-				sp.inFlight = drop(sp.inFlight, &other.flight)
-			}
-		}
+		r.breakOff(sp)
 		r.lastLook(sp, "detach")
+	}
+}
+
+// breakOff ends the calls of a space that did not return within the bound. Those that were held have not
+// begun.
+func (r *Recorder) breakOff(sp *space) {
+	for _, f := range sp.waiting {
+		f.active, f.call.Syscall = false, nil
+	}
+	sp.waiting = nil
+	for len(sp.inFlight) > 0 {
+		sp.uncertain = true
+		r.cancel(sp.inFlight[0])
 	}
 }
 
