@@ -74,8 +74,8 @@ func (m *Module) isSigreturn(pc uint64) bool {
 }
 
 var (
-	sigreturn   = [9]byte{0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05} // mov $15,%rax; syscall
-	sigreturn32 = [7]byte{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}             // mov $15,%eax; syscall
+	sigreturn   = [...]byte{0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05} // mov $15,%rax; syscall
+	sigreturn32 = [...]byte{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}             // mov $15,%eax; syscall
 )
 
 // threadRoot tells whether vaddr is where the first function of a thread would return to: behind a call, with
@@ -91,4 +91,4 @@ func (m *Module) isThreadRoot(vaddr uint64) bool {
 }
 
 // mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall
-var exitThread = [8]byte{0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05}
+var exitThread = [...]byte{0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05}

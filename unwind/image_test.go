@@ -99,8 +99,7 @@ func openImage(t testing.TB, b []byte) *Module {
 type fixed struct {
 	at      map[uint64]*Module // by address of the module's byte 0; each takes imageSize bytes
 	memory  map[uint64][]byte
-	asked   int      // calls of CodeAt
-	reads   [][2]int // of ReadMemory: offset from the lowest address, and bytes read
+	asked   int // calls of CodeAt
 	touched map[uint64]int
 }
 

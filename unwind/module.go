@@ -2,6 +2,7 @@ package unwind
 
 import (
 	"debug/elf"
+	"errors"
 	"sync"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -127,7 +128,7 @@ func (m *Module) tables(look uint64) row {
 			return row{}, false
 		}
 		r, err := e.interpret(look, m.file.Entry())
-		if err == errNotCovered {
+		if errors.Is(err, errNotCovered) {
 			return row{}, false
 		}
 		if err != nil {

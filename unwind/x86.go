@@ -30,7 +30,7 @@ const (
 )
 
 // oneByte describes the one-byte opcode map (Intel SDM volume 2, table A-2), by rows of 16.
-var oneByte = [256]operand{
+var oneByte = [...]operand{
 	0x00: argM, argM, argM, argM, argB, argZ, argBad, argBad, argM, argM, argM, argM, argB, argZ, argBad, argBad,
 	0x10: argM, argM, argM, argM, argB, argZ, argBad, argBad, argM, argM, argM, argM, argB, argZ, argBad, argBad,
 	0x20: argM, argM, argM, argM, argB, argZ, argBad, argBad, argM, argM, argM, argM, argB, argZ, argBad, argBad,
@@ -161,7 +161,7 @@ func (x *instruction) operandModRM(c *cursor) {
 }
 
 // dwarfOf translates the instruction set's register numbers into those of DWARF.
-var dwarfOf = [16]uint8{RegRAX, RegRCX, RegRDX, RegRBX, RegRSP, RegRBP, RegRSI, RegRDI,
+var dwarfOf = [...]uint8{RegRAX, RegRCX, RegRDX, RegRBX, RegRSP, RegRBP, RegRSI, RegRDI,
 	RegR8, RegR9, RegR10, RegR11, RegR12, RegR13, RegR14, RegR15}
 
 // reg and rm are the DWARF numbers of the two register operands; rm is valid where mod is 3.

@@ -143,7 +143,7 @@ func (f *File) readHeader() error {
 	var h [ehdrSize]byte
 	n, err := readFull(f.r, h[:], 0)
 	if n < 20 || string(h[:4]) != elf.ELFMAG {
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return fmt.Errorf("%s: read the ELF header: %w", f.name, err)
 		}
 		return fmt.Errorf("%s: %w", f.name, ErrNotELF)
@@ -224,7 +224,7 @@ func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 	if n == len(p) {
 		return n, nil
 	}
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
