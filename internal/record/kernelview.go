@@ -15,9 +15,10 @@ import (
 )
 
 // kernelView reads what the kernel says is mapped in one address space. Its descriptor belongs to the mm
-// and not to the pid (fs/proc/task_mmu.c, proc_maps_open), so that it stays right across exec and outlives
-// the thread it was opened through.
+// and not to the pid (fs/proc/task_mmu.c, proc_maps_open), so that it stays right across exec. To read it
+// the thread that it was opened through must not have been reaped, though, so it is opened anew then.
 type kernelView struct {
+	alive func() int // a thread that uses the address space, 0 for none; may be nil
 	maps  *os.File
 	tid   int
 	query bool // the kernel has PROCMAP_QUERY (Linux 6.11)
@@ -45,6 +46,20 @@ var errGone = errors.New("the address space is gone")
 
 // all returns every row. The slice is valid until the next call. errGone where the mm has ended.
 func (k *kernelView) all() ([]vm.Mapping, error) {
+	rows, err := k.readAll()
+	if errors.Is(err, syscall.ESRCH) && k.alive != nil {
+		other, openErr := openKernelView(k.alive())
+		if openErr != nil {
+			return nil, err
+		}
+		k.maps.Close()
+		k.maps, k.tid = other.maps, other.tid
+		return k.readAll()
+	}
+	return rows, err
+}
+
+func (k *kernelView) readAll() ([]vm.Mapping, error) {
 	if k.text == nil {
 		k.text = make([]byte, 64<<10)
 	}

@@ -94,6 +94,7 @@ func (r *Recorder) beginFork(t *task, from *inheritance) {
 	view, err := openKernelView(t.thread.TID)
 	if err == nil {
 		sp.view = view
+		view.alive = func() int { return r.anyTask(sp) }
 		if rows, err := view.all(); err == nil && sp.ledger.Differs(rows) {
 			r.changes = sp.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, r.changes[:0])
 			r.touchedCode(sp, r.changes)
@@ -145,6 +146,7 @@ func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
 		return nil, err
 	}
 	sp := &space{ledger: ledger.New(), view: view}
+	view.alive = func() int { return r.anyTask(sp) }
 	sp.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return o })
 	for _, row := range rows {
 		if row.File.Path == "[stack]" {
