@@ -65,8 +65,8 @@ func cause(err error, log string) error {
 	if errors.As(err, &p) && p.Path == log {
 		return p.Err
 	}
-	if inner := errors.Unwrap(err); inner != nil && err.Error() == log+": "+inner.Error() {
-		return inner
+	if text, ok := strings.CutPrefix(err.Error(), log+": "); ok {
+		return errors.New(text)
 	}
 	return err
 }

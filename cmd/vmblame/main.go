@@ -22,7 +22,7 @@ func init() { runtime.LockOSThread() }
 func main() {
 	// The launched program begins as vmblame executed once more.
 	tracer.LauncherMain()
-	os.Exit(execute(os.Args[1:], os.Stderr))
+	os.Exit(execute(rootCommand(), os.Args[1:], os.Stderr))
 }
 
 // subcommands lists every command; each has a file of its own.

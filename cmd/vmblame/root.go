@@ -48,16 +48,15 @@ func misused(cmd *cobra.Command, format string, args ...any) error {
 	return &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", mistake, cmd.UseLine(), cmd.CommandPath())}
 }
 
-// execute runs the command line and returns vmblame's exit status. It does not return where vmblame is to
-// die of the signal that killed the program.
-func execute(args []string, stderr io.Writer) (status int) {
+// execute runs the command line args of root and returns vmblame's exit status. It does not return where
+// vmblame is to die of the signal that killed the program.
+func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(stderr, "vmblame: internal error: %s: please report it\n", firstLine(fmt.Sprint(p)))
 			status = exitRunFailed
 		}
 	}()
-	root := rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
 	if err == nil {
@@ -77,6 +76,7 @@ func execute(args []string, stderr io.Writer) (status int) {
 	return e.status
 }
 
+// rootCommand is vmblame with all its commands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vmblame COMMAND [flags] ...",
