@@ -67,10 +67,11 @@ func (t *Tracer) started(th *Thread) bool {
 	return t.out(Stop{Kind: Started, Thread: th})
 }
 
-// begin marks a task whose first stop is handed out.
+// begin marks a task whose first stop is handed out, and reads its registers for Regs.
 func (th *Thread) begin() {
 	th.born = true
 	th.uncover()
+	ptraceGetRegs(th.TID, &th.regs)
 }
 
 // uncover puts a cleared CLONE_UNTRACED back.

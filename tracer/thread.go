@@ -40,7 +40,7 @@ const (
 	listening // in group-stop, resumed by PTRACE_LISTEN
 )
 
-// Regs are the thread's registers at its last syscall-enter-stop (Rax then is -ENOSYS). Between Entered
+// Regs are the thread's registers at its first stop, then at its last syscall-enter-stop (Rax is -ENOSYS). Between Entered
 // and the resumption after Returned they are also the registers of the call site, but for Rax.
 func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
 

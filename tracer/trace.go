@@ -377,9 +377,8 @@ func (t *Tracer) execed(th *Thread) bool {
 		t.prelude = false
 		th.inCall = false
 	}
-	if !th.born {
-		// The stop that would have introduced it is lost in the exec (seen only while attaching).
-		th.born = true
-	}
+	// Where the stop that would have introduced it is lost in the exec (seen only while attaching), this one does.
+	th.born = true
+	ptraceGetRegs(th.TID, &th.regs)
 	return t.out(s)
 }

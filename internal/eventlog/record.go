@@ -68,6 +68,11 @@ type Thread struct {
 	What  string `json:"what"` // "start", "exec", "exit"
 	Name  string `json:"name"`
 	NsTID int    `json:"ns_tid,omitempty"` // where the thread has another number in its own pid namespace
+	// SP and TLS are, on start and exec lines, the stack pointer and the thread pointer (fs base) at the
+	// thread's first stop: they tell which mappings are its stack and its thread-local storage, also where
+	// the C library reuses those of an ended thread without a call.
+	SP  Hex `json:"sp,omitempty"`
+	TLS Hex `json:"tls,omitempty"`
 }
 
 // Module is a file, or a stretch of memory, that code ran from.

@@ -83,7 +83,9 @@ func (r *Recorder) newTask(th *tracer.Thread) *task {
 }
 
 func (r *Recorder) threadLine(t *task, what string) {
-	r.box.put(&eventlog.Thread{T: r.now(), TID: t.thread.TID, PID: t.pid, Space: t.space.id, What: what, Name: t.name, NsTID: t.nsTID}, nil)
+	regs := t.thread.Regs()
+	r.box.put(&eventlog.Thread{T: r.now(), TID: t.thread.TID, PID: t.pid, Space: t.space.id, What: what, Name: t.name,
+		NsTID: t.nsTID, SP: eventlog.Hex(regs.Rsp), TLS: eventlog.Hex(regs.Fs_base)}, nil)
 }
 
 // beginFork announces the copy of an address space. The kernel leaves out what MADV_DONTFORK marks.

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -17,6 +19,7 @@ type names struct {
 	files   map[int]*elffile.File
 	sources map[int]string // what "symtab" is called for a module: "vdso" for the vdso
 	seen    map[place]struct{}
+	loaded  []*elffile.File  // what the resolver keeps in memory, the last used last
 	todo    map[int][]uint64 // module id to addresses
 }
 
@@ -65,16 +68,30 @@ func (n *names) resolve() []eventlog.Record {
 	n.todo = make(map[int][]uint64)
 	n.mu.Unlock()
 	var out []eventlog.Record
-	for id, addrs := range todo {
+	for _, id := range slices.Sorted(maps.Keys(todo)) {
+		addrs := todo[id]
 		n.mu.Lock()
 		f, source := n.files[id], n.sources[id]
 		n.mu.Unlock()
 		n.resolver.Resolve(f, addrs, func(addr uint64, s symbolize.Symbol) {
 			out = append(out, symbolRecord(id, addr, s, source))
 		})
-		n.resolver.Release(f)
+		n.keep(f)
 	}
 	return out
+}
+
+// keepLoaded bounds the files whose symbols stay in memory between two batches: loading a large one takes
+// longer than naming a few addresses.
+const keepLoaded = 4
+
+func (n *names) keep(f *elffile.File) {
+	n.loaded = slices.DeleteFunc(n.loaded, func(g *elffile.File) bool { return g == f })
+	n.loaded = append(n.loaded, f)
+	if len(n.loaded) > keepLoaded {
+		n.resolver.Release(n.loaded[0])
+		n.loaded = slices.Delete(n.loaded, 0, 1)
+	}
 }
 
 func symbolRecord(module int, addr uint64, s symbolize.Symbol, source string) *eventlog.Symbol {

@@ -1,0 +1,45 @@
+package record_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The end-to-end tests run the traced programs of testdata under the executable itself and hold the log
+// against what the programs say they did (testdata/README.md).
+
+// built is where TestMain has put the executable and the traced programs.
+var built struct{ vmblame, progs string }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "vmblame-endtoend-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	built.vmblame = filepath.Join(dir, "vmblame")
+	built.progs = filepath.Join(dir, "progs")
+	for _, argv := range [][]string{
+		{"go", "build", "-o", built.vmblame, "../../cmd/vmblame"},
+		{"make", "-s", "-j2", "-C", "../../testdata", "OUT=" + built.progs},
+	} {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		// Tests run by make inherit its job server and its flags, which are not for this one.
+		cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %v\n%s", argv, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
