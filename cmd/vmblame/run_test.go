@@ -303,6 +303,29 @@ func TestRunFlags(t *testing.T) {
 	}
 }
 
+// TestRunColumns: what is no terminal gets whole lines, unless COLUMNS says how wide they may be.
+func TestRunColumns(t *testing.T) {
+	widest := func(columns string) int {
+		cmd := command(t, "", "run", "sh", "-c", "sh -c :")
+		cmd.Env = append(os.Environ(), "COLUMNS="+columns)
+		r := finish(t, cmd)
+		r.wants(t, 0)
+		n := 0
+		for line := range strings.Lines(r.stderr) {
+			if strings.HasPrefix(line, " ") {
+				n = max(n, len([]rune(line))-1)
+			}
+		}
+		return n
+	}
+	if n := widest("80"); n > 80 {
+		t.Errorf("COLUMNS=80: a line of %d columns", n)
+	}
+	if n := widest(""); n <= 100 {
+		t.Errorf("the widest line has %d columns: the stacks of sh are longer", n)
+	}
+}
+
 // TestRunLive: every event of the log stands on standard error, in its order, with the names of its stack.
 func TestRunLive(t *testing.T) {
 	dir := t.TempDir()

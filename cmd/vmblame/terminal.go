@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,10 +12,13 @@ const pipeWidth = 100
 
 // look says how wide f is in columns; whether colours are wanted there: on a terminal, unless NO_COLOR is
 // set (no-color.org) or TERM says that it has none; and whether lines are to be whole, however wide: where
-// f is no terminal, so that another program can read them.
+// f is no terminal, so that another program can read them, unless COLUMNS is in the environment.
 func look(f *os.File) (width int, color, whole bool) {
 	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
+		if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+			return n, false, false
+		}
 		return pipeWidth, false, true
 	}
 	width = int(ws.Col)
