@@ -147,8 +147,10 @@ func (t *fdeTable) encoding(cie uint64) (byte, bool) {
 		return false
 	}
 	// code alignment, data alignment, return address register, length of the augmentation data
-	if !skip() || !skip() || !skip() || !skip() {
-		return 0, false
+	for range 4 {
+		if !skip() {
+			return 0, false
+		}
 	}
 	for _, l := range letters[1:] {
 		if len(rest) == 0 {

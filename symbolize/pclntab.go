@@ -101,7 +101,7 @@ func (p *pclntab) answer(qs []query) {
 
 // A goFunc is the runtime's _func, the description of one function.
 type goFunc struct {
-	entry, off                         uint64
+	entry                              uint64
 	nameOff, pcfile, pcln, npcdata, cu uint32
 	nfuncdata                          uint8
 	pcdataOff, funcdataOff             uint64 // in s

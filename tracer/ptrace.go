@@ -36,10 +36,6 @@ func ptraceGetRegs(tid int, regs *unix.PtraceRegs) syscall.Errno {
 	return ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(regs)))
 }
 
-func ptraceSetRegs(tid int, regs *unix.PtraceRegs) syscall.Errno {
-	return ptrace(unix.PTRACE_SETREGS, tid, 0, uintptr(unsafe.Pointer(regs)))
-}
-
 // ptracePeekUser reads one word of struct user. The raw system call stores the word where data points.
 func ptracePeekUser(tid int, offset uintptr) (uint64, syscall.Errno) {
 	var word uint64

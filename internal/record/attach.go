@@ -36,8 +36,7 @@ func Attach(o Options) (out Outcome, err error) {
 	}
 	stopSignals := r.attachSignals()
 	defer stopSignals()
-	var command []string
-	command = argvOf(o.PIDs[0])
+	command := argvOf(o.PIDs[0])
 	header := r.header("attach", command, environOf(o.PIDs[0]), exeOf(o.PIDs[0]), o.PIDs[0])
 	var late []int
 	for _, pid := range o.PIDs {

@@ -33,7 +33,6 @@ type moduleKey struct {
 type modules struct {
 	byKey map[moduleKey]*module
 	byUnw map[*unwind.Module]*module
-	none  *module // "[anon]"
 }
 
 func newModules() *modules {

@@ -29,7 +29,6 @@ type eventBox struct {
 	attrs   [8]eventlog.Attr
 	origins [8]uint64
 	execs   [8]eventlog.ExecSeq
-	nattrs  int
 }
 
 // batch is what goes to the sinks in one piece.
