@@ -1,0 +1,141 @@
+package record
+
+import (
+	"fmt"
+
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// exiting handles a thread at its exit stop: its address space can still be read.
+func (r *Recorder) exiting(t *task, s *tracer.Stop) {
+	f := &t.flight
+	if s.Call != nil && f.call.Syscall == s.Call.Syscall {
+		if s.NotExecuted {
+			r.undo(f)
+			r.cancel(f)
+		} else if f.call.Op.Kind != vm.OpExec {
+			r.returned(t, s.Result)
+		}
+	} else {
+		r.cancel(f)
+	}
+	sp := t.space
+	if name := tracer.Identify(t.thread.TID).Name; name != "" {
+		t.name = name
+	}
+	t.exiting = true
+	sp.exiting++
+	if sp.exiting >= sp.users && !sp.ended {
+		r.lastLook(sp, "exit")
+	}
+	r.source.Resume(t.thread)
+}
+
+// lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
+// snapshot.
+func (r *Recorder) lastLook(sp *space, cause string) {
+	if r.opts.Verify != VerifyOff && sp.quiet() {
+		r.verify(sp, "unknown")
+		sp.proven = true
+	}
+	if s := r.snapshot(sp, cause); s != nil {
+		r.box.put(s, nil)
+	}
+}
+
+// cancel drops a call whose thread ends without telling its result.
+func (r *Recorder) cancel(f *flight) {
+	if f.task == nil {
+		return
+	}
+	sp := f.task.space
+	if f.settled != 0 && f.record != nil && r.stillThere(f) {
+		r.undo(f)
+	}
+	if f.settled != 0 && f.record != nil {
+		// It had been let go, so most likely the kernel has done it; what stands there the space's last
+		// look tells.
+		f.uncertain, sp.uncertain = true, true
+		r.finishEarly(f, 0, 0, f.taken)
+	}
+	if f.active {
+		r.released(sp, f)
+	}
+	f.call.Syscall = nil
+}
+
+// stillThere tells that the kernel shows what a call of unknown result was to remove: nobody else can have
+// mapped it again meanwhile.
+func (r *Recorder) stillThere(f *flight) bool {
+	sp := f.task.space
+	if sp.view == nil || len(f.taken) == 0 {
+		return false
+	}
+	for _, c := range f.taken {
+		rows, err := sp.view.in(c.Range)
+		if err != nil {
+			return false
+		}
+		next := c.Start
+		for _, row := range rows {
+			if row.Start > next || !c.Was.Agrees(row) {
+				return false
+			}
+			next = row.End
+		}
+		if next < c.End {
+			return false
+		}
+	}
+	return true
+}
+
+// leave takes a task out of its space.
+func (r *Recorder) leave(t *task) {
+	r.cancel(&t.flight)
+	sp := t.space
+	if sp == nil {
+		return
+	}
+	sp.users--
+	if t.exiting {
+		sp.exiting--
+	}
+	r.endSpace(sp)
+}
+
+// endSpace closes a space that nobody uses any more.
+func (r *Recorder) endSpace(sp *space) {
+	if sp.users > 0 || sp.view == nil {
+		return
+	}
+	if !sp.proven && r.opts.Verify != VerifyOff {
+		r.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
+	}
+	sp.ended = true
+	sp.view.close()
+	sp.view = nil
+}
+
+// gone handles the end of a thread.
+func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
+	delete(r.expected, th.TID)
+	if th.TID == r.mainPID {
+		r.setExit(s.Status)
+	}
+	t, _ := th.Data.(*task)
+	if t == nil || r.tasks[th.TID] != t {
+		return
+	}
+	delete(r.tasks, th.TID)
+	sp := t.space
+	r.leave(t)
+	if sp != nil && sp.id != 0 {
+		r.threadGone(t, th.TID)
+	}
+	// The last user may have been killed at its exit stop; those that are left are past theirs.
+	if sp != nil && !sp.ended && sp.users > 0 && sp.exiting < sp.users {
+		r.settleQuiet(sp)
+	}
+}

@@ -1,0 +1,122 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+	"github.com/vmblame/vmblame/unwind"
+)
+
+// beforeExec does at the entry of execve what cannot be done after it: the old image is then gone.
+func (r *Recorder) beforeExec(t *task, f *flight) {
+	sp := t.space
+	for i, a := range f.call.Syscall.Args {
+		if a.Kind == tracer.Text {
+			f.text, _ = t.thread.ReadString(f.call.Args[i], 4096)
+		}
+	}
+	r.walk(f)
+	if r.opts.Verify != VerifyOff && sp.quiet() && !sp.ended {
+		r.verify(sp, "unknown")
+		sp.proven = true
+	}
+	if sp.users == 1 {
+		f.snapshot = r.snapshot(sp, "exec")
+	}
+}
+
+// execed handles a new image.
+func (r *Recorder) execed(th *tracer.Thread, former int) {
+	t := r.tasks[former]
+	if t == nil {
+		t = r.newTask(th)
+	}
+	delete(r.tasks, former)
+	old := t.space
+	// The other threads of the group are gone; their exit statuses may or may not still come.
+	for tid, other := range r.tasks {
+		if other.pid == th.TGID && other != t {
+			r.leave(other)
+			delete(r.tasks, tid)
+			if other.thread != th {
+				other.thread.Data = nil
+			}
+			other.thread = th
+			r.threadGone(other, tid)
+		}
+	}
+	if former != th.TID {
+		t.thread = th
+		r.threadGone(t, former)
+	}
+	th.Data = t
+	r.tasks[th.TID] = t
+	f := &t.flight
+	if f.active {
+		r.released(old, f)
+	}
+	number := uint64(0)
+	if old != nil && f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec {
+		if s := f.snapshot; s != nil {
+			s.After = old.lastEvent
+			r.box.put(s, nil)
+		}
+		number = r.number(old, f)
+		b := r.begin(f, number)
+		r.finish(f, b, 0, 0, nil)
+		r.box.put(&b.Event, b)
+	}
+	if old != nil {
+		old.users--
+		r.endSpace(old)
+	}
+	t.pid = th.TGID
+	id := tracer.Identify(th.TID)
+	t.name = id.Name
+	if r.opts.NoFollow && !r.chosen[t.pid] {
+		delete(r.tasks, th.TID)
+		r.source.Drop(th)
+		return
+	}
+	sp, err := r.newSpace(t, ledger.Origin{Cause: ledger.Kernel, Exec: number})
+	if err != nil {
+		sp = r.blindSpace(t, err)
+	}
+	sp.users = 1
+	sp.brk = startBrk(th.TID)
+	t.space = sp
+	cause := "exec"
+	if old == nil {
+		cause = "launch"
+	}
+	r.announce(sp, t, cause, old, number)
+	what := "exec"
+	if old == nil {
+		what = "start"
+	}
+	r.threadLine(t, what)
+	r.source.Resume(th)
+}
+
+// blindSpace stands for a space whose maps cannot be read: the task was killed, or we may not.
+func (r *Recorder) blindSpace(t *task, err error) *space {
+	if !errors.Is(err, errGone) && !errors.Is(err, os.ErrNotExist) {
+		r.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
+	}
+	sp := &space{ledger: ledger.New(), ended: true}
+	sp.walker = unwind.NewSpace(code{r, sp})
+	return sp
+}
+
+// threadGone writes the end of a thread known under tid.
+func (r *Recorder) threadGone(t *task, tid int) {
+	if t.space == nil || t.space.id == 0 {
+		return
+	}
+	r.box.put(&eventlog.Thread{T: r.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID}, nil)
+}
