@@ -9,7 +9,7 @@ static __attribute__((always_inline)) inline long int80(long nr, long a, long b,
 {
 	long ret;
 	__asm__ volatile("xchg %%rbp, %[f]\n\tint $0x80\n\txchg %%rbp, %[f]"
-			 : "=a"(ret), [f] "+r"(f)
+			 : "=a"(ret), [f] "+&r"(f)
 			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
 			 : "memory", "r8", "r9", "r10", "r11");
 	return (int)ret < 0 && (int)ret > -4096 ? (int)ret : (long)(unsigned)ret;
@@ -51,9 +51,11 @@ NOINLINE static void mprotect_by_int80(char *p)
 NOINLINE static void mremap_by_int80(char *p)
 {
 	long q = int80(I386_MREMAP, (long)p, PAGE, 9 * PAGE, MREMAP_MAYMOVE, 0, 0);
-	acc_cut(&acc_live, p, PAGE);
+	unsigned long kept = q == (long)p ? PAGE : 0; // in place it makes only what it adds
 	acc_did(__func__, "mremap", p, PAGE, q);
-	acc_add(&acc_live, (void *)q, 9 * PAGE, __func__, "mremap");
+	if (!kept)
+		acc_cut(&acc_live, p, PAGE);
+	acc_add(&acc_live, (char *)q + kept, 9 * PAGE - kept, __func__, "mremap");
 }
 
 NOINLINE static void munmap_fails_by_int80(char *p)

@@ -24,7 +24,7 @@ NOINLINE static void detach(char *p)
 	acc_did(__func__, "shmdt", p, 0, acc_ret(shmdt(p)));
 }
 
-NOINLINE static void detach_nothing(char *p) { acc_did(__func__, "shmdt", p, 0, acc_ret(shmdt(p + PAGE))); }
+NOINLINE static void detach_nothing(char *p) { acc_did(__func__, "shmdt", p + PAGE, 0, acc_ret(shmdt(p + PAGE))); }
 
 int main(void)
 {
