@@ -106,8 +106,9 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		options &^= followOptions
 	}
 	if e := ptraceSeize(pid, options); e != 0 {
+		why := explainRefusal(pid, e)
 		p.Abandon()
-		return nil, fmt.Errorf("seize the launch helper: %w", e)
+		return nil, fmt.Errorf("seize the launch helper: %s", why)
 	}
 	t.filter, t.follow, t.prelude = l.Filter, l.Follow, true
 	t.add(&Thread{TID: pid, TGID: pid, state: running, born: true})

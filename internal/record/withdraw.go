@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -39,7 +40,8 @@ func (r *Recorder) undo(f *flight) {
 // replace gives up an open event's number and puts another record, or none, in its place.
 func (r *Recorder) replace(f *flight, drift *eventlog.Drift) {
 	o, sp, b := &r.box, f.task.space, f.record
-	o.withdrawn = append(o.withdrawn, f.settled)
+	i, _ := slices.BinarySearch(o.withdrawn, f.settled)
+	o.withdrawn = slices.Insert(o.withdrawn, i, f.settled)
 	if sp.lastEvent == f.settled {
 		sp.lastEvent = f.previous
 	}
