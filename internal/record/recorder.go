@@ -189,7 +189,7 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	r.box.flush()
 	close(stop)
 	<-named
-	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.box.seq(r.events), Stacks: r.stacks,
+	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.events - uint64(len(r.box.withdrawn)), Stacks: r.stacks,
 		Checks: r.checks, Drifts: r.drifts}
 	if r.opts.Command == nil {
 		end.Exit = nil
