@@ -1,0 +1,139 @@
+package classify
+
+import (
+	"path"
+	"strings"
+)
+
+// chain is the call stack of an event.
+type chain struct {
+	frames []frame
+	caller int // index of the first frame that is no wrapper of the system call; len(frames) for none
+}
+
+// frame is one function of a chain.
+type frame struct {
+	name   string // base name: no parameters, no compiler's suffix; "" where unknown
+	module string // file name without directory
+}
+
+// chain returns the call stack of e, an empty one where it has none.
+func (v *view) chain(e *Event) *chain {
+	if e == nil || e.Stack == 0 || v.Frames == nil {
+		return &chain{}
+	}
+	c := v.chains[e.Stack]
+	if c != nil {
+		return c
+	}
+	c = &chain{}
+	v.Frames(e.Stack, func(function, module string) bool {
+		c.frames = append(c.frames, frame{baseName(function), path.Base(module)})
+		return true
+	})
+	for c.caller < len(c.frames) && isWrapper(c, c.caller) {
+		c.caller++
+	}
+	v.chains[e.Stack] = c
+	return c
+}
+
+// isWrapper tells whether frame i only makes the system call: a named wrapper, or the innermost frame of
+// libc where it has no name.
+func isWrapper(c *chain, i int) bool {
+	f := c.frames[i]
+	switch f.name {
+	case "mmap", "mmap64", "__mmap", "__mmap64", "mremap", "__mremap", "syscall", "__syscall", "munmap", "mprotect", "__mprotect",
+		"brk", "__brk", "sbrk", "__sbrk", "shmat", "mmap@plt", "mmap64@plt", "__syscall_ret":
+		return true
+	case "":
+		return i == 0 && isLibc(f.module)
+	}
+	return false
+}
+
+// by is the first frame that is no wrapper, the zero frame where there is none.
+func (c *chain) by() frame {
+	if c.caller < len(c.frames) {
+		return c.frames[c.caller]
+	}
+	return frame{}
+}
+
+// find returns the innermost of these functions on the stack, "" for none.
+func (c *chain) find(names ...string) string {
+	for _, f := range c.frames {
+		for _, n := range names {
+			if f.name == n {
+				return n
+			}
+		}
+	}
+	return ""
+}
+
+// prefix returns the innermost function on the stack that begins with one of these, "" for none.
+func (c *chain) prefix(starts ...string) string {
+	for _, f := range c.frames {
+		for _, s := range starts {
+			if strings.HasPrefix(f.name, s) {
+				return f.name
+			}
+		}
+	}
+	return ""
+}
+
+// module tells whether the caller of the wrapper lies in a file whose name begins so.
+func (c *chain) module(starts ...string) bool {
+	for _, s := range starts {
+		if strings.HasPrefix(c.by().module, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// baseName cuts a demangled name down to what stands before its parameters, without what compilers append
+// to the names of parts and copies ("new_heap.isra.0").
+func baseName(s string) string {
+	const hidden = "(anonymous namespace)"
+	from := 0
+	for {
+		i := strings.IndexByte(s[from:], '(')
+		if i < 0 {
+			break
+		}
+		i += from
+		if strings.HasPrefix(s[i:], hidden) {
+			from = i + len(hidden)
+			continue
+		}
+		if i > 0 && !strings.HasSuffix(s[:i], "operator") && s[i-1] != '.' {
+			s = s[:i]
+			break
+		}
+		from = i + 1
+	}
+	for _, suffix := range [...]string{".constprop.", ".part.", ".isra.", ".cold", ".lto_priv.", ".llvm.", " [clone"} {
+		if i := strings.Index(s, suffix); i > 0 {
+			s = s[:i]
+		}
+	}
+	return s
+}
+
+// isLibc tells whether a file is a C library, of glibc or of musl.
+func isLibc(module string) bool { return isGlibc(module) || isMusl(module) }
+
+func isGlibc(module string) bool {
+	return strings.HasPrefix(module, "libc.so") || strings.HasPrefix(module, "libc-2") || strings.HasPrefix(module, "libpthread")
+}
+
+func isMusl(module string) bool {
+	return strings.HasPrefix(module, "ld-musl") || strings.HasPrefix(module, "libc.musl")
+}
+
+func isLoader(module string) bool {
+	return strings.HasPrefix(module, "ld-linux") || strings.HasPrefix(module, "ld-2.") || module == "ld.so" || isMusl(module)
+}

@@ -1,0 +1,138 @@
+package classify
+
+import (
+	"path"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// image is one loaded ELF file, of which entries first to last are found so far.
+type image struct {
+	file        vm.File
+	first, last int
+	group       int
+	evidence    string
+	confidence  Confidence
+}
+
+// findELF knows the segments of executables and libraries (glibc elf/dl-map-segments.h: the first segment
+// reserves the span of all, the others are mapped over it, zeroed memory follows the last; the kernel's
+// fs/binfmt_elf.c does alike).
+func findELF(v *view) {
+	code := map[vm.File]bool{} // files of which some part can be executed
+	for i, e := range v.free {
+		if e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 || v.byLoader(i, e) {
+			code[fileOf(e)] = true
+		}
+	}
+	var im *image
+	for i, e := range v.free {
+		f := fileOf(e)
+		switch {
+		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0:
+			if im == nil || fileOf(&v.Entries[im.last]) != f && im.file != f || e.Offset < lastOffset(v, im) {
+				im = v.newImage(i, e)
+			}
+			im.last = i
+			v.claimSegment(im, i, e)
+		case im != nil && v.isBSS(im, i, e):
+			im.last = i
+			v.claim(i, im.verdict(ELFBSS, v))
+		case im != nil && v.isGap(im, i, e):
+			v.claim(i, im.verdict(ELFGap, v))
+		}
+	}
+}
+
+// fileOf is the file of e without its name, which may change.
+func fileOf(e *ledger.Entry) vm.File { return vm.File{Dev: e.File.Dev, Inode: e.File.Inode} }
+
+// byLoader tells whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
+// exec.
+func (v *view) byLoader(i int, e *ledger.Entry) bool {
+	if e.File.Inode == 0 || e.Perms&vm.Shared != 0 {
+		return false
+	}
+	if e.Origin.Cause == ledger.Kernel {
+		return true
+	}
+	return v.chain(v.events[i]).find("_dl_map_segments", "_dl_map_object_from_fd", "map_library") != ""
+}
+
+func lastOffset(v *view, im *image) uint64 {
+	for i := im.last; i >= im.first; i-- {
+		if v.Entries[i].File.Inode != 0 {
+			return v.Entries[i].Offset
+		}
+	}
+	return 0
+}
+
+func (v *view) newImage(i int, e *ledger.Entry) *image {
+	im := &image{file: fileOf(e), first: i, last: i, group: v.group(), confidence: Certain, evidence: "file with code"}
+	switch {
+	case e.Origin.Cause == ledger.Kernel:
+		im.evidence = "mapped by the kernel at exec"
+	case isLoader(v.chain(v.events[i]).by().module):
+		im.evidence = "mapped by the dynamic loader"
+	}
+	return im
+}
+
+func (im *image) verdict(k Kind, v *view) Verdict {
+	return Verdict{Kind: k, Detail: path.Base(v.Entries[im.first].File.Path), Confidence: im.confidence, Evidence: im.evidence, Group: im.group}
+}
+
+func (v *view) claimSegment(im *image, i int, e *ledger.Entry) {
+	k := ELFRodata
+	switch {
+	case e.Perms&vm.Exec != 0:
+		k = ELFText
+	case e.Perms&vm.Write != 0:
+		k = ELFData
+	case !accessible(e):
+		k = ELFGap
+	case v.isRelro(i, e):
+		k = ELFRelro
+	}
+	d := im.verdict(k, v)
+	d.Detail = strings.TrimSuffix(path.Base(e.File.Path), " (deleted)")
+	v.claim(i, d)
+}
+
+// isRelro tells whether e was writable when it was mapped. Where the kernel mapped it, or the recording
+// began later, it is what lies before the data and continues it in the file.
+func (v *view) isRelro(i int, e *ledger.Entry) bool {
+	if ev := v.events[i]; ev != nil {
+		return ev.Prot&vm.ProtWrite != 0
+	}
+	if !v.beside(i + 1) {
+		return false
+	}
+	n := &v.Entries[i+1]
+	continues := fileOf(n) == fileOf(e) && n.Perms&vm.Write != 0 && n.Offset-n.Start == e.Offset-e.Start
+	return continues && i > 0 && fileOf(&v.Entries[i-1]) == fileOf(e) && v.Entries[i-1].Perms&vm.Exec == 0
+}
+
+// isBSS tells whether e is the zeroed memory that follows the data of im.
+func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
+	if !anonymous(e) || im.last != i-1 || !v.beside(i) || e.Perms&vm.Write == 0 {
+		return false
+	}
+	before := &v.Entries[i-1]
+	if ev := v.events[i]; ev != nil {
+		// Mapped over the reservation of the first segment.
+		return ev.fixed() && ev.anonymous() && ev.Over != nil && ev.Over == v.root(i-1)
+	}
+	return before.Perms&vm.Write != 0 && e.Origin.Cause == before.Origin.Cause
+}
+
+// isGap tells whether e is an inaccessible hole between two segments of im.
+func (v *view) isGap(im *image, i int, e *ledger.Entry) bool {
+	if !anonymous(e) || accessible(e) || im.last != i-1 || !v.beside(i) || !v.beside(i+1) {
+		return false
+	}
+	return fileOf(&v.Entries[i+1]) == im.file
+}

@@ -1,0 +1,56 @@
+package classify
+
+import (
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// findGlibcLarge knows the allocations that glibc's malloc/malloc.c gives a mapping of their own
+// (sysmalloc_mmap, mremap_chunk): an mmap or mremap from within malloc and its like.
+func findGlibcLarge(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || e.Perms&(vm.Read|vm.Write) != vm.Read|vm.Write {
+			continue
+		}
+		if ev.Call != "mremap" && (!ev.anonymous() || ev.Prot != vm.ProtRead|vm.ProtWrite || ev.fixed()) {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		if by.name == "" && isGlibc(by.module) || isAllocation(by.name) && (isGlibc(by.module) || c.find("sysmalloc", "sysmalloc_mmap", "mremap_chunk", "_int_malloc") != "") {
+			entry := c.allocation()
+			d := Verdict{Kind: GlibcLarge, Evidence: ev.Call + " by " + entry}
+			if entry == "" {
+				d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
+			}
+			v.claim(i, d)
+		}
+	}
+}
+
+// allocation is the outermost function of the allocator at the inner end of the stack, "" for none.
+func (c *chain) allocation() string {
+	name := ""
+	for _, f := range c.frames[c.caller:] {
+		if isAllocation(f.name) {
+			name = f.name
+		} else if f.name != "" {
+			break
+		}
+	}
+	return name
+}
+
+// isAllocation tells whether a function is one of a C library's allocator.
+func isAllocation(name string) bool {
+	switch name {
+	case "malloc", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc",
+		"__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__libc_valloc", "__libc_pvalloc",
+		"__malloc", "__calloc", "__realloc", "__memalign", "_mid_memalign", "__GI___libc_malloc", "__GI___libc_realloc",
+		"sysmalloc", "sysmalloc_mmap", "sysmalloc_mmap_fallback", "mremap_chunk", "_int_malloc", "_int_realloc", "_int_memalign",
+		"malloc_hook_ini", "realloc_hook_ini", "__posix_memalign", "__malloc_hook_ini", "malloc_default", "tcache_malloc",
+		"__libc_calloc2", "__libc_malloc2", "checked_request2size", "tcache_init", "arena_get2":
+		return true
+	}
+	return false
+}

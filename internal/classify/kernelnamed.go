@@ -1,0 +1,34 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// findKernelNamed knows what the kernel labels itself: the heap that brk(2) made, the main stack, its own
+// pages (fs/proc/task_mmu.c, get_vma_name).
+func findKernelNamed(v *view) {
+	heap, stack := 0, 0
+	for i, e := range v.free {
+		ev := v.events[i]
+		path := e.File.Path
+		switch {
+		case ev != nil && ev.Call == "brk", path == "[heap]" && ev == nil && !e.File.Backed():
+			if heap == 0 {
+				heap = v.group()
+			}
+			v.claim(i, Verdict{Kind: Heap, Group: heap, Evidence: "made by brk"})
+		case ev == nil && (path == "[stack]" || e.Origin.Cause == ledger.StackGrowth && path == ""):
+			if stack == 0 {
+				stack = v.group()
+			}
+			d := Verdict{Kind: MainStack, Group: stack, TID: v.PID, Evidence: "the kernel's label [stack]"}
+			v.claim(i, d)
+		case strings.HasPrefix(path, "[vdso"), strings.HasPrefix(path, "[vvar"), path == "[vsyscall]":
+			v.claim(i, Verdict{Kind: VDSO, Detail: strings.Trim(path, "[]"), Evidence: "the kernel's label " + path})
+		case strings.HasPrefix(path, "[uprobes"):
+			v.claim(i, Verdict{Kind: Uprobes, Evidence: "the kernel's label " + path})
+		}
+	}
+}

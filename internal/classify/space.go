@@ -1,0 +1,91 @@
+package classify
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// Event is what a rule may know of the event that made a mapping (its origin). It is small: the caller
+// keeps one for each origin that lives. Fields that the call does not have are zero.
+type Event struct {
+	Seq  uint64
+	T    int64  // nanoseconds since the recording began
+	Call string // the kernel's name, "mmap"
+	// Addr, Length, Prot and Flags are the call's arguments of these names (mremap: Length is new_size;
+	// brk: Addr is the argument); Result is the address it returned.
+	Addr, Length, Prot, Flags, Result uint64
+	FD                                int64 // -1 for none
+	PID, TID                          int
+	Stack                             int // id for Space.Frames, 0 for none
+	// Over is the event that had made the first page this one was mapped over (MAP_FIXED), or the one it
+	// was moved from (mremap), nil where nothing stood there. Where that event was itself mapped over an
+	// older one, Over is the oldest: the chain has at most one link, as NewOver makes it.
+	Over *Event
+}
+
+// NewOver returns what the Over of an event is whose first page was made by was, which may be nil.
+func NewOver(was *Event) *Event {
+	if was != nil && was.Over != nil {
+		return was.Over
+	}
+	return was
+}
+
+// Thread is a thread that lives in the space, or lived there.
+type Thread struct {
+	TID, PID int
+	Name     string
+	SP, TLS  uint64 // stack and thread pointer at its first stop, 0 where unknown
+	Start    int64  // nanoseconds since the recording began
+	End      int64  // 0 while it lives
+	Creator  int    // tid, 0 where unknown
+}
+
+// Space is one address space at one moment. The functions may be nil.
+type Space struct {
+	PID     int
+	Exe     string
+	Entries []ledger.Entry // ascending; Classify only reads them
+	// AnonName is the name that the kernel shows for entry i without "[anon:" and "]", "" for none. The
+	// entry's own path "[anon:…]" counts too.
+	AnonName func(i int) string
+	// Event returns the event of that seq, nil where it is not known.
+	Event func(seq uint64) *Event
+	// Frames yields the functions of a stack, innermost first, inlined ones included; function is demangled
+	// and "" where there is no name, module is the path of the file.
+	Frames func(stack int, yield func(function, module string) bool)
+	// Threads are in order of their start. One that has ended matters where its stack is kept for reuse.
+	Threads []Thread
+}
+
+// Confidence says in a word how sure a verdict is.
+type Confidence string
+
+// The confidences.
+const (
+	Certain Confidence = "certain" // the kernel, the allocator's own functions, or a pattern nothing else makes
+	Likely  Confidence = "likely"  // a pattern that others could make but hardly do
+	Guess   Confidence = "guess"   // size and place only
+)
+
+// Verdict is what one entry is.
+type Verdict struct {
+	Kind       Kind
+	Name       string // words for people: "glibc malloc arena"; that of Kind, or a closer one
+	Detail     string // which one: "of thread 9838 worker", "libc.so.6"; may be ""
+	TID        int    // the thread it belongs to, 0 for none
+	Confidence Confidence
+	Evidence   string // what the verdict rests on, one clause
+	// Group is the same for entries that are parts of one thing: an arena's committed and reserved part, a
+	// stack and its guard, the segments of one loaded ELF file. It is 1 or more; numbers rise in the order
+	// in which the things were found.
+	Group int
+}
+
+// Classify returns a verdict for each entry of s. The same space gives the same verdicts.
+func Classify(s *Space) []Verdict {
+	v := newView(s)
+	for _, r := range rules {
+		r.find(v)
+	}
+	return v.out
+}

@@ -1,0 +1,136 @@
+package classify
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// A rule claims the entries it knows; what an earlier rule of the list has claimed stays claimed.
+type rule struct {
+	name string // for the test of the list
+	find func(*view)
+}
+
+// view is a space on its way through the rules.
+type view struct {
+	*Space
+	out    []Verdict
+	events []*Event // of each entry, nil where unknown
+	groups int
+	chains map[int]*chain
+}
+
+func newView(s *Space) *view {
+	v := &view{Space: s, out: make([]Verdict, len(s.Entries)), events: make([]*Event, len(s.Entries)), chains: map[int]*chain{}}
+	if s.Event != nil {
+		for i := range s.Entries {
+			if seq := s.Entries[i].Origin.Event; seq != 0 {
+				v.events[i] = s.Event(seq)
+			}
+		}
+	}
+	return v
+}
+
+// free yields the entries that no rule has claimed, ascending. A rule may claim while it goes on.
+func (v *view) free(yield func(i int, e *ledger.Entry) bool) {
+	for i := range v.Entries {
+		if v.out[i].Kind == "" && !yield(i, &v.Entries[i]) {
+			return
+		}
+	}
+}
+
+// claimed tells whether entry i has a verdict.
+func (v *view) claimed(i int) bool { return v.out[i].Kind != "" }
+
+// group begins a new thing.
+func (v *view) group() int {
+	v.groups++
+	return v.groups
+}
+
+// claim settles entry i unless that has been done. Without a group it gets one of its own, without a name
+// that of its kind.
+func (v *view) claim(i int, d Verdict) {
+	if v.claimed(i) {
+		return
+	}
+	if d.Group == 0 {
+		d.Group = v.group()
+	}
+	if d.Name == "" {
+		d.Name = d.Kind.Name()
+	}
+	if d.Confidence == "" {
+		d.Confidence = Certain
+	}
+	v.out[i] = d
+}
+
+// beside tells whether entry j begins where its predecessor ends.
+func (v *view) beside(j int) bool {
+	return j > 0 && j < len(v.Entries) && v.Entries[j-1].End == v.Entries[j].Start
+}
+
+// root is the oldest event known of entry i: the reservation it was mapped over, or its origin.
+func (v *view) root(i int) *Event {
+	if e := v.events[i]; e != nil && e.Over != nil {
+		return e.Over
+	}
+	return v.events[i]
+}
+
+// run returns the end of the unclaimed entries from i on that lie side by side and stem from the same root
+// event; i must be unclaimed.
+func (v *view) run(i int) int {
+	r := v.root(i)
+	j := i + 1
+	for j < len(v.Entries) && v.beside(j) && !v.claimed(j) && r != nil && v.root(j) == r {
+		j++
+	}
+	return j
+}
+
+// at returns the entry that contains addr, -1 for none.
+func (v *view) at(addr uint64) int {
+	lo, hi := 0, len(v.Entries)
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if v.Entries[m].End <= addr {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	if lo < len(v.Entries) && v.Entries[lo].Contains(addr) {
+		return lo
+	}
+	return -1
+}
+
+// thread is the thread of that tid at the time of an event.
+func (v *view) thread(tid int, t int64) *Thread {
+	var found *Thread
+	for i := range v.Threads {
+		x := &v.Threads[i]
+		if x.TID == tid && (found == nil || x.Start <= t) {
+			found = x
+		}
+	}
+	return found
+}
+
+// anonymous tells whether e is private memory of no file.
+func anonymous(e *ledger.Entry) bool { return e.Perms&vm.Shared == 0 && !e.File.Backed() }
+
+// accessible tells whether e allows any access.
+func accessible(e *ledger.Entry) bool { return e.Perms&(vm.Read|vm.Write|vm.Exec) != 0 }
+
+// anonymous tells whether e is an mmap of private memory of no file.
+func (e *Event) anonymous() bool {
+	return e.Call == "mmap" && e.Flags&vm.MapAnonymous != 0 && e.Flags&vm.MapTypeMask == vm.MapPrivate
+}
+
+// fixed tells whether e was mapped at the address it named.
+func (e *Event) fixed() bool { return e.Flags&(vm.MapFixed|vm.MapFixedNoReplace) != 0 }
