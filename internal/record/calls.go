@@ -15,7 +15,7 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 	sp := t.space
 	if c.ABI != tracer.ABI64 && !sp.compat {
 		sp.compat = true
-		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel, their stacks are the pc alone", t.pid, c.ABI))
+		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
 	}
 	f.classify(sp)
 	switch c.Op.Kind {
