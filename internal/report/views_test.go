@@ -203,3 +203,21 @@ func FuzzViews(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSummary is the cost of a mapping made and taken away, which stands on the path of every event.
+func BenchmarkSummary(b *testing.B) {
+	s := NewSummary(io.Discard, SummaryOptions{})
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/x"})
+	stack := 1
+	var seq uint64
+	attr := eventlog.Attr{Perms: "rw-p", Origin: &seq}
+	mmap := &eventlog.Event{Space: 1, PID: 1, TID: 1, Call: "mmap", Stack: &stack, Changes: []eventlog.Change{{Start: 0x1000, End: 0x2000, Now: &attr}}}
+	munmap := &eventlog.Event{Space: 1, PID: 1, TID: 1, Call: "munmap", Stack: &stack, Changes: []eventlog.Change{{Start: 0x1000, End: 0x2000, Was: &attr}}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		seq = uint64(2*i + 1)
+		mmap.Seq, munmap.Seq = seq, seq+1
+		s.Put(mmap)
+		s.Put(munmap)
+	}
+}

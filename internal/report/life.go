@@ -1,0 +1,109 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// lives follows threads, and through them which address spaces are in use.
+type lives struct {
+	threads []life
+	byTID   map[int][]int // indices into threads, in order of their start
+	users   map[int]int   // living threads of a space; absent where none has been seen
+}
+
+// life is a thread from its start, or its exec, to its end.
+type life struct {
+	classify.Thread
+	space int
+	ended bool
+}
+
+func newLives() *lives { return &lives{byTID: map[int][]int{}, users: map[int]int{}} }
+
+// put takes a thread record that lies before the moment.
+func (l *lives) put(r *eventlog.Thread) {
+	last := l.last(r.TID)
+	if r.What != "start" && last != nil && !last.ended {
+		l.end(last, r.T)
+	}
+	if r.What == "exit" {
+		l.rename(r)
+		return
+	}
+	l.byTID[r.TID] = append(l.byTID[r.TID], len(l.threads))
+	l.threads = append(l.threads, life{
+		Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, SP: uint64(r.SP), TLS: uint64(r.TLS), Start: r.T},
+		space:  r.Space,
+	})
+	l.users[r.Space]++
+}
+
+// rename takes the name that a thread has at its end, which it may have given itself since its start.
+func (l *lives) rename(r *eventlog.Thread) {
+	if last := l.last(r.TID); last != nil && r.Name != "" && r.What == "exit" {
+		last.Name = r.Name
+	}
+}
+
+func (l *lives) end(x *life, t int64) {
+	x.ended, x.End = true, t
+	l.users[x.space]--
+}
+
+func (l *lives) last(tid int) *life {
+	if of := l.byTID[tid]; len(of) > 0 {
+		return &l.threads[of[len(of)-1]]
+	}
+	return nil
+}
+
+// over tells whether a space has lost its last thread.
+func (l *lives) over(space int) bool {
+	n, known := l.users[space]
+	return known && n <= 0
+}
+
+// at is the thread that had this tid at time t, nil where none is known.
+func (l *lives) at(tid int, t int64) *life {
+	of := l.byTID[tid]
+	i, _ := slices.BinarySearchFunc(of, t, func(i int, t int64) int {
+		return cmp.Compare(l.threads[i].Start, t+1)
+	})
+	switch {
+	case i > 0:
+		return &l.threads[of[i-1]]
+	case len(of) > 0:
+		return &l.threads[of[0]]
+	}
+	return nil
+}
+
+// name is what the thread of that tid was called at time t, "" where it is not known.
+func (l *lives) name(tid int, t int64) string {
+	if x := l.at(tid, t); x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// of returns the threads of a space. Those that ended after the time until count as living: a space is
+// shown as it was before its last threads were taken away.
+func (l *lives) of(space int, until int64) []classify.Thread {
+	var list []classify.Thread
+	for i := range l.threads {
+		x := &l.threads[i]
+		if x.space != space {
+			continue
+		}
+		t := x.Thread
+		if t.End > until {
+			t.End = 0
+		}
+		list = append(list, t)
+	}
+	return list
+}

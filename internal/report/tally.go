@@ -1,0 +1,72 @@
+package report
+
+import "github.com/vmblame/vmblame/internal/eventlog"
+
+// tally finds the line of a log behind which the most is mapped. It needs no ledger: the changes say how
+// much comes and goes.
+type tally struct {
+	pids    []int
+	lives   *lives
+	bytes   map[int]int64 // of each space in use that is counted
+	parents map[int]int   // pid of every space
+	sum     int64
+	most    int64
+	line    int
+}
+
+func (y *tally) put(rec eventlog.Record, line int) {
+	switch r := rec.(type) {
+	case *eventlog.Space:
+		y.parents[r.Space] = r.PID
+		if !wanted(y.pids, r.PID) {
+			return
+		}
+		y.bytes[r.Space] = 0
+		for i := range r.Mappings {
+			y.add(r.Space, int64(r.Mappings[i].End-r.Mappings[i].Start))
+		}
+		if r.Parent != nil && r.Cause == "exec" && y.parents[*r.Parent] == r.PID {
+			y.drop(*r.Parent)
+		}
+	case *eventlog.Event:
+		y.changes(r.Space, r.Changes)
+	case *eventlog.Drift:
+		y.changes(r.Space, r.Changes)
+	case *eventlog.Thread:
+		y.lives.put(r)
+		if y.lives.over(r.Space) {
+			y.drop(r.Space)
+		}
+		return
+	default:
+		return
+	}
+	if y.sum > y.most || y.line == 0 {
+		y.most, y.line = y.sum, line
+	}
+}
+
+func (y *tally) changes(space int, list []eventlog.Change) {
+	for i := range list {
+		c := &list[i]
+		n := int64(c.End - c.Start)
+		if c.Was != nil {
+			y.add(space, -n)
+		}
+		if c.Now != nil {
+			y.add(space, n)
+		}
+	}
+}
+
+func (y *tally) add(space int, n int64) {
+	if b, ok := y.bytes[space]; ok {
+		y.bytes[space] = b + n
+		y.sum += n
+	}
+}
+
+func (y *tally) drop(space int) {
+	y.sum -= y.bytes[space]
+	delete(y.bytes, space)
+}
