@@ -31,9 +31,38 @@ func DebuginfodURLs(value string) []string {
 	return urls
 }
 
+// DefaultDebuginfod is the server that elfutils' project runs for all distributions: it asks theirs.
+const DefaultDebuginfod = "https://debuginfod.elfutils.org"
+
+// ConfiguredDebuginfod returns the servers that this machine is set up to ask: those of the value of
+// DEBUGINFOD_URLS; without one those that the files *.urls of /etc/debuginfod name (elfutils' profile.sh
+// makes the variable of them); without these DefaultDebuginfod.
+func ConfiguredDebuginfod(value string) []string {
+	urls := DebuginfodURLs(value)
+	if len(urls) > 0 {
+		return urls
+	}
+	files, _ := filepath.Glob("/etc/debuginfod/*.urls")
+	for _, name := range files {
+		if text, err := os.ReadFile(name); err == nil {
+			urls = append(urls, DebuginfodURLs(string(text))...)
+		}
+	}
+	if len(urls) == 0 {
+		urls = []string{DefaultDebuginfod}
+	}
+	return urls
+}
+
+// servers is what a Resolver has learnt of the debuginfod servers.
+type servers struct {
+	absent map[string]bool // build ids that no server has
+	down   map[string]bool // URLs of servers that cannot be reached: they are not waited for again
+}
+
 // fetch returns the debug file of a build, from the cache or the first server that has it. The caller
 // closes it.
-func (o *Options) fetch(buildID string) (*elffile.File, error) {
+func (o *Options) fetch(buildID string, known *servers) (*elffile.File, error) {
 	if len(buildID) < 2 || strings.Trim(buildID, "0123456789abcdef") != "" {
 		return nil, fmt.Errorf("debug file of build %q: no build id", buildID)
 	}
@@ -51,14 +80,24 @@ func (o *Options) fetch(buildID string) (*elffile.File, error) {
 	}
 	errs := []error{}
 	for _, url := range o.Debuginfod {
+		if o.DebuginfodCacheOnly || known.down[url] {
+			continue
+		}
 		err := o.download(url+"/buildid/"+buildID+"/debuginfo", path)
 		if err == nil {
 			return openBuild(path, buildID)
 		}
 		errs = append(errs, err)
+		var status *statusError
+		known.down[url] = !errors.As(err, &status)
 	}
 	return nil, fmt.Errorf("debug file of build %s: %w", buildID, errors.Join(errs...))
 }
+
+// statusError is the answer of a server that can be reached.
+type statusError struct{ url, status string }
+
+func (e *statusError) Error() string { return e.url + ": " + e.status }
 
 // openBuild opens a file and checks that it is of that build.
 func openBuild(path, buildID string) (*elffile.File, error) {
@@ -91,7 +130,7 @@ func (o *Options) download(url, path string) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, res.Status)
+		return &statusError{url, res.Status}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -123,13 +123,18 @@ func FuzzPLT(f *testing.F) {
 // FuzzPerfMap reads any text as a perf map.
 func FuzzPerfMap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, addr uint64) {
-		m, err := ReadPerfMap(bytes.NewReader(text))
+		last, n := uint64(0), 0
+		err := ResolvePerfMap(bytes.NewReader(text), []uint64{addr, 0x7f18, addr, addr + 1}, func(a uint64, s Symbol) {
+			if n++; n > 1 && a <= last {
+				t.Errorf("%#x after %#x", a, last)
+			}
+			last = a
+			if len(s.Frames) != 1 || s.Frames[0].Function == "" || s.Frames[0].Start > a {
+				t.Errorf("%#x: %+v", a, s)
+			}
+		})
 		if err != nil {
 			t.Fatal(err)
-		}
-		s, ok := m.Lookup(addr)
-		if ok && (len(s.Frames) != 1 || s.Frames[0].Function == "" || s.Frames[0].Start > addr) {
-			t.Errorf("%#x: %+v", addr, s)
 		}
 	})
 }

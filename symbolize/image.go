@@ -12,13 +12,13 @@ type image struct {
 	debug      *elffile.File
 	debugTried bool
 	fetched    bool // debug is ours to close
-	// absent are the build ids that no debuginfod server has; a Resolver's images share it.
-	absent map[string]bool
+	server     *servers
 }
 
-// openImage opens the sources of f in the order in which they are asked.
-func openImage(f *elffile.File, opts Options, absent map[string]bool) *image {
-	m := &image{file: f, opts: opts, exec: codeOf(f), absent: absent}
+// openImage opens the sources of f in the order in which they are asked. debug is its separate debug file
+// where that is known already, else nil.
+func openImage(f, debug *elffile.File, opts Options, server *servers) *image {
+	m := &image{file: f, opts: opts, exec: codeOf(f), debug: debug, debugTried: debug != nil, server: server}
 	for _, open := range []func(*image) source{
 		openGoImage,
 		openDWARF,
@@ -55,11 +55,11 @@ func (m *image) debugFile() *elffile.File {
 		return d
 	}
 	id := m.file.BuildID()
-	if len(m.opts.Debuginfod) == 0 || hasDebugInfo(m.file) || m.absent[id] {
+	if len(m.opts.Debuginfod) == 0 || hasDebugInfo(m.file) || m.server.absent[id] {
 		return nil
 	}
-	if d, err = m.opts.fetch(id); err != nil {
-		m.absent[id] = true
+	if d, err = m.opts.fetch(id, m.server); err != nil {
+		m.server.absent[id] = true
 		return nil
 	}
 	m.debug, m.fetched = d, true

@@ -3,31 +3,36 @@ package symbolize
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"io"
+	"slices"
+	"sort"
 	"strconv"
-	"strings"
 )
 
 const (
-	maxPerfLine    = 64 << 10
-	maxPerfSymbols = 1 << 20
+	maxPerfLine = 64 << 10
+	// maxPerfMap bounds what is read of a perf map, in bytes.
+	maxPerfMap = 1 << 30
 )
 
-// PerfMap is the list of functions that a just-in-time compiler has written to /tmp/perf-PID.map, by the
-// addresses of the process (tools/perf/Documentation/jit-interface.txt in the kernel's source). It is not
-// changed after it was read and safe for concurrent use.
-type PerfMap struct {
-	functions spans // ref is the index of the name
-	names     []string
-}
-
-// ReadPerfMap reads a perf map: lines of a start and a size in hexadecimal and a name. What has another
-// form is passed over, as is a last line that is not whole: the file may still be written to. A function
-// written later takes the place of what it overlaps, for compilers reuse memory.
-func ReadPerfMap(r io.Reader) (*PerfMap, error) {
-	m := new(PerfMap)
-	lines := bufio.NewReaderSize(r, maxPerfLine)
-	for len(m.names) < maxPerfSymbols {
+// ResolvePerfMap names addresses of a process by the list of functions that a just-in-time compiler has
+// written to /tmp/perf-PID.map (tools/perf/Documentation/jit-interface.txt in the kernel's source): lines
+// of a start and a size in hexadecimal and a name. What has another form is passed over, as is a last line
+// that is not whole: the file may still be written to. It calls yield once for each distinct address that
+// has a name, in ascending order. The list is not kept in memory, whatever its length.
+//
+// Compilers reuse memory, and the list does not say when. An address that functions of different names
+// have covered gets no name.
+func ResolvePerfMap(r io.Reader, addrs []uint64, yield func(addr uint64, s Symbol)) error {
+	found := make([]perfFunction, 0, len(addrs))
+	for _, a := range addrs {
+		found = append(found, perfFunction{addr: a})
+	}
+	slices.SortFunc(found, func(a, b perfFunction) int { return cmp.Compare(a.addr, b.addr) })
+	found = slices.CompactFunc(found, func(a, b perfFunction) bool { return a.addr == b.addr })
+	lines := bufio.NewReaderSize(io.LimitReader(r, maxPerfMap), maxPerfLine)
+	for {
 		line, err := lines.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
 			for err == bufio.ErrBufferFull {
@@ -39,41 +44,57 @@ func ReadPerfMap(r io.Reader) (*PerfMap, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		m.add(bytes.TrimSuffix(line, []byte("\n")))
+		start, size, name, ok := parsePerfLine(line)
+		if !ok {
+			continue
+		}
+		i := sort.Search(len(found), func(i int) bool { return found[i].addr >= start })
+		for ; i < len(found) && found[i].addr-start < size; i++ {
+			found[i].add(start, name)
+		}
 	}
-	m.functions.sort()
-	return m, nil
+	for i := range found {
+		if f := &found[i]; f.name != "" && !f.several {
+			yield(f.addr, Symbol{Frames: []Frame{newFrame(f.name, f.start)}, Source: "perfmap"})
+		}
+	}
+	return nil
 }
 
-func (m *PerfMap) add(line []byte) {
-	start, rest, _ := strings.Cut(string(line), " ")
-	size, name, ok := strings.Cut(rest, " ")
-	lo, err := strconv.ParseUint(strings.TrimPrefix(start, "0x"), 16, 64)
-	if err != nil || !ok || name == "" {
-		return
-	}
-	n, err := strconv.ParseUint(strings.TrimPrefix(size, "0x"), 16, 64)
-	if err != nil || n == 0 || lo+n < lo {
-		return
-	}
-	m.functions = append(m.functions, span{lo: lo, hi: lo + n, ref: uint64(len(m.names))})
-	m.names = append(m.names, name)
+// perfFunction is what the list says of one address.
+type perfFunction struct {
+	addr, start uint64
+	name        string
+	several     bool
 }
 
-// Lookup names an address of the process.
-func (m *PerfMap) Lookup(addr uint64) (Symbol, bool) {
-	var best span
-	found := false
-	m.functions.at(addr, func(s span) bool {
-		if !found || s.ref > best.ref {
-			best, found = s, true
-		}
-		return true
-	})
-	if !found {
-		return Symbol{}, false
+func (f *perfFunction) add(start uint64, name []byte) {
+	if f.name != "" && f.name != string(name) {
+		f.several = true
+		return
 	}
-	return Symbol{Frames: []Frame{newFrame(m.names[best.ref], best.lo)}, Source: "perfmap"}, true
+	f.start = start
+	if f.name == "" {
+		f.name = string(name)
+	}
+}
+
+func parsePerfLine(line []byte) (start, size uint64, name []byte, ok bool) {
+	first, rest, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
+	second, name, ok := bytes.Cut(rest, []byte(" "))
+	if !ok || len(name) == 0 {
+		return 0, 0, nil, false
+	}
+	start, err1 := parsePerfNumber(first)
+	size, err2 := parsePerfNumber(second)
+	if err1 != nil || err2 != nil || size == 0 || start+size < start {
+		return 0, 0, nil, false
+	}
+	return start, size, name, true
+}
+
+func parsePerfNumber(b []byte) (uint64, error) {
+	return strconv.ParseUint(string(bytes.TrimPrefix(b, []byte("0x"))), 16, 64)
 }

@@ -12,12 +12,26 @@ import (
 type Resolver struct {
 	opts   Options
 	images map[*elffile.File]*image
-	absent map[string]bool
+	debugs map[*elffile.File]*elffile.File
+	server servers
 }
 
 // New returns a Resolver that has loaded nothing.
 func New(opts Options) *Resolver {
-	return &Resolver{opts: opts, images: make(map[*elffile.File]*image), absent: make(map[string]bool)}
+	return &Resolver{opts: opts, images: make(map[*elffile.File]*image), debugs: make(map[*elffile.File]*elffile.File),
+		server: servers{absent: make(map[string]bool), down: make(map[string]bool)}}
+}
+
+// UseDebug makes d the separate debug file of f, before those that are found under Options.DebugDirs: one
+// that can be reached now and not later, say. It tells false, and does nothing, where d is not of the same
+// build by its build id. d stays the caller's and must stay open as long as f.
+func (r *Resolver) UseDebug(f, d *elffile.File) bool {
+	if id := f.BuildID(); id == "" || d.BuildID() != id {
+		return false
+	}
+	r.debugs[f] = d
+	r.Release(f)
+	return true
 }
 
 // Resolve names addresses of one file, in the file's own virtual addresses; the caller has already taken
@@ -36,7 +50,7 @@ func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint
 	}
 	m, ok := r.images[f]
 	if !ok {
-		m = openImage(f, r.opts, r.absent)
+		m = openImage(f, r.debugs[f], r.opts, &r.server)
 		r.images[f] = m
 	}
 	for _, s := range m.sources {

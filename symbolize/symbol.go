@@ -43,6 +43,8 @@ type Options struct {
 	// DebuginfodCache is the directory where what they send is kept; empty means the one that elfutils'
 	// client uses, $XDG_CACHE_HOME/debuginfod_client.
 	DebuginfodCache string
+	// DebuginfodCacheOnly asks no server, but takes what is in the cache already.
+	DebuginfodCacheOnly bool
 	// DebuginfodTimeout bounds one request; 0 means 90 seconds, as elfutils has it.
 	DebuginfodTimeout time.Duration
 }
