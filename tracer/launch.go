@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -23,6 +24,8 @@ type Launch struct {
 	Follow bool
 	// Credential, where not nil, is taken on before the program starts.
 	Credential *Credential
+	// Signals are those that this process was given; Prepare fills them in.
+	Signals signals
 }
 
 // Credential is the user a launched program runs as.
@@ -91,6 +94,7 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
 	statusW.Close()
+	l.Signals = inheritedSignals()
 	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR, reports: json.NewDecoder(statusR)}
 	// fork returns as soon as the helper's exec has taken its new memory, which is before the event stop of
 	// that exec would come: seized now, the helper would report it as the program's.
@@ -234,6 +238,8 @@ func become(l *Launch, tell func(report)) (step string, err error) {
 			return "user", e
 		}
 	}
+	runtime.LockOSThread()
+	l.Signals.adopt()
 	return "exec", syscall.Exec(l.Path, l.Argv, l.Env)
 }
 

@@ -1,0 +1,83 @@
+package tracer
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"reflect"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// signals are what a program inherits of its parent's signals, signal N in bit N-1.
+type signals struct {
+	Known            bool
+	Ignored, Blocked uint64
+}
+
+// inheritedSignals returns what this process was given. Go's runtime puts handlers in the place of ignored
+// signals before any of our code runs, and exec(3) would reset those, so that a program launched by us would
+// die of a signal it was to ignore. What the runtime found it keeps for itself in runtime.fwdSig and
+// runtime.initSigmask: these are found by our own symbol table. Without one, Known is false.
+func inheritedSignals() signals {
+	exe, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		return signals{}
+	}
+	defer exe.Close()
+	symbols, err := exe.Symbols()
+	if err != nil {
+		return signals{}
+	}
+	at := map[string]uint64{"runtime.fwdSig": 0, "runtime.initSigmask": 0, anchorName: 0}
+	for _, s := range symbols {
+		if _, wanted := at[s.Name]; wanted {
+			at[s.Name] = s.Value
+		}
+	}
+	// Where a position-independent executable was loaded.
+	bias := uint64(reflect.ValueOf(LauncherMain).Pointer()) - at[anchorName]
+	self := Thread{TID: os.Getpid()}
+	var handlers [65]uint64
+	var mask uint64
+	read := func(name string, p []byte) bool {
+		return at[name] != 0 && self.ReadMemory(at[name]+bias, p) == len(p)
+	}
+	if at[anchorName] == 0 || bias&0xfff != 0 ||
+		!read("runtime.fwdSig", unsafe.Slice((*byte)(unsafe.Pointer(&handlers)), unsafe.Sizeof(handlers))) ||
+		!read("runtime.initSigmask", unsafe.Slice((*byte)(unsafe.Pointer(&mask)), unsafe.Sizeof(mask))) {
+		return signals{}
+	}
+	s := signals{Known: true, Blocked: mask}
+	for sig, handler := range handlers {
+		switch handler {
+		case 0: // SIG_DFL
+		case 1: // SIG_IGN
+			s.Ignored |= 1 << (sig - 1)
+		default: // nothing but these two comes through execve: this is another table
+			return signals{}
+		}
+	}
+	return s
+}
+
+const anchorName = "github.com/vmblame/vmblame/tracer.LauncherMain"
+
+// adopt gives them to the calling thread, which is about to call execve.
+func (s signals) adopt() {
+	if !s.Known {
+		return
+	}
+	for sig := uintptr(1); sig <= 64; sig++ {
+		if s.Ignored>>(sig-1)&1 != 0 {
+			action := sigaction{handler: 1}
+			syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+		}
+	}
+	const sigSetMask = 2
+	var mask [8]byte
+	binary.NativeEndian.PutUint64(mask[:], s.Blocked)
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+}
