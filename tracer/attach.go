@@ -259,3 +259,27 @@ func (t *Tracer) Drop(th *Thread) {
 
 // AtEntry tells whether a thread stands at the syscall-enter-stop of a call that was handed out.
 func (t *Tracer) AtEntry(th *Thread) bool { return th.state == stopped && th.inCall && th.followed }
+
+// Abdicate lets all tracees go on without anything of them being handed out: they are detached where they
+// can live without a tracer. Where they carry the filter they cannot, and it returns when they have ended.
+func (t *Tracer) Abdicate() {
+	if !t.filter {
+		t.Detach()
+		return
+	}
+	t.parking, t.ready = false, nil
+	for _, th := range t.threads {
+		th.Ignore = true
+		t.Resume(th)
+	}
+	for {
+		s, err := t.Next()
+		if err != nil {
+			return
+		}
+		if s.Thread != nil && s.Kind != Gone && s.Kind != GroupStopped {
+			s.Thread.Ignore = true
+			t.Resume(s.Thread)
+		}
+	}
+}

@@ -139,8 +139,13 @@ func (p *Prepared) Abandon() {
 	p.status.Close()
 	_ = syscall.Kill(p.PID, syscall.SIGKILL)
 	for {
-		if _, err := syscall.Wait4(p.PID, nil, unix.WALL, nil); err != syscall.EINTR && err != nil {
+		// Its threads stop once more at their exit, and wait to be let go.
+		tid, status, e := wait4(true)
+		if e == syscall.ECHILD {
 			break
+		}
+		if e == 0 && status.Stopped() {
+			ptrace(unix.PTRACE_CONT, tid, 0, 0)
 		}
 	}
 	clear(p.tracer.threads)

@@ -44,6 +44,9 @@ const (
 // and the resumption after Returned they are also the registers of the call site, but for Rax.
 func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
 
+// GroupStopped tells whether the thread has joined a group-stop and has not been continued since.
+func (th *Thread) GroupStopped() bool { return th.grouped }
+
 // ReadMemory copies the tracee's memory at addr to p and returns how many bytes could be read. It follows
 // process_vm_readv(2): memory without read permission counts as unreadable.
 func (th *Thread) ReadMemory(addr uint64, p []byte) int {

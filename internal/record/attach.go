@@ -97,7 +97,7 @@ func (r *Recorder) found(th *tracer.Thread) {
 	}
 	sp.users = 1
 	t.space = sp
-	r.announce(sp, t, "attach", nil, 0)
+	r.announce(sp, t.thread.TID, t.pid, "attach", nil, 0)
 	r.threadLine(t, "start")
 	r.source.Resume(th)
 }
@@ -147,14 +147,19 @@ func (r *Recorder) breakOff(sp *space) {
 // attachSignals makes the signals that end vmblame detach it.
 func (r *Recorder) attachSignals() func() {
 	ch := make(chan os.Signal, 4)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP)
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case <-done:
 				return
-			case <-ch:
+			case s := <-ch:
+				if s == syscall.SIGTSTP {
+					r.ask(func() { r.warn("attached processes would stand still with vmblame: ^Z is ignored, Ctrl-C detaches") })
+					continue
+				}
 				r.ask(func() { r.end("detach") })
 			}
 		}
@@ -165,12 +170,15 @@ func (r *Recorder) attachSignals() func() {
 	}
 }
 
-// rescue turns a panic into an error, after a clean detach.
+// rescue turns a panic into an error. The tracees are let go, or go on unrecorded.
 func (r *Recorder) rescue(err *error) {
-	if p := recover(); p != nil {
-		r.tracer.Detach()
-		*err = &Error{Failed, fmt.Sprintf("internal error, all processes were let go: %v", p)}
+	p := recover()
+	if p == nil {
+		return
 	}
+	text := fmt.Sprintf("internal error, the recording ends and all processes go on: %v", p)
+	*err = &Error{Failed, text}
+	r.tracer.Abdicate()
 }
 
 // closer is a sink that has something to give back.

@@ -10,6 +10,13 @@ import (
 // fails gets nothing more; the recording goes on.
 func (r *Recorder) deliver(sinks []eventlog.Sink) {
 	defer r.box.sinks.Done()
+	defer func() {
+		// A bug of a sink ends the log, not the program: the rest is taken and dropped.
+		if p := recover(); p != nil {
+			r.warn(fmt.Sprintf("internal error, nothing more is written: %v", p))
+			r.drop()
+		}
+	}()
 	for b := range r.box.out {
 		for _, rec := range b.records {
 			if c, ok := rec.(catchUp); ok {
@@ -29,6 +36,17 @@ func (r *Recorder) deliver(sinks []eventlog.Sink) {
 		select {
 		case r.box.spare <- b:
 		default:
+		}
+	}
+}
+
+// drop takes batches until the outbox is closed.
+func (r *Recorder) drop() {
+	for b := range r.box.out {
+		for _, rec := range b.records {
+			if c, ok := rec.(catchUp); ok {
+				close(c.reached)
+			}
 		}
 	}
 }
