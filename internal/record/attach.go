@@ -148,7 +148,11 @@ func (r *Recorder) breakOff(sp *space) {
 func (r *Recorder) attachSignals() func() {
 	ch := make(chan os.Signal, 4)
 	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP)
+	catch := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGTSTP}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		catch = append(catch, syscall.SIGHUP)
+	}
+	signal.Notify(ch, catch...)
 	done := make(chan struct{})
 	go func() {
 		for {

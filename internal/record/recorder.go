@@ -49,8 +49,8 @@ type Recorder struct {
 	armed    bool
 	requests chan func()
 	endBy    time.Time
-	// keyboardStop says that SIGTSTP has come to vmblame; set by the goroutine that gets signals.
-	keyboardStop atomic.Bool
+	keyboardStop time.Time // when SIGTSTP last came to vmblame
+	mainGone     atomic.Bool
 	// sinkFailed is set by the sinks' goroutine.
 	sinkFailed atomic.Bool
 }
@@ -244,6 +244,7 @@ func defaultHugePage() uint64 {
 }
 
 func (r *Recorder) setExit(status unix.WaitStatus) {
+	r.mainGone.Store(true)
 	r.exit = &eventlog.Exit{}
 	if status.Signaled() {
 		n := int(status.Signal())

@@ -222,9 +222,9 @@ func (r *Recorder) runSignals() func() {
 			case s := <-ch:
 				switch s {
 				case syscall.SIGTERM, syscall.SIGHUP:
-					_ = syscall.Kill(r.mainPID, s.(syscall.Signal))
+					r.pass(s.(syscall.Signal))
 				case syscall.SIGTSTP:
-					r.keyboardStop.Store(true)
+					r.ask(r.keyboardStopped)
 				}
 			}
 		}
@@ -233,4 +233,22 @@ func (r *Recorder) runSignals() func() {
 		signal.Stop(ch)
 		close(done)
 	}
+}
+
+// pass sends a signal to the program; once that has ended, to all that it has left running: vmblame goes on
+// for them. It is called on the goroutine that gets signals.
+func (r *Recorder) pass(sig syscall.Signal) {
+	if !r.mainGone.Load() {
+		_ = syscall.Kill(r.mainPID, sig)
+		return
+	}
+	r.ask(func() {
+		told := make(map[int]bool)
+		for _, t := range r.tasks {
+			if !told[t.pid] {
+				told[t.pid] = true
+				_ = syscall.Kill(t.pid, sig)
+			}
+		}
+	})
 }
