@@ -89,7 +89,7 @@ func TestRunCannot(t *testing.T) {
 		{"folder", []string{dir}, 126, []string{dir}},
 		{"no x", []string{noExec}, 126, []string{noExec}},
 		{"no format", []string{noFormat}, 126, []string{noFormat, "not executable"}},
-		{"no interpreter", []string{noInterpreter}, 127, []string{noInterpreter, "not found", "interpreter"}},
+		{"no interpreter", []string{noInterpreter}, 126, []string{noInterpreter, "not executable", "interpreter"}},
 		{"no chdir", []string{"--chdir", "/no/such/dir", "true"}, 125, []string{"/no/such/dir"}},
 		{"no user", []string{"--user", "nosuchuser", "true"}, 125, []string{"nosuchuser"}},
 		{"log in no folder", []string{"-o", "/no/such/log", "true"}, 125, []string{"/no/such/log", "no such file"}},

@@ -195,7 +195,7 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 	switch le.Err {
 	case syscall.ENOENT:
 		// The file is there, so what is missing is what it names.
-		return &Error{NotFound, fmt.Sprintf("run %s: not found: the interpreter that %s asks for does not exist", name, l.Path)}
+		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: the interpreter that %s asks for does not exist", name, l.Path)}
 	case syscall.EACCES, syscall.EPERM:
 		return &Error{NotExecutable, fmt.Sprintf("run %s: permission denied by the kernel: check the file's mode, its directories, and noexec mounts", name)}
 	case syscall.ENOEXEC:
