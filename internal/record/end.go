@@ -26,10 +26,45 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	}
 	t.exiting = true
 	sp.exiting++
-	if sp.exiting >= sp.users && !sp.ended {
-		r.lastLook(sp, "exit")
+	if !sp.ended {
+		r.lookIfLast(sp)
 	}
 	r.source.Resume(t.thread)
+}
+
+// lookIfLast takes the last look at a space where none of its users will run in it any more.
+func (r *Recorder) lookIfLast(sp *space) {
+	const few = 4 // of more than these it is unlikely that all have ended without a word
+	left := sp.users - sp.exiting
+	if left > few {
+		return
+	}
+	var execing *flight
+	for _, t := range r.tasks {
+		if left <= 0 || t.space != sp || t.exiting {
+			continue
+		}
+		if f := &t.flight; f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec {
+			execing = f
+			continue
+		}
+		// A kill can make a thread pass its exit stop unseen.
+		if s := tracer.State(t.thread.TID); s != 'Z' && s != 'X' && s != 0 {
+			return
+		}
+		left--
+	}
+	switch {
+	case left <= 0:
+		r.lastLook(sp, "exit")
+	case left == 1 && execing != nil:
+		// It waits in execve for the others to end; the image it leaves is still there.
+		if r.opts.Verify != VerifyOff && sp.quiet() {
+			r.verify(sp, "unknown")
+			sp.proven = true
+		}
+		execing.snapshot = r.snapshot(sp, "exec")
+	}
 }
 
 // lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
@@ -39,6 +74,7 @@ func (r *Recorder) lastLook(sp *space, cause string) {
 		r.verify(sp, "unknown")
 		sp.proven = true
 	}
+	r.lookAtPerfMap(sp)
 	if s := r.snapshot(sp, cause); s != nil {
 		r.box.put(s, nil)
 	}
@@ -113,14 +149,30 @@ func (r *Recorder) endSpace(sp *space) {
 	if !sp.proven && r.opts.Verify != VerifyOff {
 		r.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
 	}
+	r.endPerfMap(sp)
 	sp.ended = true
 	sp.view.close()
 	sp.view = nil
 }
 
+// unborn gives back what a task had that ended before its first stop.
+func (r *Recorder) unborn(from *inheritance) {
+	sp := from.parent
+	if from.forked != nil {
+		sp = from.forked
+	}
+	if sp != nil {
+		sp.users--
+		r.endSpace(sp)
+	}
+}
+
 // gone handles the end of a thread.
 func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
-	delete(r.expected, th.TID)
+	if never := r.expected[th.TID]; never != nil {
+		delete(r.expected, th.TID)
+		r.unborn(never)
+	}
 	if th.TID == r.mainPID {
 		r.setExit(s.Status)
 	}

@@ -25,6 +25,7 @@ func (r *Recorder) beforeExec(t *task, f *flight) {
 		r.verify(sp, "unknown")
 		sp.proven = true
 	}
+	r.lookAtPerfMap(sp)
 	if sp.users == 1 {
 		f.snapshot = r.snapshot(sp, "exec")
 	}
@@ -68,6 +69,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		}
 		number = r.number(old, f)
 		b := r.begin(f, number)
+		b.TID = former
 		r.finish(f, b, 0, 0, nil)
 		r.box.put(&b.Event, b)
 	}
@@ -94,7 +96,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 	if old == nil {
 		cause = "launch"
 	}
-	r.announce(sp, t, cause, old, number)
+	r.announce(sp, th.TID, t.pid, cause, old, number)
 	what := "exec"
 	if old == nil {
 		what = "start"

@@ -35,9 +35,11 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		r.noticeGrowth(sp)
 		inherited.after = sp.lastEvent
 		inherited.forked = &space{ledger: sp.ledger.Clone(), brk: sp.brk, growing: append([]growing(nil), sp.growing...)}
-		// Not announced yet: it is the child's own calls and the log that wait for its first stop.
-		inherited.forked.walker = sp.walker
 		inherited.ignore = r.opts.NoFollow
+		if !inherited.ignore {
+			// Now, and not at the child's first stop: its line stands before the parent's next events.
+			r.beginFork(child, inherited)
+		}
 	}
 	r.expected[child] = inherited
 	r.done(sp, &t.flight)
@@ -61,8 +63,6 @@ func (r *Recorder) started(th *tracer.Thread) {
 	t.space = inherited.parent
 	if sp := inherited.forked; sp != nil {
 		t.space = sp
-		sp.users = 1
-		r.beginFork(t, inherited)
 	}
 	r.threadLine(t, "start")
 	r.source.Resume(th)
@@ -88,11 +88,11 @@ func (r *Recorder) threadLine(t *task, what string) {
 }
 
 // beginFork announces the copy of an address space. The kernel leaves out what MADV_DONTFORK marks.
-func (r *Recorder) beginFork(t *task, from *inheritance) {
-	sp := t.space
+func (r *Recorder) beginFork(child int, from *inheritance) {
+	sp := from.forked
+	sp.users = 1
 	sp.walker = from.parent.walker.Fork(code{r, sp})
-	sp.lastEvent = 0
-	view, err := openKernelView(t.thread.TID)
+	view, err := openKernelView(child)
 	if err == nil {
 		sp.view = view
 		view.alive = func() int { return r.anyTask(sp) }
@@ -103,17 +103,18 @@ func (r *Recorder) beginFork(t *task, from *inheritance) {
 	} else {
 		sp.ended = true // it was killed before it could begin
 	}
-	r.announce(sp, t, "fork", from.parent, from.after)
+	r.announce(sp, child, child, "fork", from.parent, from.after)
+	r.forkedCode(sp)
 }
 
 var everything = vm.Range{Start: 0, End: vm.AddressMax}
 
 // announce writes the line of a new space.
-func (r *Recorder) announce(sp *space, t *task, cause string, parent *space, after uint64) {
+func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space, after uint64) {
 	r.spaces++
-	sp.id, sp.pid = r.spaces, t.pid
-	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: t.pid, Cause: cause,
-		Exe: exeOf(t.thread.TID), Argv: argvOf(t.thread.TID), Mappings: r.words.mappings(sp.ledger)}
+	sp.id, sp.pid = r.spaces, pid
+	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: pid, Cause: cause,
+		Exe: exeOf(tid), Argv: argvOf(tid), Mappings: r.words.mappings(sp.ledger)}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id

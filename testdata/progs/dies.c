@@ -45,5 +45,6 @@ int main(int argc, char **argv)
 	sigaddset(&set, sig);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	kill(getpid(), sig);
-	return 1;
+	for (;;) // another thread may be the one that takes it
+		pause();
 }
