@@ -19,6 +19,7 @@ type allow struct {
 	nameless   bool // the program has no symbols
 	renamed    bool // files are renamed while they are mapped
 	otherDrift bool // what an uncertain order leaves
+	killed     bool // the end may come without an exit stop
 }
 
 // hold holds a log against the account of its program.
@@ -70,10 +71,37 @@ func (r *traced) holdLog(t *testing.T, may allow) {
 		t.Errorf("stacks of events that do not reach the outermost frame: %v", incomplete)
 	}
 	for _, s := range r.log.spaces {
-		if !slices.Contains([]string{"launch", "fork", "exec"}, s.Cause) {
-			t.Errorf("space %d began by %q", s.Space, s.Cause)
+		if s.Cause == "exec" {
+			r.holdExec(t, s)
+		}
+		if r.log.snapshots[s.Space] == 0 && !(may.killed && r.noted("unverified")) {
+			t.Errorf("space %d ended without a snapshot", s.Space)
 		}
 	}
+}
+
+func (r *traced) noted(code string) bool {
+	return slices.ContainsFunc(r.log.Notes(), func(n eventlog.Note) bool { return n.Code == code })
+}
+
+// holdExec checks that a space that began by exec says which execve made it: an event of the space before.
+func (r *traced) holdExec(t *testing.T, s *eventlog.Space) {
+	t.Helper()
+	e, err := r.log.event(s.After)
+	if err != nil || s.Parent == nil || e.space != *s.Parent || e.call != "execve" || e.error != "" || !e.hasResult || e.changes != 0 || e.pid != s.PID {
+		t.Errorf("space %d of pid %d began by %+v of space %v", s.Space, s.PID, e, s.Parent)
+	}
+	for _, m := range s.Mappings {
+		if m.Origin != nil || m.OriginCause != "kernel" || m.Exec == nil || uint64(*m.Exec) != s.After {
+			t.Errorf("space %d: the origin of %v is %q by %v, want the execve, %d", s.Space, m.Start, m.OriginCause, m.Exec, s.After)
+		}
+	}
+	for _, th := range r.log.threads {
+		if th.What == "exec" && th.Space == s.Space && th.TID == s.PID {
+			return
+		}
+	}
+	t.Errorf("space %d: no thread line of the exec", s.Space)
 }
 
 // spaceOf finds the address space of a section: the images of a process are told apart by their order, and
@@ -345,6 +373,7 @@ func (r *traced) holdDid(t *testing.T) {
 		byThread[e.tid] = append(byThread[e.tid], e)
 	}
 	for _, s := range r.account.sections {
+		space := r.spaceOf(t, s)
 		for i := range s.did {
 			d := &s.did[i]
 			events := byThread[d.tid]
@@ -355,6 +384,9 @@ func (r *traced) holdDid(t *testing.T) {
 			}
 			e := events[at]
 			byThread[d.tid] = events[at+1:]
+			if space == nil || e.pid != s.pid || e.space != space.ID {
+				t.Errorf("event %d, %s by %s of pid %d, has pid %d and space %d", e.seq, e.call, d.fn, s.pid, e.pid, e.space)
+			}
 			if names := r.names(e.stack); !slices.Contains(names, "?") && !slices.ContainsFunc(names, func(n string) bool { return isFunction(n, d.fn) }) {
 				t.Errorf("event %d, %s, of %s has the stack %v", e.seq, e.call, d.fn, names)
 			}

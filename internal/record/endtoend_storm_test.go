@@ -1,0 +1,50 @@
+package record_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestStorm is the proof of order: threads whose freed pages the kernel gives to each other at once.
+func TestStorm(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		args  string
+		flags []string
+	}{
+		{"8 threads", "8 20000 1", nil},
+		{"32 threads", "32 5000 2", nil},
+		{"8 threads, each event proven", "8 20000 3", []string{"--verify=each"}},
+		{"32 threads, each event proven", "32 500 4", []string{"--verify=each"}},
+		{"8 threads without a filter", "8 2000 5", []string{"--no-seccomp"}},
+		{"many ranges", "4 5000 6 32", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := strings.Fields(c.args)
+			r := trace(t, c.flags, "storm", args...)
+			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
+				t.Errorf("storm ended with %+v", r.outcome)
+			}
+			r.hold(t, allow{})
+			threads := map[int]bool{}
+			pages := uint64(0)
+			for _, s := range r.account.sections {
+				for _, l := range s.live {
+					threads[l.tid] = true
+					pages += l.Len() / 4096
+				}
+			}
+			if len(r.account.sections) != 1 || len(r.log.spaces) != 1 || len(threads) < 4 || pages < 300 {
+				t.Errorf("%d sections, %d spaces; %d pages of %d threads are live", len(r.account.sections), len(r.log.spaces), pages, len(threads))
+			}
+			end := r.log.End()
+			if len(r.log.drifts) != 0 || end.Drifts != 0 || end.Lost != 0 {
+				t.Errorf("%d drifts, %d lost", end.Drifts, end.Lost)
+			}
+			if len(c.flags) > 0 && c.flags[0] == "--verify=each" && end.Checks < end.Events {
+				t.Errorf("%d checks of %d events", end.Checks, end.Events)
+			}
+			t.Logf("%d events, %d stacks, %d checks", end.Events, end.Stacks, end.Checks)
+		})
+	}
+}
