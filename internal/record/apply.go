@@ -112,6 +112,9 @@ func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, ds
 	} else {
 		f.uncertain, sp.uncertain = true, true
 	}
+	if e.Perms&vm.Exec != 0 && e.File.Inode != 0 {
+		r.pin(sp, &e)
+	}
 	return sp.ledger.Add(e, dst)
 }
 

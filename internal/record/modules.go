@@ -2,10 +2,8 @@ package record
 
 import (
 	"bytes"
-	"fmt"
-	"os"
+	"debug/elf"
 	"strings"
-	"syscall"
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -19,7 +17,7 @@ import (
 type module struct {
 	id   int
 	path string
-	file *elffile.File // nil where there is no ELF file that could be read
+	file *mappedFile // nil where there is no ELF file that could be read
 	unw  *unwind.Module
 }
 
@@ -27,16 +25,23 @@ type moduleKey struct {
 	dev   vm.Dev
 	inode uint64
 	path  string // only where there is no inode
+	space int    // only of code in no file: the same address is other code in another space
 }
 
 // modules is the table of all modules of a recording.
 type modules struct {
-	byKey map[moduleKey]*module
-	byUnw map[*unwind.Module]*module
+	byKey  map[moduleKey]*module
+	byUnw  map[*unwind.Module]*module
+	pinned map[moduleKey]*mappedFile // opened when they were mapped, not run yet
+	perf   map[int]*perfMap          // by space, of those that have run code in no file
+	count  int
+	// blind says that /proc/PID/map_files may not be used, nothing says that it may.
+	blind, sees bool
 }
 
 func newModules() *modules {
-	return &modules{byKey: make(map[moduleKey]*module), byUnw: make(map[*unwind.Module]*module)}
+	return &modules{byKey: make(map[moduleKey]*module), byUnw: make(map[*unwind.Module]*module),
+		pinned: make(map[moduleKey]*mappedFile), perf: make(map[int]*perfMap)}
 }
 
 // code answers unwind's question for one space, from the ledger.
@@ -66,42 +71,58 @@ func (c code) CodeAt(pc uint64) (*unwind.Module, uint64, bool) {
 
 // moduleOf returns the module of an executable mapping, which it opens and announces where it is new.
 func (r *Recorder) moduleOf(sp *space, e *ledger.Entry) *module {
-	key := moduleKey{e.File.Dev, e.File.Inode, ""}
-	if e.File.Inode == 0 {
-		key.path = e.File.Path
-		if key.path != "[vdso]" {
-			key.path = "[anon]"
-		}
+	key := moduleKey{dev: e.File.Dev, inode: e.File.Inode}
+	vdso := e.File.Inode == 0 && e.File.Path == "[vdso]"
+	switch {
+	case vdso && r.narrowImage(sp, e):
+		key.path = "[vdso] 32"
+	case vdso:
+		key.path = "[vdso]"
+	case e.File.Inode == 0:
+		key.path, key.space = "[anon]", sp.id
 	}
-	if m := r.modules.byKey[key]; m != nil {
+	if m := r.modules.byKey[key]; m != nil && (m.file == nil || m.file.intact()) {
 		return m
 	}
 	m := &module{path: strings.TrimSuffix(e.File.Path, " (deleted)")}
-	source := ""
+	names := &nameSource{}
 	switch {
-	case e.File.Inode != 0:
-		m.file = r.openMapped(sp, e)
-	case key.path == "[vdso]":
-		m.path, source = "[vdso]", "vdso"
+	case vdso:
+		m.path, names.label = "[vdso]", "vdso"
 		m.file = r.readImage(sp, e)
-	default:
+	case e.File.Inode == 0:
 		m.path = "[anon]"
+		names.perf = r.perfMapOf(sp)
+	default:
+		if m.file = r.modules.pinned[key]; m.file == nil || !m.file.intact() {
+			m.file = r.openMapped(sp, e)
+		}
+		delete(r.modules.pinned, key)
 	}
-	r.addModule(key, m, e.File, source)
+	r.addModule(key, m, e.File, names)
 	return m
 }
 
-func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, source string) {
-	m.id = len(r.modules.byKey) + 1
-	m.unw = unwind.NewModule(m.file)
-	r.modules.byKey[key] = m
-	r.modules.byUnw[m.unw] = m
+func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, names *nameSource) {
+	r.modules.count++
+	m.id = r.modules.count
 	rec := &eventlog.Module{Module: m.id, Path: m.path, Dev: f.Dev.String(), Inode: f.Inode}
+	var elf *elffile.File
 	if m.file != nil {
-		if id := m.file.BuildID(); id != "" {
+		elf = m.file.File
+		if id := elf.BuildID(); id != "" {
 			rec.BuildID = &id
 		}
-		r.names.module(m.id, m.file, source)
+		names.file, names.debug = elf, m.file.debug
+		if m.file.at != nil {
+			names.intact = m.file.intact
+		}
+	}
+	m.unw = unwind.NewModule(elf)
+	r.modules.byKey[key] = m
+	r.modules.byUnw[m.unw] = m
+	if names.file != nil || names.perf != nil {
+		r.names.module(m.id, names)
 	}
 	r.box.define(rec)
 }
@@ -110,51 +131,56 @@ func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, source string)
 func (r *Recorder) noModule() *module {
 	key := moduleKey{path: "[anon]"}
 	if r.modules.byKey[key] == nil {
-		r.addModule(key, &module{path: "[anon]"}, vm.File{}, "")
+		r.addModule(key, &module{path: "[anon]"}, vm.File{}, &nameSource{})
 	}
 	return r.modules.byKey[key]
 }
 
-// openMapped opens the file of a mapping as the tracee sees it: by /proc/PID/map_files, which is right for
-// deleted files and other mount namespaces but needs a capability, else by its path below the tracee's
-// root, where it must still be the same file.
-func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *elffile.File {
-	tid := r.anyTask(sp)
-	if row, ok := sp.view.at(e.Start); ok {
-		path := fmt.Sprintf("/proc/%d/map_files/%x-%x", tid, row.Start, row.End)
-		if f := openELF(path, e.File.Path, nil); f != nil {
-			return f
-		}
+// perfMapOf returns the perf map of a space that has been seen to run code in no file.
+func (r *Recorder) perfMapOf(sp *space) *perfMap {
+	p := r.modules.perf[sp.id]
+	if p == nil {
+		tid := r.anyTask(sp)
+		p = &perfMap{tid: tid, tgid: sp.pid}
+		p.look(tid, sp.pid)
+		r.modules.perf[sp.id] = p
 	}
-	same := func(st *syscall.Stat_t) bool { return st.Ino == e.File.Inode }
-	if f := openELF(fmt.Sprintf("/proc/%d/root%s", tid, e.File.Path), e.File.Path, same); f != nil {
-		return f
-	}
-	return openELF(fmt.Sprintf("/proc/%d/exe", tid), e.File.Path, same)
+	return p
 }
 
-// openELF opens path, and checks it where check is given; nil where that fails.
-func openELF(path, name string, check func(*syscall.Stat_t) bool) *elffile.File {
-	// O_NONBLOCK: what stands there now may be a FIFO.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
+// lookAtPerfMap opens the space's perf map while its process still lives.
+func (r *Recorder) lookAtPerfMap(sp *space) {
+	if p := r.modules.perf[sp.id]; p != nil {
+		p.look(r.anyTask(sp), sp.pid)
 	}
-	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() || check != nil && !check(st.Sys().(*syscall.Stat_t)) {
-		f.Close()
-		return nil
+}
+
+// endPerfMap has the names of the space's code looked up, after all of its stacks.
+func (r *Recorder) endPerfMap(sp *space) {
+	if p := r.modules.perf[sp.id]; p != nil {
+		delete(r.modules.perf, sp.id)
+		r.box.define(mark(p.finish))
 	}
-	ef, err := elffile.Open(f, st.Size(), strings.TrimSuffix(name, " (deleted)"))
-	if err != nil {
-		f.Close()
-		return nil
+}
+
+// finish ends the perf maps of spaces that outlive the recording.
+func (m *modules) finish() {
+	for _, p := range m.perf {
+		p.finish()
 	}
-	return ef
+}
+
+// forkedCode makes a copy of an address space forget what it inherited of code in no file: it is its own.
+func (r *Recorder) forkedCode(sp *space) {
+	for e := range sp.ledger.All {
+		if e.Perms&vm.Exec != 0 && e.File.Inode == 0 && e.File.Path != "[vdso]" {
+			sp.walker.Invalidate(e.Range)
+		}
+	}
 }
 
 // readImage reads an ELF image that stands whole in memory: the vdso.
-func (r *Recorder) readImage(sp *space, e *ledger.Entry) *elffile.File {
+func (r *Recorder) readImage(sp *space, e *ledger.Entry) *mappedFile {
 	const limit = 1 << 20
 	t := r.tasks[r.anyTask(sp)]
 	if t == nil || e.Len() > limit {
@@ -168,7 +194,14 @@ func (r *Recorder) readImage(sp *space, e *ledger.Entry) *elffile.File {
 	if err != nil {
 		return nil
 	}
-	return f
+	return &mappedFile{File: f}
+}
+
+// narrowImage tells that the image at e is a 32-bit one: each kind of process has its own vdso.
+func (r *Recorder) narrowImage(sp *space, e *ledger.Entry) bool {
+	t := r.tasks[r.anyTask(sp)]
+	var ident [elf.EI_CLASS + 1]byte
+	return t != nil && t.thread.ReadMemory(e.Start, ident[:]) == len(ident) && elf.Class(ident[elf.EI_CLASS]) == elf.ELFCLASS32
 }
 
 // anyTask returns the tid of a task that uses the space, 0 where none is left.

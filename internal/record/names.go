@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -14,13 +15,13 @@ import (
 // what is still to be named; naming itself happens off the tracer's goroutine.
 type names struct {
 	resolver *symbolize.Resolver
+	early    bool // names are wanted at once, so that perf maps are read while they are written
 
-	mu      sync.Mutex // guards what follows
-	files   map[int]*elffile.File
-	sources map[int]string // what "symtab" is called for a module: "vdso" for the vdso
-	seen    map[place]struct{}
-	loaded  []*elffile.File  // what the resolver keeps in memory, the last used last
-	todo    map[int][]uint64 // module id to addresses
+	mu     sync.Mutex // guards what follows
+	known  map[int]*nameSource
+	seen   map[place]struct{}
+	loaded []*elffile.File  // what the resolver keeps in memory, the last used last
+	todo   map[int][]uint64 // module id to addresses
 }
 
 type place struct {
@@ -28,18 +29,29 @@ type place struct {
 	addr   uint64
 }
 
-func newNames() *names {
+// nameSource is where a module's names come from: its file, or the perf map of its process.
+type nameSource struct {
+	file   *elffile.File
+	debug  *elffile.File // its separate debug file as the tracee sees it, nil for none
+	intact func() bool   // the file still holds what was mapped; nil where it cannot change
+	label  string        // what "symtab" is called: "vdso" for the vdso
+	perf   *perfMap
+}
+
+func newNames(o *Options) *names {
 	return &names{
-		resolver: symbolize.New(symbolize.Options{}),
-		files:    make(map[int]*elffile.File), sources: make(map[int]string),
-		seen: make(map[place]struct{}), todo: make(map[int][]uint64),
+		resolver: symbolize.New(symbolize.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod,
+			// With --live the records of the tracees wait for their names.
+			DebuginfodCacheOnly: o.Names}),
+		early: o.Names,
+		known: make(map[int]*nameSource), seen: make(map[place]struct{}), todo: make(map[int][]uint64),
 	}
 }
 
-// module tells which file a module id stands for.
-func (n *names) module(id int, f *elffile.File, source string) {
+// module tells where the names of a module come from.
+func (n *names) module(id int, s *nameSource) {
 	n.mu.Lock()
-	n.files[id], n.sources[id] = f, source
+	n.known[id] = s
 	n.mu.Unlock()
 }
 
@@ -53,7 +65,7 @@ func (n *names) add(s *eventlog.Stack) {
 		if f.Call {
 			p.addr--
 		}
-		if _, ok := n.seen[p]; ok || n.files[f.Module] == nil {
+		if _, ok := n.seen[p]; ok || n.known[f.Module] == nil {
 			continue
 		}
 		n.seen[p] = struct{}{}
@@ -71,12 +83,43 @@ func (n *names) resolve() []eventlog.Record {
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
 		addrs := todo[id]
 		n.mu.Lock()
-		f, source := n.files[id], n.sources[id]
+		s := n.known[id]
 		n.mu.Unlock()
-		n.resolver.Resolve(f, addrs, func(addr uint64, s symbolize.Symbol) {
-			out = append(out, symbolRecord(id, addr, s, source))
+		if s.perf != nil {
+			out = n.resolveCode(id, s.perf, addrs, out)
+			continue
+		}
+		if s.intact != nil && !s.intact() {
+			continue // other code stands there now
+		}
+		if s.debug != nil {
+			n.resolver.UseDebug(s.file, s.debug)
+			s.debug = nil
+		}
+		n.resolver.Resolve(s.file, addrs, func(addr uint64, sym symbolize.Symbol) {
+			out = append(out, symbolRecord(id, addr, sym, s.label))
 		})
-		n.keep(f)
+		n.keep(s.file)
+	}
+	return out
+}
+
+// resolveCode names code that has no file. What has no name yet is asked for again until the process ends.
+func (n *names) resolveCode(id int, perf *perfMap, addrs []uint64, out []eventlog.Record) []eventlog.Record {
+	named := make(map[uint64]bool)
+	done := perf.resolve(addrs, n.early, func(addr uint64, sym symbolize.Symbol) {
+		named[addr] = true
+		out = append(out, symbolRecord(id, addr, sym, ""))
+	})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if done {
+		delete(n.known, id)
+		return out
+	}
+	addrs = slices.DeleteFunc(addrs, func(a uint64) bool { return named[a] })
+	if len(addrs) > 0 {
+		n.todo[id] = append(n.todo[id], addrs...)
 	}
 	return out
 }
@@ -94,10 +137,10 @@ func (n *names) keep(f *elffile.File) {
 	}
 }
 
-func symbolRecord(module int, addr uint64, s symbolize.Symbol, source string) *eventlog.Symbol {
+func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *eventlog.Symbol {
 	rec := &eventlog.Symbol{Module: module, Offset: eventlog.Hex(addr), Source: s.Source}
-	if source != "" {
-		rec.Source = source
+	if label != "" {
+		rec.Source = label
 	}
 	for _, f := range s.Frames {
 		rec.Frames = append(rec.Frames, eventlog.SymbolFrame{
@@ -106,4 +149,37 @@ func symbolRecord(module int, addr uint64, s symbolize.Symbol, source string) *e
 		})
 	}
 	return rec
+}
+
+// nameEvery is how often a recording that lasts is given the names of its new frames.
+const nameEvery = 2 * time.Second
+
+// nameFrames runs beside the recording and names frames until stop is closed. It may wait for a debuginfod
+// server as long as it likes: nobody waits for it before the end.
+func (r *Recorder) nameFrames(stop, done chan struct{}) {
+	defer close(done)
+	if r.opts.Names {
+		return // the sinks' goroutine does it
+	}
+	tick := time.NewTicker(nameEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			if recs := r.names.resolve(); len(recs) > 0 {
+				r.box.out <- &batch{records: recs}
+			}
+		}
+	}
+}
+
+// finalNames names what is left, once the sinks have caught up with all stacks.
+func (r *Recorder) finalNames() []eventlog.Record {
+	caught := make(chan struct{})
+	r.box.out <- &batch{records: []eventlog.Record{mark(func() { close(caught) })}}
+	<-caught
+	r.modules.finish()
+	return r.names.resolve()
 }

@@ -35,6 +35,10 @@ type Options struct {
 
 	Tool     string // name and version for the header
 	NoStacks bool
+	// DebugDirs are the directories of separate debug files, nil for /usr/lib/debug; Debuginfod the URLs of
+	// servers that are asked for those that none of them has.
+	DebugDirs, Debuginfod []string
+
 	MaxDepth int // frames; 0 means 256
 	Verify   Verify
 	NoFollow bool

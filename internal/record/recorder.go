@@ -42,13 +42,13 @@ type Recorder struct {
 	events, stacks, checks, drifts uint64
 	spaces, threads                int
 
-	mainPID  int
-	exit     *eventlog.Exit
-	ending   string // why the recording ends, "" while it goes on
-	deadline *time.Timer
-	armed    bool
-	requests chan func()
-	endBy    time.Time
+	mainPID      int
+	exit         *eventlog.Exit
+	ending       string // why the recording ends, "" while it goes on
+	deadline     *time.Timer
+	armed        bool
+	requests     chan func()
+	endBy        time.Time
 	keyboardStop time.Time // when SIGTSTP last came to vmblame
 	mainGone     atomic.Bool
 	// sinkFailed is set by the sinks' goroutine.
@@ -59,7 +59,7 @@ func newRecorder(o Options) *Recorder {
 	r := &Recorder{
 		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: defaultHugePage(),
 		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
-		modules: newModules(), interner: unwind.NewInterner(), names: newNames(), words: newWords(),
+		modules: newModules(), interner: unwind.NewInterner(), names: newNames(&o), words: newWords(),
 		box: *newOutbox(), requests: make(chan func(), 16),
 	}
 	if r.maxDepth <= 0 {
@@ -179,8 +179,9 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	r.box.sinks.Add(1)
 	go r.deliver(sinks)
 	stop := make(chan struct{})
-	named := make(chan struct{})
-	go r.background(stop, named)
+	idle, named := make(chan struct{}), make(chan struct{})
+	go r.background(stop, idle)
+	go r.nameFrames(stop, named)
 	err := body()
 	if err != nil {
 		r.ending = "failed"
@@ -188,6 +189,7 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	}
 	r.box.flush()
 	close(stop)
+	<-idle
 	<-named
 	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.events - uint64(len(r.box.withdrawn)), Stacks: r.stacks,
 		Checks: r.checks, Drifts: r.drifts}
@@ -201,35 +203,19 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	return Outcome{Exit: r.exit, End: end}, err
 }
 
-// background keeps records moving while the tracees are idle, and names frames of recordings that last.
+// background keeps records moving while the tracees are idle.
 func (r *Recorder) background(stop, done chan struct{}) {
 	defer close(done)
 	flush := time.NewTicker(200 * time.Millisecond)
 	defer flush.Stop()
-	for ticks := 1; ; ticks++ {
+	for {
 		select {
 		case <-stop:
 			return
 		case <-flush.C:
 			r.tracer.Wake()
-			if ticks%10 == 0 && !r.opts.Names {
-				if recs := r.names.resolve(); len(recs) > 0 {
-					r.box.out <- &batch{records: recs}
-				}
-			}
 		}
 	}
-}
-
-// finalNames names what is left, once the sinks have caught up with all stacks.
-func (r *Recorder) finalNames() []eventlog.Record {
-	if r.opts.Names {
-		return nil
-	}
-	caught := make(chan struct{})
-	r.box.out <- &batch{records: []eventlog.Record{catchUp{caught}}}
-	<-caught
-	return r.names.resolve()
 }
 
 func defaultHugePage() uint64 {

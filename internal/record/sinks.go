@@ -19,8 +19,8 @@ func (r *Recorder) deliver(sinks []eventlog.Sink) {
 	}()
 	for b := range r.box.out {
 		for _, rec := range b.records {
-			if c, ok := rec.(catchUp); ok {
-				close(c.reached)
+			if reached, ok := rec.(mark); ok {
+				reached()
 				continue
 			}
 			r.put(sinks, rec)
@@ -44,8 +44,8 @@ func (r *Recorder) deliver(sinks []eventlog.Sink) {
 func (r *Recorder) drop() {
 	for b := range r.box.out {
 		for _, rec := range b.records {
-			if c, ok := rec.(catchUp); ok {
-				close(c.reached)
+			if reached, ok := rec.(mark); ok {
+				reached()
 			}
 		}
 	}
@@ -64,8 +64,8 @@ func (r *Recorder) put(sinks []eventlog.Sink, rec eventlog.Record) {
 	}
 }
 
-// catchUp is no record: deliver closes reached when it comes to it.
-type catchUp struct{ reached chan struct{} }
+// mark is no record: deliver calls it when it comes to it.
+type mark func()
 
 // Type implements eventlog.Record.
-func (catchUp) Type() string { return "" }
+func (mark) Type() string { return "" }

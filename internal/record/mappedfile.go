@@ -1,0 +1,200 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// mappedFile is the ELF file of a mapping, open.
+type mappedFile struct {
+	*elffile.File
+	at    *os.File // nil for an image in memory
+	made  stamp
+	debug *elffile.File // its separate debug file, where only the tracee's root has one
+}
+
+// stamp tells contents of one inode from others; a file that is unlinked or renamed keeps its own.
+type stamp struct {
+	size  int64
+	mtime syscall.Timespec
+}
+
+// intact tells whether the file has not been written to since it was opened. Its numbers and names would
+// be those of other code.
+func (m *mappedFile) intact() bool {
+	if m.at == nil {
+		return true
+	}
+	st, err := m.at.Stat()
+	return err == nil && stampOf(st) == m.made
+}
+
+func stampOf(st fs.FileInfo) stamp {
+	sys := st.Sys().(*syscall.Stat_t)
+	return stamp{st.Size(), sys.Mtim}
+}
+
+// pin opens the file of code that has just been mapped, for recordings that could not open it any more
+// once it is deleted or replaced.
+func (r *Recorder) pin(sp *space, e *ledger.Entry) {
+	if r.modules.sees {
+		return // what is mapped can be opened at any time
+	}
+	key := moduleKey{dev: e.File.Dev, inode: e.File.Inode}
+	if m := r.modules.byKey[key]; m != nil && m.file != nil && m.file.intact() {
+		return
+	}
+	if p := r.modules.pinned[key]; p != nil && p.intact() {
+		return
+	}
+	if f := r.openMapped(sp, e); f != nil {
+		r.modules.pinned[key] = f
+	}
+}
+
+// openMapped opens the file of a mapping as the tracee sees it: by /proc/PID/map_files, which is right for
+// deleted files and other mount namespaces but needs a capability, else by its path below the tracee's
+// root, where it must still be the same file.
+func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *mappedFile {
+	tid := r.anyTask(sp)
+	f := r.openByMapping(sp, e, tid)
+	if f == nil {
+		same := func(st *syscall.Stat_t, f *elffile.File) bool { return r.sameFileAs(sp, e, st, f) }
+		// The kernel tells paths as we would name them, where we can, and else as the tracee would.
+		for _, path := range []string{e.File.Path, fmt.Sprintf("/proc/%d/root%s", tid, e.File.Path), fmt.Sprintf("/proc/%d/exe", tid)} {
+			if f = openELF(path, e.File.Path, same); f != nil {
+				break
+			}
+		}
+	}
+	if f != nil && otherRoot(tid) {
+		f.debug = foreignDebug(tid, f.BuildID())
+	}
+	return f
+}
+
+func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFile {
+	if r.modules.blind || sp.view == nil {
+		return nil
+	}
+	row, ok := sp.view.at(e.Start)
+	if !ok || row.File.Inode != e.File.Inode {
+		return nil
+	}
+	path := fmt.Sprintf("/proc/%d/map_files/%x-%x", tid, row.Start, row.End)
+	f, err := openRegular(path)
+	if err != nil {
+		// proc_map_files_get_link wants CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c).
+		r.modules.blind = errors.Is(err, fs.ErrPermission) && !r.modules.sees
+		return nil
+	}
+	r.modules.sees = true
+	return readELF(f, e.File.Path, nil)
+}
+
+// sameFileAs tells whether a file that a path led to is the one that is mapped: it has its device and inode,
+// or the build id that stands in the tracee's memory. Of overlays and subvolumes stat(2) and
+// /proc/PID/maps give different numbers, and what has other numbers may have been put in its place.
+func (r *Recorder) sameFileAs(sp *space, e *ledger.Entry, st *syscall.Stat_t, f *elffile.File) bool {
+	dev := vm.Dev{Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
+	if st.Ino == e.File.Inode && dev == e.File.Dev {
+		return true
+	}
+	id := r.mappedBuildID(sp, e)
+	return id != "" && id == f.BuildID()
+}
+
+// mappedBuildID reads the build id of a mapped file from the tracee's memory, "" where its beginning is not
+// mapped or has none in its first page.
+func (r *Recorder) mappedBuildID(sp *space, e *ledger.Entry) string {
+	t := r.tasks[r.anyTask(sp)]
+	if t == nil {
+		return ""
+	}
+	for first := range sp.ledger.All {
+		if first.File.Inode != e.File.Inode || first.File.Dev != e.File.Dev || first.Offset != 0 {
+			continue
+		}
+		page := make([]byte, vm.PageSize)
+		if t.thread.ReadMemory(first.Start, page) < len(page) {
+			continue
+		}
+		if f, err := elffile.Open(bytes.NewReader(page), int64(len(page)), "memory"); err == nil {
+			return f.BuildID()
+		}
+	}
+	return ""
+}
+
+// openELF opens path, and checks it where check is given; nil where that fails.
+func openELF(path, name string, check func(*syscall.Stat_t, *elffile.File) bool) *mappedFile {
+	f, err := openRegular(path)
+	if err != nil {
+		return nil
+	}
+	return readELF(f, name, check)
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular opens a regular file and nothing else: to open a device may do something, and a FIFO may
+// stand there by the time.
+func openRegular(path string) (*os.File, error) {
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return nil, cmp.Or(err, errNotRegular)
+	}
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// readELF reads the headers of f, which it closes where it returns nil.
+func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File) bool) *mappedFile {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil
+	}
+	ef, err := elffile.Open(f, st.Size(), strings.TrimSuffix(name, " (deleted)"))
+	if err != nil || check != nil && !check(st.Sys().(*syscall.Stat_t), ef) {
+		f.Close()
+		return nil
+	}
+	return &mappedFile{File: ef, at: f, made: stampOf(st)}
+}
+
+// otherRoot tells whether a thread sees other files than we do: another mount namespace, or chroot(2).
+func otherRoot(tid int) bool {
+	theirs, err1 := os.Stat(fmt.Sprintf("/proc/%d/root/", tid))
+	ours, err2 := os.Stat("/")
+	if err1 != nil || err2 != nil || !os.SameFile(theirs, ours) {
+		return true
+	}
+	ns, err1 := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", tid))
+	own, err2 := os.Readlink("/proc/self/ns/mnt")
+	return err1 != nil || err2 != nil || ns != own
+}
+
+// foreignDebug opens the separate debug file of a build below a thread's root, nil where it has none.
+func foreignDebug(tid int, id string) *elffile.File {
+	if len(id) < 3 {
+		return nil
+	}
+	path := filepath.Join(fmt.Sprintf("/proc/%d/root", tid), elffile.DefaultDebugDir, ".build-id", id[:2], id[2:]+".debug")
+	m := openELF(path, path, func(_ *syscall.Stat_t, f *elffile.File) bool { return f.BuildID() == id })
+	if m == nil {
+		return nil
+	}
+	return m.File
+}

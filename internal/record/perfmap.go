@@ -1,0 +1,122 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/vmblame/vmblame/symbolize"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// perfMap is the list /tmp/perf-PID.map that just-in-time compilers of one address space write of their
+// code. It is opened while the process lives, through its root and by its own pid, for both are gone with
+// it; what it says is read later, off the tracer's goroutine.
+type perfMap struct {
+	tid, tgid int // a thread of the process that was there first
+
+	mu   sync.Mutex
+	file *os.File // the last one that was found
+	last bool     // nothing more will be written to it
+}
+
+// look opens the list as it now stands, by a thread of the process. It keeps an earlier one where there is
+// none any more.
+func (p *perfMap) look(tid, tgid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open(tid, tgid)
+}
+
+func (p *perfMap) open(tid, tgid int) {
+	pid := tgid
+	if id := tracer.Identify(tgid); id.NsTID != 0 {
+		pid = id.NsTID
+	}
+	f, err := openPerfMap(fmt.Sprintf("/proc/%d/root/tmp/perf-%d.map", tid, pid), tid)
+	if err != nil {
+		return
+	}
+	if p.file != nil {
+		p.file.Close()
+	}
+	p.file = f
+}
+
+var errNotTheirs = errors.New("not a regular file of the process's user")
+
+// openPerfMap opens path, which anybody may have made: it must be a regular file of root's or of the
+// process's user.
+func openPerfMap(path string, tid int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && (!st.Mode().IsRegular() || owner(st) != 0 && owner(st) != taskUser(tid)) {
+		err = errNotTheirs
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
+
+// taskUser is the effective user of a thread (proc_pid_status(5)), -1 where that cannot be told.
+func taskUser(tid int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return -1
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if ids := strings.Fields(rest); len(ids) > 1 {
+				if uid, err := strconv.Atoi(ids[1]); err == nil {
+					return uid
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// finish says that the process writes no more.
+func (p *perfMap) finish() {
+	p.mu.Lock()
+	p.last = true
+	p.mu.Unlock()
+}
+
+// resolve names addresses of the process. It tells whether the list has had its last reading; the file is
+// closed then. Where early is not set only a last reading is made: what stands in a list may yet turn out
+// to have been told of two functions.
+func (p *perfMap) resolve(addrs []uint64, early bool, yield func(uint64, symbolize.Symbol)) (done bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.last && !early {
+		return false
+	}
+	if p.file == nil && !p.last {
+		p.open(p.tid, p.tgid)
+	}
+	if p.file != nil && len(addrs) > 0 {
+		if _, err := p.file.Seek(0, io.SeekStart); err == nil {
+			// What a broken disk withholds stays without a name.
+			_ = symbolize.ResolvePerfMap(p.file, addrs, yield)
+		}
+	}
+	if p.last && p.file != nil {
+		p.file.Close()
+		p.file = nil
+	}
+	return p.last
+}
