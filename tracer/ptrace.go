@@ -57,6 +57,14 @@ func ptraceEventMessage(tid int) (uint64, syscall.Errno) {
 	return msg, e
 }
 
+// ptraceStopCode is si_code of the stop that a thread is in now: for an event stop the event, shifted, and
+// SIGTRAP (ptrace(2), PTRACE_GETSIGINFO).
+func ptraceStopCode(tid int) (int32, syscall.Errno) {
+	var info [32]int32 // siginfo_t, 128 bytes: si_signo, si_errno, si_code …
+	e := ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info)))
+	return info[2], e
+}
+
 // syscallInfo is the head of struct ptrace_syscall_info: what comes before the union.
 type syscallInfo struct {
 	op   uint8

@@ -47,6 +47,16 @@ func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
 // GroupStopped tells whether the thread has joined a group-stop and has not been continued since.
 func (th *Thread) GroupStopped() bool { return th.grouped }
 
+// Killed tells that a kill has taken the thread out of the stop it was held at, on the way to its exit stop
+// or there already. To resume it now would let it pass that stop unseen.
+func (th *Thread) Killed() bool {
+	if th.state != stopped {
+		return false
+	}
+	code, e := ptraceStopCode(th.TID)
+	return e == syscall.ESRCH || e == 0 && code == ptraceEventExit<<8|int32(syscall.SIGTRAP)
+}
+
 // ReadMemory copies the tracee's memory at addr to p and returns how many bytes could be read. It follows
 // process_vm_readv(2): memory without read permission counts as unreadable.
 func (th *Thread) ReadMemory(addr uint64, p []byte) int {

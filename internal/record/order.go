@@ -170,8 +170,8 @@ func (r *Recorder) admitWaiting(sp *space) {
 			f.classifyBrk(sp)
 			f.live = f.class == fixed && sp.ledger.Covered(f.at)
 		}
-		if r.blocked(sp, f, i) {
-			i++
+		if r.blocked(sp, f, i) || f.task.thread.Killed() {
+			i++ // one that was killed while it waited comes to its exit stop by itself
 			continue
 		}
 		r.letGo(sp, i)
