@@ -30,6 +30,7 @@ func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		runCommand(),
 		attachCommand(),
+		reportCommand(),
 		exportCommand(),
 		checkCommand(),
 		versionCommand(),

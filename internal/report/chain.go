@@ -25,7 +25,7 @@ func (n *names) chain(id int, exe string) chain {
 	first, last := -1, -1 // of calls, the first and the last of the program's own
 	allLoader := true
 	for s := range n.walk(id) {
-		own := ownCode(s.module, exe)
+		own := ownCode(s.module, exe) && !allocatorFunction(s.name)
 		if len(calls) > 0 && isStart(s.name, own) {
 			break
 		}
@@ -83,7 +83,7 @@ func (c chain) text(width int) string {
 // label names a step: its function, or the file and the address in it.
 func label(s step) string {
 	if s.name != "" {
-		return s.name
+		return publicName(s.name, s.module)
 	}
 	return path.Base(s.module) + "+" + eventlog.Hex(s.addr).String()
 }

@@ -24,15 +24,19 @@ type life struct {
 
 func newLives() *lives { return &lives{byTID: map[int][]int{}, users: map[int]int{}} }
 
-// put takes a thread record that lies before the moment.
-func (l *lives) put(r *eventlog.Thread) {
+// put takes a thread record that lies before the moment. It returns the space that has no thread left by
+// it, 0 for none.
+func (l *lives) put(r *eventlog.Thread) (left int) {
 	last := l.last(r.TID)
 	if r.What != "start" && last != nil && !last.ended {
 		l.end(last, r.T)
+		if l.over(last.space) {
+			left = last.space
+		}
 	}
 	if r.What == "exit" {
 		l.rename(r)
-		return
+		return left
 	}
 	l.byTID[r.TID] = append(l.byTID[r.TID], len(l.threads))
 	l.threads = append(l.threads, life{
@@ -40,6 +44,7 @@ func (l *lives) put(r *eventlog.Thread) {
 		space:  r.Space,
 	})
 	l.users[r.Space]++
+	return left
 }
 
 // rename takes the name that a thread has at its end, which it may have given itself since its start.

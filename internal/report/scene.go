@@ -77,7 +77,7 @@ var ErrNoProcess = errors.New("no such process in the log")
 func Load(open Open, at Moment, pids []int) (*Scene, error) {
 	l := sceneLoader{at: at, pids: pids}
 	if at.Kind == AtPeak {
-		peak := &tally{pids: pids, lives: newLives(), bytes: map[int]int64{}, parents: map[int]int{}}
+		peak := &tally{pids: pids, lives: newLives(), bytes: map[int]int64{}, pidOf: map[int]int{}}
 		if _, err := each(open, func(r eventlog.Record, line int) { peak.put(r, line) }); err != nil {
 			return nil, err
 		}
@@ -164,10 +164,9 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 			s.lives.rename(r)
 			return
 		}
-		s.lives.put(r)
 		s.T = max(s.T, r.T)
-		if s.lives.over(r.Space) {
-			l.size(r.Space, 0)
+		if left := s.lives.put(r); left != 0 {
+			l.size(left, 0)
 		}
 	case *eventlog.Space:
 		if !l.past {

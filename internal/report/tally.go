@@ -5,19 +5,19 @@ import "github.com/vmblame/vmblame/internal/eventlog"
 // tally finds the line of a log behind which the most is mapped. It needs no ledger: the changes say how
 // much comes and goes.
 type tally struct {
-	pids    []int
-	lives   *lives
-	bytes   map[int]int64 // of each space in use that is counted
-	parents map[int]int   // pid of every space
-	sum     int64
-	most    int64
-	line    int
+	pids  []int
+	lives *lives
+	bytes map[int]int64 // of each space in use that is counted
+	pidOf map[int]int   // of every space
+	sum   int64
+	most  int64
+	line  int
 }
 
 func (y *tally) put(rec eventlog.Record, line int) {
 	switch r := rec.(type) {
 	case *eventlog.Space:
-		y.parents[r.Space] = r.PID
+		y.pidOf[r.Space] = r.PID
 		if !wanted(y.pids, r.PID) {
 			return
 		}
@@ -25,7 +25,7 @@ func (y *tally) put(rec eventlog.Record, line int) {
 		for i := range r.Mappings {
 			y.add(r.Space, int64(r.Mappings[i].End-r.Mappings[i].Start))
 		}
-		if r.Parent != nil && r.Cause == "exec" && y.parents[*r.Parent] == r.PID {
+		if r.Parent != nil && r.Cause == "exec" && y.pidOf[*r.Parent] == r.PID {
 			y.drop(*r.Parent)
 		}
 	case *eventlog.Event:
@@ -33,9 +33,8 @@ func (y *tally) put(rec eventlog.Record, line int) {
 	case *eventlog.Drift:
 		y.changes(r.Space, r.Changes)
 	case *eventlog.Thread:
-		y.lives.put(r)
-		if y.lives.over(r.Space) {
-			y.drop(r.Space)
+		if left := y.lives.put(r); left != 0 {
+			y.drop(left)
 		}
 		return
 	default:

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+// An answer is how a command that reads a log answers: the flags that report, blame, history and diff have
+// in common.
+type answer struct {
+	json  bool
+	bytes bool
+	pids  []int
+}
+
+func (a *answer) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&a.json, "json", false, "answer in JSON, sizes in bytes")
+	f.BoolVar(&a.bytes, "bytes", false, "exact numbers of bytes")
+	f.IntSliceVar(&a.pids, "pid", nil, "only the process with this `PID`")
+}
+
+// look is how the text on standard output looks.
+func (a *answer) look(log string) report.Look {
+	l := report.Look{Bytes: a.bytes, Log: quote(log)}
+	l.Width, l.Color, l.Whole = look(os.Stdout)
+	return l
+}
+
+// print writes text, or v as JSON where that was asked for.
+func (a *answer) print(cmd *cobra.Command, text func() []byte, v func() any) error {
+	w := bufio.NewWriter(cmd.OutOrStdout())
+	if a.json {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(v()); err != nil {
+			return failed("%s: %w", cmd.Name(), err)
+		}
+	} else {
+		w.Write(text())
+	}
+	if err := w.Flush(); err != nil {
+		return failed("%s: write the answer: %w", cmd.Name(), err)
+	}
+	return nil
+}
+
+// sizeValue is a flag that takes a size: "100M", "64KiB", "4096".
+type sizeValue int64
+
+func (v *sizeValue) String() string { return strconv.FormatInt(int64(*v), 10) }
+
+func (v *sizeValue) Type() string { return "SIZE" }
+
+func (v *sizeValue) Set(s string) error {
+	n, err := parseSize(s)
+	*v = sizeValue(n)
+	return err
+}
+
+func parseSize(s string) (int64, error) {
+	number := strings.TrimRight(s, "kKmMgGtTiIbB ")
+	unit := strings.ToLower(strings.TrimSpace(s[len(number):]))
+	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i")
+	shift, ok := map[string]uint{"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit]
+	f, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(f >= 0) || f*float64(int64(1)<<shift) > 1<<62 {
+		return 0, errors.New("not a size: 4096, 64K, 100M, 1.5G")
+	}
+	return int64(f * float64(int64(1)<<shift)), nil
+}
+
+// terminal tells whether f is a terminal, and how many columns it has.
+func terminal(f *os.File) (columns int, ok bool) {
+	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, false
+	}
+	return int(ws.Col), true
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+// A logFile is a log that a command reads, once or several times, and the moment of it that was asked for.
+type logFile struct {
+	name   string
+	at     report.Moment
+	file   *os.File
+	stderr *os.File
+	size   int64
+	read   int64 // bytes of this pass
+	passes int
+	begun  time.Time
+	shown  time.Time // when the bar was drawn last; zero: not yet
+}
+
+// openLogFile opens LOG or LOG@MOMENT. A file whose name is all of arg goes before a moment.
+func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
+	l := &logFile{name: arg}
+	if i := strings.LastIndexByte(arg, '@'); i > 0 {
+		if _, err := os.Lstat(arg); err != nil {
+			at, err := report.ParseMoment(arg[i+1:])
+			if err != nil {
+				return nil, misused(cmd, "%s: %v", arg, err)
+			}
+			l.name, l.at = arg[:i], at
+		}
+	}
+	f, err := os.Open(l.name)
+	if err != nil {
+		return nil, l.failed(cmd, err)
+	}
+	l.file, l.begun = f, time.Now()
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		l.size = st.Size()
+	}
+	if _, onTerminal := terminal(os.Stderr); onTerminal && l.size > 0 {
+		l.stderr = os.Stderr
+	}
+	return l, nil
+}
+
+// open is a report.Open.
+func (l *logFile) open() (*eventlog.Reader, error) {
+	if l.passes > 0 {
+		if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+			return nil, fmt.Errorf("read it a second time: %w: use a file", err)
+		}
+	}
+	l.passes++
+	l.read = 0
+	return eventlog.NewReader(bufio.NewReaderSize(l, 1<<18))
+}
+
+// Read implements io.Reader, and draws the bar of progress from time to time.
+func (l *logFile) Read(p []byte) (int, error) {
+	n, err := l.file.Read(p)
+	l.read += int64(n)
+	if l.stderr != nil {
+		if now := time.Now(); now.Sub(l.begun) > time.Second && now.Sub(l.shown) > 100*time.Millisecond {
+			l.shown = now
+			const width = 40
+			done := int(l.read * width / max(l.size, l.read, 1))
+			fmt.Fprintf(l.stderr, "\r%s [%s%s] %3d %%", l.name, strings.Repeat("#", done), strings.Repeat(".", width-done), l.read*100/max(l.size, l.read, 1))
+		}
+	}
+	return n, err
+}
+
+// close ends the reading; the bar is wiped.
+func (l *logFile) close() {
+	if !l.shown.IsZero() {
+		fmt.Fprint(l.stderr, "\r\x1b[K")
+	}
+	l.file.Close()
+}
+
+// load reads the scene of the log's moment, and says where the log is cut.
+func (l *logFile) load(cmd *cobra.Command, pids []int) (*report.Scene, error) {
+	defer l.close()
+	s, err := report.Load(l.open, l.at, pids)
+	if err != nil {
+		return nil, l.failed(cmd, err)
+	}
+	l.warn(cmd, s.Cut)
+	return s, nil
+}
+
+// warn says that the log is cut, if it is.
+func (l *logFile) warn(cmd *cobra.Command, cut bool) {
+	if cut {
+		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s %s: %v: the answer is from what stands before the cut\n", cmd.Name(), l.name, eventlog.ErrCut)
+	}
+}
+
+// failed is the end of a command that cannot read the log.
+func (l *logFile) failed(cmd *cobra.Command, err error) error {
+	if errors.Is(err, report.ErrNoProcess) {
+		return failed("%s %s: %w: vmblame report without --pid lists them", cmd.Name(), l.name, err)
+	}
+	return failed("%s %s: %w", cmd.Name(), l.name, cause(err, l.name))
+}

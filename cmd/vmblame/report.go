@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+func reportCommand() *cobra.Command {
+	var a answer
+	var o report.ReportOptions
+	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
+	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
+	cmd := &cobra.Command{
+		Use:   "report [flags] LOG",
+		Short: "Say who holds the address space",
+		Long: `Lists what is mapped at one moment of LOG, by kind, call stack, file, thread or function: bytes
+reserved, accessible (committed) and resident, and who mapped them.
+
+A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+		Args: exactly("LOG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log, err := openLogFile(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			s, err := log.load(cmd, a.pids)
+			if err != nil {
+				return err
+			}
+			o.By, o.Sort = report.By(by.value), report.Sort(sort.value)
+			return a.print(cmd,
+				func() []byte { return s.Report(o, a.look(args[0])) },
+				func() any { return s.ReportJSON(o) })
+		},
+	}
+	f := cmd.Flags()
+	a.flags(cmd)
+	f.Var(&by, "by", "list by "+by.list())
+	f.Var(&sort, "sort", "order by "+sort.list())
+	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
+	f.BoolVar(&o.VMAs, "vmas", false, "numbers of mappings, beside vm.max_map_count")
+	by.complete(cmd, "by")
+	sort.complete(cmd, "sort")
+	return cmd
+}
+
+// choice is the value of a flag that is one of a few words.
+type choice struct {
+	value string
+	of    []string
+}
+
+func (c *choice) String() string { return c.value }
+
+func (c *choice) Type() string { return "WORD" }
+
+func (c *choice) Set(s string) error {
+	for _, w := range c.of {
+		if w == s {
+			c.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s", c.list())
+}
+
+func (c *choice) list() string {
+	n := len(c.of) - 1
+	return strings.Join(c.of[:n], ", ") + " or " + c.of[n]
+}
+
+func (c *choice) complete(cmd *cobra.Command, flag string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return c.of, cobra.ShellCompDirectiveNoFileComp
+	})
+}

@@ -1,0 +1,371 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// sums are bytes, and the number of things and of pieces that hold them.
+type sums struct {
+	reserved, committed int64
+	figures
+	things, pieces int
+}
+
+func (s *sums) add(o *sums) {
+	s.reserved += o.reserved
+	s.committed += o.committed
+	s.figures.add(o.figures)
+	s.things += o.things
+	s.pieces += o.pieces
+}
+
+// A share is a line of a report: what it is, how much, who holds it, and the parts it is made of.
+type share struct {
+	label  string
+	kind   classify.Kind
+	thread int
+	who    chain // empty where the parts differ
+	sums
+	parts  []*share
+	pieces []*piece // of a part without parts
+	hidden int      // parts that are too small to be shown
+}
+
+// A thing is what one Group of classify is: an arena, a stack with its guard, a loaded file.
+type thing struct {
+	kind   classify.Kind
+	name   string
+	detail string
+	tid    int
+	first  *piece // made before all others of it
+	pieces []*piece
+	sums
+}
+
+// things groups the pieces of p, in the order of their addresses.
+func (p *process) things() []*thing {
+	by := map[int]*thing{}
+	var list []*thing
+	for i := range p.pieces {
+		x := &p.pieces[i]
+		t := by[x.Group]
+		if t == nil {
+			t = &thing{kind: x.Kind, name: x.Name, detail: x.Detail, tid: x.TID, first: x, sums: sums{things: 1}}
+			by[x.Group] = t
+			list = append(list, t)
+		}
+		if minor(t.kind) && !minor(x.Kind) {
+			t.kind, t.name, t.detail, t.tid = x.Kind, x.Name, x.Detail, x.TID
+		}
+		if before(x, t.first) {
+			t.first = x
+		}
+		t.pieces = append(t.pieces, x)
+		t.sums.add(ptr(x.sums()))
+	}
+	return list
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// minor tells whether a kind is only a part of something that has a better name.
+func minor(k classify.Kind) bool {
+	return k == classify.StackGuard || k == classify.ELFGap || k == classify.Reserved
+}
+
+// before tells whether a was made before b. What no event made was there first.
+func before(a, b *piece) bool { return a.Origin.Event < b.Origin.Event }
+
+func (x *piece) sums() sums {
+	s := sums{reserved: int64(x.Len()), figures: x.figures, pieces: 1}
+	if x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
+		s.committed = s.reserved
+	}
+	return s
+}
+
+// family is what a kind is listed under, in words for one and for several.
+func family(k classify.Kind) (word string, of string) {
+	switch k {
+	case classify.ELFText, classify.ELFRodata, classify.ELFData, classify.ELFRelro, classify.ELFBSS, classify.ELFGap:
+		return "elf", "ELF file"
+	case classify.StackGuard:
+		return string(classify.ThreadStack), classify.ThreadStack.Name()
+	case classify.VDSO:
+		return string(k), "the kernel's vdso and vvar"
+	}
+	return string(k), k.Name()
+}
+
+// By says what the lines of a report are about.
+type By string
+
+// The values of By.
+const (
+	ByKind     By = "kind"
+	ByStack    By = "stack"
+	ByFile     By = "file"
+	ByThread   By = "thread"
+	ByFunction By = "function"
+)
+
+// shares lists who holds p, in no order.
+func (s *Scene) shares(p *process, by By) []*share {
+	switch by {
+	case ByStack:
+		return s.byStack(p)
+	case ByFile:
+		return s.grouped(p, func(x *piece) string { return fileOf(x) }, kindDetail)
+	case ByThread:
+		return s.grouped(p, func(x *piece) string { return s.threadOf(x) }, kindDetail)
+	case ByFunction:
+		return s.grouped(p, func(x *piece) string { return s.functionOf(p, x) }, kindDetail)
+	}
+	return s.byKind(p)
+}
+
+// byKind lists families of kinds, each with those who hold it.
+func (s *Scene) byKind(p *process) []*share {
+	byFamily := map[string]*share{}
+	type owner struct{ family, who, name string }
+	byOwner := map[owner]*share{}
+	members := map[*share][]*thing{}
+	var list []*share
+	for _, t := range p.things() {
+		word, _ := family(t.kind)
+		f := byFamily[word]
+		if f == nil {
+			f = &share{kind: t.kind}
+			byFamily[word] = f
+			list = append(list, f)
+		}
+		who := s.who(p, t.first)
+		o := owner{word, who.text(0), ""}
+		if t.kind != classify.ThreadStack {
+			o.name = t.name
+		}
+		h := byOwner[o]
+		if h == nil {
+			h = &share{kind: t.kind, who: who, thread: t.tid}
+			byOwner[o] = h
+			f.parts = append(f.parts, h)
+		}
+		h.sums.add(&t.sums)
+		h.pieces = append(h.pieces, t.pieces...)
+		f.sums.add(&t.sums)
+		members[h] = append(members[h], t)
+		members[f] = append(members[f], t)
+	}
+	for h, ts := range members {
+		h.label = labelOf(ts)
+	}
+	for i, f := range list {
+		if len(f.parts) == 1 {
+			list[i] = f.parts[0]
+			continue
+		}
+		if word, name := family(f.kind); word == "elf" {
+			f.label = "code and data of " + countText(f.things, name)
+		}
+		for _, h := range f.parts {
+			h.label = partLabel(members[h])
+		}
+	}
+	return list
+}
+
+// labelOf names things of one family: "glibc malloc arena of thread 9838 worker", "3 thread stacks".
+func labelOf(ts []*thing) string {
+	t := ts[0]
+	word, name := family(t.kind)
+	if word == "elf" {
+		return elfLabel(ts)
+	}
+	if len(ts) > 1 {
+		for _, o := range ts {
+			if o.name != t.name || t.kind != classify.Named {
+				return plural(len(ts), name)
+			}
+		}
+		return plural(len(ts), t.name)
+	}
+	if t.name != "" && t.kind != classify.VDSO {
+		name = t.name
+	}
+	return strings.TrimSpace(name + " " + t.detail)
+}
+
+// partLabel names things whose family stands in the line above.
+func partLabel(ts []*thing) string {
+	t := ts[0]
+	word, name := family(t.kind)
+	if word == "elf" {
+		return elfLabel(ts)
+	}
+	own := ""
+	if t.name != name {
+		own = t.name
+	}
+	if len(ts) > 1 {
+		if own == "" {
+			own = "of these"
+		}
+		return strconv.Itoa(len(ts)) + " " + own
+	}
+	if own == "" && t.detail == "" {
+		return "1 of these"
+	}
+	return strings.TrimSpace(own + " " + t.detail)
+}
+
+// elfLabel names loaded files: "code and data of libc.so.6", "code and data of 6 files: a, b, c, ...".
+func elfLabel(ts []*thing) string {
+	var files []string
+	for _, t := range ts {
+		for _, x := range t.pieces {
+			if x.File.Inode != 0 {
+				if b := path.Base(x.File.Path); !slices.Contains(files, b) {
+					files = append(files, b)
+				}
+				break
+			}
+		}
+	}
+	switch len(files) {
+	case 0:
+		return "code and data of " + countText(len(ts), "file")
+	case 1:
+		return "code and data of " + files[0]
+	}
+	return fmt.Sprintf("code and data of %d files: %s", len(files), strings.Join(files, ", "))
+}
+
+// plural writes "3 thread stacks".
+func plural(n int, name string) string {
+	switch name {
+	case classify.Direct.Name(), classify.Reserved.Name(), classify.FileData.Name(), classify.Unknown.Name(), classify.Locale.Name():
+		if name == "file" {
+			return fmt.Sprintf("%d files", n)
+		}
+		return fmt.Sprintf("%s (%d)", name, n)
+	}
+	if strings.HasSuffix(name, "memory") || strings.HasSuffix(name, "metadata") || strings.HasSuffix(name, ")") || strings.HasSuffix(name, "malloc") {
+		return fmt.Sprintf("%s (%d)", name, n)
+	}
+	return countText(n, name)
+}
+
+// grouped lists pieces by one word of theirs, and below it by another.
+func (s *Scene) grouped(p *process, key, sub func(*piece) string) []*share {
+	var list []*share
+	first, second := map[string]*share{}, map[[2]string]*share{}
+	counted := map[*share]map[int]bool{}
+	for i := range p.pieces {
+		x := &p.pieces[i]
+		k := key(x)
+		f := first[k]
+		if f == nil {
+			f = &share{label: k, kind: x.Kind}
+			first[k] = f
+			list = append(list, f)
+		}
+		k2 := [2]string{k, sub(x)}
+		h := second[k2]
+		if h == nil {
+			h = &share{label: k2[1], kind: x.Kind, thread: x.TID}
+			second[k2] = h
+			f.parts = append(f.parts, h)
+		}
+		h.pieces = append(h.pieces, x)
+		for _, o := range [...]*share{f, h} {
+			n := x.sums()
+			if counted[o] == nil {
+				counted[o] = map[int]bool{}
+			}
+			if !counted[o][x.Group] {
+				counted[o][x.Group] = true
+				n.things = 1
+			}
+			o.sums.add(&n)
+		}
+	}
+	return list
+}
+
+func kindDetail(x *piece) string {
+	name := x.Name
+	if x.File.Inode != 0 && name == classify.FileData.Name() || name == "" {
+		name = x.Kind.Name()
+	}
+	return strings.TrimSpace(name + " " + x.Detail)
+}
+
+func fileOf(x *piece) string {
+	switch {
+	case x.File.Inode != 0 || strings.HasPrefix(x.File.Path, "/"):
+		return x.File.Path
+	case strings.HasPrefix(x.File.Path, "["):
+		return x.File.Path
+	}
+	return "no file"
+}
+
+// threadOf is the thread that a piece belongs to, or that mapped it.
+func (s *Scene) threadOf(x *piece) string {
+	switch {
+	case x.maker == nil:
+		return "no thread: " + s.who(nil, x).calls[0]
+	case x.TID != 0:
+		return s.thread(x.TID, s.T)
+	}
+	return s.thread(x.maker.TID, x.maker.T)
+}
+
+// functionOf is the first function of the program's own in the calls that made a piece.
+func (s *Scene) functionOf(p *process, x *piece) string {
+	c := s.who(p, x)
+	return c.calls[c.keep-1]
+}
+
+// arrange sorts shares and their parts, and hides those below least bytes.
+func arrange(list []*share, o ReportOptions) (shown []*share, hidden sums) {
+	value := func(h *share) int64 {
+		switch o.Sort {
+		case SortCommitted:
+			return h.committed
+		case SortResident:
+			return h.rss
+		case SortCount:
+			return int64(h.things)
+		}
+		return h.reserved
+	}
+	slices.SortStableFunc(list, func(a, b *share) int {
+		if o.Sort == SortName {
+			return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(b.reserved, a.reserved))
+		}
+		return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.label, b.label), cmp.Compare(a.who.text(0), b.who.text(0)))
+	})
+	for _, h := range list {
+		if h.reserved < o.MinSize {
+			hidden.add(&h.sums)
+			continue
+		}
+		var rest sums
+		n := len(h.parts)
+		h.parts, rest = arrange(h.parts, o)
+		if h.hidden = n - len(h.parts); h.hidden > 0 && len(h.parts) > 0 {
+			h.parts = append(h.parts, &share{label: "(" + strconv.Itoa(h.hidden) + " smaller)", sums: rest})
+		}
+		shown = append(shown, h)
+	}
+	return shown, hidden
+}
