@@ -44,7 +44,10 @@ func isWrapper(c *chain, i int) bool {
 	f := c.frames[i]
 	switch f.name {
 	case "mmap", "mmap64", "__mmap", "__mmap64", "mremap", "__mremap", "syscall", "__syscall", "munmap", "mprotect", "__mprotect",
-		"brk", "__brk", "sbrk", "__sbrk", "shmat", "mmap@plt", "mmap64@plt", "__syscall_ret":
+		"brk", "__brk", "sbrk", "__sbrk", "shmat", "mmap@plt", "mmap64@plt", "x_cgo_mmap",
+		"syscall.Syscall6", "syscall.RawSyscall6", "runtime/internal/syscall.Syscall6", "internal/runtime/syscall.Syscall6",
+		"internal/runtime/syscall/linux.Syscall6", "syscall.mmap", "syscall.(*mmapper).Mmap", "syscall.Mmap",
+		"golang.org/x/sys/unix.mmap", "golang.org/x/sys/unix.(*mmapper).Mmap", "golang.org/x/sys/unix.Mmap":
 		return true
 	case "":
 		return i == 0 && isLibc(f.module)
@@ -72,28 +75,6 @@ func (c *chain) find(names ...string) string {
 	return ""
 }
 
-// prefix returns the innermost function on the stack that begins with one of these, "" for none.
-func (c *chain) prefix(starts ...string) string {
-	for _, f := range c.frames {
-		for _, s := range starts {
-			if strings.HasPrefix(f.name, s) {
-				return f.name
-			}
-		}
-	}
-	return ""
-}
-
-// module tells whether the caller of the wrapper lies in a file whose name begins so.
-func (c *chain) module(starts ...string) bool {
-	for _, s := range starts {
-		if strings.HasPrefix(c.by().module, s) {
-			return true
-		}
-	}
-	return false
-}
-
 // baseName cuts a demangled name down to what stands before its parameters, without what compilers append
 // to the names of parts and copies ("new_heap.isra.0").
 func baseName(s string) string {
@@ -115,6 +96,7 @@ func baseName(s string) string {
 		}
 		from = i + 1
 	}
+	s = strings.TrimPrefix(s, "__GI_")
 	for _, suffix := range [...]string{".constprop.", ".part.", ".isra.", ".cold", ".lto_priv.", ".llvm.", " [clone"} {
 		if i := strings.Index(s, suffix); i > 0 {
 			s = s[:i]

@@ -28,7 +28,8 @@ func findGlibcArenas(v *view) {
 		d := Verdict{Kind: GlibcArena}
 		ev := v.root(i)
 		if ev == nil {
-			if j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
+			// Below lie the heaps of Go, which look alike.
+			if e.Start < 0x7e<<40 || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
 				continue
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
@@ -37,12 +38,7 @@ func findGlibcArenas(v *view) {
 			if d.Confidence, d.Evidence, ok = v.arenaCall(ev); !ok {
 				continue
 			}
-			d.TID = ev.TID
-			if t := v.thread(ev.TID, ev.T); t != nil {
-				d.Detail = "of thread " + threadText(t)
-			} else {
-				d.Detail = fmt.Sprintf("of thread %d", ev.TID)
-			}
+			v.ownedBy(&d, ev)
 		}
 		d.Group = v.group()
 		for ; i < j; i++ {
@@ -73,4 +69,14 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	}
 	// A named function of something else reserved it.
 	return "", "", false
+}
+
+// ownedBy says that d belongs to the thread that made the call.
+func (v *view) ownedBy(d *Verdict, ev *Event) {
+	d.TID = ev.TID
+	if t := v.thread(ev.TID, ev.T); t != nil {
+		d.Detail = "of thread " + threadText(t)
+	} else {
+		d.Detail = fmt.Sprintf("of thread %d", ev.TID)
+	}
 }

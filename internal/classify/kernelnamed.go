@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // findKernelNamed knows what the kernel labels itself: the heap that brk(2) made, the main stack, its own
@@ -14,11 +15,11 @@ func findKernelNamed(v *view) {
 		ev := v.events[i]
 		path := e.File.Path
 		switch {
-		case ev != nil && ev.Call == "brk", path == "[heap]" && ev == nil && !e.File.Backed():
+		case ev != nil && ev.Call == "brk", path == "[heap]" && ev == nil && !v.afterData(i):
 			if heap == 0 {
 				heap = v.group()
 			}
-			v.claim(i, Verdict{Kind: Heap, Group: heap, Evidence: "made by brk"})
+			v.claim(i, Verdict{Kind: Heap, Group: heap, Evidence: "the program break, brk(2)"})
 		case ev == nil && (path == "[stack]" || e.Origin.Cause == ledger.StackGrowth && path == ""):
 			if stack == 0 {
 				stack = v.group()
@@ -31,4 +32,14 @@ func findKernelNamed(v *view) {
 			v.claim(i, Verdict{Kind: Uprobes, Evidence: "the kernel's label " + path})
 		}
 	}
+}
+
+// afterData tells whether entry i is zeroed data of the program's that the kernel labels [heap], because the
+// program break begins where it ends.
+func (v *view) afterData(i int) bool {
+	if v.Entries[i].Origin.Cause != ledger.Kernel || !v.beside(i) {
+		return false
+	}
+	before := &v.Entries[i-1]
+	return before.File.Inode != 0 && before.Perms&vm.Write != 0
 }

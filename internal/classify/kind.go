@@ -29,9 +29,8 @@ const (
 	Mimalloc    Kind = "mimalloc"
 	Snmalloc    Kind = "snmalloc"
 
-	GoHeap  Kind = "go-heap"
-	GoOwn   Kind = "go-own"   // the runtime's metadata
-	GoStack Kind = "go-stack" // of a thread of the runtime's, not of a goroutine
+	GoHeap Kind = "go-heap" // stacks of goroutines included
+	GoOwn  Kind = "go-own"  // the runtime's metadata
 
 	JVMHeap       Kind = "jvm-heap"
 	JVMClassSpace Kind = "jvm-class-space"

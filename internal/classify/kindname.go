@@ -28,7 +28,6 @@ var named = [...]struct {
 	{Snmalloc, "snmalloc"},
 	{GoHeap, "Go heap"},
 	{GoOwn, "Go runtime metadata"},
-	{GoStack, "Go thread stack"},
 	{JVMHeap, "Java heap"},
 	{JVMClassSpace, "Java class space"},
 	{JVMMetaspace, "Java metaspace"},

@@ -1,12 +1,11 @@
 package classify
 
 import (
-	"path"
-
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findRest claims whatever is left: files by their names, anonymous memory by who mapped it.
+// findRest claims whatever is left: anonymous memory by who mapped it.
 func findRest(v *view) {
 	for i, e := range v.free {
 		ev := v.events[i]
@@ -15,21 +14,22 @@ func findRest(v *view) {
 		if who == "" {
 			who = by.module
 		}
+		d := Verdict{Kind: Direct, Detail: "by " + who, Confidence: Likely}
 		switch {
-		case e.File.Inode != 0:
-			v.claim(i, Verdict{Kind: FileData, Detail: path.Base(e.File.Path), Evidence: "file"})
 		case ev == nil || who == "":
-			d := Verdict{Kind: Unknown, Confidence: Guess, Evidence: "no call is known that made it"}
+			d = Verdict{Kind: Unknown, Confidence: Guess, Evidence: "nothing tells who made it"}
 			if ev != nil {
 				d.Evidence = ev.Call + " without a stack"
 			} else if e.Origin.Cause != ledger.FromEvent {
 				d.Evidence = "origin: " + e.Origin.Cause.String()
 			}
-			v.claim(i, d)
+		case ev.Flags&vm.MapHugeTLB != 0 && ev.Call == "mmap":
+			d.Kind, d.Evidence = HugeTLB, "mmap with MAP_HUGETLB by "+who
 		case !accessible(e):
-			v.claim(i, Verdict{Kind: Reserved, Detail: "by " + who, Confidence: Likely, Evidence: ev.Call + " by " + who})
+			d.Kind, d.Evidence = Reserved, ev.Call+" by "+who
 		default:
-			v.claim(i, Verdict{Kind: Direct, Detail: "by " + who, Confidence: Likely, Evidence: ev.Call + " by " + who})
+			d.Evidence = ev.Call + " by " + who
 		}
+		v.claim(i, d)
 	}
 }

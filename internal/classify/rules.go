@@ -3,10 +3,22 @@ package classify
 // rules are tried in this order; the first that claims an entry decides. The order is that of trust: the
 // kernel's own names, names that programs gave, files, what calls and stacks say, shape alone.
 var rules = [...]rule{
-	{"kernel's names", findKernelNamed},
+	{"the kernel's labels", findKernelNamed},
+	{"names given by programs", findNamed},
+	{"shared memory, rings, devices", findSpecialFiles},
 	{"ELF images", findELF},
+	{"the dynamic loader", findLoader},
+	{"Go", findGo},
 	{"thread stacks", findThreadStacks},
+	{"jemalloc", findJemalloc},
+	{"tcmalloc, mimalloc and others", findAllocators},
+	{"sanitizers", findSanitizers},
 	{"glibc arenas", findGlibcArenas},
 	{"glibc large malloc", findGlibcLarge},
-	{"rest", findRest},
+	{"musl malloc", findMusl},
+	{"JVM", findJVM},
+	{"V8", findV8},
+	{"CPython", findCPython},
+	{"files", findFiles},
+	{"the rest", findRest},
 }

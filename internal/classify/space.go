@@ -53,6 +53,9 @@ type Space struct {
 	// Frames yields the functions of a stack, innermost first, inlined ones included; function is demangled
 	// and "" where there is no name, module is the path of the file.
 	Frames func(stack int, yield func(function, module string) bool)
+	// Addresses yields the return addresses of a stack, innermost first, as offsets in their files: the same
+	// code gives the same address in every stack.
+	Addresses func(stack int, yield func(addr uint64) bool)
 	// Threads are in order of their start. One that has ended matters where its stack is kept for reuse.
 	Threads []Thread
 }

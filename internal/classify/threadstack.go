@@ -3,7 +3,6 @@ package classify
 import (
 	"fmt"
 
-	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -12,49 +11,56 @@ import (
 // no mapping of its own), musl src/thread/pthread_create.c. Whose it is say the stack pointer and the
 // thread pointer with which a thread began: a stack that is used again is not mapped again.
 func findThreadStacks(v *view) {
-	owner := map[int]*Thread{} // by the entry that its stack pointer is in
-	for t := range v.Threads {
-		x := &v.Threads[t]
-		if x.SP == 0 {
-			continue
-		}
-		// The pointer stands at the very top where nothing has been pushed yet.
-		i := v.at(x.SP - 1)
-		if i < 0 || v.claimed(i) || !anonymous(&v.Entries[i]) {
-			continue
-		}
-		if was := owner[i]; was == nil || was.End != 0 {
-			owner[i] = x
-		}
-	}
 	for i, e := range v.free {
-		ev := v.events[i]
-		t := owner[i]
-		mapped := ev != nil && ev.anonymous() && ev.Flags&vm.MapStack != 0
-		if !accessible(e) || !anonymous(e) || e.Perms&vm.Write == 0 || !mapped && !v.isStack(i, ev, t) {
+		if !anonymous(e) {
 			continue
 		}
-		v.claimStack(i, e, t, mapped)
-	}
-	// What has not been made accessible yet, or a guard whose stack is gone.
-	for i, e := range v.free {
-		if ev := v.events[i]; ev != nil && ev.anonymous() && ev.Flags&vm.MapStack != 0 && !accessible(e) {
-			v.claim(i, Verdict{Kind: StackGuard, Confidence: Likely, Evidence: "mmap with MAP_STACK, never made accessible"})
+		ev := v.root(i)
+		j := i + 1
+		if ev != nil {
+			j = v.run(i)
+		}
+		if ev != nil && ev.anonymous() && ev.Flags&vm.MapStack != 0 {
+			v.claimStack(i, j, "mmap with MAP_STACK")
+			continue
+		}
+		t := v.stackOwner(i)
+		switch {
+		case ev != nil && !ev.anonymous():
+		case t != nil && ev != nil && !ev.fixed() && e.Contains(t.TLS):
+			v.claimStack(i, j, "")
+		case t == nil && ev != nil && !accessible(e) && j > i+1:
+			// A guard in front of the stack, of one mmap with it.
+			if t := v.stackOwner(i + 1); t != nil && !ev.fixed() && v.Entries[i+1].Contains(t.TLS) {
+				v.claimStack(i, j, "")
+			}
+		case t != nil && ev == nil && e.Perms&vm.Write != 0 && (e.Contains(t.TLS) || v.guardBelow(i)):
+			if v.guardBelow(i) {
+				i--
+			}
+			v.claimStack(i, j, "")
 		}
 	}
 }
 
-// isStack tells whether an entry without MAP_STACK in which a thread began is a stack: it must have been
-// made for that alone, as musl does, with the thread's TLS at its top.
-func (v *view) isStack(i int, ev *Event, t *Thread) bool {
-	if t == nil {
-		return false
+// stackOwner is the thread whose stack pointer stood in entry i when it began: the last of those that live,
+// or else the last of all; nil where there is none.
+func (v *view) stackOwner(i int) *Thread {
+	if v.owners == nil {
+		v.owners = map[int]*Thread{}
+		for k := range v.Threads {
+			t := &v.Threads[k]
+			if t.SP == 0 {
+				continue
+			}
+			// The pointer stands at the very top where nothing has been pushed yet.
+			at := v.at(t.SP - 1)
+			if was := v.owners[at]; at >= 0 && (was == nil || t.End == 0 || was.End != 0) {
+				v.owners[at] = t
+			}
+		}
 	}
-	e := &v.Entries[i]
-	if ev == nil {
-		return e.Contains(t.TLS) || v.guardBelow(i)
-	}
-	return e.Contains(t.TLS) && ev.anonymous()
+	return v.owners[i]
 }
 
 // guardBelow tells whether a small inaccessible mapping ends where entry i begins.
@@ -66,28 +72,51 @@ func (v *view) guardBelow(i int) bool {
 	return anonymous(g) && !accessible(g) && g.Len() <= 1<<20 && g.Origin.Cause == v.Entries[i].Origin.Cause && v.events[i-1] == v.events[i]
 }
 
-func (v *view) claimStack(i int, e *ledger.Entry, t *Thread, mapped bool) {
-	d := Verdict{Kind: ThreadStack, Group: v.group()}
-	switch {
-	case t != nil && mapped:
-		d.Evidence = "mmap with MAP_STACK; the thread began in it"
-	case t != nil:
-		d.Evidence = "the thread began in it"
-	default:
-		d.Evidence, d.Confidence = "mmap with MAP_STACK", Likely
+// claimStack claims the entries from i to j, of one mapping, for the thread that began in one of them.
+func (v *view) claimStack(i, j int, mapped string) {
+	d := Verdict{Kind: ThreadStack, Group: v.group(), Evidence: mapped}
+	var t *Thread
+	for k := i; k < j; k++ {
+		if x := v.stackOwner(k); x != nil && (t == nil || x.End == 0 || t.End != 0) {
+			t = x
+		}
 	}
-	if t != nil {
+	switch {
+	case t != nil:
 		d.TID = t.TID
 		d.Detail = "of thread " + threadText(t)
 		if t.End != 0 {
 			d.Detail += ", ended"
 		}
+		if mapped != "" {
+			d.Evidence += "; "
+		}
+		d.Evidence += "the thread began in it"
+	case v.isSignalStack(i, j):
+		d.Kind, d.Evidence = SignalStack, mapped+", not by the C library"
+		if ev := v.root(i); ev != nil {
+			v.ownedBy(&d, ev)
+		}
+	default:
+		d.Confidence = Likely
 	}
-	v.claim(i, d)
-	if v.guardBelow(i) {
-		d.Kind, d.Name = StackGuard, ""
-		v.claim(i-1, d)
+	kind := d.Kind
+	for ; i < j; i++ {
+		d.Kind = kind
+		if !accessible(&v.Entries[i]) {
+			d.Kind = StackGuard
+		}
+		v.claim(i, d)
 	}
+}
+
+// isSignalStack tells whether the entries from i to j are a stack for signal handlers: small, and mapped by
+// something else than the C library that starts threads (Rust's library/std/src/sys/pal/unix/
+// stack_overflow.rs).
+func (v *view) isSignalStack(i, j int) bool {
+	by := v.chain(v.root(i)).by()
+	size := v.Entries[j-1].End - v.Entries[i].Start
+	return by.module != "" && !isLibc(by.module) && size <= 256<<10 && by.name != "allocate_stack" && by.name != "__pthread_create"
 }
 
 // threadText is how a thread is called.

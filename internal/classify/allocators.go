@@ -1,0 +1,90 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// allocators are those of one rule: what calls the kernel for them, and the files they are in where the
+// functions have no names.
+var allocators = [...]struct {
+	kind    Kind
+	calls   []string // as the caller of mmap's wrapper
+	modules []string
+	own     []string // on the stack: for its own metadata
+	ownKind Kind
+}{
+	// gperftools src/system-alloc.cc, google tcmalloc/system-alloc.cc and system_allocator.h.
+	{TCMalloc, []string{"MmapSysAllocator::*", "DevMemSysAllocator::*", "TCMalloc_SystemAlloc*", "tcmalloc::*"}, []string{"libtcmalloc"},
+		[]string{"tcmalloc::MetaDataAlloc", "tcmalloc::tcmalloc_internal::MetadataAlloc*", "tcmalloc::tcmalloc_internal::Arena::*", "(anonymous namespace)::do_mmap_wrapper_md"}, TCMallocOwn},
+	// mimalloc src/prim/unix/prim.c, src/os.c.
+	{Mimalloc, []string{"unix_mmap*", "_mi_prim_*", "_mi_os_*", "mi_os_*", "mi_unix_mmap*"}, []string{"libmimalloc"}, nil, ""},
+	{Snmalloc, []string{"snmalloc::*"}, []string{"libsnmalloc"}, nil, ""},
+	// CRuby gc.c, gc/default/default.c.
+	{Ruby, []string{"heap_page_allocate", "heap_page_body_allocate", "rb_gc_impl_*", "gc_aligned_malloc"}, nil, nil, ""},
+	// OCaml 5 runtime/platform.c, unix.c.
+	{OCaml, []string{"caml_mem_map", "caml_plat_mem_map", "caml_alloc_for_heap"}, nil, nil, ""},
+}
+
+// findAllocators knows the allocators that need no more than the function or file that called mmap.
+func findAllocators(v *view) {
+	for i, e := range v.free {
+		ev := v.root(i)
+		if ev == nil || !anonymous(e) || ev.Call != "mmap" {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		for k := range allocators {
+			a := &allocators[k]
+			d := Verdict{Kind: a.kind, Evidence: ev.Call + " by " + by.name}
+			if !c.calledBy(a.calls...) {
+				if by.name != "" || !startsWithOne(by.module, a.modules) {
+					continue
+				}
+				d.Evidence, d.Confidence = ev.Call+" by "+by.module, Likely
+			}
+			if own, f := c.clue([]clue{{a.ownKind, "", a.own}}); own != nil {
+				d.Kind, d.Evidence = a.ownKind, "mapped for "+f
+			}
+			n := v.run(i)
+			d.Group = v.group()
+			for ; i < n; i++ {
+				v.claim(i, d)
+			}
+			break
+		}
+	}
+}
+
+func startsWithOne(s string, list []string) bool {
+	for _, x := range list {
+		if strings.HasPrefix(s, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// findMusl knows musl's malloc: src/malloc/mallocng (groups, metadata, large allocations) and oldmalloc.
+func findMusl(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || ev.Call != "mmap" && ev.Call != "mremap" {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
+		switch {
+		case c.calledBy("alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"):
+		case isMusl(by.module) && (isAllocation(by.name) || by.name == "__libc_malloc_impl"):
+		case by.name == "" && isMusl(by.module) && !ev.fixed() && (ev.Call == "mremap" || ev.Prot == vm.ProtRead|vm.ProtWrite):
+			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
+		default:
+			continue
+		}
+		v.claim(i, d)
+	}
+}

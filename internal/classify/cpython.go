@@ -1,0 +1,38 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// findCPython knows the arenas of pymalloc (Objects/obmalloc.c: 1 MiB, 256 KiB before 3.10) and the chunks
+// of the interpreter's own stack (Python/pystate.c), which the same function maps. CPython built with
+// mimalloc is recognised as that.
+func findCPython(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || !ev.anonymous() {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		switch {
+		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc"):
+			d := Verdict{Kind: CPython, Evidence: "mmap by " + by.name}
+			if c.find("allocate_chunk", "push_chunk", "_PyThreadState_BumpFramePointerSlow", "_PyThreadState_PushFrame") != "" && c.find("new_arena") == "" {
+				d.Name = "Python frame stack"
+			}
+			v.claim(i, d)
+		case by.name == "" && isPython(by.module) && ev.Prot == vm.ProtRead|vm.ProtWrite && (ev.Length == 1<<20 || ev.Length == 256<<10):
+			v.claim(i, Verdict{Kind: CPython, Confidence: Likely, Evidence: "mmap of an arena's size by " + by.module})
+		case by.name == "" && isPython(by.module) && ev.Prot == vm.ProtRead|vm.ProtWrite && ev.Length == 16<<10:
+			v.claim(i, Verdict{Kind: CPython, Name: "Python frame stack", Confidence: Likely, Evidence: "mmap of 16 KiB by " + by.module})
+		}
+	}
+}
+
+// isPython tells whether a file is the interpreter.
+func isPython(module string) bool {
+	return strings.HasPrefix(module, "python") || strings.HasPrefix(module, "libpython")
+}

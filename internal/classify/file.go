@@ -1,0 +1,107 @@
+package classify
+
+import (
+	"path"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// specialFiles are what the kernel shows as the path of mappings that are no plain files, by how it begins.
+var specialFiles = [...]struct {
+	start string
+	kind  Kind
+}{
+	{"/[aio]", AIO},                      // fs/aio.c
+	{"anon_inode:[io_uring]", IOURing},   // io_uring/io_uring.c
+	{"anon_inode:[perf_event]", Perf},    // kernel/events/core.c
+	{"anon_inode:[userfaultfd]", Device}, //
+	{"anon_inode:bpf", Device},           // kernel/bpf/syscall.c
+	{"anon_inode:kvm", Device},           // virt/kvm/kvm_main.c
+	{"anon_inode:", Device},              //
+	{"socket:", Device},                  // packet(7) rings
+	{"/SYSV", SharedSysV},                // ipc/shm.c
+	{"/dev/shm/", SharedPOSX},            // shm_open(3)
+	{"/run/shm/", SharedPOSX},            //
+	{"/memfd:", MemFD},                   // mm/memfd.c
+	{"/secretmem", MemFD},                // mm/secretmem.c
+	{"/dev/zero", SharedAnon},            // mm/shmem.c, shmem_zero_setup
+	{"[anon_shmem:", SharedAnon},         //
+	{"/anon_hugepage", HugeTLB},          // fs/hugetlbfs/inode.c
+	{"/dev/hugepages/", HugeTLB},         //
+	{"/dev/dri/", GPU},                   //
+	{"/dev/nvidia", GPU},                 //
+	{"/dev/kfd", GPU},                    //
+	{"/i915", GPU},                       // drivers/gpu/drm/i915/gem
+	{"/drm mm object", GPU},              // drivers/gpu/drm/drm_gem.c
+	{"/dmabuf:", GPU},                    // drivers/dma-buf
+	{"/dev/mali", GPU},                   //
+	{"/dev/", Device},                    //
+	{"/sys/", Device},                    // resource files of PCI devices
+}
+
+// findSpecialFiles knows shared memory, rings of the kernel and devices by the paths the kernel gives them.
+func findSpecialFiles(v *view) {
+	for i, e := range v.free {
+		p := e.File.Path
+		if ev := v.events[i]; ev != nil && (ev.Call == "io_setup" || ev.Call == "shmat" || ev.Call == "ipc") {
+			k := SharedSysV
+			if ev.Call == "io_setup" {
+				k = AIO
+			}
+			v.claim(i, Verdict{Kind: k, Detail: cleanName(p), Evidence: "made by " + ev.Call})
+			continue
+		}
+		if !e.File.Backed() && !strings.HasPrefix(p, "[anon_shmem:") {
+			continue
+		}
+		for _, s := range specialFiles {
+			if !strings.HasPrefix(p, s.start) {
+				continue
+			}
+			if s.kind == SharedAnon && e.Perms&vm.Shared == 0 {
+				break // a private mapping of /dev/zero is memory of its own
+			}
+			d := Verdict{Kind: s.kind, Detail: cleanName(p), Evidence: "the kernel's name " + p}
+			if s.kind == SharedAnon && s.start == "/dev/zero" {
+				d.Detail = ""
+			}
+			v.claim(i, d)
+			break
+		}
+	}
+}
+
+// localeNames are the files of /usr/lib/locale/NAME (glibc locale/C-categories).
+var localeNames = [...]string{"LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT", "SYS_LC_MESSAGES", "LC_MONETARY",
+	"LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME", "locale-archive", "gconv-modules.cache"}
+
+// findFiles knows what is left of mappings with a file: locales by their names, all else is data.
+func findFiles(v *view) {
+	for i, e := range v.free {
+		if !e.File.Backed() {
+			continue
+		}
+		name := cleanName(e.File.Path)
+		switch {
+		case e.Perms&vm.Write == 0 && (oneOf(name, localeNames[:]) || strings.HasSuffix(name, ".mo")):
+			v.claim(i, Verdict{Kind: Locale, Detail: name, Evidence: "file " + e.File.Path})
+		default:
+			v.claim(i, Verdict{Kind: FileData, Detail: name, Evidence: "file " + e.File.Path})
+		}
+	}
+}
+
+// cleanName is the last part of a path the kernel gives, without what it adds to those of files that are
+// gone.
+func cleanName(p string) string { return strings.TrimSuffix(path.Base(p), " (deleted)") }
+
+// loaded tells whether a file whose name begins so is mapped.
+func (v *view) loaded(start string) bool {
+	for i := range v.Entries {
+		if e := &v.Entries[i]; e.File.Inode != 0 && strings.HasPrefix(path.Base(e.File.Path), start) {
+			return true
+		}
+	}
+	return false
+}

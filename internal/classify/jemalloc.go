@@ -1,0 +1,136 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// jemallocOwn and jemallocCall are functions of jemalloc without prefix: those that map for itself
+// (src/base.c, rtree.c), and those that call the kernel (src/pages.c, extent_mmap.c).
+var (
+	jemallocOwn  = [...]string{"base_block_alloc", "base_map", "base_extent_alloc", "base_alloc_impl", "base_alloc", "base_new", "base_boot"}
+	jemallocCall = [...]string{"os_pages_map", "pages_map", "pages_map_slow", "extent_alloc_mmap", "os_pages_unmap", "pages_unmap", "os_pages_trim", "extent_dalloc_mmap", "alloc_mmap", "chunk_alloc_mmap", "chunk_alloc_mmap_slow"}
+)
+
+// findJemalloc knows what jemalloc maps, under whatever prefix its functions were given, and tells its
+// metadata from the memory it hands out. A jemalloc without names is known by its file.
+func findJemalloc(v *view) {
+	var unnamed []int
+	for i, e := range v.free {
+		ev := v.root(i)
+		if ev == nil || !anonymous(e) || ev.Call != "mmap" {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		switch {
+		case by.name != "" && oneOf(jemallocName(by.name), jemallocCall[:]):
+			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
+			v.detailJemalloc(&d, c)
+			v.claim(i, d)
+		case by.name == "" && strings.HasPrefix(by.module, "libjemalloc"):
+			unnamed = append(unnamed, i)
+		}
+	}
+	v.claimUnnamedJemalloc(unnamed)
+}
+
+// detailJemalloc tells metadata from extents by the functions on the stack.
+func (v *view) detailJemalloc(d *Verdict, c *chain) {
+	for _, f := range c.frames {
+		name := jemallocName(f.name)
+		switch {
+		case oneOf(name, jemallocOwn[:]):
+			if d.Kind != JemallocOwn {
+				d.Kind, d.Evidence = JemallocOwn, "mapped for "+f.name
+			}
+		case strings.HasPrefix(name, "rtree_"):
+			if d.Kind == JemallocOwn && d.Detail == "" {
+				d.Detail = "rtree"
+			}
+		case strings.HasPrefix(name, "tcache_") || strings.HasPrefix(name, "tsd_tcache"):
+			if d.Detail == "" {
+				d.Detail = "tcache"
+			}
+		}
+	}
+	if d.Kind == JemallocOwn && d.Detail == "" {
+		d.Detail = "base"
+	}
+}
+
+// claimUnnamedJemalloc sorts the mappings of a jemalloc whose functions have no names. Its first mapping
+// of all is a base block (src/base.c, base_boot); the ones that came through the same code, down to a
+// frame where the others have left, are such blocks too.
+func (v *view) claimUnnamedJemalloc(list []int) {
+	var first *Event
+	for _, i := range list {
+		if ev := v.root(i); first == nil || ev.Seq < first.Seq {
+			first = ev
+		}
+	}
+	shared := make([]int, len(list)) // frames in common with the first, from the innermost
+	least := -1
+	for k, i := range list {
+		shared[k] = v.sharedFrames(first, v.root(i))
+		if least < 0 || shared[k] < least {
+			least = shared[k]
+		}
+	}
+	for k, i := range list {
+		ev := v.root(i)
+		d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + v.chain(ev).by().module, Confidence: Likely}
+		switch {
+		case ev == first && v.firstOf(ev):
+			d.Kind, d.Detail, d.Evidence = JemallocOwn, "base", "the first mapping that jemalloc made in the process"
+		case least > 0 && shared[k] > least && v.firstOf(first):
+			d.Kind, d.Evidence = JemallocOwn, "mapped through the same code as jemalloc's first mapping"
+		}
+		v.claim(i, d)
+	}
+}
+
+// firstOf tells whether ev may be the very first mapping of its allocator: one of whole 2 MiB, as base
+// blocks are.
+func (v *view) firstOf(ev *Event) bool { return ev.Length%(2<<20) == 0 && ev.Flags&vm.MapFixed == 0 }
+
+// sharedFrames is how many return addresses the stacks of a and b have in common from the innermost on.
+func (v *view) sharedFrames(a, b *Event) int {
+	if v.Addresses == nil || a.Stack == 0 || b.Stack == 0 {
+		return 0
+	}
+	var of []uint64
+	v.Addresses(a.Stack, func(addr uint64) bool {
+		of = append(of, addr)
+		return true
+	})
+	n := 0
+	v.Addresses(b.Stack, func(addr uint64) bool {
+		if n == len(of) || of[n] != addr {
+			return false
+		}
+		n++
+		return true
+	})
+	return n
+}
+
+// jemallocName cuts the prefix from a function of jemalloc (configure --with-jemalloc-prefix and
+// --with-private-namespace; Rust's crate has _rjem_je_).
+func jemallocName(s string) string {
+	s = strings.TrimPrefix(s, "_rjem_")
+	if _, name, ok := strings.Cut(s, "je_"); ok && len(s)-len(name) <= 12 {
+		return name
+	}
+	return s
+}
+
+func oneOf(s string, list []string) bool {
+	for _, x := range list {
+		if s == x {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,110 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// jvmParts are the parts of a HotSpot virtual machine by the functions that reserve them. The list is in
+// order: the heap's reservation passes through functions of its collector.
+var jvmParts = [...]clue{
+	{JVMHeap, "", []string{"ReservedHeapSpace::*", "Universe::reserve_heap", "ZVirtualMemory*", "ZPhysicalMemory*", "XVirtualMemory*", "XPhysicalMemory*"}},
+	{JVMCodeCache, "", []string{"ReservedCodeSpace::*", "CodeCache::*", "CodeHeap::*"}},
+	{JVMClassSpace, "", []string{"Metaspace::reserve_address_space_for_compressed_classes", "MetaspaceShared::reserve_address_space_for_archives", "CompressedKlassPointers::*", "Metaspace::allocate_metaspace_compressed_klass_ptrs"}},
+	{JVMMetaspace, "", []string{"metaspace::*", "Metaspace::*", "VirtualSpaceNode::*", "VirtualSpaceList::*"}},
+	{JVMCDS, "", []string{"FileMapInfo::*", "MetaspaceShared::*", "DynamicArchive::*", "AOTMetaspace::*"}},
+	{JVMGC, "", []string{"G1*", "CardTable::*", "CardTableRS::*", "MarkBitMap::*", "CMBitMap::*", "ParMarkBitMap::*", "ParallelCompactData::*",
+		"BlockOffset*", "ObjectStartArray::*", "Shenandoah*", "ParallelScavengeHeap::*", "PSMarkSweep*", "PSParallelCompact::*", "PSCardTable::*",
+		"GenCollectedHeap::*", "SerialHeap::*", "GenericTaskQueue*", "TaskQueue*", "ZMark*", "ZHeap::*", "ZInitialize::*", "ZCollectedHeap::*", "ZGranuleMap*", "EpsilonHeap::*"}},
+}
+
+// findJVM knows what libjvm maps: reservations without access, committed by mapping over them. The
+// function that reserved decides; where libjvm has no names, place and size do.
+func findJVM(v *view) {
+	for i, e := range v.free {
+		if base := cleanName(e.File.Path); e.File.Inode != 0 {
+			if strings.HasSuffix(base, ".jsa") {
+				v.claimArchive(i, Verdict{Kind: JVMCDS, Detail: base, Evidence: "file of that name", Group: v.group()})
+			}
+			continue
+		}
+		ev := v.root(i)
+		if ev == nil || !anonymous(e) {
+			continue
+		}
+		c := v.chain(ev)
+		if !isJVM(c.by().module) {
+			if ev, c = v.events[i], v.chain(v.events[i]); !isJVM(c.by().module) {
+				continue
+			}
+		}
+		n := v.run(i)
+		d := Verdict{Kind: JVMOther, Evidence: ev.Call + " by " + c.by().module, Group: v.group()}
+		switch part, f := c.clue(jvmParts[:]); {
+		case part != nil:
+			d.Kind, d.Evidence = part.kind, "reserved by "+f
+		case c.by().name == "":
+			v.guessJVM(&d, ev, v.Entries[i:n])
+		default:
+			d.Detail = "by " + c.outer("os::*", "ReservedSpace::*", "VirtualSpace::*", "Generation::*")
+		}
+		for ; i < n; i++ {
+			v.claim(i, d)
+		}
+	}
+}
+
+// claimArchive claims a part of the archive of class data and, after it, what pads it to 16 MiB.
+func (v *view) claimArchive(i int, d Verdict) {
+	v.claim(i, d)
+	if j := i + 1; v.beside(j) && !v.claimed(j) {
+		if pad := &v.Entries[j]; anonymous(pad) && !accessible(pad) && pad.Len() < 16<<20 {
+			d.Evidence = "padding after the file"
+			v.claim(j, d)
+		}
+	}
+}
+
+func isJVM(module string) bool { return module == "libjvm.so" }
+
+// outer is the innermost named function that is none of these, the caller's name where there is none.
+func (c *chain) outer(but ...string) string {
+	for _, f := range c.frames[c.caller:] {
+		known := f.name == ""
+		for _, b := range but {
+			known = known || matches(f.name, b)
+		}
+		if !known {
+			return f.name
+		}
+	}
+	return c.by().name
+}
+
+// guessJVM sorts a reservation of a libjvm without names: compressed references need the heap below
+// 32 GiB, compiled code can be executed, the class space is 1 GiB unless set otherwise and has the archive
+// of class data in front, metaspace comes in 64 MiB.
+func (v *view) guessJVM(d *Verdict, ev *Event, parts []ledger.Entry) {
+	reserved := ev.Prot == vm.ProtNone && ev.Flags&vm.MapNoReserve != 0
+	executable := false
+	for i := range parts {
+		executable = executable || parts[i].Perms&vm.Exec != 0
+	}
+	d.Confidence = Likely
+	switch {
+	case executable:
+		d.Kind, d.Evidence = JVMCodeCache, "reserved by libjvm, partly executable"
+	case reserved && ev.Result < 32<<30:
+		d.Kind, d.Evidence = JVMHeap, "reserved by libjvm below 32 GiB"
+	case reserved && ev.Length>>30 == 1 && ev.Length&(1<<24-1) == 0:
+		d.Kind, d.Evidence = JVMClassSpace, "1 GiB reserved by libjvm"
+	case reserved && ev.Length == 64<<20:
+		d.Kind, d.Evidence = JVMMetaspace, "64 MiB reserved by libjvm"
+	case reserved && ev.Length >= 1<<30:
+		d.Kind, d.Confidence, d.Evidence = JVMHeap, Guess, "the size of it, reserved by libjvm"
+	case ev.Length >= 64<<10:
+		d.Kind, d.Confidence, d.Evidence = JVMGC, Guess, "mapped by libjvm"
+	}
+}

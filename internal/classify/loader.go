@@ -1,0 +1,24 @@
+package classify
+
+// findLoader knows what the dynamic loader maps for itself before there is a malloc: link maps, the main
+// thread's TLS (glibc elf/dl-minimal-malloc.c).
+func findLoader(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || !ev.anonymous() {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		switch {
+		case !isLoader(by.module) && !c.calledBy("__minimal_malloc"), isMusl(by.module):
+			continue
+		case by.name == "":
+			v.claim(i, Verdict{Kind: Loader, Confidence: Likely, Evidence: "mmap by " + by.module})
+		case c.find("_dl_allocate_tls_storage", "init_tls", "_dl_allocate_tls", "allocate_dtv") != "":
+			v.claim(i, Verdict{Kind: Loader, Detail: "thread-local storage", Evidence: "mmap by " + by.name})
+		default:
+			v.claim(i, Verdict{Kind: Loader, Evidence: "mmap by " + by.name})
+		}
+	}
+}

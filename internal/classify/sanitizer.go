@@ -1,0 +1,41 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// findSanitizers knows the shadow and the own memory of AddressSanitizer and its like (compiler-rt
+// lib/sanitizer_common, lib/asan/asan_mapping.h, lib/tsan/rtl/tsan_platform.h).
+func findSanitizers(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || ev.Call != "mmap" {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		inside := c.calledBy("__asan*", "__tsan*", "__msan*", "__lsan*", "__hwasan*", "__ubsan*", "__sanitizer*", "__dfsan*", "__memprof*", "__xray*")
+		if !inside && (by.name != "" || !startsWithOne(by.module, []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."})) {
+			continue
+		}
+		d := Verdict{Kind: Sanitizer, Name: "sanitizer's memory", Evidence: "mmap by " + by.name}
+		if by.name == "" {
+			d.Evidence = "mmap by " + by.module
+		}
+		shadow := c.find("__asan::InitializeShadowMemory", "__asan::ReserveShadowMemoryRange", "__sanitizer::ReserveShadowMemoryRange", "__sanitizer::ProtectGap",
+			"__tsan::InitializeShadowMemory", "__tsan::MapShadow", "__msan::InitShadow") != ""
+		if shadow || ev.fixed() && ev.Flags&vm.MapNoReserve != 0 && ev.Length >= 1<<30 {
+			d.Name = ""
+		}
+		v.claim(i, d)
+	}
+	for i, e := range v.free {
+		// Where nothing is known of the calls: the fixed places of AddressSanitizer.
+		const low, high = 0x7fff7000, 0x10007fff8000
+		if v.events[i] == nil && anonymous(e) && e.Start >= low && e.End <= high && v.loaded("libasan") && e.Len() >= 1<<20 && !strings.HasPrefix(e.File.Path, "[") {
+			v.claim(i, Verdict{Kind: Sanitizer, Confidence: Likely, Evidence: "where AddressSanitizer has its shadow"})
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package classify
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// v8Parts are the parts of V8's memory by the functions that map them (src/heap/code-range.cc,
+// src/utils/allocation.cc, src/sandbox, src/objects/backing-store.cc, src/wasm).
+var v8Parts = [...]clue{
+	{Wasm, "WebAssembly code", []string{"v8::internal::wasm::WasmCodeManager::*", "v8::internal::wasm::WasmCodeAllocator::*", "v8::internal::wasm::NativeModule::*"}},
+	{Wasm, "", []string{"v8::internal::wasm::*", "v8::internal::BackingStore::TryAllocateAndPartiallyCommitMemory", "v8::internal::BackingStore::AllocateWasmMemory", "v8::internal::WasmMemoryObject::*"}},
+	{V8Code, "", []string{"v8::internal::CodeRange::*", "v8::internal::OffHeapInstructionStream::*", "v8::internal::InstructionStream::*"}},
+	{V8Cage, "", []string{"v8::internal::VirtualMemoryCage::*", "v8::internal::IsolateAllocator::*", "v8::internal::IsolateGroup::*", "v8::internal::Sandbox::*", "v8::internal::V8VirtualMemoryCage::*",
+		"v8::base::VirtualAddressSpace*", "cppgc::internal::CagedHeap::*", "v8::internal::ExternalPointerTable::*", "v8::internal::ExternalEntityTable*"}},
+	{V8Heap, "V8 C++ heap", []string{"cppgc::*"}},
+	{V8Heap, "V8 compiler's memory", []string{"v8::internal::Zone::*", "v8::internal::AccountingAllocator::*"}},
+}
+
+// findV8 knows what V8 maps: every part of it goes through v8::base::OS.
+func findV8(v *view) {
+	for i, e := range v.free {
+		ev := v.root(i)
+		if ev == nil || !anonymous(e) {
+			continue
+		}
+		c := v.chain(ev)
+		switch {
+		case c.calledBy("v8::*", "cppgc::*"):
+			n := v.run(i)
+			d := Verdict{Kind: V8Heap, Evidence: ev.Call + " by " + c.outer("v8::base::*", "v8::internal::VirtualMemory::*"), Group: v.group()}
+			if part, f := c.clue(v8Parts[:]); part != nil {
+				d.Kind, d.Name, d.Evidence = part.kind, part.name, "mapped for "+f
+			}
+			for ; i < n; i++ {
+				v.claim(i, d)
+			}
+		case c.by().name == "" && isV8(c.by().module) && ev.Flags&vm.MapNoReserve != 0 && ev.Prot == vm.ProtNone:
+			n := v.run(i)
+			d := Verdict{Kind: V8Heap, Confidence: Likely, Evidence: "reserved without access by " + c.by().module, Group: v.group()}
+			switch {
+			case ev.Length >= 8<<30 && ev.Length < 64<<30:
+				d.Kind, d.Confidence = Wasm, Guess
+			case ev.Length >= 4<<30:
+				d.Kind = V8Cage
+			case ev.Length >= 64<<20:
+				d.Kind = V8Code
+			}
+			for ; i < n; i++ {
+				v.claim(i, d)
+			}
+		}
+	}
+}
+
+// isV8 tells whether a file is a program or library that V8 is part of.
+func isV8(module string) bool {
+	for _, s := range [...]string{"node", "nodejs", "deno", "chrome", "chromium", "electron"} {
+		if module == s {
+			return true
+		}
+	}
+	return strings.HasPrefix(module, "libnode.so") || strings.HasPrefix(module, "libv8")
+}
