@@ -2,6 +2,7 @@ package symbolize
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -61,6 +62,19 @@ func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint
 			yield(qs[i].addr, qs[i].sym)
 		}
 	}
+}
+
+// FetchDebug returns the debug file of a build from the debuginfod servers of the options or their cache. The
+// caller closes it.
+func (r *Resolver) FetchDebug(buildID string) (*elffile.File, error) {
+	if r.server.absent[buildID] {
+		return nil, fmt.Errorf("debug file of build %s: no server has it", buildID)
+	}
+	f, err := r.opts.fetch(buildID, &r.server)
+	if err != nil {
+		r.server.absent[buildID] = true
+	}
+	return f, err
 }
 
 // Release drops what was loaded of f. Resolve may be called for f again.

@@ -32,6 +32,7 @@ func subcommands() []*cobra.Command {
 		attachCommand(),
 		reportCommand(),
 		exportCommand(),
+		symbolizeCommand(),
 		checkCommand(),
 		versionCommand(),
 	}

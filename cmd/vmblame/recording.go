@@ -23,6 +23,7 @@ type recording struct {
 	out     string
 	live    bool
 	quiet   bool
+	debug   debugFiles
 
 	log *logSink
 }
@@ -37,6 +38,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.IntVar(&r.options.MaxDepth, "max-depth", 256, "record at most `N` frames of a stack")
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
+	r.debug.flags(cmd)
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
 }
 
@@ -48,7 +50,7 @@ func (r *recording) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("output") && r.out == "" {
 		return misused(cmd, "-o: an empty file name")
 	}
-	return nil
+	return r.debug.check(cmd)
 }
 
 // prepare fills what the pipeline asks of its caller.
@@ -56,6 +58,7 @@ func (r *recording) prepare() {
 	r.options.Tool = "vmblame " + version
 	r.options.Open = r.open
 	r.options.Names = r.live
+	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
 	r.options.Warn = &lines{w: os.Stderr}
 	if r.quiet {
 		r.options.Warn = nil

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/symbolize"
+)
+
+// naming is what symbolize knows of a log: the addresses of its frames, and their names.
+type naming struct {
+	modules  []*namedModule
+	resolver *symbolize.Resolver
+	debug    *debugFiles
+	header   *eventlog.Header
+	fresh    []*eventlog.Symbol // new ones, and those that take the place of others
+	instead  map[symbolPlace]bool
+	opened   []*elffile.File
+}
+
+type symbolPlace struct {
+	module int
+	addr   uint64
+}
+
+// namedModule is a module of the log.
+type namedModule struct {
+	eventlog.Module
+	addrs  map[uint64]*eventlog.Symbol // of its frames; nil where they have no name yet
+	from   string                      // the file that gave the names, "" for none
+	here   bool                        // the file at its path is the one that ran
+	wanted string                      // why no file was taken
+	hint   string                      // what would give more names
+}
+
+// readNaming reads the addresses of a log; cut tells that it has no end.
+func readNaming(log string, debug *debugFiles) (n *naming, cut bool, err error) {
+	r, err := eventlog.Open(log)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	n = &naming{debug: debug, header: r.Header(), instead: make(map[symbolPlace]bool),
+		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.directories(), Debuginfod: debug.servers()})}
+	byID := make(map[int]*namedModule)
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) || errors.Is(err, eventlog.ErrCut) {
+			return n, errors.Is(err, eventlog.ErrCut), nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		switch rec := rec.(type) {
+		case *eventlog.Module:
+			m := &namedModule{Module: *rec, addrs: make(map[uint64]*eventlog.Symbol)}
+			byID[m.Module.Module] = m
+			n.modules = append(n.modules, m)
+		case *eventlog.Stack:
+			for _, f := range rec.Frames {
+				addr := uint64(f.Offset)
+				if f.Call {
+					addr--
+				}
+				if m := byID[f.Module]; m != nil && m.addrs[addr] == nil {
+					m.addrs[addr] = nil
+				}
+			}
+		case *eventlog.Symbol:
+			if m := byID[rec.Module]; m != nil {
+				m.addrs[uint64(rec.Offset)] = rec
+			}
+		}
+	}
+}
+
+func (n *naming) close() {
+	for _, f := range n.opened {
+		n.resolver.Release(f)
+		f.Close()
+	}
+}
+
+// name looks up the addresses of a module.
+func (n *naming) name(m *namedModule) {
+	if len(m.addrs) == 0 || m.special() {
+		return
+	}
+	f := n.file(m)
+	if f == nil {
+		m.hint = symbolize.Supplier(m.Path, m.id(), m.here)
+		return
+	}
+	n.opened = append(n.opened, f)
+	m.from = f.Name()
+	n.resolver.Resolve(f, slices.Collect(maps.Keys(m.addrs)), func(addr uint64, s symbolize.Symbol) {
+		rec := &eventlog.Symbol{Module: m.Module.Module, Offset: eventlog.Hex(addr), Source: s.Source}
+		for _, f := range s.Frames {
+			rec.Frames = append(rec.Frames, eventlog.SymbolFrame{Function: f.Function, LinkageName: f.LinkageName,
+				Start: eventlog.Hex(f.Start), File: f.File, Line: f.Line, Inlined: f.Inlined})
+		}
+		if old := m.addrs[addr]; old == nil || tellsMore(rec, old) {
+			n.fresh = append(n.fresh, rec)
+			n.instead[symbolPlace{rec.Module, addr}] = old != nil
+			m.addrs[addr] = rec
+		}
+	})
+	d, err := f.DebugFile(n.debug.directories())
+	if err == nil {
+		m.from = d.Name()
+	}
+	n.resolver.Release(f)
+	if err != nil && m.poor() {
+		m.hint = symbolize.Supplier(m.Path, m.id(), m.here)
+	}
+}
+
+// tellsMore tells whether a is the better name: of a source that knows functions as the compiler wrote
+// them, or with file and line.
+func tellsMore(a, b *eventlog.Symbol) bool {
+	rank := func(s *eventlog.Symbol) int {
+		switch s.Source {
+		case "dwarf":
+			return 4
+		case "gopclntab":
+			return 3
+		case "symtab", "minidebuginfo":
+			return 2
+		case "dynsym", "plt", "vdso":
+			return 1
+		}
+		return 0
+	}
+	line := func(s *eventlog.Symbol) int { return min(1, s.Frames[0].Line) }
+	if len(a.Frames) == 0 || len(b.Frames) == 0 {
+		return len(a.Frames) > 0
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(line(a), line(b))) > 0
+}
+
+// replaced tells that a symbol of the log gives way to another.
+func (n *naming) replaced(s *eventlog.Symbol) bool {
+	return n.instead[symbolPlace{s.Module, uint64(s.Offset)}]
+}
+
+// count tells how many addresses there are, have names, and have new ones.
+func (n *naming) count() (total, named, fresh int) {
+	for _, m := range n.modules {
+		total += len(m.addrs)
+		named += m.named()
+	}
+	return total, named, len(n.fresh)
+}
+
+// file opens a file of the very build of a module: its own, a debug file, or one from a server.
+func (n *naming) file(m *namedModule) *elffile.File {
+	if f, err := elffile.OpenPath(m.Path); err == nil {
+		if m.here = n.same(m, f); m.here {
+			return f
+		}
+		f.Close()
+		m.wanted = "the file at its path is another one"
+	} else {
+		m.wanted = "no such file here"
+	}
+	id := m.id()
+	if id == "" {
+		return nil
+	}
+	for _, path := range buildPaths(m, n.debug.directories()) {
+		f, err := elffile.OpenPath(path)
+		if err != nil {
+			continue
+		}
+		if f.BuildID() == id {
+			return f
+		}
+		f.Close()
+	}
+	if len(n.debug.servers()) > 0 {
+		if f, err := n.resolver.FetchDebug(id); err == nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// same tells whether f, found at a module's path, is the file that ran: by its build id; a file that has
+// none only where this is the machine of the recording and the file has not been written since.
+func (n *naming) same(m *namedModule, f *elffile.File) bool {
+	if m.id() != "" || f.BuildID() != "" {
+		return m.id() == f.BuildID()
+	}
+	st, err := os.Stat(m.Path)
+	if err != nil {
+		return false
+	}
+	sys := st.Sys().(*syscall.Stat_t)
+	began, err := time.Parse(time.RFC3339, n.header.Started)
+	host, _ := os.Hostname()
+	return err == nil && host == n.header.Host.Hostname && sys.Ino == m.Inode && st.ModTime().Before(began) &&
+		m.Dev == deviceOf(sys.Dev).String()
+}
+
+// deviceOf takes a dev_t apart as makedev(3) puts it together.
+func deviceOf(dev uint64) vm.Dev {
+	return vm.Dev{Major: uint32(dev>>8&0xfff | dev>>32&^0xfff), Minor: uint32(dev&0xff | dev>>12&^0xff)}
+}

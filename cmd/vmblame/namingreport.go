@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// special tells that the module is no file: its names were recorded, or never will be.
+func (m *namedModule) special() bool { return strings.HasPrefix(m.Path, "[") }
+
+// id is the build id, "" for none.
+func (m *namedModule) id() string {
+	if m.BuildID == nil {
+		return ""
+	}
+	return *m.BuildID
+}
+
+func (m *namedModule) named() int {
+	n := 0
+	for _, s := range m.addrs {
+		if s != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// poor tells that debug symbols are missing: there are none of them among the names.
+func (m *namedModule) poor() bool {
+	poor := false
+	for _, s := range m.addrs {
+		switch {
+		case s == nil:
+			poor = true
+		case s.Source == "dwarf", s.Source == "gopclntab", strings.HasPrefix(s.Source, "symtab"):
+			return false
+		case s.Source != "plt":
+			poor = true
+		}
+	}
+	return poor
+}
+
+// buildPaths lists where a file of a module's build may be: by build id as debug file or as the file
+// itself, and below a directory that holds the files of another machine.
+func buildPaths(m *namedModule, dirs []string) []string {
+	id, base := m.id(), filepath.Base(m.Path)
+	var paths []string
+	for _, dir := range dirs {
+		if len(id) > 2 {
+			at := filepath.Join(dir, ".build-id", id[:2], id[2:])
+			paths = append(paths, at+".debug", at)
+		}
+		paths = append(paths, filepath.Join(dir, m.Path), filepath.Join(dir, m.Path+".debug"),
+			filepath.Join(dir, base), filepath.Join(dir, base+".debug"))
+	}
+	return paths
+}
+
+// report is one line about the module: what was found, and what would give more. It is empty where the
+// module has no frames.
+func (m *namedModule) report() string {
+	if len(m.addrs) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(filepath.Base(m.Path))
+	switch {
+	case m.special():
+	case m.id() == "":
+		b.WriteString(" (no build id)")
+	default:
+		fmt.Fprintf(&b, " (build id %s)", m.id())
+	}
+	sources := make(map[string]int)
+	for _, s := range m.addrs {
+		if s != nil {
+			sources[s.Source]++
+		}
+	}
+	if len(sources) == 0 {
+		b.WriteString(": no symbols")
+	} else {
+		fmt.Fprintf(&b, ": %d of %d named", m.named(), len(m.addrs))
+		var list []string
+		for _, s := range slices.Sorted(maps.Keys(sources)) {
+			list = append(list, fmt.Sprintf("%s %d", s, sources[s]))
+		}
+		b.WriteString(" (" + strings.Join(list, ", ") + ")")
+	}
+	switch {
+	case m.from != "":
+		b.WriteString(", by " + m.from)
+	case m.wanted != "":
+		b.WriteString(", " + m.wanted)
+	}
+	if m.hint != "" {
+		b.WriteString("; " + m.hint)
+	}
+	return b.String()
+}
+
+// keepOwner gives f the owner that the file it replaces has, where that is allowed.
+func keepOwner(f *os.File, old os.FileInfo) {
+	if sys, ok := old.Sys().(*syscall.Stat_t); ok {
+		_ = f.Chown(int(sys.Uid), int(sys.Gid))
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+func symbolizeCommand() *cobra.Command {
+	var (
+		out   string
+		debug debugFiles
+	)
+	cmd := &cobra.Command{
+		Use:   "symbolize [flags] LOG",
+		Short: "Name the frames of a log recorded elsewhere, or before debug symbols were installed",
+		Long: `Names the frames of LOG by the files and debug files of this machine that are of the very builds that
+ran, and says for each what it found and what would give more. The names are added to LOG, which is
+replaced as a whole, or with -o written to another log. A name that LOG has gives way only to one that
+tells more.`,
+		Args: exactly("LOG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("output") && out == "" {
+				return misused(cmd, "-o: an empty file name")
+			}
+			if err := debug.check(cmd); err != nil {
+				return err
+			}
+			return symbolizeLog(args[0], out, &debug, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&out, "output", "o", "", "write the log with its names to `FILE` and leave LOG as it is")
+	debug.flags(cmd)
+	return cmd
+}
+
+// symbolizeLog names the frames of a log and reports on stdout.
+func symbolizeLog(log, out string, debug *debugFiles, stdout, stderr io.Writer) error {
+	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
+		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
+	}
+	n, cut, err := readNaming(log, debug)
+	if err != nil {
+		return failed("symbolize %s: %w", log, cause(err, log))
+	}
+	defer n.close()
+	for _, m := range n.modules {
+		n.name(m)
+		if line := m.report(); line != "" {
+			fmt.Fprintln(stdout, line)
+		}
+	}
+	total, named, fresh := n.count()
+	fmt.Fprintf(stdout, "%d of %d addresses named, %d of them new or better\n", named, total, fresh)
+	switch {
+	case out == "" && fresh == 0:
+		return nil
+	case out == "" && cut:
+		// Its recorder may still be writing, and would go on writing to the file that is replaced.
+		return failed("symbolize %s: %w, or still written to: name another file with -o", log, eventlog.ErrCut)
+	case out == "":
+		err = replaceLog(log, n)
+		out = log
+	default:
+		err = writeLog(log, out, n)
+	}
+	if err != nil {
+		return failed("symbolize %s: write %s: %w", log, out, cause(err, log))
+	}
+	if cut {
+		fmt.Fprintf(stderr, "vmblame: symbolize %s: %v: what stands before the cut was written\n", log, eventlog.ErrCut)
+	}
+	return nil
+}
+
+// writeLog writes the log with its names to another file.
+func writeLog(log, out string, n *naming) error {
+	a, errA := os.Stat(log)
+	b, errB := os.Stat(out)
+	if errA == nil && errB == nil && os.SameFile(a, b) {
+		return errors.New("that is the log itself: leave -o out to replace it")
+	}
+	w, err := eventlog.Create(out)
+	if err != nil {
+		return err
+	}
+	return finishLog(log, w, n)
+}
+
+// replaceLog puts the log with its names in the place of the log, whole or not at all.
+func replaceLog(log string, n *naming) error {
+	path, err := filepath.EvalSymlinks(log)
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("%w: name another file with -o", err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := f.Chmod(st.Mode().Perm()); err != nil {
+		return err
+	}
+	keepOwner(f, st)
+	if err := finishLog(path, eventlog.NewWriter(f, strings.HasSuffix(path, ".zst")), n); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// finishLog copies the log and its new names to w, which it closes.
+func finishLog(log string, w *eventlog.Writer, n *naming) error {
+	err := eventlog.Rewrite(log, w, n.replaced, n.fresh)
+	if e := w.Close(); e != nil {
+		return e
+	}
+	if errors.Is(err, eventlog.ErrCut) {
+		return nil
+	}
+	return err
+}
