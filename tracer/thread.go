@@ -29,6 +29,7 @@ type Thread struct {
 	// cleared is the CLONE_UNTRACED flag that was taken from the call; see untraced.go.
 	cleared clearedFlag
 	born    bool // its first stop has been handed out
+	exiting bool // its exit stop has been handed out
 	ending  bool // it reached its exit stop while Attach collected the first stops; that one is handed out yet
 }
 

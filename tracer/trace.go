@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // wakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C
@@ -22,6 +24,7 @@ type Tracer struct {
 	table     *numbers
 	threads   map[int]*Thread
 	groups    map[int]int // live threads of each thread group
+	execs     map[int]int // threads of each group that are in execve, which kills the others
 	filter    bool        // the tracees carry our filter
 	follow    bool        // children are traced too
 	prelude   bool        // the launch helper runs; nothing is handed out
@@ -46,7 +49,7 @@ type wait struct {
 // New returns a Tracer. It must be called on the goroutine, locked to its thread, that will use it.
 func New() *Tracer {
 	t := &Tracer{
-		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int),
+		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int), execs: make(map[int]int),
 		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true,
 		wakeCh: make(chan os.Signal, 1),
 	}
@@ -156,6 +159,10 @@ func (t *Tracer) Resume(th *Thread) {
 		ptrace(unix.PTRACE_LISTEN, th.TID, 0, 0)
 		return
 	}
+	if len(t.execs) > 0 && t.execs[th.TGID] > 0 && !th.exiting && th.Killed() {
+		th.state = running // to its exit stop, which must not be passed unseen
+		return
+	}
 	request := unix.PTRACE_CONT
 	if !t.filter || th.inCall {
 		request = unix.PTRACE_SYSCALL
@@ -181,6 +188,7 @@ func (t *Tracer) remove(th *Thread) {
 	delete(t.threads, th.TID)
 	if t.groups[th.TGID]--; t.groups[th.TGID] <= 0 {
 		delete(t.groups, th.TGID)
+		delete(t.execs, th.TGID)
 	}
 }
 
@@ -283,7 +291,7 @@ func (t *Tracer) entered(th *Thread) bool {
 		} else if abi == ABI32 {
 			abi = ABI64
 		}
-	} else if !sure {
+	} else if !sure && !bySyscallInstruction(&th.regs) {
 		msg, e := ptraceEventMessage(th.TID)
 		if e != 0 {
 			return false
@@ -301,7 +309,17 @@ func (t *Tracer) entered(th *Thread) bool {
 		th.clearUntraced()
 	}
 	th.followed = true
+	if th.call.Op.Kind == vm.OpExec && t.groups[th.TGID] > 1 {
+		t.execs[th.TGID]++
+	}
 	return t.out(Stop{Kind: Entered, Thread: th, Call: &th.call})
+}
+
+// bySyscallInstruction tells that a thread came into the kernel by the SYSCALL instruction, which leaves the
+// return address in rcx and the flags in r11 (Intel SDM); int 0x80 and SYSENTER, the ways of i386 calls,
+// leave there what the program had, and no program has its own next instruction there.
+func bySyscallInstruction(r *unix.PtraceRegs) bool {
+	return r.Rcx == r.Rip && r.R11 == r.Eflags
 }
 
 // returned handles a syscall-exit-stop.
@@ -312,6 +330,9 @@ func (t *Tracer) returned(th *Thread) bool {
 		return false
 	}
 	th.followed = false
+	if th.call.Op.Kind == vm.OpExec {
+		delete(t.execs, th.TGID)
+	}
 	th.uncover()
 	rax, e := ptracePeekUser(th.TID, offsetRAX)
 	if e != 0 {
@@ -348,7 +369,7 @@ func (t *Tracer) exiting(th *Thread) bool {
 			s.NotExecuted = s.Result == -int64(syscall.ENOSYS)
 		}
 	}
-	th.inCall, th.followed = false, false
+	th.inCall, th.followed, th.exiting = false, false, true
 	return t.out(s)
 }
 
@@ -359,6 +380,7 @@ func (t *Tracer) execed(th *Thread) bool {
 		return false
 	}
 	former := int(msg)
+	delete(t.execs, th.TGID)
 	if caller := t.threads[former]; former != th.TID && caller != nil {
 		t.remove(th)
 		t.remove(caller)

@@ -52,14 +52,15 @@ func (r *Recorder) lookIfLast(sp *space) {
 		if s := tracer.State(t.thread.TID); s != 'Z' && s != 'X' && s != 0 {
 			return
 		}
+		r.cancel(&t.flight)
 		left--
 	}
 	switch {
 	case left <= 0:
 		r.lastLook(sp, "exit")
-	case left == 1 && execing != nil:
+	case left == 1 && execing != nil && sp.quiet():
 		// It waits in execve for the others to end; the image it leaves is still there.
-		if r.opts.Verify != VerifyOff && sp.quiet() {
+		if r.opts.Verify != VerifyOff {
 			r.verify(sp, "unknown")
 			sp.proven = true
 		}
