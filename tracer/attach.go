@@ -55,9 +55,15 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 		for len(t.queue) > 0 {
 			w := t.queue[0]
 			t.queue = t.queue[1:]
-			// An exec or an end while we attach is told by Started.
-			if t.handle(w) && t.stop.Kind == Exiting {
-				t.stop.Thread.ending = true
+			// An exec or an end while we attach is told by Started, unless that stands in the queue already:
+			// the thread is of a process that was attached to before this one.
+			if !t.handle(w) {
+				continue
+			}
+			th := t.stop.Thread
+			th.ending = th.ending || t.stop.Kind == Exiting
+			if th.born && (t.stop.Kind == Exiting || t.stop.Kind == Gone) {
+				t.ready = append(t.ready, Stop{Kind: t.stop.Kind, Thread: th, Status: t.stop.Status})
 			}
 		}
 	}

@@ -1,0 +1,243 @@
+package record_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// attach starts a recording of running processes into a log of its own.
+func attach(t *testing.T, log string, args ...any) *child {
+	t.Helper()
+	argv := []string{built.vmblame, "attach", "-o", log}
+	for _, a := range args {
+		argv = append(argv, fmt.Sprint(a))
+	}
+	return begin(t, argv)
+}
+
+// attached is a recording that has all threads of pid.
+func attached(t *testing.T, log string, pid int, flags ...any) *child {
+	t.Helper()
+	a := attach(t, log, append(flags, pid)...)
+	eventually(t, "attached: "+a.text("stderr"), func() bool { return tracedBy(pid, a.pid) || a.over() })
+	return a
+}
+
+// visit attaches to a process for a while, again and again. Each log must be whole, its ledger equal the
+// kernel's at the detach, and no thread left stopped or traced.
+func visit(t *testing.T, times int, duration string, pid int) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	for i := range times {
+		attach(t, log, "-q", "--duration", duration, pid).mustEnd("exit status 0")
+		mustBeFree(t, pid)
+		s := proven(t, log)
+		if s.end.Cause != "duration" || s.end.Checks == 0 || s.end.Exit != nil {
+			t.Errorf("visit %d: %+v", i, *s.end)
+		}
+		for _, n := range s.notes {
+			t.Errorf("visit %d: note %s: %s", i, n.Code, n.Text)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func TestAttachToThreadsThatComeAndGo(t *testing.T) {
+	c := begin(t, []string{prog("churn"), "1000s"})
+	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
+	visit(t, 50, "30ms", c.pid)
+}
+
+func TestAttachToStorm(t *testing.T) {
+	c := begin(t, []string{prog("storm"), "8", "0", "1"})
+	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
+	visit(t, 50, "20ms", c.pid)
+	c.signal(syscall.SIGTERM)
+	c.mustEnd("exit status 0")
+}
+
+// A real-time signal is queued, and comes once and in order.
+func TestAttachLosesNoSignal(t *testing.T) {
+	c := begin(t, []string{prog("signals"), "20000", "100"})
+	eventually(t, "signals has begun", func() bool { return len(threadsOf(c.pid)) == 2 })
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	visits := 0
+	for ; !c.over(); visits++ {
+		a := attach(t, log, "-q", "--duration", "10ms", c.pid)
+		if end := a.ended(); end != "exit status 0" && !c.over() && !strings.Contains(a.text("stderr"), "no such process") {
+			t.Fatalf("%s: %s", end, a.text("stderr"))
+		}
+	}
+	c.mustEnd("exit status 0")
+	if got := c.line("signals"); got != "signals sent=20000 got=20000 wrong=0" {
+		t.Error(got)
+	}
+	if visits < 5 {
+		t.Errorf("only %d visits", visits)
+	}
+}
+
+// 16 system calls that a tracer's interruption would end with EINTR, or restart.
+func TestAttachEndsNoSleep(t *testing.T) {
+	c := begin(t, []string{prog("eintr"), "100000"})
+	eventually(t, "all sleep", func() bool { return c.line("ready") != "" })
+	visit(t, 20, "20ms", c.pid)
+	// A signal that nobody handles, too.
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	a := attached(t, log, c.pid)
+	for range 20 {
+		for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGCHLD} {
+			for _, th := range threadsOf(c.pid) {
+				_ = syscall.Tgkill(c.pid, th.tid, sig)
+			}
+		}
+	}
+	a.signal(syscall.SIGINT)
+	a.mustEnd("exit status 0")
+	c.signal(syscall.SIGTERM)
+	c.mustEnd("exit status 0")
+	if got := c.line("eintr"); got != "eintr returned=0" {
+		t.Errorf("%s\n%s", got, c.text("account"))
+	}
+}
+
+// What ends an attached recording leaves the process as it was.
+func TestDetach(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			c := begin(t, []string{prog("churn"), "1000s"})
+			eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
+			log := filepath.Join(t.TempDir(), "log.jsonl")
+			a := attached(t, log, c.pid)
+			a.signal(sig)
+			a.mustEnd("exit status 0")
+			mustBeFree(t, c.pid)
+			if s := proven(t, log); s.end.Cause != "detach" || s.end.Checks == 0 {
+				t.Errorf("%+v", *s.end)
+			}
+		})
+	}
+}
+
+func TestAttachUntilTheEnd(t *testing.T) {
+	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(how.String(), func(t *testing.T) {
+			c := begin(t, []string{prog("storm"), "4", "0", "1"})
+			eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
+			log := filepath.Join(t.TempDir(), "log.jsonl")
+			a := attached(t, log, c.pid)
+			c.signal(how)
+			c.ended()
+			a.mustEnd("exit status 0")
+			s := proven(t, log)
+			if s.end.Cause != "exit" || s.end.Exit != nil {
+				t.Errorf("%+v", *s.end)
+			}
+			if how == syscall.SIGTERM && s.end.Checks == 0 {
+				t.Error("not compared with the kernel's view")
+			}
+		})
+	}
+}
+
+func TestAttachToSeveral(t *testing.T) {
+	var list []*child
+	var args []any
+	for range 3 {
+		c := begin(t, []string{prog("churn"), "1000s"})
+		eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
+		list, args = append(list, c), append(args, c.pid)
+	}
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	a := attach(t, log, args...)
+	for _, c := range list {
+		eventually(t, "attached", func() bool { return tracedBy(c.pid, a.pid) })
+	}
+	// One of them ends; the others are recorded on.
+	list[1].signal(syscall.SIGKILL)
+	list[1].ended()
+	a.signal(syscall.SIGTERM)
+	a.mustEnd("exit status 0")
+	mustBeFree(t, list[0].pid)
+	mustBeFree(t, list[2].pid)
+	s := proven(t, log)
+	if len(s.spaces) != 3 || s.end.Checks < 2 {
+		t.Errorf("%d spaces, %+v", len(s.spaces), *s.end)
+	}
+}
+
+// A shell that forks all the time: its children are not recorded, and not disturbed.
+func TestAttachWithoutChildren(t *testing.T) {
+	c := begin(t, []string{"bash", "-c", "while :; do /bin/true || exit 9; (exit 3); [ $? = 3 ] || exit 8; done"})
+	eventually(t, "bash forks", func() bool { return len(childrenOf(c.pid)) > 0 })
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	for range 10 {
+		attach(t, log, "-q", "--no-follow", "--duration", "40ms", c.pid).mustEnd("exit status 0")
+		mustBeFree(t, c.pid)
+		if s := proven(t, log); len(s.spaces) != 1 || s.spaces[0].PID != c.pid {
+			t.Errorf("%d spaces", len(s.spaces))
+		}
+	}
+	// With them, all are let go.
+	visitChildren := attach(t, log, "-q", "--duration", "300ms", c.pid)
+	visitChildren.mustEnd("exit status 0")
+	if s := proven(t, log); len(s.spaces) < 2 {
+		t.Errorf("only %d spaces", len(s.spaces))
+	}
+	mustBeFree(t, c.pid)
+	if c.over() {
+		t.Error(c.ended())
+	}
+}
+
+// The parent of a vfork child cannot be stopped before the child runs a program or ends.
+func TestAttachToVforkParent(t *testing.T) {
+	c := begin(t, []string{"python3", "-c", `
+import ctypes, os
+libc = ctypes.CDLL(None)
+r, w = os.pipe()
+os.set_inheritable(r, True)
+# posix_spawn's file actions run in the vfork child: opening a FIFO keeps it there.
+os.mkfifo("fifo")
+print("ready", flush=True)
+os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 9, "fifo", os.O_RDONLY, 0)])
+print("spawned", flush=True)
+os.wait()
+`})
+	eventually(t, "the parent sleeps in vfork", func() bool { return len(childrenOf(c.pid)) == 1 && allIn(c.pid, "D") })
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	attach(t, log, "-q", "--duration", "50ms", c.pid).mustEnd("exit status 0")
+	if s := proven(t, log); s.note("late-thread") == "" {
+		t.Errorf("no note about the thread that did not stop: %+v", s.notes)
+	}
+	eventually(t, "let go", func() bool { return tracedBy(c.pid, 0) })
+	if err := exec.Command("sh", "-c", "echo >"+c.file("fifo")).Run(); err != nil {
+		t.Fatal(err)
+	}
+	c.mustEnd("exit status 0")
+	if got := c.text("stdout"); got != "ready\nspawned\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A munmap that waits for the reader of a userfaultfd: attach and detach do not.
+func TestAttachToStuckCall(t *testing.T) {
+	c := begin(t, []string{prog("uffd_stuck")})
+	eventually(t, "the call is stuck", func() bool { return c.line("ready") != "" || c.line("lacks") != "" })
+	if c.line("lacks") != "" {
+		c.mustEnd("exit status 0")
+		t.Fatalf("this machine has no userfaultfd: %s", c.line("lacks"))
+	}
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	attach(t, log, "-q", "--duration", "50ms", c.pid).mustEnd("exit status 0")
+	eventually(t, "let go", func() bool { return tracedBy(c.pid, 0) })
+	proven(t, log)
+	c.signal(syscall.SIGTERM)
+	c.mustEnd("exit status 0")
+}
