@@ -217,11 +217,12 @@ func TestPanic(t *testing.T) {
 // TestCommands: each command has its help, and no flag of the contract is missing.
 func TestCommands(t *testing.T) {
 	flags := map[string]string{
-		"run":     "output live no-stacks max-depth verify no-follow quiet no-aslr no-seccomp env chdir user",
-		"attach":  "output live no-stacks max-depth verify no-follow quiet duration",
-		"export":  "format",
-		"check":   "",
-		"version": "",
+		"run":       "output live no-stacks max-depth verify no-follow debug-dir debuginfod quiet no-aslr no-seccomp env chdir user",
+		"attach":    "output live no-stacks max-depth verify no-follow debug-dir debuginfod quiet duration",
+		"export":    "format",
+		"symbolize": "output debug-dir debuginfod",
+		"check":     "",
+		"version":   "",
 	}
 	for _, cmd := range subcommands() {
 		want, ok := flags[cmd.Name()]
