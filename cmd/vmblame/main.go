@@ -31,6 +31,8 @@ func subcommands() []*cobra.Command {
 		runCommand(),
 		attachCommand(),
 		reportCommand(),
+		blameCommand(),
+		historyCommand(),
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),

@@ -58,7 +58,7 @@ var publicNames = [...][2]string{
 	{"__GI___libc_malloc", "malloc"}, {"__GI___libc_free", "free"}, {"__GI___libc_realloc", "realloc"}, {"__posix_memalign", "posix_memalign"},
 	{"__fopen_internal", "fopen"}, {"_IO_new_fopen", "fopen"}, {"_IO_new_fdopen", "fdopen"}, {"__new_fopen", "fopen"}, {"_IO_new_popen", "popen"},
 	{"__pthread_create_2_1", "pthread_create"}, {"__pthread_create", "pthread_create"}, {"___pthread_create", "pthread_create"},
-	{"___dlopen", "dlopen"}, {"__dlopen", "dlopen"}, {"dlopen_implementation", "dlopen"}, {"___dlmopen", "dlmopen"}, {"___dlsym", "dlsym"},
+	{"___dlopen", "dlopen"}, {"__dlopen", "dlopen"}, {"dlopen_implementation", "dlopen"}, {"__dlclose", "dlclose"}, {"___dlclose", "dlclose"}, {"___dlmopen", "dlmopen"}, {"___dlsym", "dlsym"},
 	{"__mmap", "mmap"}, {"__mmap64", "mmap"}, {"mmap64", "mmap"}, {"__munmap", "munmap"}, {"__mremap", "mremap"}, {"__mprotect", "mprotect"},
 	{"___printf_chk", "__printf_chk"}, {"_IO_getdelim", "getdelim"}, {"__getdelim", "getdelim"}, {"__opendir", "opendir"}, {"opendir_tail", "opendir"},
 	{"__new_sem_open", "sem_open"}, {"__shmat", "shmat"}, {"__strdup", "strdup"}, {"_IO_file_doallocate", "_IO_file_doallocate"},

@@ -49,6 +49,7 @@ type cell struct {
 	text  string
 	who   chain
 	color string
+	full  bool // the row is this text alone, without columns
 }
 
 // A column of a grid.
@@ -68,6 +69,9 @@ type grid struct {
 
 func (g *grid) add(cells ...cell) { g.rows = append(g.rows, cells) }
 
+// banner adds lines of text between the rows.
+func (g *grid) banner(text string) { g.rows = append(g.rows, []cell{{text: text, full: true}}) }
+
 func words(s string) cell { return cell{text: s} }
 
 // appendText appends the grid, with a head unless no column has one.
@@ -79,6 +83,9 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 		heads = heads || c.head != ""
 	}
 	for _, r := range g.rows {
+		if r[0].full {
+			continue
+		}
 		for i := range r[:min(len(r), len(g.columns))] {
 			c := &r[i]
 			if limit := g.columns[i].limit; limit > 0 && !l.Whole {
@@ -98,6 +105,10 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 		b = g.line(b, l, widths, head)
 	}
 	for _, r := range g.rows {
+		if r[0].full {
+			b = append(append(b, r[0].text...), '\n')
+			continue
+		}
 		b = g.line(b, l, widths, r)
 	}
 	return b

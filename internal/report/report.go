@@ -141,7 +141,7 @@ func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o Report
 	}}
 	kinds := o.By == ByKind || o.By == ""
 	if kinds {
-		g.columns[4].limit = max(24, (l.Width-42)*9/20)
+		g.columns[4].limit = whatLimit(l.Width)
 		g.columns = append(g.columns, column{head: "WHO"})
 	}
 	resident := p.taken >= 0
@@ -174,6 +174,14 @@ func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o Report
 	return g.appendText(b, l)
 }
 
+// whatLimit is how wide the column of kinds may be.
+func whatLimit(width int) int {
+	if width < 100 {
+		return 28
+	}
+	return max(42, (width-42)*9/20)
+}
+
 func shade(depth int) string {
 	if depth > 0 {
 		return colorPlain
@@ -200,13 +208,14 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", percentText(int64(len(rows)), limit), limit)
 	}
 	b = append(b, '\n', '\n')
+	// A row that is several mappings counts for the first of them.
 	count := map[*piece]int{}
 	for _, r := range rows {
 		count[&p.pieces[r.first]]++
 	}
 	g := &grid{columns: []column{
-		{head: "VMAS", right: true, color: colorNumber}, {head: "SHARE", right: true, color: colorNumber},
-		{head: "RESERVED", right: true, color: colorNumber}, {head: "WHAT", color: colorKind, limit: max(24, (l.Width-30)*9/20)}, {head: "WHO"},
+		{head: "VMAS", right: true, color: colorNumber}, {head: "SHARE", right: true, color: colorNumber}, {head: "MAPPINGS", right: true},
+		{head: "RESERVED", right: true, color: colorNumber}, {head: "WHAT", color: colorKind, limit: whatLimit(l.Width)}, {head: "WHO"},
 	}}
 	list := s.shares(p, o.By)
 	vmasOf := map[*share]int{}
@@ -237,7 +246,7 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 			if h.reserved < o.MinSize {
 				continue
 			}
-			c := []cell{words(strconv.Itoa(vmasOf[h])), words(percentText(int64(vmasOf[h]), int64(len(rows)))), words(l.size(h.reserved)),
+			c := []cell{words(strconv.Itoa(vmasOf[h])), words(percentText(int64(vmasOf[h]), int64(len(rows)))), words(strconv.Itoa(h.sums.pieces)), words(l.size(h.reserved)),
 				{text: strings.Repeat("  ", depth) + h.label, color: shade(depth)}}
 			if len(h.who.calls) > 0 {
 				c = append(c, cell{who: h.who})

@@ -74,8 +74,11 @@ var ErrNoProcess = errors.New("no such process in the log")
 
 // Load reads the scene of a log at a moment. Of several processes only those with one of pids are in it,
 // all without pids. A cut log gives the scene of what there is of it. For the peak the log is read twice.
-func Load(open Open, at Moment, pids []int) (*Scene, error) {
-	l := sceneLoader{at: at, pids: pids}
+func Load(open Open, at Moment, pids []int) (*Scene, error) { return load(open, at, pids, nil) }
+
+// load is Load, with one who watches; nil for none.
+func load(open Open, at Moment, pids []int, w *watcher) (*Scene, error) {
+	l := sceneLoader{at: at, pids: pids, watch: w}
 	if at.Kind == AtPeak {
 		peak := &tally{pids: pids, lives: newLives(), bytes: map[int]int64{}, pidOf: map[int]int{}}
 		if _, err := each(open, func(r eventlog.Record, line int) { peak.put(r, line) }); err != nil {
@@ -124,6 +127,7 @@ type sceneLoader struct {
 	line   int // with AtPeak: the last line before the moment
 	pids   []int
 	past   bool // the moment is over
+	watch  *watcher
 	scene  *Scene
 	replay *eventlog.Replay
 	seen   map[int]*sightings // by space
@@ -173,6 +177,9 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 			l.replay.Put(r)
 			s.T = max(s.T, r.T)
 			l.resize(r.Space)
+			if l.watch != nil {
+				l.watch.begin(r, l.replay)
+			}
 		}
 	case *eventlog.Event:
 		if !l.past {
@@ -183,12 +190,22 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 			if s.makers.full() {
 				s.makers.forget(l.replay)
 			}
+			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
+				h := happening{t: r.T, seq: r.Seq, pid: r.PID, tid: r.TID, call: r.Call}
+				if r.Stack != nil {
+					h.stack = *r.Stack
+				}
+				l.watch.event(sp, r.Changes, h, func() string { return string(appendCall(nil, r)) })
+			}
 		}
 	case *eventlog.Drift:
 		if !l.past {
 			s.T = max(s.T, r.T)
 			l.replay.Put(r)
 			l.resize(r.Space)
+			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
+				l.watch.event(sp, r.Changes, happening{t: r.T, call: r.Guess}, nil)
+			}
 		}
 	}
 }

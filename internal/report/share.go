@@ -186,8 +186,11 @@ func (s *Scene) byKind(p *process) []*share {
 func labelOf(ts []*thing) string {
 	t := ts[0]
 	word, name := family(t.kind)
-	if word == "elf" {
+	switch {
+	case word == "elf":
 		return elfLabel(ts)
+	case t.kind == classify.VDSO:
+		return name
 	}
 	if len(ts) > 1 {
 		for _, o := range ts {
@@ -197,7 +200,7 @@ func labelOf(ts []*thing) string {
 		}
 		return plural(len(ts), t.name)
 	}
-	if t.name != "" && t.kind != classify.VDSO {
+	if t.name != "" {
 		name = t.name
 	}
 	return strings.TrimSpace(name + " " + t.detail)
@@ -300,12 +303,16 @@ func (s *Scene) grouped(p *process, key, sub func(*piece) string) []*share {
 	return list
 }
 
+// kindDetail names a piece: "code of libc.so.6", "glibc malloc arena of thread 9838 worker".
 func kindDetail(x *piece) string {
-	name := x.Name
-	if x.File.Inode != 0 && name == classify.FileData.Name() || name == "" {
-		name = x.Kind.Name()
+	word, _ := family(x.Kind)
+	switch {
+	case word == "elf" && x.Detail != "":
+		return x.Name + " of " + x.Detail
+	case x.Kind == classify.VDSO:
+		return strings.Trim(x.File.Path, "[]")
 	}
-	return strings.TrimSpace(name + " " + x.Detail)
+	return strings.TrimSpace(x.Name + " " + x.Detail)
 }
 
 func fileOf(x *piece) string {

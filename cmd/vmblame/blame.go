@@ -1,0 +1,61 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+func blameCommand() *cobra.Command {
+	var a answer
+	var q report.Blame
+	cmd := &cobra.Command{
+		Use:   "blame [flags] LOG ADDR|START-END|-",
+		Short: "Say who mapped an address, a range, or each row of a memory map",
+		Long: `Names the calls that made what is mapped at an address or in a range (hexadecimal, with or without 0x),
+with their bytes, thread, time and call stack. What the kernel shows as one row although several calls
+made it comes apart. With - the rows are read from standard input: the text of /proc/PID/maps,
+/proc/PID/smaps or pmap (-x, -X too), or single lines of it:
+
+  vmblame blame LOG - </proc/4711/smaps
+  pmap -x 4711 | vmblame blame LOG -
+
+A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+		Args: exactly("LOG", "ADDR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] != "-" {
+				r, err := report.ParseRange(args[1])
+				if err != nil {
+					return misused(cmd, "%s: %v", args[1], err)
+				}
+				q.Range = r
+			}
+			log, err := openLogFile(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if args[1] == "-" {
+				text, err := io.ReadAll(os.Stdin)
+				if err == nil {
+					q.Rows, q.PID, err = report.ParseMapText(text)
+				}
+				if err != nil {
+					return failed("blame %s: standard input: %w: give it the text of /proc/PID/maps, smaps or pmap", log.name, err)
+				}
+			}
+			s, err := log.load(cmd, a.pids)
+			if err != nil {
+				return err
+			}
+			return a.print(cmd,
+				func() []byte { return s.Blame(q, a.look(args[0])) },
+				func() any { return s.BlameJSON(q) })
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().BoolVar(&q.Stacks, "stacks", false, "print every mapping's whole call stack")
+	return cmd
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+func historyCommand() *cobra.Command {
+	var a answer
+	var stacks bool
+	cmd := &cobra.Command{
+		Use:   "history [flags] LOG ADDR",
+		Short: "Tell the biography of an address",
+		Long: `Tells what happened at an address (hexadecimal, with or without 0x): mapped, split, protected, moved,
+freed and mapped again, when, by which thread and through which calls.
+
+Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+		Args: exactly("LOG", "ADDR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			addr, err := report.ParseAddress(args[1])
+			if err != nil {
+				return misused(cmd, "%s: %v", args[1], err)
+			}
+			log, err := openLogFile(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer log.close()
+			b, err := report.History(log.open, log.at, a.pids, addr, stacks || a.json)
+			if err != nil {
+				return log.failed(cmd, err)
+			}
+			log.warn(cmd, b.Cut)
+			return a.print(cmd,
+				func() []byte { return b.Text(stacks, a.look(args[0])) },
+				func() any { return b.JSON() })
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().BoolVar(&stacks, "stacks", false, "print every call and its whole call stack")
+	return cmd
+}

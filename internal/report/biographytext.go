@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Text tells the biography, a line for each step.
+func (b *Biography) Text(stacks bool, l Look) []byte {
+	var out []byte
+	for i, c := range b.chapters {
+		if i > 0 {
+			out = append(out, '\n')
+		}
+		out = b.chapterText(out, c, stacks, l)
+	}
+	if len(b.chapters) == 0 {
+		return fmt.Appendf(out, "0x%x: nothing was ever mapped there up to %s\n", b.addr, b.momentText())
+	}
+	return out
+}
+
+func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []byte {
+	exe := ""
+	if c.space.Exe != "" {
+		exe = " " + (&process{SpaceState: c.space}).name()
+	}
+	out = fmt.Appendf(out, "0x%x in pid %d%s\n", b.addr, c.space.PID, exe)
+	g := &grid{indent: 2, columns: []column{
+		{right: true}, {color: colorKind}, {}, {limit: max(20, l.Width/4)}, {}, {},
+	}}
+	for _, h := range b.story(c) {
+		who := cell{who: b.whoDid(&h, c)}
+		thread := ""
+		if h.tid != 0 {
+			thread = b.thread(h.tid, h.t)
+		}
+		verb := h.verb
+		if h.times > 0 {
+			verb += fmt.Sprintf(" %d times", h.times+1)
+		}
+		when := whenText(h.t)
+		if h.times > 0 {
+			when = whenText(h.last)
+		}
+		g.add(words(when), words(verb), words(fmt.Sprintf("%x-%x", h.Start, h.End)), words(h.what), words(thread), who)
+		if stacks && h.stack != 0 {
+			if h.call != "" {
+				g.banner(fmt.Sprintf("   event %d: %s", h.seq, h.call))
+			}
+			g.banner(strings.TrimRight(string(b.stackText(nil, h.stack)), "\n"))
+		}
+	}
+	out = g.appendText(out, l)
+	out = append(out, "now: "+b.nowText(c, l)+"\n"...)
+	return fmt.Appendf(out, "next: vmblame blame %s 0x%x\n", l.Log, b.addr)
+}
+
+// story is the steps of c, those before a fork first unless its parent has a chapter.
+func (b *Biography) story(c *chapter) []happening {
+	if c.parent == nil {
+		return c.steps
+	}
+	for _, o := range b.chapters {
+		if o == c.parent {
+			return c.steps
+		}
+	}
+	before := b.story(&chapter{parent: c.parent.parent, upto: c.parent.upto, steps: c.parent.steps[:c.upto]})
+	return append(append([]happening{}, before...), c.steps...)
+}
+
+// whoDid is the chain of a step.
+func (b *Biography) whoDid(h *happening, c *chapter) chain {
+	text := ""
+	switch {
+	case h.stack != 0:
+		return b.chain(h.stack, c.space.Exe)
+	case h.verb == "forked":
+		text = "the fork"
+		if c.parent != nil {
+			text = fmt.Sprintf("as pid %d had it", c.parent.space.PID)
+		}
+	case h.verb == "found":
+		text = "before attach"
+	case h.seq != 0:
+		text, _, _ = strings.Cut(h.call, "(")
+		text += " (no stack)"
+	case h.verb == "mapped":
+		text = "the kernel, at exec"
+	default:
+		text = "no traced call"
+	}
+	return chain{calls: []string{text}, keep: 1}
+}
+
+// nowText is what stands at the address at the moment of the biography.
+func (b *Biography) nowText(c *chapter, l Look) string {
+	for _, p := range b.processes {
+		if p.ID != c.space.ID {
+			continue
+		}
+		if from, to := p.overlapping(vm.Range{Start: b.addr, End: b.addr + 1}); from < to {
+			x := &p.pieces[from]
+			t := kindDetail(x) + ", " + x.Perms.String()
+			if p.taken >= 0 {
+				t += ", resident " + l.size(x.rss)
+			}
+			if b.Moment.Kind != AtEnd {
+				t += ", at " + b.momentText()
+			}
+			return t
+		}
+		return "not mapped"
+	}
+	if c.mapped {
+		return "this address space ended with it mapped (exec, or the end of the process)"
+	}
+	return "not mapped when this address space ended"
+}
+
+// JSON is Text for programs.
+func (b *Biography) JSON() any {
+	type step struct {
+		T      int64        `json:"t"`
+		Event  uint64       `json:"event,omitempty"`
+		What   string       `json:"what"`
+		Start  eventlog.Hex `json:"start"`
+		End    eventlog.Hex `json:"end"`
+		Text   string       `json:"text"`
+		Call   string       `json:"call,omitempty"`
+		PID    int          `json:"pid,omitempty"`
+		TID    int          `json:"tid,omitempty"`
+		Thread string       `json:"thread,omitempty"`
+		Times  int          `json:"times,omitempty"`
+		Last   *int64       `json:"last,omitempty"`
+		Who    []string     `json:"who"`
+		Frames []frameJSON  `json:"frames,omitempty"`
+	}
+	type part struct {
+		PID   int          `json:"pid"`
+		Space int          `json:"space"`
+		Exe   string       `json:"exe"`
+		Steps []step       `json:"steps"`
+		Now   *mappingJSON `json:"now"`
+	}
+	type doc struct {
+		momentJSON
+		Address  eventlog.Hex `json:"address"`
+		Chapters []part       `json:"chapters"`
+	}
+	d := doc{b.momentJSON(), eventlog.Hex(b.addr), []part{}}
+	for _, c := range b.chapters {
+		j := part{PID: c.space.PID, Space: c.space.ID, Exe: c.space.Exe, Steps: []step{}}
+		for _, h := range b.story(c) {
+			o := step{T: h.t, Event: h.seq, What: h.verb, Start: eventlog.Hex(h.Start), End: eventlog.Hex(h.End), Text: h.what, Call: h.call,
+				PID: h.pid, TID: h.tid, Who: b.whoDid(&h, c).calls}
+			if h.tid != 0 {
+				o.Thread = b.lives.name(h.tid, h.t)
+			}
+			if h.times > 0 {
+				o.Times, o.Last = h.times+1, ptr(h.last)
+			}
+			if h.stack != 0 {
+				o.Frames = b.framesJSON(h.stack)
+			}
+			j.Steps = append(j.Steps, o)
+		}
+		for _, p := range b.processes {
+			if from, to := p.overlapping(vm.Range{Start: b.addr, End: b.addr + 1}); p.ID == c.space.ID && from < to {
+				j.Now = ptr(b.mappingJSON(p, &p.pieces[from]))
+			}
+		}
+		d.Chapters = append(d.Chapters, j)
+	}
+	return d
+}
