@@ -33,6 +33,7 @@ func subcommands() []*cobra.Command {
 		reportCommand(),
 		blameCommand(),
 		historyCommand(),
+		diffCommand(),
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),

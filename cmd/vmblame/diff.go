@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
+)
+
+func diffCommand() *cobra.Command {
+	var a answer
+	cmd := &cobra.Command{
+		Use:   "diff [flags] BEFORE AFTER",
+		Short: "Say what differs between two logs, or two moments of one",
+		Long: `Compares what is mapped in two logs, or at two moments of one, by kind and by the calls that made it,
+never by address: randomisation does not matter. What was recorded of the environment and differs
+(variables, limits, processors, C library) stands beside the bytes.
+
+A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
+With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
+		Args: exactly("BEFORE", "AFTER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(a.pids) > 2 {
+				return misused(cmd, "--pid: at most one process of each log")
+			}
+			var side [2]*report.Scene
+			for i, arg := range args {
+				pids := a.pids
+				if len(pids) == 2 {
+					pids = pids[i : i+1]
+				}
+				log, err := openLogFile(cmd, arg)
+				if err != nil {
+					return err
+				}
+				if side[i], err = log.load(cmd, pids); err != nil {
+					return err
+				}
+			}
+			d := report.Compare(side[0], side[1])
+			names := [2]string{args[0], args[1]}
+			return a.print(cmd,
+				func() []byte { return d.Text(names, a.look(args[0])) },
+				func() any { return d.JSON(names) })
+		},
+	}
+	a.flags(cmd)
+	return cmd
+}
