@@ -1,10 +1,6 @@
 package classify
 
-import (
-	"strings"
-
-	"github.com/vmblame/vmblame/internal/vm"
-)
+import "strings"
 
 // allocators are those of one rule: what calls the kernel for them, and the files they are in where the
 // functions have no names.
@@ -67,7 +63,8 @@ func startsWithOne(s string, list []string) bool {
 	return false
 }
 
-// findMusl knows musl's malloc: src/malloc/mallocng (groups, metadata, large allocations) and oldmalloc.
+// findMusl knows musl's malloc: src/malloc/mallocng (groups, metadata with a guard page, large allocations)
+// and oldmalloc.
 func findMusl(v *view) {
 	for i, e := range v.free {
 		ev := v.events[i]
@@ -76,11 +73,12 @@ func findMusl(v *view) {
 		}
 		c := v.chain(ev)
 		by := c.by()
+		_, musl := c.libc()
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
 		case c.calledBy("alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"):
-		case isMusl(by.module) && (isAllocation(by.name) || by.name == "__libc_malloc_impl"):
-		case by.name == "" && isMusl(by.module) && !ev.fixed() && (ev.Call == "mremap" || ev.Prot == vm.ProtRead|vm.ProtWrite):
+		case musl && isAllocation(by.name):
+		case by.name == "" && isMusl(by.module):
 			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
 		default:
 			continue

@@ -109,13 +109,34 @@ func baseName(s string) string {
 func isLibc(module string) bool { return isGlibc(module) || isMusl(module) }
 
 func isGlibc(module string) bool {
-	return strings.HasPrefix(module, "libc.so") || strings.HasPrefix(module, "libc-2") || strings.HasPrefix(module, "libpthread")
+	return strings.HasPrefix(module, "libc.so.6") || strings.HasPrefix(module, "libc-2") || strings.HasPrefix(module, "libpthread")
 }
 
+// isMusl: the loader and the library are one file.
 func isMusl(module string) bool {
-	return strings.HasPrefix(module, "ld-musl") || strings.HasPrefix(module, "libc.musl")
+	return strings.HasPrefix(module, "ld-musl") || strings.HasPrefix(module, "libc.musl") || module == "libc.so"
 }
 
 func isLoader(module string) bool {
-	return strings.HasPrefix(module, "ld-linux") || strings.HasPrefix(module, "ld-2.") || module == "ld.so" || isMusl(module)
+	return strings.HasPrefix(module, "ld-linux") || strings.HasPrefix(module, "ld-2.") || module == "ld.so"
+}
+
+// libc tells which C library the stack passes through, also one that is part of the program: by the
+// functions that call main or start a thread.
+func (c *chain) libc() (glibc, musl bool) {
+	for _, f := range c.frames {
+		switch f.name {
+		case "__libc_start_call_main", "__libc_start_main_impl", "_int_malloc", "sysmalloc", "start_thread", "_dl_start", "__libc_setup_tls", "_int_realloc":
+			return true, false
+		case "libc_start_main_stage2", "alloc_group", "alloc_slot", "__libc_malloc_impl", "__malloc_alloc_meta":
+			return false, true
+		}
+		switch {
+		case isGlibc(f.module):
+			return true, false
+		case isMusl(f.module):
+			return false, true
+		}
+	}
+	return false, false
 }

@@ -17,7 +17,8 @@ func findGlibcLarge(v *view) {
 		}
 		c := v.chain(ev)
 		by := c.by()
-		if by.name == "" && isGlibc(by.module) || isAllocation(by.name) && (isGlibc(by.module) || c.find("sysmalloc", "sysmalloc_mmap", "mremap_chunk", "_int_malloc") != "") {
+		glibc, _ := c.libc()
+		if glibc && (isAllocation(by.name) || by.name == "" && isGlibc(by.module)) {
 			entry := c.allocation()
 			d := Verdict{Kind: GlibcLarge, Evidence: ev.Call + " by " + entry}
 			if entry == "" {

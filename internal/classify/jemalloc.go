@@ -36,27 +36,46 @@ func findJemalloc(v *view) {
 	v.claimUnnamedJemalloc(unnamed)
 }
 
-// detailJemalloc tells metadata from extents by the functions on the stack.
+// jemallocUses says what a mapping is for, by functions further out on the stack.
+var jemallocUses = [...]struct {
+	start, own, extent string // of the function's name; what metadata and what extents are for
+}{
+	{"rtree_", "rtree", ""},
+	{"arena_new", "arena", ""},
+	{"arena_init", "arena", ""},
+	{"base_boot", "base", ""},
+	{"tsd_tcache_data_init", "tcache", "tcache"},
+	{"tcache_create", "tcache", "tcache"},
+	{"edata_cache", "extent records", ""},
+	{"arena_slab_alloc", "", "small allocations"},
+	{"large_palloc", "", "large allocations"},
+	{"large_malloc", "", "large allocations"},
+}
+
+// detailJemalloc tells metadata from extents, and what for, by the functions on the stack.
 func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	for _, f := range c.frames {
-		name := jemallocName(f.name)
-		switch {
-		case oneOf(name, jemallocOwn[:]):
-			if d.Kind != JemallocOwn {
-				d.Kind, d.Evidence = JemallocOwn, "mapped for "+f.name
-			}
-		case strings.HasPrefix(name, "rtree_"):
-			if d.Kind == JemallocOwn && d.Detail == "" {
-				d.Detail = "rtree"
-			}
-		case strings.HasPrefix(name, "tcache_") || strings.HasPrefix(name, "tsd_tcache"):
-			if d.Detail == "" {
-				d.Detail = "tcache"
-			}
+		if oneOf(jemallocName(f.name), jemallocOwn[:]) {
+			d.Kind, d.Detail, d.Evidence = JemallocOwn, "base", "mapped for "+f.name
+			break
 		}
 	}
-	if d.Kind == JemallocOwn && d.Detail == "" {
-		d.Detail = "base"
+	for _, f := range c.frames {
+		name := jemallocName(f.name)
+		for _, u := range jemallocUses {
+			use := u.extent
+			if d.Kind == JemallocOwn {
+				use = u.own
+			}
+			if use == "" || !strings.HasPrefix(name, u.start) {
+				continue
+			}
+			// Small or large says less than what asked for it.
+			d.Detail = use
+			if use != "small allocations" && use != "large allocations" {
+				return
+			}
+		}
 	}
 }
 

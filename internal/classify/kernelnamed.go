@@ -19,7 +19,7 @@ func findKernelNamed(v *view) {
 			if heap == 0 {
 				heap = v.group()
 			}
-			v.claim(i, Verdict{Kind: Heap, Group: heap, Evidence: "the program break, brk(2)"})
+			v.claim(i, Verdict{Kind: Heap, Group: heap, Detail: v.heapUser(ev), Evidence: "the program break, brk(2)"})
 		case ev == nil && (path == "[stack]" || e.Origin.Cause == ledger.StackGrowth && path == ""):
 			if stack == 0 {
 				stack = v.group()
@@ -42,4 +42,16 @@ func (v *view) afterData(i int) bool {
 	}
 	before := &v.Entries[i-1]
 	return before.File.Inode != 0 && before.Perms&vm.Write != 0
+}
+
+// heapUser is who moved the program break where that was not the C library's malloc.
+func (v *view) heapUser(ev *Event) string {
+	by := v.chain(ev).by()
+	switch {
+	case by == frame{}, isLibc(by.module), isAllocation(by.name), by.name == "__glibc_morecore", by.name == "alloc_meta", by.name == "__malloc_alloc_meta":
+		return ""
+	case by.name == "":
+		return "of " + by.module
+	}
+	return "by " + by.name
 }

@@ -11,7 +11,7 @@ func findLoader(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case !isLoader(by.module) && !c.calledBy("__minimal_malloc"), isMusl(by.module):
+		case !isLoader(by.module) && !c.calledBy("__minimal_malloc"):
 			continue
 		case by.name == "":
 			v.claim(i, Verdict{Kind: Loader, Confidence: Likely, Evidence: "mmap by " + by.module})

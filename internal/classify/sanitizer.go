@@ -11,7 +11,7 @@ import (
 func findSanitizers(v *view) {
 	for i, e := range v.free {
 		ev := v.events[i]
-		if ev == nil || !anonymous(e) || ev.Call != "mmap" {
+		if ev == nil || e.Perms&vm.Shared != 0 || ev.Call != "mmap" {
 			continue
 		}
 		c := v.chain(ev)
@@ -26,7 +26,10 @@ func findSanitizers(v *view) {
 		}
 		shadow := c.find("__asan::InitializeShadowMemory", "__asan::ReserveShadowMemoryRange", "__sanitizer::ReserveShadowMemoryRange", "__sanitizer::ProtectGap",
 			"__tsan::InitializeShadowMemory", "__tsan::MapShadow", "__msan::InitShadow") != ""
-		if shadow || ev.fixed() && ev.Flags&vm.MapNoReserve != 0 && ev.Length >= 1<<30 {
+		switch {
+		case e.File.Backed():
+			d.Detail = cleanName(e.File.Path)
+		case shadow || ev.fixed() && ev.Flags&vm.MapNoReserve != 0 && ev.Length >= 1<<30:
 			d.Name = ""
 		}
 		v.claim(i, d)
