@@ -33,7 +33,7 @@ func (c *cursor) reset(s *section, off, end int64) {
 		c.pos, c.end, c.bad = 0, 0, true
 		return
 	}
-	if s.mem != nil {
+	if s.mem != nil && (s.packed == nil || end <= s.ready) {
 		c.win = s.mem[off:end]
 	}
 }
@@ -47,7 +47,7 @@ func (c *cursor) need(n int) []byte {
 		c.fail()
 		return nil
 	}
-	// A section in memory is in the window whole, so this one is not.
+	// What is at hand in memory is in the window whole, so this is in a file, or still to be inflated.
 	if c.buf == nil {
 		c.buf = c.s.window()
 	}
@@ -255,6 +255,7 @@ func (s *section) stringAt(off uint64) string {
 	if s == nil || off >= uint64(s.size) {
 		return ""
 	}
+	s.whole()
 	if s.mem != nil {
 		return stringTable{byteReader(s.mem), 0, s.size}.name64(int64(off))
 	}

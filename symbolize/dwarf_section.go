@@ -1,7 +1,6 @@
 package symbolize
 
 import (
-	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -34,6 +34,10 @@ type section struct {
 	size int64
 	file *os.File // the temporary file behind r, nil if none
 	free [][]byte // windows that no cursor uses
+
+	// A section packed with zlib is inflated as far as it has been read: most names need a few units.
+	packed io.ReadCloser // nil where there is nothing left to inflate
+	ready  int64         // bytes inflated so far
 }
 
 // window returns a buffer for a cursor.
@@ -47,6 +51,7 @@ func (s *section) window() []byte {
 }
 
 func (s *section) close() {
+	s.finish()
 	if s.file != nil {
 		s.file.Close()
 	}
@@ -58,11 +63,57 @@ func (s *section) readAt(p []byte, off int64) int {
 		return 0
 	}
 	p = p[:min(int64(len(p)), s.size-off)]
+	if s.packed != nil {
+		if end := off + int64(len(p)); end > s.ready {
+			s.inflateTo(end)
+		}
+		if off >= s.ready {
+			return 0
+		}
+		p = p[:min(int64(len(p)), s.ready-off)]
+	}
 	if s.mem != nil {
 		return copy(p, s.mem[off:])
 	}
 	n, _ := s.r.ReadAt(p, s.base+off)
 	return n
+}
+
+// inflateStep is how much is inflated at a time at least.
+const inflateStep = 64 << 10
+
+// inflateTo inflates what lies before end. Where the packed bytes are broken the section ends there.
+func (s *section) inflateTo(end int64) {
+	end = min(max(end, s.ready+inflateStep), s.size)
+	var n int64
+	if s.mem != nil {
+		got, _ := io.ReadFull(s.packed, s.mem[s.ready:end])
+		n = int64(got)
+	} else {
+		n, _ = io.CopyN(s.file, s.packed, end-s.ready)
+	}
+	s.ready += n
+	if s.ready < end {
+		s.size = s.ready
+	}
+	if s.ready == s.size {
+		s.finish()
+	}
+}
+
+// whole inflates what is left, for readers that go to mem or r themselves.
+func (s *section) whole() {
+	if s.packed != nil {
+		s.inflateTo(s.size)
+	}
+}
+
+// finish gives back the decompressor.
+func (s *section) finish() {
+	if s.packed != nil {
+		s.packed.Close()
+		s.packed = nil
+	}
 }
 
 // openSection opens the debug section of that name, compressed or not (SHF_COMPRESSED with zlib or zstd,
@@ -113,8 +164,7 @@ func inflate(src io.Reader, packed int64, old bool) (*section, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer z.Close()
-		r = z
+		return newPacked(z, int64(size))
 	case elf.COMPRESS_ZSTD:
 		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(16<<20))
@@ -126,25 +176,34 @@ func inflate(src io.Reader, packed int64, old bool) (*section, error) {
 	default:
 		return nil, fmt.Errorf("compression %v is not known", kind)
 	}
-	var tmp *os.File
-	var err error
-	if size > inMemory {
-		if tmp, err = temporary(); err != nil && size > inMemoryMax {
-			return nil, err
-		}
-	}
-	if tmp == nil {
-		mem := make([]byte, size)
-		if _, err := io.ReadFull(r, mem); err != nil {
-			return nil, err
-		}
-		return &section{mem: mem, size: int64(size)}, nil
-	}
-	if _, err := io.CopyN(tmp, r, int64(size)); err != nil {
-		tmp.Close()
+	out, err := newPacked(io.NopCloser(r), int64(size))
+	if err != nil {
 		return nil, err
 	}
-	return &section{r: tmp, size: int64(size), file: tmp}, nil
+	out.inflateTo(out.size) // its decoder is too large to be kept
+	if out.ready < int64(size) {
+		out.close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return out, nil
+}
+
+// newPacked returns a section of size bytes that comes from z, which it closes.
+func newPacked(z io.ReadCloser, size int64) (*section, error) {
+	s := &section{size: size, packed: z}
+	if size > inMemory {
+		var err error
+		if s.file, err = temporary(); err == nil {
+			s.r = s.file
+			return s, nil
+		}
+		if size > inMemoryMax {
+			z.Close()
+			return nil, err
+		}
+	}
+	s.mem = make([]byte, size)
+	return s, nil
 }
 
 // temporary makes a file that has no name.

@@ -22,20 +22,9 @@ type signals struct {
 // die of a signal it was to ignore. What the runtime found it keeps for itself in runtime.fwdSig and
 // runtime.initSigmask: these are found by our own symbol table. Without one, Known is false.
 func inheritedSignals() signals {
-	exe, err := elf.Open("/proc/self/exe")
-	if err != nil {
-		return signals{}
-	}
-	defer exe.Close()
-	symbols, err := exe.Symbols()
-	if err != nil {
-		return signals{}
-	}
 	at := map[string]uint64{"runtime.fwdSig": 0, "runtime.initSigmask": 0, anchorName: 0}
-	for _, s := range symbols {
-		if _, wanted := at[s.Name]; wanted {
-			at[s.Name] = s.Value
-		}
+	if ownSymbols(at) != nil {
+		return signals{}
 	}
 	// Where a position-independent executable was loaded.
 	bias := uint64(reflect.ValueOf(LauncherMain).Pointer()) - at[anchorName]
@@ -61,6 +50,44 @@ func inheritedSignals() signals {
 		}
 	}
 	return s
+}
+
+// ownSymbols fills in the values of the named symbols of this executable. It scans the mapped table: making
+// strings of all its names, as debug/elf does, takes longer than the rest of a launch.
+func ownSymbols(at map[string]uint64) error {
+	file, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	exe, err := elf.NewFile(file)
+	if err != nil {
+		return err
+	}
+	table := exe.SectionByType(elf.SHT_SYMTAB)
+	if table == nil || int(table.Link) >= len(exe.Sections) {
+		return elf.ErrNoSymbols
+	}
+	text := exe.Sections[table.Link]
+	image, err := unix.Mmap(int(file.Fd()), 0, int(max(table.Offset+table.Size, text.Offset+text.Size)), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Munmap(image) }()
+	names := image[text.Offset : text.Offset+text.Size]
+	for rest := image[table.Offset : table.Offset+table.Size]; len(rest) >= elf.Sym64Size; rest = rest[elf.Sym64Size:] {
+		offset := binary.LittleEndian.Uint32(rest)
+		if uint64(offset) >= text.Size {
+			continue
+		}
+		name := names[offset:]
+		for want := range at {
+			if len(name) > len(want) && name[len(want)] == 0 && string(name[:len(want)]) == want {
+				at[want] = binary.LittleEndian.Uint64(rest[8:])
+			}
+		}
+	}
+	return nil
 }
 
 const anchorName = "github.com/vmblame/vmblame/tracer.LauncherMain"

@@ -87,11 +87,11 @@ func (r *Recorder) admit(sp *space, f *flight) bool {
 		return true
 	}
 	f.active = true
-	f.admitted = r.clock()
 	if !r.orderMatters(sp) {
 		sp.inFlight = append(sp.inFlight, f)
 		return true
 	}
+	f.admitted = r.clock()
 	f.live = f.class == fixed && sp.ledger.Covered(f.at)
 	if r.blocked(sp, f, len(sp.waiting)) {
 		sp.waiting = append(sp.waiting, f)
