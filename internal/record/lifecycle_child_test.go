@@ -235,5 +235,23 @@ func childrenOf(pid int) (list []int) {
 	return list
 }
 
+// traceesOf lists the processes that a process traces.
+func traceesOf(pid int) (list []int) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if field(dir, "TracerPid") == strconv.Itoa(pid) {
+			n, _ := strconv.Atoi(filepath.Base(dir))
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
 // prog is the path of a traced program.
 func prog(name string) string { return filepath.Join(built.progs, name) }
+
+// isZombie reads the state in a line of /proc/PID/stat.
+func isZombie(stat string) bool {
+	rest := stat[strings.LastIndexByte(stat, ')')+1:]
+	return strings.HasPrefix(rest, " Z") || strings.HasPrefix(rest, " X")
+}
