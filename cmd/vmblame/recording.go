@@ -88,9 +88,10 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, report.NewLive(os.Stderr))
 	}
 	if !r.quiet {
-		o := report.SummaryOptions{Log: name}
+		o := report.SummaryOptions{Log: name, Quoted: quote(name)}
 		if log.regular {
-			o.Next = []string{"vmblame check " + quote(name), "vmblame export --format json " + quote(name)}
+			o.Next = []string{"vmblame report " + quote(name)}
+			o.Scene = log.scene
 		}
 		o.Width, o.Color, o.Whole = look(os.Stderr)
 		sinks = append(sinks, report.NewSummary(os.Stderr, o))

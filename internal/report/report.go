@@ -44,7 +44,10 @@ func (s *Scene) Report(o ReportOptions, l Look) []byte {
 		list, hidden := arrange(s.shares(p, o.By), o)
 		b = append(b, '\n')
 		b = s.table(b, p, list, hidden, o, l)
-		b = appendAdvice(b, s.advice(p), l)
+		if hints := s.advice(p, l); len(hints) > 0 {
+			b = appendAdvice(append(b, '\n'), hints, l)
+		}
+		b = s.next(b, p, list, o, l)
 	}
 	if len(s.processes) == 0 {
 		b = fmt.Appendf(b, "nothing is mapped at %s\n", s.momentText())
@@ -199,10 +202,7 @@ func btoi(b bool) int {
 // vmas lists how many mappings each owner has, beside the kernel's limit.
 func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 	rows := kernelRows(p.pieces)
-	limit := int64(0)
-	if v := s.environment("max_map_count"); v != "" {
-		limit, _ = strconv.ParseInt(v, 10, 64)
-	}
+	limit := s.maxMaps()
 	b = fmt.Appendf(b, "%s of the kernel's", countText(len(rows), "mapping"))
 	if limit > 0 {
 		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", percentText(int64(len(rows)), limit), limit)
@@ -257,6 +257,51 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 	}
 	lines(list, 0)
 	return g.appendText(b, l)
+}
+
+// next names the commands that go one step deeper: the largest holder's range, and another list.
+func (s *Scene) next(b []byte, p *process, list []*share, o ReportOptions, l Look) []byte {
+	var largest *piece
+	for h := range list {
+		if x := list[h].largest(); x != nil {
+			largest = x
+			break
+		}
+	}
+	b = append(b, "next: "...)
+	if largest != nil {
+		b = fmt.Appendf(b, "vmblame blame %s %x-%x    ", l.Log, largest.Start, largest.End)
+	}
+	other := "stack"
+	if o.By == ByStack {
+		other = "kind"
+	}
+	return fmt.Appendf(b, "vmblame report --by %s %s\n", other, l.Log)
+}
+
+// largest is the largest piece of a share, nil for none.
+func (h *share) largest() *piece {
+	var most *piece
+	for _, x := range h.pieces {
+		if most == nil || x.Len() > most.Len() {
+			most = x
+		}
+	}
+	for _, q := range h.parts {
+		if x := q.largest(); x != nil && (most == nil || x.Len() > most.Len()) {
+			most = x
+		}
+	}
+	return most
+}
+
+// maxMaps is vm.max_map_count, 0 where it was not recorded.
+func (s *Scene) maxMaps() int64 {
+	n, err := strconv.ParseInt(s.environment("max_map_count"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // environment is a value of the header's, "" where it is unset or not recorded.

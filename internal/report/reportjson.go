@@ -125,7 +125,7 @@ func (s *Scene) processJSON(p *process, o ReportOptions) processJSON {
 	if hidden.pieces > 0 {
 		j.Holders = append(j.Holders, holderJSON{Label: "smaller", sumsJSON: p.sumsJSON(&hidden)})
 	}
-	for _, a := range s.advice(p) {
+	for _, a := range s.advice(p, Look{}) {
 		j.Advice = append(j.Advice, adviceJSON{a.kind, a.bytes, a.text})
 	}
 	return j

@@ -30,6 +30,7 @@ func (s *sums) add(o *sums) {
 // A share is a line of a report: what it is, how much, who holds it, and the parts it is made of.
 type share struct {
 	label  string
+	full   string // the label where the line above does not name the kind; "" for the same
 	kind   classify.Kind
 	thread int
 	who    chain // empty where the parts differ
@@ -176,7 +177,7 @@ func (s *Scene) byKind(p *process) []*share {
 			f.label = "code and data of " + countText(f.things, name)
 		}
 		for _, h := range f.parts {
-			h.label = partLabel(members[h])
+			h.full, h.label = h.label, partLabel(members[h])
 		}
 	}
 	return list
@@ -203,7 +204,7 @@ func labelOf(ts []*thing) string {
 	if t.name != "" {
 		name = t.name
 	}
-	return strings.TrimSpace(name + " " + t.detail)
+	return detailed(name, t.detail)
 }
 
 // partLabel names things whose family stands in the line above.
@@ -226,7 +227,7 @@ func partLabel(ts []*thing) string {
 	if own == "" && t.detail == "" {
 		return "1 of these"
 	}
-	return strings.TrimSpace(own + " " + t.detail)
+	return detailed(own, t.detail)
 }
 
 // elfLabel names loaded files: "code and data of libc.so.6", "code and data of 6 files: a, b, c, ...".
@@ -249,6 +250,21 @@ func elfLabel(ts []*thing) string {
 		return "code and data of " + files[0]
 	}
 	return fmt.Sprintf("code and data of %d files: %s", len(files), strings.Join(files, ", "))
+}
+
+// detailed puts a name and its detail together: "thread stack of thread 12 worker", "jemalloc extent: tcache".
+func detailed(name, detail string) string {
+	switch {
+	case name == "":
+		return detail
+	case detail == "":
+		return name
+	}
+	switch first, _, _ := strings.Cut(detail, " "); first {
+	case "of", "by", "for", "in", "from":
+		return name + " " + detail
+	}
+	return name + ": " + detail
 }
 
 // plural writes "3 thread stacks".
@@ -312,7 +328,7 @@ func kindDetail(x *piece) string {
 	case x.Kind == classify.VDSO:
 		return strings.Trim(x.File.Path, "[]")
 	}
-	return strings.TrimSpace(x.Name + " " + x.Detail)
+	return detailed(x.Name, x.Detail)
 }
 
 func fileOf(x *piece) string {

@@ -11,11 +11,15 @@ import (
 
 // SummaryOptions say how a Summary looks.
 type SummaryOptions struct {
-	Log   string   // name of the log, "" for none
-	Width int      // columns of the terminal
-	Whole bool     // WHO is written whole, however wide: what is not a terminal elides nothing
-	Color bool     // with ANSI colours
-	Next  []string // commands that show more, in the last line
+	Log    string   // name of the log, "" for none
+	Quoted string   // the same as one word of a shell
+	Width  int      // columns of the terminal
+	Whole  bool     // WHO is written whole, however wide: what is not a terminal elides nothing
+	Color  bool     // with ANSI colours
+	Next   []string // commands that show more, in the last line
+	// Scene, where set, is called at the end for what the log just written says: the tables then name kinds.
+	// It may return nil.
+	Scene func() *Scene
 }
 
 // Summary counts while the recording goes on and says at its end what is mapped, who mapped it, how much

@@ -32,6 +32,11 @@ func (s *Summary) text(end *eventlog.End) []byte {
 		when = "at the end"
 	}
 	verdict := s.verdict(end, when)
+	var scene *Scene
+	if s.o.Scene != nil {
+		scene = s.o.Scene()
+	}
+	var hints []byte
 	for i, sp := range list {
 		o := sp.owners
 		line := fmt.Sprintf("%s mapped %s (peak %s), %s explained",
@@ -52,13 +57,22 @@ func (s *Summary) text(end *eventlog.End) []byte {
 			b = s.appendDrift(b)
 		}
 		b = append(b, '\n')
-		b = s.table(sp).appendText(b, s.o)
+		if p := scene.process(sp.id); p != nil {
+			b = scene.kindTable(b, p, s.o)
+			hints = scene.hint(hints, p, s.o)
+			if x := p.largest(); i == 0 && x != nil && len(s.o.Next) > 0 {
+				s.o.Next = append(s.o.Next, fmt.Sprintf("vmblame blame %s %x-%x", s.o.Quoted, x.Start, x.End))
+			}
+		} else {
+			b = s.table(sp).appendText(b, s.o)
+		}
 		b = append(b, '\n')
 	}
 	if more > 0 {
 		// The list is of the first process and of the largest others.
 		say("%s not shown: the tables are of the first and of the largest others", countText(more, "more process"))
 	}
+	b = append(b, hints...)
 	if len(s.o.Next) > 0 {
 		b = append(b, "next: "+strings.Join(s.o.Next, "    ")+"\n"...)
 	}

@@ -19,7 +19,7 @@ const (
 	figure   = 11
 	gap      = 2
 	minWhat  = 9
-	maxWhat  = 34
+	maxWhat  = 42
 	minWidth = 60
 )
 
