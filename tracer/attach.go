@@ -222,7 +222,7 @@ func (t *Tracer) leave(w wait) {
 		return
 	}
 	if th == nil {
-		t.bear(w.tid)
+		t.bear(w)
 		return
 	}
 	if th.arrive(w.status) == cloneStop {

@@ -10,14 +10,22 @@ import (
 // stop until the parent has told of it, so that Cloned always comes before Started.
 
 // bear takes note of the first stop of a task that no event has announced yet.
-func (t *Tracer) bear(tid int) {
+func (t *Tracer) bear(w wait) {
+	tid := w.tid
+	if classify(w.status) == exitStop {
+		// It is killed before its maker, who may be dead as well, could tell of it.
+		delete(t.newborn, tid)
+		ptrace(unix.PTRACE_CONT, tid, 0, 0)
+		return
+	}
 	t.newborn[tid] = &Thread{TID: tid, TGID: makerOf(tid), state: stopped}
 }
 
 // cloned handles PTRACE_EVENT_FORK, _VFORK and _CLONE of the parent.
 func (t *Tracer) cloned(th *Thread) bool {
 	msg, e := ptraceEventMessage(th.TID)
-	if e != 0 {
+	if e != 0 || th.Killed() {
+		th.state = running // the message may be its exit stop's
 		return false
 	}
 	tid := int(msg)
@@ -51,9 +59,13 @@ func (t *Tracer) cloned(th *Thread) bool {
 		t.remove(known) // the number was used by a thread whose end we were not told
 	}
 	t.add(child)
-	if arrived {
+	switch {
+	case arrived:
 		child.begin()
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
+	case unix.Kill(tid, 0) == unix.ESRCH: // it has ended, and that has been seen already
+		t.remove(child)
+		t.ready = append(t.ready, Stop{Kind: Gone, Thread: child})
 	}
 	return t.out(s)
 }

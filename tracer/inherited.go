@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"os"
 	"reflect"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +26,7 @@ func inheritedSignals() signals {
 		return signals{}
 	}
 	// Where a position-independent executable was loaded.
-	bias := uint64(reflect.ValueOf(LauncherMain).Pointer()) - at[anchorName]
+	bias := uint64(reflect.ValueOf(New).Pointer()) - at[anchorName]
 	self := Thread{TID: os.Getpid()}
 	var handlers [65]uint64
 	var mask uint64
@@ -90,21 +89,4 @@ func ownSymbols(at map[string]uint64) error {
 	return nil
 }
 
-const anchorName = "github.com/vmblame/vmblame/tracer.LauncherMain"
-
-// adopt gives them to the calling thread, which is about to call execve.
-func (s signals) adopt() {
-	if !s.Known {
-		return
-	}
-	for sig := uintptr(1); sig <= 64; sig++ {
-		if s.Ignored>>(sig-1)&1 != 0 {
-			action := sigaction{handler: 1}
-			syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
-		}
-	}
-	const sigSetMask = 2
-	var mask [8]byte
-	binary.NativeEndian.PutUint64(mask[:], s.Blocked)
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
-}
+const anchorName = "github.com/vmblame/vmblame/tracer.New"

@@ -1,16 +1,18 @@
 package tracer
 
 import (
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/tracer/launcher"
 )
 
 // Launch describes a program to start.
@@ -24,8 +26,6 @@ type Launch struct {
 	Follow bool
 	// Credential, where not nil, is taken on before the program starts.
 	Credential *Credential
-	// Signals are those that this process was given; Prepare fills them in.
-	Signals signals
 }
 
 // Credential is the user a launched program runs as.
@@ -53,17 +53,6 @@ type Launched struct {
 	ASLRKept bool
 }
 
-// launcherName is argv[0] of the launch helper: this executable once more, which waits until it is traced
-// and then becomes the program.
-const launcherName = "vmblame-launch"
-
-// report is what the helper writes to its status pipe, as JSON: a failure, or what it could not do.
-type report struct {
-	Step     string
-	Errno    int
-	ASLRKept bool
-}
-
 // Prepare starts the launch helper, seized and waiting. Start makes it become the program.
 func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 	configR, configW, err := os.Pipe()
@@ -85,7 +74,7 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 			return nil, fmt.Errorf("fcntl: %w", err)
 		}
 	}
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{launcherName, strconv.Itoa(cfd), strconv.Itoa(sfd)},
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{launcher.Name, strconv.Itoa(cfd), strconv.Itoa(sfd)},
 		&syscall.ProcAttr{Env: launcherEnv(), Files: []uintptr{0, 1, 2}})
 	if err != nil {
 		configW.Close()
@@ -94,12 +83,10 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
 	statusW.Close()
-	l.Signals = inheritedSignals()
-	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR, reports: json.NewDecoder(statusR)}
+	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}
 	// fork returns as soon as the helper's exec has taken its new memory, which is before the event stop of
 	// that exec would come: seized now, the helper would report it as the program's.
-	var ready report
-	if err := p.reports.Decode(&ready); err != nil {
+	if _, err := p.report(); err != nil {
 		p.Abandon()
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
@@ -129,8 +116,41 @@ type Prepared struct {
 	launch Launch
 	config *os.File
 	status *os.File
-	// reports reads status: one line when the helper is there, one before the exec, one where that fails.
-	reports *json.Decoder
+}
+
+// report is a status message of the helper.
+type report struct {
+	step     launcher.Step
+	aslrKept bool
+	errno    syscall.Errno
+}
+
+// report reads the next message: one comes when the helper is there, one before the exec, one where a step
+// fails.
+func (p *Prepared) report() (report, error) {
+	var m [launcher.StatusSize]byte
+	if _, err := io.ReadFull(p.status, m[:]); err != nil {
+		return report{}, err
+	}
+	return report{launcher.Step(m[0]), m[1] != 0, syscall.Errno(binary.NativeEndian.Uint32(m[4:]))}, nil
+}
+
+// config is what the helper is told.
+func (l *Launch) config() *launcher.Config {
+	c := &launcher.Config{Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir, NoASLR: l.NoASLR}
+	if l.Filter {
+		insns := buildFilter()
+		c.Filter = unsafe.Slice((*byte)(unsafe.Pointer(&insns[0])), len(insns)*int(unsafe.Sizeof(insns[0])))
+	}
+	if u := l.Credential; u != nil {
+		c.SetUser, c.UID, c.GID = true, uint32(u.UID), uint32(u.GID)
+		for _, g := range u.Groups {
+			c.Groups = append(c.Groups, uint32(g))
+		}
+	}
+	s := inheritedSignals()
+	c.SetSignals, c.Ignored, c.Blocked = s.Known, s.Ignored, s.Blocked
+	return c
 }
 
 // Abandon kills and reaps the helper.
@@ -156,7 +176,7 @@ func (p *Prepared) Abandon() {
 // that Next hands out. A failure is a *LaunchError.
 func (p *Prepared) Start() (Launched, error) {
 	t := p.tracer
-	if err := json.NewEncoder(p.config).Encode(p.launch); err != nil {
+	if _, err := p.config.Write(p.launch.config().Encode()); err != nil {
 		p.Abandon()
 		return Launched{}, fmt.Errorf("configure the launch helper: %w", err)
 	}
@@ -174,92 +194,20 @@ func (p *Prepared) Start() (Launched, error) {
 			t.ready = append([]Stop{*stop}, t.ready...)
 		}
 	}
-	var r report
-	_ = p.reports.Decode(&r)
-	return Launched{PID: p.PID, ASLRKept: r.ASLRKept}, nil
+	r, _ := p.report()
+	return Launched{PID: p.PID, ASLRKept: r.aslrKept}, nil
 }
 
 // failure reads why the helper ended.
 func (p *Prepared) failure() error {
-	var r report
-	for p.reports.Decode(&r) == nil {
-		if r.Step != "" {
-			return &LaunchError{r.Step, syscall.Errno(r.Errno)}
+	steps := map[launcher.Step]string{launcher.Chdir: "chdir", launcher.Seccomp: "seccomp", launcher.User: "user", launcher.Exec: "exec"}
+	for {
+		r, err := p.report()
+		if err != nil {
+			return errors.New("the launch helper ended without a word")
+		}
+		if step, failed := steps[r.step]; failed {
+			return &LaunchError{step, r.errno}
 		}
 	}
-	return errors.New("the launch helper ended without a word")
-}
-
-// LauncherMain returns at once, unless this process was started as the launch helper: then it never
-// returns. It must be the first thing that main (or a test's TestMain) calls, on the first thread.
-func LauncherMain() {
-	if len(os.Args) != 3 || os.Args[0] != launcherName {
-		return
-	}
-	cfd, err1 := strconv.Atoi(os.Args[1])
-	sfd, err2 := strconv.Atoi(os.Args[2])
-	if err1 != nil || err2 != nil {
-		return
-	}
-	syscall.CloseOnExec(cfd)
-	syscall.CloseOnExec(sfd)
-	status := json.NewEncoder(os.NewFile(uintptr(sfd), "status"))
-	_ = status.Encode(report{})
-	var l Launch
-	if json.NewDecoder(os.NewFile(uintptr(cfd), "config")).Decode(&l) != nil {
-		os.Exit(125) // vmblame has gone
-	}
-	step, err := become(&l, func(r report) { _ = status.Encode(r) })
-	errno, _ := errors.AsType[syscall.Errno](err)
-	_ = status.Encode(report{Step: step, Errno: int(errno)})
-	os.Exit(125)
-}
-
-// become turns this process into the program. It returns only on failure, with the step that failed.
-func become(l *Launch, tell func(report)) (step string, err error) {
-	if l.Dir != "" {
-		if err := os.Chdir(l.Dir); err != nil {
-			return "chdir", errors.Unwrap(err)
-		}
-	}
-	kept := false
-	if l.NoASLR {
-		const addrNoRandomize, query = 0x0040000, 0xffffffff
-		old, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, query, 0, 0)
-		_, _, e := syscall.RawSyscall(syscall.SYS_PERSONALITY, old|addrNoRandomize, 0, 0)
-		check, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, query, 0, 0)
-		kept = e != 0 || check&addrNoRandomize == 0
-	}
-	// This line always comes: the pipe's end is no sign, for the kernel closes it only when the new program
-	// returns to user mode, and that is after its first stop.
-	tell(report{ASLRKept: kept})
-	if l.Filter {
-		if e := installFilter(); e != 0 {
-			return "seccomp", e
-		}
-	}
-	if c := l.Credential; c != nil {
-		if e := c.take(); e != 0 {
-			return "user", e
-		}
-	}
-	runtime.LockOSThread()
-	l.Signals.adopt()
-	return "exec", syscall.Exec(l.Path, l.Argv, l.Env)
-}
-
-// take sets groups, gid and uid of this thread alone: the others end with execve.
-func (c *Credential) take() syscall.Errno {
-	groups := make([]uint32, len(c.Groups)+1)
-	for i, g := range c.Groups {
-		groups[i] = uint32(g)
-	}
-	if e := rawSetgroups(groups[:len(c.Groups)]); e != 0 && os.Geteuid() != c.UID {
-		return e
-	}
-	if _, _, e := syscall.RawSyscall(syscall.SYS_SETRESGID, uintptr(c.GID), uintptr(c.GID), uintptr(c.GID)); e != 0 {
-		return e
-	}
-	_, _, e := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(c.UID), uintptr(c.UID), uintptr(c.UID))
-	return e
 }

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // wakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C
@@ -159,8 +157,7 @@ func (t *Tracer) Resume(th *Thread) {
 		ptrace(unix.PTRACE_LISTEN, th.TID, 0, 0)
 		return
 	}
-	if len(t.execs) > 0 && t.execs[th.TGID] > 0 && !th.exiting && th.Killed() {
-		th.state = running // to its exit stop, which must not be passed unseen
+	if len(t.execs) > 0 && t.passedBy(th) {
 		return
 	}
 	request := unix.PTRACE_CONT
@@ -212,7 +209,7 @@ func (t *Tracer) handle(w wait) bool {
 			ptrace(unix.PTRACE_CONT, w.tid, 0, 0)
 			return false
 		}
-		t.bear(w.tid)
+		t.bear(w)
 		return false
 	}
 	why := th.arrive(w.status)
@@ -309,9 +306,7 @@ func (t *Tracer) entered(th *Thread) bool {
 		th.clearUntraced()
 	}
 	th.followed = true
-	if th.call.Op.Kind == vm.OpExec && t.groups[th.TGID] > 1 {
-		t.execs[th.TGID]++
-	}
+	t.execBegins(th)
 	return t.out(Stop{Kind: Entered, Thread: th, Call: &th.call})
 }
 
@@ -370,37 +365,5 @@ func (t *Tracer) exiting(th *Thread) bool {
 		}
 	}
 	th.inCall, th.followed, th.exiting = false, false, true
-	return t.out(s)
-}
-
-// execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
-func (t *Tracer) execed(th *Thread) bool {
-	msg, e := ptraceEventMessage(th.TID)
-	if e != 0 {
-		return false
-	}
-	former := int(msg)
-	delete(t.execs, th.TGID)
-	if caller := t.threads[former]; former != th.TID && caller != nil {
-		t.remove(th)
-		t.remove(caller)
-		caller.TID = caller.TGID
-		caller.state = stopped
-		t.add(caller)
-		th = caller
-	}
-	s := Stop{Kind: Execed, Thread: th, Former: former}
-	if th.followed {
-		s.Call = &th.call
-	}
-	th.followed = false
-	th.inCall = !t.filter // by PTRACE_SYSCALL the exit stop of execve is still to come
-	if t.prelude {
-		t.prelude = false
-		th.inCall = false
-	}
-	// Where the stop that would have introduced it is lost in the exec (seen only while attaching), this one does.
-	th.born = true
-	ptraceGetRegs(th.TID, &th.regs)
 	return t.out(s)
 }

@@ -8,8 +8,6 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
-
-	"github.com/vmblame/vmblame/tracer"
 )
 
 // version is set by the linker (Makefile, .goreleaser.yml).
@@ -20,8 +18,6 @@ var version = "dev"
 func init() { runtime.LockOSThread() }
 
 func main() {
-	// The launched program begins as vmblame executed once more.
-	tracer.LauncherMain()
 	os.Exit(execute(rootCommand(), os.Args[1:], os.Stderr))
 }
 
