@@ -325,9 +325,7 @@ func (t *Tracer) returned(th *Thread) bool {
 		return false
 	}
 	th.followed = false
-	if th.call.Op.Kind == vm.OpExec {
-		delete(t.execs, th.TGID)
-	}
+	t.execFails(th)
 	th.uncover()
 	rax, e := ptracePeekUser(th.TID, offsetRAX)
 	if e != 0 {
