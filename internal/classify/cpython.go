@@ -24,10 +24,15 @@ func findCPython(v *view) {
 				d.Name = "Python frame stack"
 			}
 			v.claim(i, d)
-		case by.name == "" && isPython(by.module) && ev.Prot == vm.ProtRead|vm.ProtWrite && (ev.Length == 1<<20 || ev.Length == 256<<10):
-			v.claim(i, Verdict{Kind: CPython, Confidence: Likely, Evidence: "mmap of an arena's size by " + by.module})
-		case by.name == "" && isPython(by.module) && ev.Prot == vm.ProtRead|vm.ProtWrite && ev.Length == 16<<10:
-			v.claim(i, Verdict{Kind: CPython, Name: "Python frame stack", Confidence: Likely, Evidence: "mmap of 16 KiB by " + by.module})
+		case ev.Prot != vm.ProtRead|vm.ProtWrite || ev.fixed():
+		case ev.Length == 1<<20 || ev.Length == 256<<10:
+			if sure := v.unnamed(c, isPython); sure != "" {
+				v.claim(i, Verdict{Kind: CPython, Confidence: sure, Evidence: "mmap of an arena's size in Python"})
+			}
+		case ev.Length == 16<<10:
+			if sure := v.unnamed(c, isPython); sure != "" {
+				v.claim(i, Verdict{Kind: CPython, Name: "Python frame stack", Confidence: sure, Evidence: "mmap of 16 KiB in Python"})
+			}
 		}
 	}
 }

@@ -31,7 +31,7 @@ func findELF(v *view) {
 	for i, e := range v.free {
 		f := fileOf(e)
 		switch {
-		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0:
+		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0 && !v.byProgram(i):
 			if im == nil || fileOf(&v.Entries[im.last]) != f && im.file != f || e.Offset < lastOffset(v, im) {
 				im = v.newImage(i, e)
 			}
@@ -59,6 +59,13 @@ func (v *view) byLoader(i int, e *ledger.Entry) bool {
 		return true
 	}
 	return v.chain(v.events[i]).find("_dl_map_segments", "_dl_map_object_from_fd", "map_library") != ""
+}
+
+// byProgram tells whether an entry lies in memory that was reserved without a file, and was mapped by
+// something else than a loader: V8 maps its built-in code a second time beside what it compiles.
+func (v *view) byProgram(i int) bool {
+	ev := v.events[i]
+	return ev != nil && ev.Over != nil && ev.Over.anonymous() && v.chain(ev).calledBy("v8::*")
 }
 
 func lastOffset(v *view, im *image) uint64 {
@@ -103,17 +110,24 @@ func (v *view) claimSegment(im *image, i int, e *ledger.Entry) {
 }
 
 // isRelro tells whether e was writable when it was mapped. Where the kernel mapped it, or the recording
-// began later, it is what lies before the data and continues it in the file.
+// began later, its place tells: GNU ld puts it between constants and data, as the beginning of the data's
+// segment; lld between code and data, as a segment of its own.
 func (v *view) isRelro(i int, e *ledger.Entry) bool {
 	if ev := v.events[i]; ev != nil {
 		return ev.Prot&vm.ProtWrite != 0
 	}
-	if !v.beside(i + 1) {
+	if i == 0 || !v.beside(i) || !v.beside(i+1) {
 		return false
 	}
-	n := &v.Entries[i+1]
-	continues := fileOf(n) == fileOf(e) && n.Perms&vm.Write != 0 && n.Offset-n.Start == e.Offset-e.Start
-	return continues && i > 0 && fileOf(&v.Entries[i-1]) == fileOf(e) && v.Entries[i-1].Perms&vm.Exec == 0
+	before, after := &v.Entries[i-1], &v.Entries[i+1]
+	if fileOf(before) != fileOf(e) || fileOf(after) != fileOf(e) || after.Perms&vm.Write == 0 {
+		return false
+	}
+	shift := e.Start - e.Offset
+	if before.Perms&vm.Exec != 0 {
+		return shift != before.Start-before.Offset
+	}
+	return shift == after.Start-after.Offset
 }
 
 // isBSS tells whether e is the zeroed memory that follows the data of im.

@@ -96,12 +96,35 @@ func findFiles(v *view) {
 // gone.
 func cleanName(p string) string { return strings.TrimSuffix(path.Base(p), " (deleted)") }
 
-// loaded tells whether a file whose name begins so is mapped.
-func (v *view) loaded(start string) bool {
-	for i := range v.Entries {
-		if e := &v.Entries[i]; e.File.Inode != 0 && strings.HasPrefix(path.Base(e.File.Path), start) {
+// has tells whether a file of such a name is loaded.
+func (v *view) has(is func(module string) bool) bool {
+	if v.images == nil {
+		v.images = map[string]bool{}
+		for i := range v.Entries {
+			if e := &v.Entries[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 {
+				v.images[cleanName(e.File.Path)] = true
+			}
+		}
+	}
+	for name := range v.images {
+		if is(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// unnamed tells whether a call may have come from such a file, though the caller has no name: likely where
+// the stack says which file it is in, a guess where there is no stack but the file is loaded; "" for no.
+func (v *view) unnamed(c *chain, is func(module string) bool) Confidence {
+	by := c.by()
+	switch {
+	case by.name != "":
+		return ""
+	case is(by.module):
+		return Likely
+	case by.module == "" && v.has(is):
+		return Guess
+	}
+	return ""
 }

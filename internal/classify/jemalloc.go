@@ -29,8 +29,10 @@ func findJemalloc(v *view) {
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)
-		case by.name == "" && strings.HasPrefix(by.module, "libjemalloc"):
+		case v.unnamed(c, isJemalloc) == Likely:
 			unnamed = append(unnamed, i)
+		case v.unnamed(c, isJemalloc) == Guess && ev.Flags&vm.MapNoReserve != 0 && ev.Prot != vm.ProtNone:
+			v.claim(i, Verdict{Kind: Jemalloc, Confidence: Guess, Evidence: "mmap without reserve in a program with jemalloc"})
 		}
 	}
 	v.claimUnnamedJemalloc(unnamed)
@@ -144,6 +146,8 @@ func jemallocName(s string) string {
 	}
 	return s
 }
+
+func isJemalloc(module string) bool { return strings.HasPrefix(module, "libjemalloc") }
 
 func oneOf(s string, list []string) bool {
 	for _, x := range list {

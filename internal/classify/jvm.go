@@ -35,18 +35,25 @@ func findJVM(v *view) {
 			continue
 		}
 		c := v.chain(ev)
-		if !isJVM(c.by().module) {
+		sure := v.unnamed(c, isJVM)
+		if sure == Guess && ev.Flags&vm.MapNoReserve == 0 {
+			continue
+		}
+		if sure == "" && !isJVM(c.by().module) {
 			if ev, c = v.events[i], v.chain(v.events[i]); !isJVM(c.by().module) {
 				continue
 			}
 		}
 		n := v.run(i)
-		d := Verdict{Kind: JVMOther, Evidence: ev.Call + " by " + c.by().module, Group: v.group()}
+		d := Verdict{Kind: JVMOther, Evidence: ev.Call + " by libjvm", Group: v.group()}
 		switch part, f := c.clue(jvmParts[:]); {
 		case part != nil:
 			d.Kind, d.Evidence = part.kind, "reserved by "+f
 		case c.by().name == "":
 			v.guessJVM(&d, ev, v.Entries[i:n])
+			if sure == Guess {
+				d.Confidence = Guess
+			}
 		default:
 			d.Detail = "by " + c.outer("os::*", "ReservedSpace::*", "VirtualSpace::*", "Generation::*")
 		}

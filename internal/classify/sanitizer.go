@@ -37,8 +37,10 @@ func findSanitizers(v *view) {
 	for i, e := range v.free {
 		// Where nothing is known of the calls: the fixed places of AddressSanitizer.
 		const low, high = 0x7fff7000, 0x10007fff8000
-		if v.events[i] == nil && anonymous(e) && e.Start >= low && e.End <= high && v.loaded("libasan") && e.Len() >= 1<<20 && !strings.HasPrefix(e.File.Path, "[") {
+		if v.events[i] == nil && anonymous(e) && e.Start >= low && e.End <= high && v.has(isASan) && e.Len() >= 1<<20 && !strings.HasPrefix(e.File.Path, "[") {
 			v.claim(i, Verdict{Kind: Sanitizer, Confidence: Likely, Evidence: "where AddressSanitizer has its shadow"})
 		}
 	}
 }
+
+func isASan(module string) bool { return strings.HasPrefix(module, "libasan") }

@@ -9,7 +9,7 @@ import (
 // findByShape guesses where neither names nor stacks tell anything: the recording began later, was told to
 // leave stacks out, or the program has no symbols at all.
 func findByShape(v *view) {
-	g := shapes{view: v, glibc: v.loaded("libc.so.6") || v.loaded("libc-2"), musl: v.loaded("ld-musl") || v.loaded("libc.so"), jvm: v.loaded("libjvm.so")}
+	g := shapes{view: v, glibc: v.has(isGlibc), musl: v.has(isMusl), jvm: v.has(isJVM)}
 	g.static = !g.glibc && !g.musl
 	for i := range v.out {
 		g.arenas = g.arenas || v.out[i].Kind == GlibcArena

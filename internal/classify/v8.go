@@ -22,7 +22,7 @@ var v8Parts = [...]clue{
 func findV8(v *view) {
 	for i, e := range v.free {
 		ev := v.root(i)
-		if ev == nil || !anonymous(e) {
+		if ev == nil || !anonymous(e) && !v.byProgram(i) {
 			continue
 		}
 		c := v.chain(ev)
@@ -36,9 +36,9 @@ func findV8(v *view) {
 			for ; i < n; i++ {
 				v.claim(i, d)
 			}
-		case c.by().name == "" && isV8(c.by().module) && ev.Flags&vm.MapNoReserve != 0 && ev.Prot == vm.ProtNone:
+		case v.unnamed(c, isV8) != "" && ev.Flags&vm.MapNoReserve != 0 && ev.Prot == vm.ProtNone:
 			n := v.run(i)
-			d := Verdict{Kind: V8Heap, Confidence: Likely, Evidence: "reserved without access by " + c.by().module, Group: v.group()}
+			d := Verdict{Kind: V8Heap, Confidence: v.unnamed(c, isV8), Evidence: "reserved without access in a program of V8's", Group: v.group()}
 			switch {
 			case ev.Length >= 8<<30 && ev.Length < 64<<30:
 				d.Kind, d.Confidence = Wasm, Guess

@@ -18,6 +18,7 @@ type view struct {
 	events []*Event // of each entry, nil where unknown
 	groups int
 	chains map[int]*chain
+	images map[string]bool // file names of what code is loaded; see has
 	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
