@@ -11,13 +11,16 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build demo test race bench fuzz lint testdata clean
+.PHONY: help build man demo test race bench fuzz lint testdata clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static executable ./vmblame
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vmblame ./cmd/vmblame
+
+man: ## write the manual pages to ./man
+	@CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
 
 demo: build ## build vmblame and show what it does on a real program
 	@.ci/demo

@@ -56,7 +56,7 @@ var modules = map[string]map[string]int{
 	"github.com/klauspost/compress":         {"internal/eventlog": 3, "internal/elffile": 1, "symbolize": 1},
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1, "symbolize": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1},
-	"github.com/spf13/cobra":                {"cmd/vmblame": 14},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
 	"golang.org/x/sys":                      {"tracer": 14, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/report"
@@ -80,13 +78,4 @@ func parseSize(s string) (int64, error) {
 		return 0, errors.New("not a size: 4096, 64K, 100M, 1.5G")
 	}
 	return int64(f * float64(int64(1)<<shift)), nil
-}
-
-// terminal tells whether f is a terminal, and how many columns it has.
-func terminal(f *os.File) (columns int, ok bool) {
-	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0, false
-	}
-	return int(ws.Col), true
 }

@@ -20,7 +20,7 @@ with their bytes, thread, time and call stack. What the kernel shows as one row 
 made it comes apart. With - the rows are read from standard input: the text of /proc/PID/maps,
 /proc/PID/smaps or pmap (-x, -X too), or single lines of it:
 
-  vmblame blame LOG - </proc/4711/smaps
+  cat /proc/4711/smaps | vmblame blame LOG -
   pmap -x 4711 | vmblame blame LOG -
 
 A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 const maxProblems = 50
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var a answer
+	cmd := &cobra.Command{
 		Use:   "check LOG",
 		Short: "Replay a log and prove it consistent",
 		Long: `Replays LOG and prints everything in it that cannot be true: an order that is broken, a change
@@ -31,9 +33,18 @@ that is cut. Exit status 0 means that there is nothing.`,
 			defer r.Close()
 			n, cut := 0, false
 			out := cmd.OutOrStdout()
+			found := verdictJSON{Log: log, Problems: []problemJSON{}}
+			if a.json {
+				out = io.Discard
+				defer func() {
+					found.Consistent, found.Lines = n == 0 && err == nil, r.Line()
+					a.print(cmd, nil, func() any { return found })
+				}()
+			}
 			err = r.Check(func(p eventlog.Problem) {
 				cut = cut || strings.Contains(p.Text, eventlog.ErrCut.Error())
 				if n++; n <= maxProblems {
+					found.Problems = append(found.Problems, problemJSON{p.Line, p.Text})
 					fmt.Fprintf(out, "%s: %v\n", log, p)
 				}
 			})
@@ -57,6 +68,21 @@ that is cut. Exit status 0 means that there is nothing.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&a.json, "json", false, "answer in JSON")
+	return cmd
+}
+
+// verdictJSON is the answer of check for programs; it lists the first maxProblems problems.
+type verdictJSON struct {
+	Log        string        `json:"log"`
+	Consistent bool          `json:"consistent"`
+	Lines      int           `json:"lines"`
+	Problems   []problemJSON `json:"problems"`
+}
+
+type problemJSON struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
 }
 
 // cause takes from err what the message says already: the log's name.

@@ -27,6 +27,7 @@ func exportFormats() []exportFormat {
 
 func exportCommand() *cobra.Command {
 	var format string
+	var inJSON bool
 	about := &strings.Builder{}
 	for _, f := range exportFormats() {
 		fmt.Fprintf(about, "\n  %-8s %s", f.name, f.about)
@@ -38,6 +39,9 @@ func exportCommand() *cobra.Command {
 		Args:  exactly("LOG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log := args[0]
+			if format == "" && inJSON {
+				format = "json"
+			}
 			f, err := findFormat(cmd, format)
 			if err != nil {
 				return err
@@ -61,6 +65,7 @@ func exportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "the format, `F`")
+	cmd.Flags().BoolVar(&inJSON, "json", false, "the same as --format json")
 	return cmd
 }
 

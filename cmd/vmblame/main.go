@@ -33,6 +33,7 @@ func subcommands() []*cobra.Command {
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),
+		manCommand(),
 		versionCommand(),
 	}
 }

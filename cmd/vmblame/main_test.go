@@ -221,8 +221,13 @@ func TestCommands(t *testing.T) {
 		"attach":    "output live no-stacks max-depth verify no-follow debug-dir debuginfod quiet duration",
 		"export":    "format",
 		"symbolize": "output debug-dir debuginfod",
-		"check":     "",
-		"version":   "",
+		"check":     "json",
+		"report":    "json bytes pid by sort min-size vmas",
+		"blame":     "json bytes pid stacks",
+		"history":   "json bytes pid stacks",
+		"diff":      "json bytes pid",
+		"man":       "",
+		"version":   "json",
 	}
 	for _, cmd := range subcommands() {
 		want, ok := flags[cmd.Name()]

@@ -23,6 +23,8 @@ type recording struct {
 	out     string
 	live    bool
 	quiet   bool
+	bound   sizeValue // --until-vsz, 0 for none
+	json    bool
 	debug   debugFiles
 
 	log *logSink
@@ -39,6 +41,8 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
 	r.debug.flags(cmd)
+	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
+	f.BoolVar(&r.json, "json", false, "the summary at the end as one line of JSON")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
 }
 
@@ -57,7 +61,7 @@ func (r *recording) check(cmd *cobra.Command) error {
 func (r *recording) prepare() {
 	r.options.Tool = "vmblame " + version
 	r.options.Open = r.open
-	r.options.Names = r.live
+	r.options.Names = r.live || r.bound > 0
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
 	r.options.Warn = &lines{w: os.Stderr}
 	if r.quiet {
@@ -87,7 +91,14 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	if r.live {
 		sinks = append(sinks, report.NewLive(os.Stderr))
 	}
-	if !r.quiet {
+	if r.bound > 0 {
+		sinks = append(sinks, report.NewBound(os.Stderr, int64(r.bound)))
+	}
+	switch {
+	case r.quiet:
+	case r.json:
+		sinks = append(sinks, &summaryJSON{os.Stderr, log})
+	default:
 		o := report.SummaryOptions{Log: name, Quoted: quote(name)}
 		if log.regular {
 			o.Next = []string{"vmblame report " + quote(name)}

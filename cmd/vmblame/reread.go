@@ -13,7 +13,9 @@ const rereadLimit = 256 << 20
 
 // scene reads what the log says at its end, nil where it cannot be read again.
 func (l *logSink) scene() *report.Scene {
-	if !l.regular || l.w.Flush() != nil {
+	err := l.w.Flush()
+	l.check(err)
+	if !l.regular || err != nil {
 		return nil
 	}
 	if st, err := os.Stat(l.name); err != nil || st.Size() > rereadLimit {

@@ -266,7 +266,7 @@ func TestRunFlags(t *testing.T) {
 	if deep < 3 {
 		t.Errorf("the deepest stack has %d frames", deep)
 	}
-	for _, word := range []string{"mapped", "explained", "RESERVED", "WHO", "processes", "next: vmblame check log.jsonl"} {
+	for _, word := range []string{"mapped", "explained", "RESERVED", "WHO", "processes", "next: vmblame report log.jsonl"} {
 		if !strings.Contains(r.stderr, word) {
 			t.Errorf("%q is missing in the summary:\n%s", word, r.stderr)
 		}

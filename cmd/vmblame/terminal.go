@@ -14,16 +14,24 @@ const pipeWidth = 100
 // set (no-color.org) or TERM says that it has none; and whether lines are to be whole, however wide: where
 // f is no terminal, so that another program can read them, unless COLUMNS is in the environment.
 func look(f *os.File) (width int, color, whole bool) {
-	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
+	width, ok := terminal(f)
+	if !ok {
 		if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 			return n, false, false
 		}
 		return pipeWidth, false, true
 	}
-	width = int(ws.Col)
 	if width == 0 {
 		width = pipeWidth
 	}
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", false
+}
+
+// terminal tells whether f is a terminal, and how many columns it has.
+func terminal(f *os.File) (columns int, ok bool) {
+	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, false
+	}
+	return int(ws.Col), true
 }

@@ -4,16 +4,27 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var a answer
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print vmblame's version",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			fmt.Fprintln(cmd.OutOrStdout(), "vmblame", version)
-			return nil
+			return a.print(cmd,
+				func() []byte { return fmt.Appendf(nil, "vmblame %s\n", version) },
+				func() any {
+					return struct {
+						Version string `json:"version"`
+						Log     int    `json:"log_version"`
+					}{version, eventlog.Version}
+				})
 		},
 	}
+	cmd.Flags().BoolVar(&a.json, "json", false, "answer in JSON")
+	return cmd
 }

@@ -32,7 +32,10 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 		return text
 	}
 	width := max(o.Width, minWidth)
-	limit := min(maxWhat, (width-3*figure-2*gap)*2/5)
+	limit := maxWhat
+	if !o.Whole {
+		limit = min(maxWhat, (width-3*figure-2*gap)/2)
+	}
 	whats := make([]string, len(t.rows))
 	what := minWhat
 	for i := range t.rows {

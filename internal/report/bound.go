@@ -1,0 +1,114 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// Bound tells the moment at which an address space becomes larger than a number of bytes, with the call
+// that did it and its stack: once for each address space, and again after it has been below. The pipeline is
+// asked to send names first.
+type Bound struct {
+	w      io.Writer
+	limit  int64 // bytes
+	names  *names
+	spaces map[int]*bounded
+	tids   map[int]string // names of threads
+}
+
+// bounded is an address space on its way to the bound.
+type bounded struct {
+	pid    int
+	exe    string
+	mapped int64
+	over   bool
+}
+
+var _ eventlog.Sink = (*Bound)(nil)
+
+// NewBound returns a sink that writes to w when more than limit bytes are mapped.
+func NewBound(w io.Writer, limit int64) *Bound {
+	return &Bound{w: w, limit: limit, names: newNames(true), spaces: map[int]*bounded{}, tids: map[int]string{}}
+}
+
+// Put implements eventlog.Sink. It returns the error of writing.
+func (u *Bound) Put(r eventlog.Record) error {
+	switch r := r.(type) {
+	case *eventlog.Module, *eventlog.Stack, *eventlog.Symbol:
+		u.names.put(r)
+	case *eventlog.Thread:
+		if r.Name != "" {
+			u.tids[r.TID] = r.Name
+		}
+		if r.What == "exit" {
+			delete(u.tids, r.TID)
+		}
+	case *eventlog.Space:
+		return u.begin(r)
+	case *eventlog.Event:
+		if sp := u.spaces[r.Space]; sp != nil && sp.change(r.Changes, u.limit) {
+			return u.tell(r, sp)
+		}
+	case *eventlog.Drift:
+		if sp := u.spaces[r.Space]; sp != nil && sp.change(r.Changes, u.limit) {
+			_, err := fmt.Fprintf(u.w, "vmblame: %s, without a traced call (%s)\n", u.crossed(sp, r.T), r.Guess)
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *Bound) begin(r *eventlog.Space) error {
+	sp := &bounded{pid: r.PID, exe: path.Base(r.Exe)}
+	u.spaces[r.Space] = sp
+	for i := range r.Mappings {
+		sp.mapped += int64(r.Mappings[i].End - r.Mappings[i].Start)
+	}
+	sp.over = sp.mapped > u.limit
+	if !sp.over || r.Cause == "fork" {
+		return nil
+	}
+	_, err := fmt.Fprintf(u.w, "vmblame: %s, from its beginning (%s)\n", u.crossed(sp, r.T), r.Cause)
+	return err
+}
+
+// change counts what an event did, and tells whether the bound has been crossed by it.
+func (b *bounded) change(list []eventlog.Change, limit int64) bool {
+	for i := range list {
+		n := int64(list[i].End - list[i].Start)
+		if list[i].Was != nil {
+			b.mapped -= n
+		}
+		if list[i].Now != nil {
+			b.mapped += n
+		}
+	}
+	was := b.over
+	b.over = b.mapped > limit
+	return b.over && !was
+}
+
+func (u *Bound) crossed(sp *bounded, t int64) string {
+	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.exe, bytesText(sp.mapped), bytesText(u.limit), whenText(t))
+}
+
+// tell prints the event that crossed the bound.
+func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
+	b := fmt.Appendf(nil, "vmblame: %s, by thread %d", u.crossed(sp, r.T), r.TID)
+	if n := u.tids[r.TID]; n != "" {
+		b = fmt.Appendf(b, " %s", n)
+	}
+	b = append(b, " (event "...)
+	b = fmt.Appendf(b, "%d):\n", r.Seq)
+	b = append(appendCall(b, r), '\n')
+	if r.Stack != nil {
+		for st := range u.names.walk(*r.Stack) {
+			b = appendStep(b, st)
+		}
+	}
+	_, err := u.w.Write(b)
+	return err
+}
