@@ -22,14 +22,16 @@ func findGlibcArenas(v *view) {
 		for j < len(v.Entries) && v.beside(j) && v.Entries[j].End <= end && !v.claimed(j) && anonymous(&v.Entries[j]) {
 			j++
 		}
-		if v.Entries[j-1].End != end {
+		ev := v.root(i)
+		if ev == nil && v.beside(j) && v.mergedGuard(j, end) {
+			j++
+		} else if v.Entries[j-1].End != end {
 			continue
 		}
 		d := Verdict{Kind: GlibcArena}
-		ev := v.root(i)
 		if ev == nil {
 			// Below lie the heaps of Go, which look alike.
-			if e.Start < 0x7e<<40 || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
+			if e.Start < mmapArea || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
 				continue
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
@@ -45,6 +47,13 @@ func findGlibcArenas(v *view) {
 			v.claim(i, d)
 		}
 	}
+}
+
+// mergedGuard tells whether entry j is the end of a heap and a stack's guard behind it, which the kernel
+// showed as one row when the recording began.
+func (v *view) mergedGuard(j int, end uint64) bool {
+	e := &v.Entries[j]
+	return !v.claimed(j) && anonymous(e) && !accessible(e) && e.Start < end && e.End > end && e.End-end <= 64<<10
 }
 
 // arenaCall tells whether ev is the mmap that makes a heap.

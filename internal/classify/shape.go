@@ -66,15 +66,43 @@ func (g *shapes) unnamed(i int, ev *Event) {
 func (g *shapes) before(i int) {
 	e := &g.Entries[i]
 	d := Verdict{Confidence: Guess}
+	beside := Kind("") // what lies below, without a gap
+	if g.beside(i) {
+		beside = g.out[i-1].Kind
+	}
+	executable := func(k int) bool {
+		return k < len(g.Entries) && g.Entries[k].Perms&vm.Exec != 0 && anonymous(&g.Entries[k])
+	}
 	switch {
-	case g.jvm && e.Perms&vm.Exec != 0:
+	case g.jvm && executable(i):
 		d.Kind, d.Evidence = JVMCodeCache, "executable memory of a Java VM"
+	case g.jvm && !accessible(e) && (beside == JVMCodeCache || g.beside(i+1) && executable(i+1)):
+		d.Kind, d.Evidence = JVMCodeCache, "beside executable memory of a Java VM"
 	case g.jvm && e.End <= 32<<30:
 		d.Kind, d.Evidence = JVMHeap, "below 32 GiB in a Java VM"
-	case e.Start>>32 == 0xc0 && (e.Start|e.End)%(4<<20) == 0:
-		d.Kind, d.Evidence = GoHeap, "where Go begins its heap"
+	case g.jvm && !accessible(e) && e.Len() >= 960<<20 && e.Len() <= 1<<30:
+		d.Kind, d.Evidence = JVMClassSpace, "nearly 1 GiB without access in a Java VM"
+	case g.jvm && !accessible(e) && e.Len() >= 64<<10:
+		d.Kind, d.Evidence = JVMOther, "without access in a Java VM"
+	case e.Start>>32 == 0xc0 && e.Start%goArena == 0, g.goThread(i):
+		d.Kind, d.Evidence = GoHeap, "where Go has its heap"
+	case beside == GoHeap && e.Start < mmapArea && e.Start%goArena != 0:
+		d.Kind, d.Evidence, d.Group = GoHeap, "in one arena with Go's heap", g.out[i-1].Group
 	default:
 		return
 	}
 	g.claim(i, d)
+}
+
+const (
+	goArena  = 64 << 20   // heapArenaBytes of Go's runtime
+	mmapArea = 0x7e << 40 // where the kernel puts mappings that name no place, and above
+)
+
+// goThread tells whether a thread began on a stack in entry i that Go's runtime took from its heap: away
+// from where the kernel puts mappings, in steps of 4 MiB, its TLS there too.
+func (g *shapes) goThread(i int) bool {
+	e := &g.Entries[i]
+	t := g.stackOwner(i)
+	return t != nil && e.Start < mmapArea && (e.Start|e.End)%(4<<20) == 0 && e.Contains(t.TLS)
 }

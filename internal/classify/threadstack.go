@@ -34,10 +34,9 @@ func findThreadStacks(v *view) {
 			if t := v.stackOwner(i + 1); t != nil && !ev.fixed() && v.Entries[i+1].Contains(t.TLS) {
 				v.claimStack(i, j, "")
 			}
-		case t != nil && ev == nil && e.Perms&vm.Write != 0 && (e.Contains(t.TLS) || v.guardBelow(i)):
-			if v.guardBelow(i) {
-				i--
-			}
+		case t != nil && ev == nil && e.Perms&vm.Write != 0 && v.guardBelow(i):
+			v.claimStack(i-1, j, "")
+		case t != nil && ev == nil && e.Perms&vm.Write != 0 && e.Contains(t.TLS) && e.End-t.TLS < 64<<10:
 			v.claimStack(i, j, "")
 		}
 	}
@@ -75,6 +74,11 @@ func (v *view) guardBelow(i int) bool {
 // claimStack claims the entries from i to j, of one mapping, for the thread that began in one of them.
 func (v *view) claimStack(i, j int, mapped string) {
 	d := Verdict{Kind: ThreadStack, Group: v.group(), Evidence: mapped}
+	if ev := v.root(i); ev != nil && mapped != "" {
+		if by := v.thread(ev.TID, ev.T); by != nil {
+			d.Evidence += " by thread " + threadText(by)
+		}
+	}
 	var t *Thread
 	for k := i; k < j; k++ {
 		if x := v.stackOwner(k); x != nil && (t == nil || x.End == 0 || t.End != 0) {
@@ -93,7 +97,8 @@ func (v *view) claimStack(i, j int, mapped string) {
 		}
 		d.Evidence += "the thread began in it"
 	case v.isSignalStack(i, j):
-		d.Kind, d.Evidence = SignalStack, mapped+", not by the C library"
+		d.Kind = SignalStack
+		d.Evidence += ", not by the C library"
 		if ev := v.root(i); ev != nil {
 			v.ownedBy(&d, ev)
 		}
