@@ -34,8 +34,7 @@ func Attach(o Options) (out Outcome, err error) {
 	if err != nil {
 		return out, err
 	}
-	stopSignals := r.attachSignals()
-	defer stopSignals()
+	r.attachSignals()
 	command := argvOf(o.PIDs[0])
 	header := r.header("attach", command, environOf(o.PIDs[0]), exeOf(o.PIDs[0]), o.PIDs[0])
 	var late []int
@@ -144,8 +143,8 @@ func (r *Recorder) breakOff(sp *space) {
 	}
 }
 
-// attachSignals makes the signals that end vmblame detach it.
-func (r *Recorder) attachSignals() func() {
+// attachSignals makes the signals that end vmblame detach it. A second one does not cut the log.
+func (r *Recorder) attachSignals() {
 	ch := make(chan os.Signal, 4)
 	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
 	catch := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGTSTP}
@@ -153,25 +152,15 @@ func (r *Recorder) attachSignals() func() {
 		catch = append(catch, syscall.SIGHUP)
 	}
 	signal.Notify(ch, catch...)
-	done := make(chan struct{})
 	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-ch:
-				if s == syscall.SIGTSTP {
-					r.ask(func() { r.warn("attached processes would stand still with vmblame: ^Z is ignored, Ctrl-C detaches") })
-					continue
-				}
-				r.ask(func() { r.end("detach") })
+		for s := range ch {
+			if s == syscall.SIGTSTP {
+				r.ask(func() { r.warn("attached processes would stand still with vmblame: ^Z is ignored, Ctrl-C detaches") })
+				continue
 			}
+			r.ask(func() { r.end("detach") })
 		}
 	}()
-	return func() {
-		signal.Stop(ch)
-		close(done)
-	}
 }
 
 // rescue turns a panic into an error. The tracees are let go, or go on unrecorded.

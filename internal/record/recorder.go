@@ -52,6 +52,7 @@ type Recorder struct {
 	endBy        time.Time
 	keyboardStop time.Time // when SIGTSTP last came to vmblame
 	mainGone     atomic.Bool
+	over         atomic.Bool // the tracer's goroutine takes no requests any more
 	// sinkFailed is set by the sinks' goroutine.
 	sinkFailed atomic.Bool
 }
@@ -93,6 +94,9 @@ func (r *Recorder) wakeIn(d time.Duration) {
 
 // ask has f run on the tracer's goroutine soon. It may be called from any goroutine.
 func (r *Recorder) ask(f func()) {
+	if r.over.Load() {
+		return
+	}
 	r.requests <- f
 	r.tracer.Wake()
 }
@@ -186,6 +190,7 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	go r.background(stop, idle)
 	go r.nameFrames(stop, named)
 	err := body()
+	r.over.Store(true)
 	if err != nil {
 		r.ending = "failed"
 		r.note("warning", "failed", err.Error())

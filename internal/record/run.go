@@ -38,8 +38,7 @@ func Run(o Options) (out Outcome, err error) {
 		return out, err
 	}
 	// Signals are caught before the program starts, and by handlers: what is ignored would stay so in it.
-	stopSignals := r.runSignals()
-	defer stopSignals()
+	r.runSignals()
 	header := r.header("run", o.Command, launch.Env, launch.Path, 0)
 	launched, err := p.Start()
 	if err != nil {
@@ -204,35 +203,25 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 	return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: %v", name, le.Err)}
 }
 
-// runSignals catches what must not end vmblame while the program runs. SIGINT and SIGQUIT come from the
-// terminal to the program as well; SIGTERM and SIGHUP are passed on to it.
-func (r *Recorder) runSignals() func() {
+// runSignals catches what must not end vmblame while the program runs, nor while the log is brought to its
+// end. SIGINT and SIGQUIT come from the terminal to the program as well; SIGTERM and SIGHUP are passed on.
+func (r *Recorder) runSignals() {
 	ch := make(chan os.Signal, 16)
 	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
 	if !signal.Ignored(syscall.SIGHUP) {
 		catch = append(catch, syscall.SIGHUP)
 	}
 	signal.Notify(ch, catch...)
-	done := make(chan struct{})
 	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-ch:
-				switch s {
-				case syscall.SIGTERM, syscall.SIGHUP:
-					r.pass(s.(syscall.Signal))
-				case syscall.SIGTSTP:
-					r.ask(r.keyboardStopped)
-				}
+		for s := range ch {
+			switch s {
+			case syscall.SIGTERM, syscall.SIGHUP:
+				r.pass(s.(syscall.Signal))
+			case syscall.SIGTSTP:
+				r.ask(r.keyboardStopped)
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(ch)
-		close(done)
-	}
 }
 
 // pass sends a signal to the program; once that has ended, to all that it has left running: vmblame goes on
