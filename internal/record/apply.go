@@ -35,13 +35,14 @@ func (r *Recorder) effect(f *flight, result int64, errno syscall.Errno, number u
 			}
 			addr = r.word(f, f.call.Args[3], 4)
 		}
-		return r.appeared(sp, addr, o, dst)
+		return r.appeared(sp, vm.Range{Start: addr, End: vm.AddressMax}, o, dst)
 	case vm.OpShmDetach, vm.OpAioDestroy:
 		return r.reread(sp, r.sameFile(sp, op.Addr), o, dst)
 	case vm.OpAioSetup:
-		return r.appeared(sp, r.word(f, f.call.Args[1], 8), o, dst)
+		return r.appeared(sp, vm.Range{Start: r.word(f, f.call.Args[1], 8), End: vm.AddressMax}, o, dst)
 	case vm.OpShadowStack:
-		return r.appeared(sp, addr, o, dst)
+		// The kernel may make one row of it and another shadow stack above.
+		return r.appeared(sp, vm.RangeOf(addr, f.call.Args[1]), o, dst)
 	case vm.OpRemapFile:
 		return r.reread(sp, []vm.Range{op.Range}, o, dst)
 	case vm.OpMapVdso:
@@ -206,14 +207,14 @@ func (r *Recorder) remapped(sp *space, op *vm.Op, to uint64, o ledger.Origin, ds
 	return r.reread(sp, touched, o, dst)
 }
 
-// appeared enters a mapping that starts at addr and whose length only the kernel knows.
-func (r *Recorder) appeared(sp *space, addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
-	row, ok := sp.view.at(addr)
+// appeared enters a mapping that starts where at does and ends there at the latest: what else it is only the
+// kernel knows.
+func (r *Recorder) appeared(sp *space, at vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	row, ok := sp.view.at(at.Start)
 	if !ok {
 		return dst
 	}
-	row = row.Slice(vm.Range{Start: addr, End: row.End})
-	return sp.ledger.Add(ledger.Entry{Mapping: row, Origin: o}, dst)
+	return sp.ledger.Add(ledger.Entry{Mapping: row.Slice(at), Origin: o}, dst)
 }
 
 // sameFile lists the ranges of the mapping at addr and of all its pieces: what shmdt and io_destroy may

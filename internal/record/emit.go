@@ -62,6 +62,9 @@ func (r *Recorder) finish(f *flight, b *eventBox, result int64, errno syscall.Er
 }
 
 func errnoName(e syscall.Errno) string {
+	if e == syscall.EOPNOTSUPP {
+		return "EOPNOTSUPP" // of the two names, the one that system calls' man pages use
+	}
 	if name := unix.ErrnoName(e); name != "" {
 		return name
 	}
