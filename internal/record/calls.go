@@ -110,7 +110,7 @@ func (r *Recorder) returned(t *task, result int64) {
 		}
 	case vm.OpBrk:
 		if op.Addr == 0 {
-			sp.brk = uint64(result)
+			r.askedBreak(sp, uint64(result))
 		} else if uint64(result) != op.Addr {
 			errno = syscall.ENOMEM // it returns the break that stays
 			if sp.brk == 0 {
@@ -163,6 +163,20 @@ func (r *Recorder) finishEarly(f *flight, result int64, errno syscall.Errno, cha
 	}
 	r.finish(f, b, result, errno, changes)
 	r.box.closed(b)
+}
+
+// askedBreak takes the answer of brk(0) where the break is not known. It has no place in the order: where
+// another thread moves the break meanwhile it may be the one before or after.
+func (r *Recorder) askedBreak(sp *space, now uint64) {
+	if sp.brk != 0 {
+		return
+	}
+	for _, f := range sp.inFlight {
+		if f.call.Op.Kind == vm.OpBrk {
+			return
+		}
+	}
+	sp.brk = now
 }
 
 // putBack returns to the ledger what a failed call did not remove after all, and returns what it did
