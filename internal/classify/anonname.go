@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // anonNames are the names that programs give with prctl(2) PR_SET_VMA, by how they begin, without leading
@@ -59,6 +60,9 @@ func findNamed(v *view) {
 				d.Kind = n.kind
 				break
 			}
+		}
+		if d.Kind == Named && e.Perms&vm.Shared != 0 {
+			d.Kind = SharedAnon
 		}
 		v.refineName(&d, i, text)
 		v.claim(i, d)

@@ -57,7 +57,7 @@ var named = [...]struct {
 	{Device, "device"},
 	{HugeTLB, "huge pages"},
 	{VDSO, "kernel's vdso"},
-	{Uprobes, "uprobes"},
+	{Uprobes, "page for uprobes"},
 	{Direct, "anonymous memory"},
 	{Reserved, "reserved addresses"},
 	{Unknown, "unknown"},

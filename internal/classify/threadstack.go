@@ -89,7 +89,7 @@ func (v *view) claimStack(i, j int, mapped string) {
 	case t != nil:
 		d.TID = t.TID
 		d.Detail = "of thread " + threadText(t)
-		if t.End != 0 {
+		if main := v.thread(v.PID, 0); t.End != 0 && main != nil && main.End == 0 {
 			d.Detail += ", ended"
 		}
 		if mapped != "" {
