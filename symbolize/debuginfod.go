@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 
 const (
 	debuginfodTimeout = 90 * time.Second
+	debuginfodDial    = 5 * time.Second
+	debuginfodAnswer  = 30 * time.Second
 	maxDownload       = 4 << 30 // bytes of a debug file
 )
 
@@ -67,6 +70,9 @@ func (o *Options) fetch(buildID string, known *servers) (*elffile.File, error) {
 		return nil, fmt.Errorf("debug file of build %q: no build id", buildID)
 	}
 	cache := o.DebuginfodCache
+	if cache == "" {
+		cache = os.Getenv("DEBUGINFOD_CACHE_PATH")
+	}
 	if cache == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
@@ -124,7 +130,15 @@ func (o *Options) download(url, path string) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	// A server that cannot be reached is to be known for it long before a large file may have come.
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: debuginfodDial}).DialContext,
+		TLSHandshakeTimeout:   debuginfodDial,
+		ResponseHeaderTimeout: debuginfodAnswer,
+	}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return err
 	}

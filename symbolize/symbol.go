@@ -41,7 +41,7 @@ type Options struct {
 	// environment.
 	Debuginfod []string
 	// DebuginfodCache is the directory where what they send is kept; empty means the one that elfutils'
-	// client uses, $XDG_CACHE_HOME/debuginfod_client.
+	// client uses, $DEBUGINFOD_CACHE_PATH or else $XDG_CACHE_HOME/debuginfod_client.
 	DebuginfodCache string
 	// DebuginfodCacheOnly asks no server, but takes what is in the cache already.
 	DebuginfodCacheOnly bool

@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,6 +71,9 @@ func readNames(t *testing.T, log string) *namedLog {
 			t.Fatal(err)
 		}
 		switch rec := rec.(type) {
+		case *eventlog.Space:
+			// What a program told of its code stays behind.
+			t.Cleanup(func() { os.Remove(fmt.Sprintf("/tmp/perf-%d.map", rec.PID)) })
 		case *eventlog.Module:
 			n.modules[rec.Module] = rec
 		case *eventlog.Stack:
