@@ -37,6 +37,50 @@ var allocatorNames = [...]string{
 	"operator new(unsigned long)", "operator new[](unsigned long)",
 }
 
+// insideAllocator tells whether a function only gets pages for an allocator, for whatever purpose.
+func insideAllocator(name string) bool {
+	name, _, _ = strings.Cut(name, ".")
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "_rjem_"), "je_")
+	for _, n := range insides {
+		if name == n {
+			return true
+		}
+	}
+	return false
+}
+
+// insides are functions of jemalloc's src/ and of glibc's malloc/ and elf/dl-map-segments.h.
+var insides = [...]string{
+	"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
+	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
+	"alloc_new_heap", "new_heap", "_int_new_arena", "arena_get2", "arena_get_retry", "tcache_init", "sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc",
+	"_int_free", "mmap_chunk", "sbrk", "__sbrk", "brk", "__brk", "__glibc_morecore", "_dl_map_segment", "_dl_map_segments",
+}
+
+// bareName is a function's name without its parameters: "std::vector<int>::reserve". Whole stacks have them.
+func bareName(name string) string {
+	name, _, _ = strings.Cut(name, " [clone")
+	depth := 0
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '<':
+			depth++
+		case '>':
+			depth--
+		case '(':
+			switch {
+			case strings.HasPrefix(name[i:], "(anonymous namespace)"):
+				i += len("(anonymous namespace)") - 1
+			case i == 0 || strings.HasSuffix(name[:i], "operator") || name[i-1] == '.' || name[i-1] == ' ' || depth > 0:
+				// operator(), a Go method of a pointer, a function type.
+			default:
+				return name[:i]
+			}
+		}
+	}
+	return name
+}
+
 // publicName is the name under which programs know a function of the C library's: glibc's symbol tables
 // have another name at the same address, or for the function's only part, before it.
 func publicName(name, module string) string {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"path"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -182,10 +183,10 @@ func removed(changes []eventlog.Change, addr uint64) vm.Range {
 	return r
 }
 
-// entryText names what an entry shows in /proc/PID/maps: "rw-p anonymous", "r-xp /usr/lib/libc.so.6".
+// entryText names what an entry shows in /proc/PID/maps: "rw-p anonymous", "r-xp libc.so.6".
 func entryText(e *ledger.Entry) string {
 	if e.File.Path == "" {
 		return e.Perms.String() + " anonymous"
 	}
-	return e.Perms.String() + " " + e.File.Path
+	return e.Perms.String() + " " + path.Base(e.File.Path)
 }

@@ -30,7 +30,7 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 	}
 	out = fmt.Appendf(out, "0x%x in pid %d%s\n", b.addr, c.space.PID, exe)
 	g := &grid{indent: 2, columns: []column{
-		{right: true}, {color: colorKind}, {}, {limit: max(20, l.Width/4)}, {}, {},
+		{right: true}, {color: colorKind}, {right: !l.Whole && l.Width < 100}, {limit: max(20, l.Width/4)}, {}, {},
 	}}
 	for _, h := range b.story(c) {
 		who := cell{who: b.whoDid(&h, c)}
@@ -46,7 +46,7 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 		if h.times > 0 {
 			when = whenText(h.last)
 		}
-		g.add(words(when), words(verb), words(fmt.Sprintf("%x-%x", h.Start, h.End)), words(h.what), words(thread), who)
+		g.add(words(when), words(verb), words(placeText(h.Range, l)), words(h.what), words(thread), who)
 		if stacks && h.stack != 0 {
 			if h.call != "" {
 				g.banner(fmt.Sprintf("   event %d: %s", h.seq, h.call))
@@ -57,6 +57,14 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 	out = g.appendText(out, l)
 	out = append(out, "now: "+b.nowText(c, l)+"\n"...)
 	return fmt.Appendf(out, "next: vmblame blame %s 0x%x\n", l.Log, b.addr)
+}
+
+// placeText is where a step happened; a narrow terminal has room for how much it was alone.
+func placeText(r vm.Range, l Look) string {
+	if !l.Whole && l.Width < 100 {
+		return l.size(int64(r.Len()))
+	}
+	return fmt.Sprintf("%x-%x", r.Start, r.End)
 }
 
 // story is the steps of c, those before a fork first unless its parent has a chapter.

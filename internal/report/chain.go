@@ -18,14 +18,27 @@ type chain struct {
 // loader is the chain of a stack that lies in the dynamic loader alone.
 const loader = "the loader"
 
-// chain makes the chain of a stack of a process that runs exe.
+// chain makes the chain of a stack of a process that runs exe. Where nothing of the program's own is on it,
+// as in programs that are mostly libraries, whatever called the C library or the allocator counts as such.
 func (n *names) chain(id int, exe string) chain {
+	c, ok := n.chainOf(id, func(s step) bool { return ownCode(s.module, exe) && !allocatorFunction(s.name) })
+	if ok {
+		return c
+	}
+	if d, ok := n.chainOf(id, func(s step) bool { return !baseLibrary(s.module) && !allocatorFunction(s.name) }); ok {
+		return d
+	}
+	return c
+}
+
+// chainOf makes a chain; ok is false where no step is the program's own and it is not the loader's either.
+func (n *names) chainOf(id int, isOwn func(step) bool) (c chain, ok bool) {
 	var calls []string
 	wrapper := 0          // of calls, those that only make the system call
 	first, last := -1, -1 // of calls, the first and the last of the program's own
 	allLoader := true
 	for s := range n.walk(id) {
-		own := ownCode(s.module, exe) && !allocatorFunction(s.name)
+		own := isOwn(s)
 		if len(calls) > 0 && isStart(s.name, own) {
 			break
 		}
@@ -46,14 +59,30 @@ func (n *names) chain(id int, exe string) chain {
 	}
 	switch {
 	case len(calls) == 0:
-		return chain{calls: []string{"no stack"}, keep: 1}
+		return chain{calls: []string{"no stack"}, keep: 1}, true
 	case allLoader:
-		return chain{calls: []string{loader}, keep: 1}
+		return chain{calls: []string{loader}, keep: 1}, true
 	case first < 0:
-		return chain{calls[min(wrapper, len(calls)-1):], 1}
+		from := wrapper
+		for from < len(calls)-1 && insideAllocator(calls[from]) {
+			from++
+		}
+		return chain{calls[min(from, len(calls)-1):], 1}, false
 	}
 	from := max(first-1, min(wrapper, first))
-	return chain{calls[from : last+1], first - from + 1}
+	return chain{calls[from : last+1], first - from + 1}, true
+}
+
+// baseLibrary tells whether a module is the C library, the loader, or an allocator: who called it is of
+// interest, never what it calls inside.
+func baseLibrary(module string) bool {
+	b := path.Base(module)
+	for _, p := range [...]string{"libc.so", "libc-2", "libpthread", "libdl.so", "libstdc++", "libjemalloc", "libtcmalloc", "libmimalloc", "libasan", "libtsan"} {
+		if strings.HasPrefix(b, p) {
+			return true
+		}
+	}
+	return isLoader(module) || module == "[vdso]" || module == "?"
 }
 
 // text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
@@ -83,7 +112,7 @@ func (c chain) text(width int) string {
 // label names a step: its function, or the file and the address in it.
 func label(s step) string {
 	if s.name != "" {
-		return publicName(s.name, s.module)
+		return bareName(publicName(s.name, s.module))
 	}
 	return path.Base(s.module) + "+" + eventlog.Hex(s.addr).String()
 }

@@ -97,6 +97,9 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 			}
 		}
 	}
+	if !l.Whole {
+		g.squeeze(widths, l.Width)
+	}
 	if heads {
 		var head []cell
 		for _, c := range g.columns {
@@ -112,6 +115,38 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 		b = g.line(b, l, widths, r)
 	}
 	return b
+}
+
+// least is how narrow a column that may be cut gets for the sake of the last one.
+const least = 11
+
+// squeeze cuts the column with a limit so that what must stay of the last one has room.
+func (g *grid) squeeze(widths []int, width int) {
+	need, at := 0, g.indent
+	for _, r := range g.rows {
+		if last := r[len(r)-1]; len(r) == len(g.columns) && !r[0].full {
+			text := last.text
+			if len(last.who.calls) > 0 {
+				text = last.who.text(1)
+			}
+			need = max(need, min(utf8.RuneCountInString(text), width/3))
+		}
+	}
+	for _, w := range widths[:len(widths)-1] {
+		at += w + 2
+	}
+	for i, c := range g.columns {
+		if over := at + need - width; c.limit > 0 && over > 0 {
+			cut := max(min(widths[i]-over, widths[i]), least)
+			at -= max(widths[i]-cut, 0)
+			widths[i] = min(widths[i], cut)
+			for _, r := range g.rows {
+				if i < len(r) && !r[0].full {
+					r[i].text = clip(r[i].text, cut)
+				}
+			}
+		}
+	}
 }
 
 func (g *grid) line(b []byte, l Look, widths []int, r []cell) []byte {

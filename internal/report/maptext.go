@@ -28,6 +28,7 @@ func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
 	var head []string // of pmap's columns
+	foreign := false  // the last row is [vsyscall], which is no mapping of the process's
 	for in.Scan() {
 		line := in.Text()
 		f := strings.Fields(line)
@@ -35,10 +36,15 @@ func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 			continue
 		}
 		if row, ok := mapsRow(f, line); ok {
-			rows = append(rows, row)
+			if foreign = row.Start >= vm.VsyscallStart; !foreign {
+				rows = append(rows, row)
+			}
 			continue
 		}
 		if f[0] == "Rss:" && len(rows) > 0 && len(f) == 3 {
+			if foreign {
+				continue
+			}
 			if kb, err := strconv.ParseInt(f[1], 10, 40); err == nil {
 				rows[len(rows)-1].Resident = kb << 10
 			}
@@ -83,7 +89,7 @@ func mapsRow(f []string, line string) (MapRow, bool) {
 			row.Path = strings.TrimSpace(line[i+len(f[4])+2:])
 		}
 	}
-	return row, r.Start < vm.VsyscallStart
+	return row, true
 }
 
 // pmapRow reads a row of pmap: an address, and then columns that head names, or without a head the size

@@ -41,7 +41,15 @@ func (s *Scene) Report(o ReportOptions, l Look) []byte {
 			b = s.vmas(b, p, o, l)
 			continue
 		}
-		list, hidden := arrange(s.shares(p, o.By), o)
+		list := s.shares(p, o.By)
+		if !l.Whole && (o.By == ByKind || o.By == "") {
+			for _, h := range list {
+				if h.parts = alike(h.parts); len(h.parts) == 1 {
+					h.who, h.pieces, h.parts = h.parts[0].who, h.parts[0].pieces, nil
+				}
+			}
+		}
+		list, hidden := arrange(list, o)
 		b = append(b, '\n')
 		b = s.table(b, p, list, hidden, o, l)
 		if hints := s.advice(p, l); len(hints) > 0 {

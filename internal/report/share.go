@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -82,8 +83,23 @@ func minor(k classify.Kind) bool {
 	return k == classify.StackGuard || k == classify.ELFGap || k == classify.Reserved
 }
 
-// before tells whether a was made before b. What no event made was there first.
-func before(a, b *piece) bool { return a.Origin.Event < b.Origin.Event }
+// before tells whether a was made before b. What the kernel made at exec was there first; what has no
+// origin comes last.
+func before(a, b *piece) bool {
+	rank := func(x *piece) int {
+		switch x.Origin.Cause {
+		case ledger.Kernel, ledger.BeforeAttach:
+			return 0
+		case ledger.FromEvent:
+			return 1
+		}
+		return 2
+	}
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra < rb
+	}
+	return a.Origin.Event < b.Origin.Event
+}
 
 func (x *piece) sums() sums {
 	s := sums{reserved: int64(x.Len()), figures: x.figures, pieces: 1}
@@ -276,7 +292,7 @@ func plural(n int, name string) string {
 		}
 		return fmt.Sprintf("%s (%d)", name, n)
 	}
-	if strings.HasSuffix(name, "memory") || strings.HasSuffix(name, "metadata") || strings.HasSuffix(name, ")") || strings.HasSuffix(name, "malloc") {
+	if strings.HasSuffix(name, "memory") || strings.HasSuffix(name, "metadata") || strings.HasSuffix(name, ")") || strings.HasSuffix(name, "malloc") || strings.HasSuffix(name, "s") {
 		return fmt.Sprintf("%s (%d)", name, n)
 	}
 	return countText(n, name)
@@ -356,6 +372,30 @@ func (s *Scene) threadOf(x *piece) string {
 func (s *Scene) functionOf(p *process, x *piece) string {
 	c := s.who(p, x)
 	return c.calls[c.keep-1]
+}
+
+// alike makes one of parts whose calls look the same in the room that a terminal has for them.
+func alike(parts []*share) []*share {
+	const room = 48
+	by := map[string]*share{}
+	var list []*share
+	for _, h := range parts {
+		name, _, _ := strings.Cut(h.label, "of thread")
+		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
+			name = ""
+		}
+		k := h.who.text(room) + "\x00" + name
+		o := by[k]
+		if o == nil || len(h.who.calls) == 0 {
+			by[k] = h
+			list = append(list, h)
+			continue
+		}
+		o.sums.add(&h.sums)
+		o.pieces = append(o.pieces, h.pieces...)
+		o.label = strconv.Itoa(o.things) + " of these"
+	}
+	return list
 }
 
 // arrange sorts shares and their parts, and hides those below least bytes.

@@ -34,7 +34,10 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	width := max(o.Width, minWidth)
 	limit := maxWhat
 	if !o.Whole {
-		limit = min(maxWhat, (width-3*figure-2*gap)/2)
+		limit = min(maxWhat, (width-3*figure-2*gap)*2/5)
+		if width >= 100 {
+			limit = min(maxWhat, (width-3*figure-2*gap)/2)
+		}
 	}
 	whats := make([]string, len(t.rows))
 	what := minWhat

@@ -1,0 +1,132 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+func opener(log string) Open {
+	return func() (*eventlog.Reader, error) { return eventlog.Open(log) }
+}
+
+func scene(t *testing.T, log string, at Moment, pids ...int) *Scene {
+	t.Helper()
+	s, err := Load(opener(log), at, pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func asJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(b, '\n')
+}
+
+// answers are the views of a finished log, by the end of the golden file's name.
+var answers = map[string]func(t *testing.T, log string, l Look) []byte{
+	"report": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{}, l)
+	},
+	"peak": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{Kind: AtPeak}).Report(ReportOptions{}, l)
+	},
+	"stack": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{By: ByStack}, l)
+	},
+	"file": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFile}, l)
+	},
+	"thread": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{By: ByThread}, l)
+	},
+	"function": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFunction, MinSize: 1 << 20}, l)
+	},
+	"vmas": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Report(ReportOptions{VMAs: true}, l)
+	},
+	"json": func(t *testing.T, log string, l Look) []byte {
+		return asJSON(t, scene(t, log, Moment{}).ReportJSON(ReportOptions{}))
+	},
+	"blame": func(t *testing.T, log string, l Look) []byte {
+		return scene(t, log, Moment{}).Blame(Blame{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, l)
+	},
+	"maps": func(t *testing.T, log string, l Look) []byte {
+		text, err := os.ReadFile(strings.TrimSuffix(log, ".jsonl") + ".maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, _, err := ParseMapText(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return scene(t, log, Moment{}).Blame(Blame{Rows: rows}, l)
+	},
+	"history": func(t *testing.T, log string, l Look) []byte {
+		// Of the first byte of every mapping that is there at the end.
+		var b []byte
+		for _, p := range scene(t, log, Moment{}).processes {
+			for i := range p.pieces {
+				h, err := History(opener(log), Moment{}, []int{p.PID}, p.pieces[i].Start, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b = append(append(b, h.Text(false, l)...), '\n')
+			}
+		}
+		return b
+	},
+	"diff": func(t *testing.T, log string, l Look) []byte {
+		d := Compare(scene(t, log, Moment{Kind: AtTime}), scene(t, log, Moment{}))
+		return append(d.Text([2]string{"begin", "end"}, l), asJSON(t, d.JSON([2]string{"begin", "end"}))...)
+	},
+}
+
+// TestAnswers compares what the views of a finished log say with testdata/LOG.VIEW.txt, where that exists.
+func TestAnswers(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs in testdata (%v)", err)
+	}
+	compared := map[string]bool{}
+	for _, log := range logs {
+		for name, answer := range answers {
+			golden := strings.TrimSuffix(log, ".jsonl") + "." + name + ".txt"
+			want, err := os.ReadFile(golden)
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			t.Run(filepath.Base(golden), func(t *testing.T) {
+				compared[name] = true
+				got := answer(t, log, Look{Width: 100, Log: filepath.Base(log)})
+				if *update {
+					if err := os.WriteFile(golden, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s differs (go test -update writes it anew):\n--- got\n%s--- want\n%s", golden, got, want)
+				}
+			})
+		}
+	}
+	for name := range answers {
+		if !compared[name] {
+			t.Errorf("%s: no golden file", name)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// TestEveryByteHeld: whatever a report lists by, its lines sum up to what is mapped, and nothing is without
+// a kind and an owner.
+func TestEveryByteHeld(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs in testdata (%v)", err)
+	}
+	for _, log := range logs {
+		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: 3}, {Kind: AtTime, T: 1_000_000}} {
+			s := scene(t, log, at)
+			for _, p := range s.processes {
+				for i := range p.pieces {
+					if x := &p.pieces[i]; x.Kind == "" || x.Name == "" || len(s.who(p, x).calls) == 0 {
+						t.Errorf("%s@%v: %v has no kind or no owner", log, at, x.Entry)
+					}
+				}
+				for _, by := range []By{ByKind, ByStack, ByFile, ByThread, ByFunction} {
+					list, hidden := arrange(s.shares(p, by), ReportOptions{MinSize: 1 << 20})
+					sum := hidden
+					for _, h := range list {
+						sum.add(&h.sums)
+						var parts int64
+						for _, q := range h.parts {
+							parts += q.reserved
+						}
+						if len(h.parts) > 0 && by != ByStack && parts != h.reserved {
+							t.Errorf("%s@%v by %s: %s has %d bytes, its parts %d", log, at, by, h.label, h.reserved, parts)
+						}
+					}
+					if sum.reserved != int64(p.Ledger.Bytes()) || sum.rss != p.total().rss {
+						t.Errorf("%s@%v by %s: %d bytes, %d resident, want %d, %d", log, at, by, sum.reserved, sum.rss, p.Ledger.Bytes(), p.total().rss)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestMoments: the moments of a log are those of its ledger.
+func TestMoments(t *testing.T) {
+	const log = "testdata/case.jsonl"
+	mapped := func(at Moment) int64 {
+		var n int64
+		for _, p := range scene(t, log, at).processes {
+			n += int64(p.Ledger.Bytes())
+		}
+		return n
+	}
+	// The arena is 128 MiB for one event.
+	if at7, at8, peak, end := mapped(Moment{Kind: AtSeq, Seq: 7}), mapped(Moment{Kind: AtSeq, Seq: 8}), mapped(Moment{Kind: AtPeak}), mapped(Moment{}); at7-at8 != 64<<20 || peak != at7 || end >= peak {
+		t.Errorf("%d, %d, peak %d, end %d", at7, at8, peak, end)
+	}
+	if a, b := mapped(Moment{Kind: AtTime, T: 1_050_000}), mapped(Moment{Kind: AtSeq, Seq: 7}); a != b {
+		t.Errorf("at a time %d, at its event %d", a, b)
+	}
+	if n := mapped(Moment{Kind: AtTime, T: 1}); n != 0 {
+		t.Errorf("before the beginning: %d", n)
+	}
+	if got := scene(t, log, Moment{}).peak; got != mapped(Moment{Kind: AtPeak}) {
+		t.Errorf("peak %d on the way to the end", got)
+	}
+	if _, err := Load(opener(log), Moment{}, []int{1}); !errors.Is(err, ErrNoProcess) {
+		t.Errorf("no such process: %v", err)
+	}
+}
+
+// TestAnswersFit: no line of a table is wider than the terminal, unless a single name is.
+func TestAnswersFit(t *testing.T) {
+	for _, width := range []int{80, 100, 160} {
+		for name, answer := range answers {
+			if name == "json" || name == "maps" || name == "blame" || name == "diff" {
+				continue // stacks, and texts for programs
+			}
+			for line := range strings.Lines(string(answer(t, "testdata/case.jsonl", Look{Width: width, Log: "case.jsonl"}))) {
+				line = strings.TrimSuffix(line, "\n")
+				if strings.HasPrefix(line, "next:") || strings.HasPrefix(line, "pid ") {
+					continue
+				}
+				if n := utf8.RuneCountInString(line); n > width {
+					t.Errorf("%s: width %d: %d columns: %s", name, width, n, line)
+				}
+			}
+		}
+	}
+}
+
+// TestColour: colours only where they are asked for.
+func TestColour(t *testing.T) {
+	for name, answer := range answers {
+		if name == "maps" || name == "json" {
+			continue
+		}
+		plain := answer(t, "testdata/case.jsonl", Look{Width: 100})
+		if bytes.Contains(plain, []byte("\x1b")) {
+			t.Errorf("%s: colours unasked", name)
+		}
+		if !bytes.Contains(answer(t, "testdata/case.jsonl", Look{Width: 100, Color: true}), []byte("\x1b")) {
+			t.Errorf("%s: no colours", name)
+		}
+	}
+}
+
+// TestAlike: parts that look alike on a terminal become one, and lose no byte.
+func TestAlike(t *testing.T) {
+	c := func(calls ...string) chain { return chain{calls, 1} }
+	list := alike([]*share{
+		{label: "of thread 1 a", who: c("f", "main"), sums: sums{reserved: 1, things: 1}},
+		{label: "of thread 2 b", who: c("f", "main"), sums: sums{reserved: 2, things: 1}},
+		{label: "rtree", who: c("f", "main"), sums: sums{reserved: 4, things: 1}},
+		{label: "of thread 3 c", who: c("g", "main"), sums: sums{reserved: 8, things: 1}},
+	})
+	if len(list) != 3 || list[0].reserved != 3 || list[0].label != "2 of these" || list[1].label != "rtree" {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestBareName(t *testing.T) {
+	for name, want := range map[string]string{
+		"main": "main", "os::reserve(char*, unsigned long)": "os::reserve", "f(int) [clone .part.0]": "f",
+		"std::function<void (int)>::operator()(int) const": "std::function<void (int)>::operator()",
+		"(anonymous namespace)::g(int)":                    "(anonymous namespace)::g", "a::(anonymous namespace)::g(int)": "a::(anonymous namespace)::g",
+		"main.(*T).Run": "main.(*T).Run", "runtime.main.func1": "runtime.main.func1", "<alloc::vec::Vec<T> as Clone>::clone": "<alloc::vec::Vec<T> as Clone>::clone",
+	} {
+		if got := bareName(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestBound: the crossing is told with its call and stack, once.
+func TestBound(t *testing.T) {
+	var b bytes.Buffer
+	feed(t, "testdata/case.jsonl", NewBound(&b, 100<<20))
+	text := b.String()
+	for _, word := range []string{"pid 9817 silly has 140.", "more than 100.0 MiB", "thread 9838 worker", "mmap(NULL, 134217728, PROT_NONE", "luaL_loadfilex"} {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is missing in:\n%s", word, text)
+		}
+	}
+	if n := strings.Count(text, "vmblame:"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// FuzzScene: no log makes a view of a finished log panic.
+func FuzzScene(f *testing.F) {
+	logs, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		f.Fatal("no logs in testdata", err)
+	}
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		open := func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(text)) }
+		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: 2}} {
+			s, err := Load(open, at, nil)
+			if err != nil {
+				continue
+			}
+			l := Look{Width: 80}
+			for _, by := range []By{ByKind, ByStack, ByFile, ByThread, ByFunction} {
+				s.Report(ReportOptions{By: by, MinSize: 1 << 16}, l)
+			}
+			s.Report(ReportOptions{VMAs: true}, l)
+			s.ReportJSON(ReportOptions{})
+			s.Blame(Blame{Range: vm.Range{End: 1 << 63}, Stacks: true}, l)
+			s.BlameJSON(Blame{Range: vm.Range{End: 1 << 63}})
+			Compare(s, s).Text([2]string{"a", "b"}, l)
+			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {
+				h, err := History(open, at, nil, s.processes[0].pieces[0].Start, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.Text(true, l)
+				h.JSON()
+			}
+		}
+	})
+}
