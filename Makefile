@@ -11,10 +11,10 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man demo test race bench fuzz lint testdata clean
+.PHONY: help build man demo test race bench bench-names fuzz lint testdata clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static executable ./vmblame
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vmblame ./cmd/vmblame
@@ -36,6 +36,9 @@ race: testdata ## run all tests under the race detector (needs a C compiler)
 
 bench: build ## compare with a bare ptrace loop and with strace
 	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame
+
+bench-names: ## what naming costs, beside addr2line, eu-addr2line and gdb
+	@testdata/bench/names/bench.sh
 
 fuzz: ## run every fuzz target for FUZZ=30s
 	@set -e; for p in $$($(GO) list ./...); do \
