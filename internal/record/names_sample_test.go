@@ -18,7 +18,6 @@ type sampled struct {
 	argv  []string
 	// unstripped is the file that argv's program was stripped from, "" for none.
 	unstripped string
-	status     string // "exit status 0" where empty
 }
 
 // TestNamesOfRealPrograms holds the name of every frame of real recordings against all symbols and all

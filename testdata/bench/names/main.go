@@ -37,7 +37,7 @@ func main() {
 	case len(args) > 0 && !strings.HasPrefix(args[0], "-"):
 		err = table(args)
 	default:
-		err = fmt.Errorf("usage: names FILE...")
+		err = fmt.Errorf("usage: names FILE, and more of them")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "names:", err)
