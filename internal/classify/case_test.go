@@ -147,7 +147,7 @@ func stripped(frames func(int, func(function, module string) bool)) func(int, fu
 		"__mremap", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign", "sbrk", "brk", "__sbrk", "__brk", "clone3", "clone"}
 	return func(id int, yield func(function, module string) bool) {
 		frames(id, func(function, module string) bool {
-			if base := filepath.Base(module); (isLibc(base) || isLoader(base)) && !slices.Contains(exported, function) {
+			if base := filepath.Base(module); (isLibc(base) || isLoader(base)) && !slices.Contains(exported, baseName(function)) {
 				function = ""
 			}
 			return yield(function, module)

@@ -18,28 +18,30 @@ func findGlibcLarge(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		glibc, _ := c.libc()
-		if glibc && (isAllocation(by.name) || by.name == "" && isGlibc(by.module)) {
-			entry := c.allocation()
-			d := Verdict{Kind: GlibcLarge, Evidence: ev.Call + " by " + entry}
-			if entry == "" {
-				d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
-			}
-			v.claim(i, d)
+		if !glibc || !isAllocation(by.name) && (by.name != "" || !isGlibc(by.module)) {
+			continue
+		}
+		switch entry, other := c.allocation(); {
+		case entry != "":
+			v.claim(i, Verdict{Kind: GlibcLarge, Evidence: ev.Call + " by " + entry})
+		case !other:
+			v.claim(i, Verdict{Kind: GlibcLarge, Confidence: Likely, Evidence: ev.Call + " from within " + by.module})
 		}
 	}
 }
 
-// allocation is the outermost function of the allocator at the inner end of the stack, "" for none.
-func (c *chain) allocation() string {
-	name := ""
+// allocation is the outermost function of the allocator at the inner end of the stack, "" for none; other
+// tells that a function of the C library that is none of the allocator's stands there instead.
+func (c *chain) allocation() (name string, other bool) {
 	for _, f := range c.frames[c.caller:] {
-		if isAllocation(f.name) {
+		switch {
+		case isAllocation(f.name):
 			name = f.name
-		} else if f.name != "" {
-			break
+		case f.name != "":
+			return name, isGlibc(f.module)
 		}
 	}
-	return name
+	return name, false
 }
 
 // isAllocation tells whether a function is one of a C library's allocator.
