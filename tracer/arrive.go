@@ -11,7 +11,7 @@ import (
 func (th *Thread) arrive(status unix.WaitStatus) why {
 	why := classify(status)
 	grouped, interrupted := th.grouped, th.interrupted
-	th.state, th.grouped, th.interrupted = stopped, why == groupStop, false
+	th.state, th.grouped, th.interrupted, th.entering = stopped, why == groupStop, false, false
 	switch why {
 	case syscallStop:
 		if interrupted {

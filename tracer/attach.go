@@ -173,15 +173,21 @@ func (t *Tracer) allStopped() bool {
 
 // Quiesce asks all threads to stop and keeps them: Next goes on to hand out what happens, Resume does
 // nothing, and a Stop of kind Quiet comes when all stand still. A call that was handed out at its entry is
-// still let go and told of when it returns, so that none is under way when all is quiet.
+// still let go and told of when it returns, so that none is under way when all is quiet. Nor is any thread
+// left at the entry of another call: PTRACE_INTERRUPT has marked it as having a signal pending, and let go
+// there it would return EINTR at once, with nobody to repair that.
 func (t *Tracer) Quiesce() {
 	t.parking = true
 	for _, th := range t.threads {
 		if th.state != stopped && !th.interrupted {
-			th.interrupted = true
-			ptrace(unix.PTRACE_INTERRUPT, th.TID, 0, 0)
+			th.interrupt()
 		}
 	}
+}
+
+func (th *Thread) interrupt() {
+	th.interrupted = true
+	ptrace(unix.PTRACE_INTERRUPT, th.TID, 0, 0)
 }
 
 // Detach lets all threads go, each with the signal it was about to get. Threads that have not stopped are
@@ -225,7 +231,15 @@ func (t *Tracer) leave(w wait) {
 		t.bear(w)
 		return
 	}
-	if th.arrive(w.status) == cloneStop {
+	switch th.arrive(w.status) {
+	case syscallStop:
+		var info syscallInfo
+		if ptraceSyscallInfo(th.TID, &info) == 0 && info.op == syscallInfoEntry {
+			th.state = running
+			th.interrupt() // see Quiesce
+			ptrace(unix.PTRACE_SYSCALL, th.TID, 0, 0)
+		}
+	case cloneStop:
 		if msg, e := ptraceEventMessage(th.TID); e == 0 && t.newborn[int(msg)] == nil && t.threads[int(msg)] == nil {
 			t.add(&Thread{TID: int(msg), TGID: groupOf(int(msg), th.TGID)})
 		}
@@ -262,9 +276,6 @@ func (t *Tracer) Drop(th *Thread) {
 		t.remove(th)
 	}
 }
-
-// AtEntry tells whether a thread stands at the syscall-enter-stop of a call that was handed out.
-func (t *Tracer) AtEntry(th *Thread) bool { return th.state == stopped && th.inCall && th.followed }
 
 // Abdicate lets all tracees go on without anything of them being handed out: they are detached where they
 // can live without a tracer. Where they carry the filter they cannot, and it returns when they have ended.

@@ -20,6 +20,7 @@ type Thread struct {
 	regs     unix.PtraceRegs
 	inCall   bool // between the syscall-enter-stop and the exit stop
 	followed bool // the call it is in was handed out
+	entering bool // the stop it is in is a syscall-enter-stop
 	call     Call
 	// toDeliver is the signal that the next resumption delivers: the thread is in its signal-delivery-stop.
 	toDeliver int

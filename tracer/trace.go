@@ -144,8 +144,11 @@ func (t *Tracer) collect() error {
 
 // Resume implements Source. Where the thread has vanished under us its exit status follows.
 func (t *Tracer) Resume(th *Thread) {
-	if th.state != stopped || t.parking && !t.AtEntry(th) {
+	if th.state != stopped || t.parking && !th.entering {
 		return
+	}
+	if t.parking && !th.followed {
+		th.interrupt() // again, to stop it at the return
 	}
 	if th.ending {
 		th.ending = false
@@ -259,7 +262,7 @@ func (t *Tracer) out(s Stop) bool {
 
 // entered handles a syscall-enter-stop.
 func (t *Tracer) entered(th *Thread) bool {
-	th.inCall, th.followed = true, false
+	th.inCall, th.followed, th.entering = true, false, true
 	if th.Ignore {
 		if t.filter {
 			th.inCall = false
@@ -281,6 +284,7 @@ func (t *Tracer) entered(th *Thread) bool {
 			return false
 		}
 		if info.op == syscallInfoExit { // of a call that began before we looked
+			th.entering = false
 			return t.returned(th)
 		}
 		if info.arch == unix.AUDIT_ARCH_I386 {

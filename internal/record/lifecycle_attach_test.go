@@ -83,14 +83,35 @@ func TestAttachLosesNoSignal(t *testing.T) {
 	}
 }
 
-// 16 system calls that a tracer's interruption would end with EINTR, or restart.
-func TestAttachEndsNoSleep(t *testing.T) {
+// sleepers is a program with threads in 16 system calls that a tracer's interruption would end with EINTR,
+// or restart.
+func sleepers(t *testing.T) *child {
+	t.Helper()
 	c := begin(t, []string{prog("eintr"), "100000"})
 	eventually(t, "all sleep", func() bool { return c.line("ready") != "" })
+	return c
+}
+
+// mustHaveSlept checks that no call has returned.
+func mustHaveSlept(t *testing.T, c *child) {
+	t.Helper()
+	c.signal(syscall.SIGTERM)
+	c.mustEnd("exit status 0")
+	if got := c.line("eintr"); got != "eintr returned=0" {
+		t.Errorf("%s\n%s", got, c.text("account"))
+	}
+}
+
+func TestAttachEndsNoSleep(t *testing.T) {
+	c := sleepers(t)
 	visit(t, 20, "20ms", c.pid)
-	// A signal that nobody handles, too.
-	log := filepath.Join(t.TempDir(), "log.jsonl")
-	a := attached(t, log, c.pid)
+	mustHaveSlept(t, c)
+}
+
+// Nor do signals that nobody handles: the kernel tells a tracer of them, and wakes the thread for that.
+func TestIgnoredSignalsWhileAttached(t *testing.T) {
+	c := sleepers(t)
+	a := attached(t, filepath.Join(t.TempDir(), "log.jsonl"), c.pid)
 	for range 20 {
 		for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGCHLD} {
 			for _, th := range threadsOf(c.pid) {
@@ -100,11 +121,7 @@ func TestAttachEndsNoSleep(t *testing.T) {
 	}
 	a.signal(syscall.SIGINT)
 	a.mustEnd("exit status 0")
-	c.signal(syscall.SIGTERM)
-	c.mustEnd("exit status 0")
-	if got := c.line("eintr"); got != "eintr returned=0" {
-		t.Errorf("%s\n%s", got, c.text("account"))
-	}
+	mustHaveSlept(t, c)
 }
 
 // What ends an attached recording leaves the process as it was.
