@@ -31,12 +31,14 @@ func (r *Recorder) effect(f *flight, result int64, errno syscall.Errno, number u
 	case vm.OpShmAttach:
 		if f.call.Syscall.Nr < 0 { // ipc(2) of i386
 			if f.call.Args[0] == 22 {
-				return r.reread(sp, r.sameFile(sp, f.call.Args[4]), o, dst)
+				return r.reread(sp, r.attached(sp, f.call.Args[4]), o, dst)
 			}
 			addr = r.word(f, f.call.Args[3], 4)
 		}
 		return r.appeared(sp, vm.Range{Start: addr, End: vm.AddressMax}, o, dst)
-	case vm.OpShmDetach, vm.OpAioDestroy:
+	case vm.OpShmDetach:
+		return r.reread(sp, r.attached(sp, op.Addr), o, dst)
+	case vm.OpAioDestroy:
 		return r.reread(sp, r.sameFile(sp, op.Addr), o, dst)
 	case vm.OpAioSetup:
 		return r.appeared(sp, vm.Range{Start: r.word(f, f.call.Args[1], 8), End: vm.AddressMax}, o, dst)
@@ -214,17 +216,20 @@ func (r *Recorder) appeared(sp *space, at vm.Range, o ledger.Origin, dst []ledge
 	if !ok {
 		return dst
 	}
+	for row.End < at.End {
+		// Another thread's madvise may have made several rows of it already.
+		next, ok := sp.view.at(row.End)
+		if !ok || next.Start != row.End || !row.SameKind(next) {
+			break
+		}
+		row.End = next.End
+	}
 	return sp.ledger.Add(ledger.Entry{Mapping: row.Slice(at), Origin: o}, dst)
 }
 
-// sameFile lists the ranges of the mapping at addr and of all its pieces: what shmdt and io_destroy may
-// remove.
+// sameFile lists the ranges of the mapping at addr and of all its pieces: what io_destroy may remove.
 func (r *Recorder) sameFile(sp *space, addr uint64) []vm.Range {
 	at, ok := sp.ledger.At(addr)
-	if !ok {
-		// shmdt also finds an attachment whose first pages are gone; look for it above.
-		at, ok = r.nextAbove(sp, addr)
-	}
 	if !ok || at.File.Inode == 0 {
 		return nil
 	}
@@ -237,12 +242,17 @@ func (r *Recorder) sameFile(sp *space, addr uint64) []vm.Range {
 	return ranges
 }
 
-func (r *Recorder) nextAbove(sp *space, addr uint64) (found ledger.Entry, ok bool) {
+// attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment
+// at addr would have them (ipc/shm.c, ksys_shmdt).
+func (r *Recorder) attached(sp *space, addr uint64) []vm.Range {
+	var ranges []vm.Range
 	sp.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
-		found, ok = e, true
-		return false
+		if e.Perms&vm.Shared != 0 && e.File.Backed() && e.Offset == e.Start-addr {
+			ranges = append(ranges, e.Range)
+		}
+		return true
 	})
-	return found, ok
+	return ranges
 }
 
 // reread makes the ledger equal to the kernel's view in some ranges, on account of the call o.
