@@ -1,6 +1,8 @@
 package record_test
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -66,13 +68,14 @@ func TestAttachToStopped(t *testing.T) {
 	// Continued while attached, it runs; stopped while attached, it stays so.
 	a := attached(t, log, c.pid)
 	c.signal(syscall.SIGCONT)
-	eventually(t, "it runs", func() bool { return !allIn(c.pid, "tT") })
+	eventually(t, "it runs", func() bool {
+		text, _ := os.ReadFile(log)
+		return bytes.Contains(text, []byte(`{"type":"event"`))
+	})
 	a.signal(syscall.SIGINT)
 	a.mustEnd("exit status 0")
 	mustBeFree(t, c.pid)
-	if s := proven(t, log); s.end.Events == 0 {
-		t.Error("no events of a continued process")
-	}
+	proven(t, log)
 	a = attached(t, log, c.pid)
 	c.signal(syscall.SIGSTOP)
 	eventually(t, "it stands", func() bool { return allIn(c.pid, "tT") })
