@@ -48,3 +48,45 @@ func TestStorm(t *testing.T) {
 		})
 	}
 }
+
+// TestRacy: threads that fight for the same pages with every kind of call, failing ones included. What each
+// did cannot be said; that the ledger equals the kernel's view, at the end and after each event, can.
+func TestRacy(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		args  string
+		flags []string
+		may   allow
+	}{
+		{"8 threads", "8 4000 1", nil, allow{}},
+		{"32 threads", "32 1000 2", nil, allow{}},
+		{"each event proven", "8 1500 3", []string{"--verify=each"}, allow{}},
+		{"without a filter", "8 1000 4", []string{"--no-seccomp"}, allow{}},
+		// io_destroy waits for longer than others are made to wait for it.
+		{"aio rings", "8 2000 5 1", nil, allow{uncertain: true, otherDrift: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := trace(t, c.flags, "racy", strings.Fields(c.args)...)
+			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
+				t.Errorf("racy ended with %+v", r.outcome)
+			}
+			r.hold(t, c.may)
+			if s := r.account.sections; len(s) != 1 || !s[0].ended || len(s[0].maps) < 20 {
+				t.Errorf("the account is not whole: %d sections", len(s))
+			}
+			for _, call := range []string{"mmap", "munmap", "mprotect", "mremap", "brk", "shmat", "shmdt"} {
+				done, failed := 0, 0
+				for i := range r.log.events {
+					if e := &r.log.events[i]; e.call == call && e.error == "" {
+						done++
+					} else if e.call == call {
+						failed++
+					}
+				}
+				if done == 0 || failed == 0 && call != "munmap" && call != "brk" && call != "shmat" {
+					t.Errorf("%s: %d done, %d failed", call, done, failed)
+				}
+			}
+		})
+	}
+}
