@@ -18,7 +18,7 @@ var allocators = [...]struct {
 	{Mimalloc, []string{"unix_mmap*", "_mi_prim_*", "_mi_os_*", "mi_os_*", "mi_unix_mmap*"}, []string{"libmimalloc"}, nil, ""},
 	{Snmalloc, []string{"snmalloc::*"}, []string{"libsnmalloc"}, nil, ""},
 	// CRuby gc.c, gc/default/default.c.
-	{Ruby, []string{"heap_page_allocate", "heap_page_body_allocate", "rb_gc_impl_*", "gc_aligned_malloc"}, nil, nil, ""},
+	{Ruby, []string{"heap_page_body_allocate", "heap_page_allocate*", "rb_gc_impl_*", "rb_aligned_malloc", "gc_aligned_malloc"}, []string{"libruby"}, nil, ""},
 	// OCaml 5 runtime/platform.c, unix.c.
 	{OCaml, []string{"caml_mem_map", "caml_plat_mem_map", "caml_alloc_for_heap"}, nil, nil, ""},
 }

@@ -23,6 +23,7 @@ var specialFiles = [...]struct {
 	{"/SYSV", SharedSysV},                // ipc/shm.c
 	{"/dev/shm/", SharedPOSX},            // shm_open(3)
 	{"/run/shm/", SharedPOSX},            //
+	{"/memfd:java_heap", JVMHeap},        // ZGC maps its pages several times
 	{"/memfd:", MemFD},                   // mm/memfd.c
 	{"/secretmem", MemFD},                // mm/secretmem.c
 	{"/dev/zero", SharedAnon},            // mm/shmem.c, shmem_zero_setup

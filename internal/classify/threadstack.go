@@ -96,32 +96,34 @@ func (v *view) claimStack(i, j int, mapped string) {
 			d.Evidence += "; "
 		}
 		d.Evidence += "the thread began in it"
-	case v.isSignalStack(i, j):
+	case v.ownStack(i) && v.Entries[j-1].End-v.Entries[i].Start <= 256<<10:
 		d.Kind = SignalStack
 		d.Evidence += ", not by the C library"
 		if ev := v.root(i); ev != nil {
 			v.ownedBy(&d, ev)
 		}
+	case v.ownStack(i):
+		d.Name, d.Confidence = "coroutine stack", Likely
+		d.Evidence += ", not by the C library"
 	default:
 		d.Confidence = Likely
 	}
-	kind := d.Kind
+	kind, name := d.Kind, d.Name
 	for ; i < j; i++ {
-		d.Kind = kind
+		d.Kind, d.Name = kind, name
 		if !accessible(&v.Entries[i]) {
-			d.Kind = StackGuard
+			d.Kind, d.Name = StackGuard, ""
 		}
 		v.claim(i, d)
 	}
 }
 
-// isSignalStack tells whether the entries from i to j are a stack for signal handlers: small, and mapped by
-// something else than the C library that starts threads (Rust's library/std/src/sys/pal/unix/
-// stack_overflow.rs).
-func (v *view) isSignalStack(i, j int) bool {
+// ownStack tells whether entry i is a stack that something else mapped than the C library, which maps those
+// of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
+// a larger one for coroutines (CRuby's cont.c).
+func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
-	size := v.Entries[j-1].End - v.Entries[i].Start
-	return by.module != "" && !isLibc(by.module) && size <= 256<<10 && by.name != "allocate_stack" && by.name != "__pthread_create"
+	return by.module != "" && !isLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create"
 }
 
 // threadText is how a thread is called.
