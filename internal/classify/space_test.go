@@ -220,10 +220,17 @@ func TestEndedThread(t *testing.T) {
 	b := newBuild(t)
 	ev := b.event(Event{Length: 0x11000, Flags: private | vm.MapStack})
 	b.s.Threads = append(b.s.Threads, Thread{TID: 101, PID: 100, Name: "gone", SP: 0x7f0000010ff0, Start: 1, End: 2})
+	later := b.event(Event{Call: "brk", T: 3})
+	b.entry(Heap, "555555009000-55555502a000 rw-p 0 00:00 0 [heap]", later)
 	b.entry(StackGuard, "7f0000000000-7f0000001000 ---p", ev)
 	b.entry(ThreadStack, "7f0000001000-7f0000011000 rw-p", ev)
-	if out := b.check(); out[1].Detail != "of thread 101 gone, ended" {
-		t.Errorf("%+v", out[1])
+	if out := b.check(); out[2].Detail != "of thread 101 gone, ended" {
+		t.Errorf("%+v", out[2])
+	}
+	// At the end of the process nothing comes after the ends of its threads.
+	later.T = 1
+	if out := b.check(); out[2].Detail != "of thread 101 gone" {
+		t.Errorf("%+v", out[2])
 	}
 }
 

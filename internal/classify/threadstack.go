@@ -62,6 +62,22 @@ func (v *view) stackOwner(i int) *Thread {
 	return v.owners[i]
 }
 
+// lastActivity is the latest time at which a thread is known to have begun, or to have mapped something that
+// stands. The threads that end with their process end after it.
+func (v *view) lastActivity() int64 {
+	if v.active == 0 {
+		for i := range v.Threads {
+			v.active = max(v.active, v.Threads[i].Start)
+		}
+		for _, ev := range v.events {
+			if ev != nil {
+				v.active = max(v.active, ev.T)
+			}
+		}
+	}
+	return v.active
+}
+
 // guardBelow tells whether a small inaccessible mapping ends where entry i begins.
 func (v *view) guardBelow(i int) bool {
 	if !v.beside(i) || v.claimed(i-1) {
@@ -89,7 +105,7 @@ func (v *view) claimStack(i, j int, mapped string) {
 	case t != nil:
 		d.TID = t.TID
 		d.Detail = "of thread " + threadText(t)
-		if main := v.thread(v.PID, 0); t.End != 0 && main != nil && main.End == 0 {
+		if t.End != 0 && t.End < v.lastActivity() {
 			d.Detail += ", ended"
 		}
 		if mapped != "" {

@@ -19,6 +19,7 @@ type view struct {
 	groups int
 	chains map[int]*chain
 	images map[string]bool // file names of what code is loaded; see has
+	active int64           // see lastActivity
 	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
