@@ -92,7 +92,7 @@ func adviseArenas(h *holds) (int64, string) {
 	}
 	only := "address space only (no memory)"
 	return spared, fmt.Sprintf("%s of %s are %s: MALLOC_ARENA_MAX=1 (or GLIBC_TUNABLES=glibc.malloc.arena_max=1) would avoid them; threads then wait for each other in malloc",
-		h.l.size(spared), countText(len(h.things), "glibc malloc arena"), only)
+		h.l.size(spared), strings.Replace(countText(len(h.things), "glibc malloc arena"), "1 glibc", "one glibc", 1), only)
 }
 
 func adviseStacks(h *holds) (int64, string) {

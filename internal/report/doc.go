@@ -1,6 +1,8 @@
-// Package report turns the records of a log into text: each view is an eventlog.Sink, so that it cannot
-// tell whether it is fed by a recording under way or from a file. One file holds one view.
+// Package report turns the records of a log into text and JSON. A view of a recording under way (Live,
+// Summary, Bound) is an eventlog.Sink, so that it cannot tell whether it is fed live or from a file. A view of
+// a finished log is made from a Scene, the state at one moment: Report, Blame, Biography, Diff. One file holds
+// one view.
 //
-// It does not read logs or processes, resolve names or write JSON; it knows neither tracer nor symbol
-// tables, only the records.
+// It opens no files and looks at no processes, resolves no names, and knows neither tracer nor symbol
+// tables, only the records, the ledgers that they add up to, and what classify makes of them.
 package report

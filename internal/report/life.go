@@ -12,6 +12,7 @@ import (
 type lives struct {
 	threads []life
 	byTID   map[int][]int // indices into threads, in order of their start
+	bySpace map[int][]int // the same
 	users   map[int]int   // living threads of a space; absent where none has been seen
 }
 
@@ -22,7 +23,9 @@ type life struct {
 	ended bool
 }
 
-func newLives() *lives { return &lives{byTID: map[int][]int{}, users: map[int]int{}} }
+func newLives() *lives {
+	return &lives{byTID: map[int][]int{}, bySpace: map[int][]int{}, users: map[int]int{}}
+}
 
 // put takes a thread record that lies before the moment. It returns the space that has no thread left by
 // it, 0 for none.
@@ -39,6 +42,7 @@ func (l *lives) put(r *eventlog.Thread) (left int) {
 		return left
 	}
 	l.byTID[r.TID] = append(l.byTID[r.TID], len(l.threads))
+	l.bySpace[r.Space] = append(l.bySpace[r.Space], len(l.threads))
 	l.threads = append(l.threads, life{
 		Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, SP: uint64(r.SP), TLS: uint64(r.TLS), Start: r.T},
 		space:  r.Space,
@@ -99,12 +103,8 @@ func (l *lives) name(tid int, t int64) string {
 // shown as it was before its last threads were taken away.
 func (l *lives) of(space int, until int64) []classify.Thread {
 	var list []classify.Thread
-	for i := range l.threads {
-		x := &l.threads[i]
-		if x.space != space {
-			continue
-		}
-		t := x.Thread
+	for _, i := range l.bySpace[space] {
+		t := l.threads[i].Thread
 		if t.End > until {
 			t.End = 0
 		}

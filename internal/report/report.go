@@ -31,7 +31,7 @@ const (
 
 // Report says who holds the address spaces of s.
 func (s *Scene) Report(o ReportOptions, l Look) []byte {
-	var b []byte
+	var b, next []byte
 	for i, p := range s.processes {
 		if i > 0 {
 			b = append(b, '\n')
@@ -55,12 +55,14 @@ func (s *Scene) Report(o ReportOptions, l Look) []byte {
 		if hints := s.advice(p, l); len(hints) > 0 {
 			b = appendAdvice(append(b, '\n'), hints, l)
 		}
-		b = s.next(b, p, list, o, l)
+		if i == 0 {
+			next = s.next(nil, p, list, o, l)
+		}
 	}
 	if len(s.processes) == 0 {
 		b = fmt.Appendf(b, "nothing is mapped at %s\n", s.momentText())
 	}
-	return b
+	return append(b, next...)
 }
 
 // momentText names the moment of s: "the end, 4.2 s", "the peak, 1.5 s", "0.5 s", "event 12".

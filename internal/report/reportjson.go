@@ -18,7 +18,9 @@ type momentJSON struct {
 type sumsJSON struct {
 	Reserved  int64  `json:"reserved"`
 	Committed int64  `json:"committed"`
-	Resident  *int64 `json:"resident"` // null where the log has no figures
+	Resident  *int64 `json:"resident"`      // null where the log has no figures
+	Shared    *int64 `json:"pss,omitempty"` // resident, what others share divided among them
+	Dirty     *int64 `json:"private_dirty,omitempty"`
 	Swapped   *int64 `json:"swapped,omitempty"`
 	Count     int    `json:"count"`    // things: stacks, arenas, files …
 	Mappings  int    `json:"mappings"` // entries of the ledger
@@ -87,9 +89,7 @@ func (p *process) sumsJSON(n *sums) sumsJSON {
 	j := sumsJSON{Reserved: n.reserved, Committed: n.committed, Count: n.things, Mappings: n.pieces}
 	if p.taken >= 0 {
 		j.Resident = ptr(n.rss)
-		if n.swap > 0 {
-			j.Swapped = ptr(n.swap)
-		}
+		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)
 	}
 	return j
 }
