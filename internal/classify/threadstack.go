@@ -1,8 +1,6 @@
 package classify
 
 import (
-	"fmt"
-
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -40,42 +38,6 @@ func findThreadStacks(v *view) {
 			v.claimStack(i, j, "")
 		}
 	}
-}
-
-// stackOwner is the thread whose stack pointer stood in entry i when it began: the last of those that live,
-// or else the last of all; nil where there is none.
-func (v *view) stackOwner(i int) *Thread {
-	if v.owners == nil {
-		v.owners = map[int]*Thread{}
-		for k := range v.Threads {
-			t := &v.Threads[k]
-			if t.SP == 0 {
-				continue
-			}
-			// The pointer stands at the very top where nothing has been pushed yet.
-			at := v.at(t.SP - 1)
-			if was := v.owners[at]; at >= 0 && (was == nil || t.End == 0 || was.End != 0) {
-				v.owners[at] = t
-			}
-		}
-	}
-	return v.owners[i]
-}
-
-// lastActivity is the latest time at which a thread is known to have begun, or to have mapped something that
-// stands. The threads that end with their process end after it.
-func (v *view) lastActivity() int64 {
-	if v.active == 0 {
-		for i := range v.Threads {
-			v.active = max(v.active, v.Threads[i].Start)
-		}
-		for _, ev := range v.events {
-			if ev != nil {
-				v.active = max(v.active, ev.T)
-			}
-		}
-	}
-	return v.active
 }
 
 // guardBelow tells whether a small inaccessible mapping ends where entry i begins.
@@ -140,12 +102,4 @@ func (v *view) claimStack(i, j int, mapped string) {
 func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
 	return by.module != "" && !isLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create"
-}
-
-// threadText is how a thread is called.
-func threadText(t *Thread) string {
-	if t.Name == "" {
-		return fmt.Sprint(t.TID)
-	}
-	return fmt.Sprintf("%d %s", t.TID, t.Name)
 }

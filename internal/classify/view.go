@@ -20,6 +20,7 @@ type view struct {
 	chains map[int]*chain
 	images map[string]bool // file names of what code is loaded; see has
 	active int64           // see lastActivity
+	byTID  map[int][]*Thread
 	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
@@ -110,18 +111,6 @@ func (v *view) at(addr uint64) int {
 		return lo
 	}
 	return -1
-}
-
-// thread is the thread of that tid at the time of an event.
-func (v *view) thread(tid int, t int64) *Thread {
-	var found *Thread
-	for i := range v.Threads {
-		x := &v.Threads[i]
-		if x.TID == tid && (found == nil || x.Start <= t) {
-			found = x
-		}
-	}
-	return found
 }
 
 // anonymous tells whether e is private memory of no file.
