@@ -52,7 +52,7 @@ func insideAllocator(name string) bool {
 // insides are functions of jemalloc's src/ and of glibc's malloc/ and elf/dl-map-segments.h.
 var insides = [...]string{
 	"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
-	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
+	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc", "arena_slab_alloc", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
 	"alloc_new_heap", "new_heap", "_int_new_arena", "arena_get2", "arena_get_retry", "tcache_init", "sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc",
 	"_int_free", "mmap_chunk", "sbrk", "__sbrk", "brk", "__brk", "__glibc_morecore", "_dl_map_segment", "_dl_map_segments",
 }

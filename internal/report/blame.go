@@ -105,8 +105,14 @@ func (s *Scene) rows(p *process, q *Blame) []MapRow {
 func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Look) []byte {
 	g := &grid{indent: 2, columns: []column{
 		{head: "START"}, {head: "SIZE", right: true, color: colorNumber}, {head: "RESIDENT", right: true, color: colorNumber},
-		{head: "WHAT", color: colorKind, limit: whatLimit(l.Width) - 8}, {head: "WHEN", right: true}, {head: "THREAD"}, {head: "WHO"},
+		{head: "WHAT", color: colorKind, limit: whatLimit(l.Width) - 8},
 	}}
+	// A narrow terminal has no room for the time.
+	times := l.Whole || l.Width >= 110
+	if times {
+		g.columns = append(g.columns, column{head: "WHEN", right: true})
+	}
+	g.columns = append(g.columns, column{head: "THREAD"}, column{head: "WHO"})
 	for i := range rows {
 		r := &rows[i]
 		from, to := p.overlapping(r.Range)
@@ -128,8 +134,11 @@ func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Lo
 			if p.taken >= 0 {
 				resident = l.size(x.part(in).rss)
 			}
-			g.add(words(fmt.Sprintf("%x", in.Start)), words(l.size(int64(in.Len()))), words(resident),
-				words(kindDetail(x)), words(when), words(thread), cell{who: s.who(p, x)})
+			row := []cell{words(fmt.Sprintf("%x", in.Start)), words(l.size(int64(in.Len()))), words(resident), words(kindDetail(x))}
+			if times {
+				row = append(row, words(when))
+			}
+			g.add(append(row, words(thread), cell{who: s.who(p, x)})...)
 			if stacks && x.maker != nil && x.maker.Stack != 0 {
 				g.banner(strings.TrimRight(string(s.stackText(nil, x.maker.Stack)), "\n"))
 			}

@@ -49,7 +49,8 @@ type cell struct {
 	text  string
 	who   chain
 	color string
-	full  bool // the row is this text alone, without columns
+	full  bool                   // the row is this text alone, without columns
+	fit   func(width int) string // where set, of a last cell: the text for so many columns, 0 for no limit
 }
 
 // A column of a grid.
@@ -118,7 +119,12 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 }
 
 // least is how narrow a column that may be cut gets for the sake of the last one.
-const least = 11
+func least(width int) int {
+	if width < 90 {
+		return 11
+	}
+	return 18
+}
 
 // squeeze cuts the column with a limit so that what must stay of the last one has room.
 func (g *grid) squeeze(widths []int, width int) {
@@ -137,7 +143,7 @@ func (g *grid) squeeze(widths []int, width int) {
 	}
 	for i, c := range g.columns {
 		if over := at + need - width; c.limit > 0 && over > 0 {
-			cut := max(min(widths[i]-over, widths[i]), least)
+			cut := max(widths[i]-over, least(width))
 			at -= max(widths[i]-cut, 0)
 			widths[i] = min(widths[i], cut)
 			for _, r := range g.rows {
@@ -161,6 +167,12 @@ func (g *grid) line(b []byte, l Look, widths []int, r []cell) []byte {
 				room = max(l.Width-at, 12)
 			}
 			text = c.who.text(room)
+		} else if c.fit != nil {
+			room := 0
+			if !l.Whole {
+				room = max(l.Width-at, 12)
+			}
+			text = c.fit(room)
 		} else if last && !l.Whole && l.Width > 0 {
 			text = clip(text, max(l.Width-at, 12))
 		}

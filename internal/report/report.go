@@ -169,7 +169,12 @@ func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o Report
 	lines = func(list []*share, depth int) {
 		for _, h := range list {
 			c := figures(&h.sums, depth)
-			c = append(c, cell{text: strings.Repeat("  ", depth) + h.label, color: shade(depth)})
+			indent := strings.Repeat("  ", depth)
+			label := cell{text: indent + h.label, color: shade(depth)}
+			if len(h.calls) > 0 {
+				label.fit = func(width int) string { return indent + h.callsText(max(width-len(indent), min(width, 20))) }
+			}
+			c = append(c, label)
 			switch {
 			case kinds && len(h.who.calls) > 0:
 				c = append(c, cell{who: h.who})

@@ -36,6 +36,8 @@ type share struct {
 	sums
 	parts  []*share
 	pieces []*piece // of a part without parts
+	calls  []string // of a line of the tree of calls, the outermost first
+	kinds  string   // what they made, "" for nothing of their own
 	hidden int      // parts that are too small to be shown
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // byStack lists the bytes of p as a tree of calls, the outermost first. A call that only leads to one other
@@ -25,7 +26,7 @@ func (s *Scene) byStack(p *process) []*share {
 				}
 				next := children[at][c]
 				if next == nil {
-					next = &share{label: c}
+					next = &share{label: c, calls: []string{c}}
 					children[at][c] = next
 					at.parts = append(at.parts, next)
 				}
@@ -46,7 +47,7 @@ func (s *Scene) byStack(p *process) []*share {
 func collapse(h *share) {
 	for len(h.parts) == 1 && len(h.pieces) == 0 {
 		next := h.parts[0]
-		h.label += " > " + next.label
+		h.calls = append(h.calls, next.calls...)
 		h.pieces, h.parts = next.pieces, next.parts
 	}
 	for _, x := range h.parts {
@@ -54,8 +55,35 @@ func collapse(h *share) {
 	}
 	if len(h.pieces) > 0 {
 		h.kind = h.pieces[0].Kind
-		h.label += ": " + kindsText(h.pieces)
+		h.kinds = kindsText(h.pieces)
 	}
+	h.label = h.callsText(0)
+}
+
+// callsText joins the calls of a line of the tree. Where they are wider than width (0 means no limit), those
+// between the first and the last give way, and then what they made.
+func (h *share) callsText(width int) string {
+	tail := ""
+	if h.kinds != "" {
+		tail = ": " + h.kinds
+	}
+	n := len(h.calls)
+	text := strings.Join(h.calls, " > ") + tail
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	for keep := n - 2; keep > 0; keep-- {
+		t := strings.Join(h.calls[:keep], " > ") + " > ... > " + h.calls[n-1] + tail
+		if utf8.RuneCountInString(t) <= width {
+			return t
+		}
+	}
+	if n > 1 {
+		if t := "... > " + h.calls[n-1] + tail; utf8.RuneCountInString(t) <= width || tail == "" {
+			return clip(t, width)
+		}
+	}
+	return clip(h.calls[n-1]+tail, width)
 }
 
 // kindsText names what pieces are, each kind once.
