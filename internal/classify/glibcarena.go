@@ -49,6 +49,33 @@ func findGlibcArenas(v *view) {
 	}
 }
 
+// findArenasInTheMaking knows reservations for heaps that have not been trimmed, or made accessible, yet: the
+// moment at which most is mapped is often one of these. Where malloc's own functions are on the stack, it
+// also knows heaps of other sizes (glibc.malloc.hugetlb).
+func findArenasInTheMaking(v *view) {
+	for i, e := range v.free {
+		ev := v.root(i)
+		if ev == nil || !anonymous(e) || !ev.anonymous() {
+			continue
+		}
+		d := Verdict{Kind: GlibcArena}
+		var ok bool
+		if c := v.chain(ev); c.calledBy("new_heap", "alloc_new_heap") {
+			d.Evidence = "mmap by " + c.by().name
+		} else if d.Confidence, d.Evidence, ok = v.arenaCall(ev); !ok || accessible(e) {
+			continue
+		} else {
+			d.Evidence = fmt.Sprintf("%d MiB reserved without access, not trimmed or not used yet", ev.Length>>20)
+		}
+		v.ownedBy(&d, ev)
+		n := v.run(i)
+		d.Group = v.group()
+		for ; i < n; i++ {
+			v.claim(i, d)
+		}
+	}
+}
+
 // mergedGuard tells whether entry j is the end of a heap and a stack's guard behind it, which the kernel
 // showed as one row when the recording began.
 func (v *view) mergedGuard(j int, end uint64) bool {

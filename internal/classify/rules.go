@@ -14,6 +14,7 @@ var rules = [...]rule{
 	{"jemalloc", findJemalloc},
 	{"tcmalloc, mimalloc and others", findAllocators},
 	{"glibc arenas", findGlibcArenas},
+	{"glibc arenas in the making", findArenasInTheMaking},
 	{"glibc large malloc", findGlibcLarge},
 	{"musl malloc", findMusl},
 	{"JVM", findJVM},

@@ -126,7 +126,7 @@ func TestArenaOfThread(t *testing.T) {
 		{"without a stack", nil, 128 << 20, Likely, GlibcArena},
 		{"static and stripped", []string{"", "", ""}, 64 << 20, Likely, GlibcArena},
 		{"somebody else's pool", []string{"mmap64" + libc, "Pool::reserve"}, 64 << 20, Likely, Direct},
-		{"another size", []string{"mmap64" + libc, "new_heap" + libc}, 32 << 20, Likely, Direct},
+		{"another size", []string{libc, libc, "malloc" + libc}, 32 << 20, Likely, Direct},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			b := newBuild(t)
@@ -169,6 +169,30 @@ func TestArenaGrown(t *testing.T) {
 	out := b.check()
 	oneGroup(t, out, 0, 2)
 	oneGroup(t, out, 2, 3)
+}
+
+// TestArenaInTheMaking is one between its mmap, its munmaps and its mprotect.
+func TestArenaInTheMaking(t *testing.T) {
+	for _, frames := range [][]string{{"mmap64" + libc, "alloc_new_heap" + libc, "malloc" + libc}, {libc, libc, "malloc" + libc, "work"}, nil} {
+		b := newBuild(t)
+		e := Event{Length: 128 << 20, Flags: noAccess}
+		if frames != nil {
+			e.Stack = b.stack(frames...)
+		}
+		whole, cut, kept := b.event(e), b.event(e), b.event(e)
+		b.entry(GlibcArena, "7f0001000000-7f0009000000 ---p", whole)
+		b.entry(GlibcArena, "7f0010000000-7f0017000000 ---p", cut)
+		b.entry(GlibcArena, "7f0020000000-7f0024000000 ---p", kept)
+		b.check()
+	}
+	b := newBuild(t)
+	huge := b.event(Event{Length: 8 << 20, Flags: noAccess | vm.MapHugeTLB, Stack: b.stack("mmap64"+libc, "alloc_new_heap"+libc, "malloc"+libc)})
+	b.entry(GlibcArena, "7f0001000000-7f0001200000 rw-p", huge)
+	b.entry(GlibcArena, "7f0001200000-7f0001800000 ---p", huge)
+	oneGroup(t, b.check(), 0, 2)
+	b = newBuild(t)
+	b.entry(Reserved, "7f0001000000-7f0009000000 ---p", b.event(Event{Length: 128 << 20, Flags: noAccess, Stack: b.stack("mmap64"+libc, "Pool::reserve")}))
+	b.check()
 }
 
 func TestThreadStacks(t *testing.T) {
