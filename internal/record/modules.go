@@ -66,8 +66,12 @@ func (c code) CodeAt(pc uint64) (*unwind.Module, uint64, bool) {
 	if addr, ok := m.file.VaddrOf(pc - e.Start + e.Offset); ok {
 		return m.unw, addr, true
 	}
-	return m.unw, pc - e.Start + e.Offset, true
+	return m.unw, noAddress | pc - e.Start + e.Offset, true
 }
+
+// noAddress marks the offset of code in a part of an ELF file to which the file gives no address: what
+// stands there is told, and no symbol or unwind table entry can be taken for its own.
+const noAddress = 1 << 63
 
 // moduleOf returns the module of an executable mapping, which it opens and announces where it is new.
 func (r *Recorder) moduleOf(sp *space, e *ledger.Entry) *module {
@@ -81,10 +85,16 @@ func (r *Recorder) moduleOf(sp *space, e *ledger.Entry) *module {
 	case e.File.Inode == 0:
 		key.path, key.space = "[anon]", sp.id
 	}
-	if m := r.modules.byKey[key]; m != nil && (m.file == nil || m.file.intact()) {
-		return m
+	path := strings.TrimSuffix(e.File.Path, " (deleted)")
+	if m := r.modules.byKey[key]; m != nil {
+		switch {
+		case m.file != nil && m.file.intact():
+			return m
+		case m.file == nil && (m.path == path || e.File.Inode == 0):
+			return m // what cannot be opened does not keep its inode from another file
+		}
 	}
-	m := &module{path: strings.TrimSuffix(e.File.Path, " (deleted)")}
+	m := &module{path: path}
 	names := &nameSource{}
 	switch {
 	case vdso:
