@@ -108,7 +108,7 @@ func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Lo
 		{head: "WHAT", color: colorKind, limit: whatLimit(l.Width) - 8},
 	}}
 	// A narrow terminal has no room for the time.
-	times := l.Whole || l.Width >= 110
+	times := l.Whole || l.Width >= 125
 	if times {
 		g.columns = append(g.columns, column{head: "WHEN", right: true})
 	}

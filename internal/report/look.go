@@ -135,7 +135,7 @@ func (g *grid) squeeze(widths []int, width int) {
 			if len(last.who.calls) > 0 {
 				text = last.who.text(1)
 			}
-			need = max(need, min(utf8.RuneCountInString(text), width/3))
+			need = max(need, min(utf8.RuneCountInString(text), min(30, width/3)))
 		}
 	}
 	for _, w := range widths[:len(widths)-1] {
