@@ -41,30 +41,13 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	t.follow = follow
 	t.attaching, t.parking = true, true
 	defer func() { t.attaching, t.parking = false, false }()
-	if err := t.seizeAll(pid, options); err != nil {
-		return nil, err
-	}
-	within, done := t.bound(stopBound)
-	defer done()
-	for !t.allStopped() && within() {
-		if len(t.queue) == 0 {
-			if err := t.collect(); err != nil {
-				return nil, err
-			}
+	for ok := false; !ok; ok = !t.replaced(pid) {
+		if err := t.seizeAll(pid, options); err != nil {
+			t.detachAll()
+			return nil, err
 		}
-		for len(t.queue) > 0 {
-			w := t.queue[0]
-			t.queue = t.queue[1:]
-			// An exec or an end while we attach is told by Started, unless that stands in the queue already:
-			// the thread is of a process that was attached to before this one.
-			if !t.handle(w) {
-				continue
-			}
-			th := t.stop.Thread
-			th.ending = th.ending || t.stop.Kind == Exiting
-			if th.born && (t.stop.Kind == Exiting || t.stop.Kind == Gone) {
-				t.ready = append(t.ready, Stop{Kind: t.stop.Kind, Thread: th, Status: t.stop.Status})
-			}
+		if err := t.stopAll(); err != nil {
+			return nil, err
 		}
 	}
 	for _, th := range t.threads {
@@ -76,7 +59,7 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 			late = append(late, th.TID)
 		}
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: th})
-		if th.ending {
+		if th.again {
 			t.ready = append(t.ready, Stop{Kind: Exiting, Thread: th})
 		}
 	}
@@ -84,6 +67,48 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
 	}
 	return late, nil
+}
+
+// stopAll collects the first stops of all threads, within a bound.
+func (t *Tracer) stopAll() error {
+	within, done := t.bound(stopBound)
+	defer done()
+	for !t.allStopped() && within() {
+		if len(t.queue) == 0 {
+			if err := t.collect(); err != nil {
+				return err
+			}
+		}
+		for len(t.queue) > 0 {
+			w := t.queue[0]
+			t.queue = t.queue[1:]
+			if !t.handle(w) {
+				continue
+			}
+			// What happens while we attach is told by Started, unless that stands in the queue already: the
+			// thread is of a process that was attached to before this one.
+			s := t.stop
+			s.Thread.again = s.Thread.again || s.Kind == Exiting
+			if s.Thread.born && (s.Kind == Exiting || s.Kind == Gone || s.Kind == Execed) {
+				s.Thread.again = s.Kind != Gone
+				t.ready = append(t.ready, s)
+			}
+		}
+	}
+	return nil
+}
+
+// replaced tells whether another thread of the process has taken the place of its leader by execve, and is
+// not ours. The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
+func (t *Tracer) replaced(pid int) bool {
+	st, err := readStatus(pid)
+	if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {
+		return false
+	}
+	if th := t.threads[pid]; th != nil {
+		t.remove(th)
+	}
+	return true
 }
 
 // bound returns a function that tells whether d has not passed yet, and one that must be called in the end.
@@ -95,48 +120,72 @@ func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
 }
 
 // seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads that
-// are made meanwhile by seized ones are attached by the kernel.
+// are made meanwhile by seized ones are attached by the kernel. A thread that calls execve takes the place
+// of its leader, and for a moment the kernel refuses that place: only a refusal that lasts is one.
 func (t *Tracer) seizeAll(pid int, options uintptr) error {
+	const patience, pause = 20, time.Millisecond
+	refusals := 0
 	for clean := 0; clean < 2; clean++ {
-		tids, err := tasks(pid)
-		if err != nil {
-			return fmt.Errorf("attach %d: no such process: it ended just now", pid)
+		found, refused := t.seizeNew(pid, options)
+		if found {
+			clean = -1
 		}
-		for _, tid := range tids {
-			if t.threads[tid] != nil {
-				continue
-			}
-			switch e := ptraceSeize(tid, options); e {
-			case 0:
-				th := &Thread{TID: tid, TGID: pid, interrupted: true}
-				delete(t.newborn, tid)
-				t.add(th)
-				ptrace(unix.PTRACE_INTERRUPT, tid, 0, 0)
-				clean = -1
-			case syscall.ESRCH: // it has ended
-			default:
-				st, err := readStatus(tid)
-				if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {
-					if err == nil && st.tracer == t.tid {
-						th := &Thread{TID: tid, TGID: pid, state: running}
-						if t.newborn[tid] != nil {
-							th.state = stopped
-							delete(t.newborn, tid)
-						}
-						t.add(th)
-						clean = -1
-					}
-					if tid == pid && len(tids) == 1 && (err != nil || st.state == 'Z') {
-						return fmt.Errorf("attach %d: no such process: it is a zombie that its parent has not waited for", pid)
-					}
-					continue
-				}
-				t.detachAll()
-				return fmt.Errorf("attach %d: %s", pid, explainRefusal(pid, e))
-			}
+		if refused == nil {
+			continue
 		}
+		if refusals++; refusals > patience || tracedByOther(pid, t.tid) {
+			return refused
+		}
+		clean = -1
+		time.Sleep(pause)
 	}
 	return nil
+}
+
+// seizeNew seizes the threads of pid that are not ours yet.
+func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) {
+	tids, err := tasks(pid)
+	if err != nil {
+		return false, fmt.Errorf("attach %d: no such process: it ended just now", pid)
+	}
+	for _, tid := range tids {
+		if t.threads[tid] != nil {
+			continue
+		}
+		e := ptraceSeize(tid, options)
+		if e == 0 {
+			th := &Thread{TID: tid, TGID: pid}
+			delete(t.newborn, tid)
+			t.add(th)
+			th.interrupt()
+			found = true
+			continue
+		}
+		st, err := readStatus(tid)
+		switch {
+		case e == syscall.ESRCH || err != nil: // it has ended
+		case st.tracer == t.tid: // the kernel has attached it
+			th := &Thread{TID: tid, TGID: pid}
+			if t.newborn[tid] != nil {
+				th.state = stopped
+				delete(t.newborn, tid)
+			}
+			t.add(th)
+			found = true
+		case st.state == 'Z' && tid == pid && len(tids) == 1:
+			return found, fmt.Errorf("attach %d: no such process: it is a zombie that its parent has not waited for", pid)
+		case st.state == 'Z' || st.state == 'X':
+		default:
+			return found, fmt.Errorf("attach %d: %s", pid, explainRefusal(pid, e))
+		}
+	}
+	return found, nil
+}
+
+// tracedByOther tells whether somebody else traces the process.
+func tracedByOther(pid, self int) bool {
+	st, err := readStatus(pid)
+	return err == nil && st.tracer != 0 && st.tracer != self
 }
 
 // tasks lists the threads of a process.

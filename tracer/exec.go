@@ -56,7 +56,10 @@ func (t *Tracer) execed(th *Thread) bool {
 		t.prelude = false
 		th.inCall = false
 	}
-	// Where the stop that would have introduced it is lost in the exec (seen only while attaching), this one does.
+	if t.attaching && !th.born {
+		return false // Attach introduces it
+	}
+	// Where the stop that would have introduced it is lost in the exec, this one does.
 	th.born = true
 	ptraceGetRegs(th.TID, &th.regs)
 	return t.out(s)

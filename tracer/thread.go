@@ -31,7 +31,7 @@ type Thread struct {
 	cleared clearedFlag
 	born    bool // its first stop has been handed out
 	exiting bool // its exit stop has been handed out
-	ending  bool // it reached its exit stop while Attach collected the first stops; that one is handed out yet
+	again   bool // another stop of it stands in the queue behind this one: the next resumption is left out
 }
 
 type state uint8

@@ -150,8 +150,8 @@ func (t *Tracer) Resume(th *Thread) {
 	if t.parking && !th.followed {
 		th.interrupt() // again, to stop it at the return
 	}
-	if th.ending {
-		th.ending = false
+	if th.again {
+		th.again = false
 		return
 	}
 	if th.grouped {

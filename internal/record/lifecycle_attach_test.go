@@ -2,11 +2,13 @@ package record_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // attach starts a recording of running processes into a log of its own.
@@ -52,6 +54,48 @@ func TestAttachToThreadsThatComeAndGo(t *testing.T) {
 	c := begin(t, []string{prog("churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 	visit(t, 50, "30ms", c.pid)
+}
+
+// Another thread takes the leader's place by execve, at any moment of attach and detach.
+func TestAttachToExec(t *testing.T) {
+	c := begin(t, []string{prog("exec_again")})
+	eventually(t, "it has begun", func() bool { return c.line("account") != "" })
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	spaces := 0
+	for range 40 {
+		attach(t, log, "-q", "--duration", "20ms", c.pid).mustEnd("exit status 0")
+		mustBeFree(t, c.pid)
+		spaces += len(proven(t, log).spaces)
+	}
+	if spaces < 50 {
+		t.Errorf("only %d address spaces", spaces)
+	}
+}
+
+// A process that ends while vmblame attaches to it.
+func TestAttachToDying(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	random := rand.New(rand.NewPCG(5, 6))
+	recorded := 0
+	for i := range 40 {
+		c := begin(t, []string{prog("storm"), "8", "0", "1"})
+		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
+		a := attach(t, log, "-q", c.pid)
+		// Not a wait for anything: any moment will do, from before the first thread is seized to after the last.
+		eventually(t, "vmblame is under way", func() bool { return a.over() || len(threadsOf(a.pid)) > 4 })
+		time.Sleep(time.Duration(random.IntN(15_000)) * time.Microsecond)
+		c.signal([]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i%2])
+		if end := a.ended(); end == "exit status 0" {
+			recorded++
+			proven(t, log)
+		} else if text := a.text("stderr"); end != "exit status 1" || !strings.Contains(text, "no such process") {
+			t.Errorf("%s: %s", end, text)
+		}
+		if want := []string{"exit status 0", "signal: killed"}[i%2]; c.ended() != want {
+			t.Errorf("the target: %s, want %s", c.ended(), want)
+		}
+	}
+	t.Logf("%d recorded", recorded)
 }
 
 func TestAttachToStorm(t *testing.T) {
