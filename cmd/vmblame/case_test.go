@@ -82,16 +82,6 @@ func (c *caseRun) said(t *testing.T, word string, has ...string) map[string]stri
 	return nil
 }
 
-// number reads a field of the account.
-func number(t *testing.T, s string) uint64 {
-	t.Helper()
-	n, err := strconv.ParseUint(s, 0, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 type mappingAnswer struct {
 	Start, End eventlog.Hex
 	Bytes      int64

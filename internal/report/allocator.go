@@ -9,8 +9,7 @@ import (
 // who asked for memory is the one that called it. Names are those of jemalloc (src/), under any public
 // prefix, and of mimalloc, tcmalloc and snmalloc.
 func allocatorFunction(name string) bool {
-	name, _, _ = strings.Cut(name, ".") // .constprop.0, .isra.0
-	name = strings.TrimPrefix(strings.TrimPrefix(name, "_rjem_"), "je_")
+	name = sourceName(name)
 	for _, p := range allocatorPrefixes {
 		if strings.HasPrefix(name, p) {
 			return true
@@ -30,6 +29,8 @@ var allocatorPrefixes = [...]string{
 	"arena_palloc", "arena_ralloc", "arena_bin_", "arena_tdata_", "arena_boot", "arena_get", "large_palloc", "large_malloc", "large_ralloc", "tcache_alloc_", "tcache_create", "tsd_tcache_",
 	"tsd_fetch", "tsd_boot", "malloc_init_", "malloc_default", "malloc_tsd_", "malloc_vmem", "ialloc", "iallocztm", "imalloc", "fallback_impl", "default_alloc_impl",
 	"mi_", "_mi_", "tcmalloc::", "snmalloc::",
+	// What a Go program asks of its runtime and of the kernel.
+	"runtime.", "internal/runtime/", "syscall.",
 }
 
 var allocatorNames = [...]string{
@@ -37,10 +38,20 @@ var allocatorNames = [...]string{
 	"operator new(unsigned long)", "operator new[](unsigned long)",
 }
 
+// sourceName is a function's name in the allocator's source: without the prefix of a build, and without
+// what compilers append to parts and copies.
+func sourceName(name string) string {
+	for _, suffix := range [...]string{".constprop.", ".isra.", ".part.", ".cold", ".lto_priv.", ".llvm."} {
+		if i := strings.Index(name, suffix); i > 0 {
+			name = name[:i]
+		}
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(name, "_rjem_"), "je_")
+}
+
 // insideAllocator tells whether a function only gets pages for an allocator, for whatever purpose.
 func insideAllocator(name string) bool {
-	name, _, _ = strings.Cut(name, ".")
-	name = strings.TrimPrefix(strings.TrimPrefix(name, "_rjem_"), "je_")
+	name = sourceName(name)
 	for _, n := range insides {
 		if name == n {
 			return true
@@ -55,6 +66,9 @@ var insides = [...]string{
 	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc", "arena_slab_alloc", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
 	"alloc_new_heap", "new_heap", "_int_new_arena", "arena_get2", "arena_get_retry", "tcache_init", "sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc",
 	"_int_free", "mmap_chunk", "sbrk", "__sbrk", "brk", "__brk", "__glibc_morecore", "_dl_map_segment", "_dl_map_segments",
+	// runtime/mem.go, mem_linux.go and malloc.go of Go.
+	"runtime.sysMmap", "runtime.mmap", "runtime.sysReserveOS", "runtime.sysReserve", "runtime.sysReserveAligned", "runtime.sysMapOS", "runtime.sysMap",
+	"runtime.sysAllocOS", "runtime.sysAlloc", "runtime.persistentalloc", "runtime.persistentalloc1", "runtime.persistentalloc.func1", "runtime.systemstack",
 }
 
 // bareName is a function's name without its parameters: "std::vector<int>::reserve". Whole stacks have them.

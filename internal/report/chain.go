@@ -92,6 +92,10 @@ func (c chain) text(width int) string {
 	if width <= 0 || utf8.RuneCountInString(full) <= width {
 		return full
 	}
+	c.calls = shortNames(c.calls)
+	if full = strings.Join(c.calls, " < "); utf8.RuneCountInString(full) <= width {
+		return full
+	}
 	last := c.calls[len(c.calls)-1]
 	for n := len(c.calls) - 1; n >= c.keep; n-- {
 		head := strings.Join(c.calls[:n], " < ")
@@ -107,6 +111,49 @@ func (c chain) text(width int) string {
 		return c.calls[c.keep-1] + " < ..."
 	}
 	return c.calls[c.keep-1]
+}
+
+// long is how wide a name is allowed to be where lines are to fit, unless it is so without its generics.
+const long = 32
+
+// shortNames cuts the arguments of templates and generics out of names that are long.
+func shortNames(calls []string) []string {
+	short := make([]string, len(calls))
+	for i, c := range calls {
+		if short[i] = c; len(c) > long {
+			short[i] = withoutGenerics(c)
+		}
+	}
+	return short
+}
+
+// withoutGenerics writes "Vec<..>::push" for "Vec<alloc::string::String>::push". Rust's "<T as Trait>::f" keeps
+// what stands in the first brackets.
+func withoutGenerics(name string) string {
+	keep := 0
+	if strings.HasPrefix(name, "<") {
+		keep = 1
+	}
+	var b strings.Builder
+	depth := 0
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case c == '<' && !strings.HasSuffix(name[:i], "operator") && !strings.HasSuffix(name[:i], "operator<"):
+			if depth++; depth == keep+1 {
+				b.WriteString("<..>")
+			} else if depth <= keep {
+				b.WriteByte(c)
+			}
+		case c == '>' && depth > 0 && name[i-1] != '-' && name[i-1] != '=':
+			if depth--; depth < keep {
+				b.WriteByte(c)
+				keep = 0
+			}
+		case depth <= keep:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // label names a step: its function, or the file and the address in it.

@@ -142,6 +142,18 @@ func TestBareName(t *testing.T) {
 	}
 }
 
+func TestWithoutGenerics(t *testing.T) {
+	for name, want := range map[string]string{
+		"main": "main", "std::vector<int, std::allocator<int> >::push_back": "std::vector<..>::push_back",
+		"<hashbrown::raw::RawTable<(u32, Vec<u8>)>>::reserve_rehash::<f::{closure#1}>": "<hashbrown::raw::RawTable<..>>::reserve_rehash::<..>",
+		"<T as core::ops::Fn<A>>::call": "<T as core::ops::Fn<..>>::call", "operator<<": "operator<<", "f<void (*)() -> int>::g": "f<..>::g",
+	} {
+		if got := withoutGenerics(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestBound: the crossing is told with its call and stack, once.
 func TestBound(t *testing.T) {
 	var b bytes.Buffer
