@@ -30,7 +30,7 @@ var allocatorPrefixes = [...]string{
 	"tsd_fetch", "tsd_boot", "malloc_init_", "malloc_default", "malloc_tsd_", "malloc_vmem", "ialloc", "iallocztm", "imalloc", "fallback_impl", "default_alloc_impl",
 	"mi_", "_mi_", "tcmalloc::", "snmalloc::",
 	// What a Go program asks of its runtime and of the kernel.
-	"runtime.", "internal/runtime/", "syscall.",
+	"runtime.", "internal/runtime/", "internal/cpu.", "syscall.",
 }
 
 var allocatorNames = [...]string{
