@@ -1,6 +1,7 @@
 package symbolize
 
 import (
+	"cmp"
 	"debug/dwarf"
 	"strings"
 )
@@ -60,9 +61,17 @@ func (u *unit) skipChildren(c *cursor, d *die) bool {
 // name though its language has them.
 func (u *unit) function(addr uint64) (frames []Frame, bare bool) {
 	var best span
+	var twins []span // the same code under other names, as assemblers write aliases
 	u.functions().at(addr, func(s span) bool {
-		best = s
-		return false
+		switch {
+		case best.hi == 0:
+			best = s
+		case s.lo != best.lo || s.hi != best.hi || len(twins) == maxTwins:
+			return false
+		default:
+			twins = append(twins, s)
+		}
+		return true
 	})
 	if best.hi == 0 {
 		return nil, false
@@ -77,6 +86,18 @@ func (u *unit) function(addr uint64) (frames []Frame, bare bool) {
 	if !ok {
 		return nil, false
 	}
+	if !d.shape.children {
+		for _, s := range twins {
+			c.seek(int64(s.ref))
+			var other die
+			if !u.readDIE(c, &other) {
+				continue
+			}
+			if f, b, ok := u.frame(&other, s.lo); ok && !other.shape.children && plainer(f.Function, outer.Function) {
+				outer, bare = f, b
+			}
+		}
+	}
 	chain := []Frame{outer} // outermost first
 	if d.shape.children {
 		chain = u.inlined(c, addr, chain)
@@ -85,6 +106,16 @@ func (u *unit) function(addr uint64) (frames []Frame, bare bool) {
 		frames = append(frames, chain[i])
 	}
 	return frames, bare
+}
+
+const maxTwins = 16
+
+// plainer reports whether a is to name a function that b names too: no leading "__", the shorter.
+func plainer(a, b string) bool {
+	if x, y := strings.HasPrefix(a, "__"), strings.HasPrefix(b, "__"); x != y {
+		return y
+	}
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) < 0
 }
 
 const maxInlined = 256

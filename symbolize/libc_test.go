@@ -186,3 +186,20 @@ func TestStrippedLibc(t *testing.T) {
 		t.Errorf("alloc_new_heap is not exported, yet was named %+v", s)
 	}
 }
+
+// TestAssemblyAliases takes the plainest of the names that the debugging information of assembly code has.
+func TestAssemblyAliases(t *testing.T) {
+	f := open(t, libc(t))
+	debug, err := f.DebugFile(nil)
+	if err != nil {
+		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
+	}
+	for _, s := range functionsOf(t, debug.Name()) {
+		if s.name != "munmap" && s.name != "mprotect" {
+			continue
+		}
+		if got := resolve(t, f, Options{}, []uint64{s.lo})[s.lo]; got.Frames[0].Function != s.name {
+			t.Errorf("%s: %+v", s.name, got)
+		}
+	}
+}
