@@ -23,6 +23,7 @@ var lifePrograms = []program{
 	{name: "fork", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "fork_dontfork", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "fork_many", args: []string{"20"}, spaces: append([]string{"launch"}, slices.Repeat([]string{"fork"}, 20)...), threads: 21},
+	{name: "fork_race", args: []string{"15"}, spaces: append([]string{"launch"}, slices.Repeat([]string{"fork"}, 15)...), threads: 20},
 	{name: "leader_exit", threads: 3, also: leaderFirst},
 	{name: "nested_tracer", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "nolibc"},
@@ -71,7 +72,7 @@ var disturbed = []program{
 	{name: "handler_maps"},
 	{name: "populate_stuck", threads: 2, may: allow{uncertain: true}},
 	{name: "signals", args: []string{"500"}, threads: 2},
-	{name: "stopcont", args: []string{"10"}, spaces: []string{"launch", "fork"}, threads: 2},
+	{name: "stopcont", args: []string{"10"}, spaces: []string{"launch", "fork"}, threads: 2, may: allow{killed: true}},
 	{name: "uffd_unmap", threads: 2, may: allow{uncertain: true}},
 }
 

@@ -69,6 +69,15 @@ static void move_break(struct dice *d)
 	syscall(SYS_brk, rnd(d, 2) ? now + length(d) : now - PAGE);
 }
 
+static char *volatile attached; // by whichever thread came last
+
+static void attach(struct dice *d)
+{
+	char *p = shmat(shm_id, place(d), SHM_REMAP);
+	if (p != (char *)-1)
+		attached = p;
+}
+
 static void set_up_ring(void)
 {
 	aio_context_t ring = 0;
@@ -102,9 +111,9 @@ static void *racer(void *arg)
 		else if (what < 96)
 			madvise(place(&d), length(&d), rnd(&d, 2) ? MADV_DONTDUMP : MADV_DODUMP);
 		else if (what < 98)
-			shmat(shm_id, place(&d), SHM_REMAP);
+			attach(&d);
 		else if (what < 99)
-			shmdt(place(&d));
+			shmdt(rnd(&d, 2) ? attached : place(&d));
 		else if (rings && rnd(&d, 10) == 0)
 			set_up_ring();
 	}
