@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm"}},
+	{0, []string{"internal/vm", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "tracer"}},
 	{2, []string{"unwind", "symbolize", "internal/eventlog"}},
 	{3, []string{"internal/classify"}},
@@ -41,7 +41,8 @@ var never = map[string]struct {
 }{
 	"internal/vm":      {other: []string{"golang.org/x/sys", "syscall"}},
 	"internal/ledger":  {ours: []string{"internal/elffile", "tracer"}},
-	"tracer":           {only: []string{"internal/vm"}},
+	"tracer":           {only: []string{"internal/vm", "tracer/launcher"}},
+	"tracer/launcher":  {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
 	"internal/report":  {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
 	"internal/elffile": {ours: []string{"internal/ledger", "tracer"}},
 	"unwind":           {ours: []string{"tracer"}},
