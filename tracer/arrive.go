@@ -12,6 +12,9 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 	why := classify(status)
 	grouped, interrupted := th.grouped, th.interrupted
 	th.state, th.grouped, th.interrupted, th.entering = stopped, why == groupStop, false, false
+	if th.options != 0 && th.born {
+		th.setOptions()
+	}
 	switch why {
 	case syscallStop:
 		if interrupted {
@@ -31,6 +34,11 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 		}
 	}
 	return why
+}
+
+func (th *Thread) setOptions() {
+	ptrace(unix.PTRACE_SETOPTIONS, th.TID, 0, th.options)
+	th.options = 0
 }
 
 // cureEINTR repairs a call that only a stop for the tracer has ended: read(2) and the like restart by

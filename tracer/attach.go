@@ -3,13 +3,12 @@ package tracer
 import (
 	"fmt"
 	"os"
-	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// attachOptions are the ptrace options of all tracees. One of them comes late; see seize.
 const attachOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXIT
 
 const followOptions = unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
@@ -55,8 +54,11 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 			continue
 		}
 		th.begin()
+		th.options = options
 		if th.state == running {
 			late = append(late, th.TID)
+		} else {
+			th.setOptions()
 		}
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: th})
 		if th.again {
@@ -98,117 +100,12 @@ func (t *Tracer) stopAll() error {
 	return nil
 }
 
-// replaced tells whether another thread of the process has taken the place of its leader by execve, and is
-// not ours. The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
-func (t *Tracer) replaced(pid int) bool {
-	st, err := readStatus(pid)
-	if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {
-		return false
-	}
-	if th := t.threads[pid]; th != nil {
-		t.remove(th)
-	}
-	return true
-}
-
 // bound returns a function that tells whether d has not passed yet, and one that must be called in the end.
 // Who else calls Wake meanwhile finds its sign kept for Next.
 func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
 	end := time.Now().Add(d)
 	timer := time.AfterFunc(d, t.Wake)
 	return func() bool { return time.Now().Before(end) }, timer.Stop
-}
-
-// seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads that
-// are made meanwhile by seized ones are attached by the kernel. A thread that calls execve takes the place
-// of its leader, and for a moment the kernel refuses that place: only a refusal that lasts is one.
-func (t *Tracer) seizeAll(pid int, options uintptr) error {
-	const patience, pause = 20, time.Millisecond
-	refusals := 0
-	for clean := 0; clean < 2; clean++ {
-		found, refused := t.seizeNew(pid, options)
-		if found {
-			clean = -1
-		}
-		if refused == nil {
-			continue
-		}
-		if refusals++; refusals > patience || tracedByOther(pid, t.tid) {
-			return refused
-		}
-		clean = -1
-		time.Sleep(pause)
-	}
-	return nil
-}
-
-// seizeNew seizes the threads of pid that are not ours yet.
-func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) {
-	tids, err := tasks(pid)
-	if err != nil {
-		return false, fmt.Errorf("attach %d: no such process: it ended just now", pid)
-	}
-	for _, tid := range tids {
-		if t.threads[tid] != nil {
-			continue
-		}
-		e := ptraceSeize(tid, options)
-		if e == 0 {
-			th := &Thread{TID: tid, TGID: pid}
-			delete(t.newborn, tid)
-			t.add(th)
-			th.interrupt()
-			found = true
-			continue
-		}
-		st, err := readStatus(tid)
-		switch {
-		case e == syscall.ESRCH || err != nil: // it has ended
-		case st.tracer == t.tid: // the kernel has attached it
-			th := &Thread{TID: tid, TGID: pid}
-			if t.newborn[tid] != nil {
-				th.state = stopped
-				delete(t.newborn, tid)
-			}
-			t.add(th)
-			found = true
-		case st.state == 'Z' && tid == pid && len(tids) == 1:
-			return found, fmt.Errorf("attach %d: no such process: it is a zombie that its parent has not waited for", pid)
-		case st.state == 'Z' || st.state == 'X':
-		default:
-			return found, fmt.Errorf("attach %d: %s", pid, explainRefusal(pid, e))
-		}
-	}
-	return found, nil
-}
-
-// tracedByOther tells whether somebody else traces the process.
-func tracedByOther(pid, self int) bool {
-	st, err := readStatus(pid)
-	return err == nil && st.tracer != 0 && st.tracer != self
-}
-
-// tasks lists the threads of a process.
-func tasks(pid int) ([]int, error) {
-	dir, err := os.Open(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	tids := make([]int, 0, len(names))
-	for _, n := range names {
-		if tid, err := strconv.Atoi(n); err == nil {
-			tids = append(tids, tid)
-		}
-	}
-	if len(tids) == 0 {
-		return nil, os.ErrNotExist
-	}
-	return tids, nil
 }
 
 func (t *Tracer) allStopped() bool {

@@ -29,9 +29,10 @@ type Thread struct {
 	interrupted bool
 	// cleared is the CLONE_UNTRACED flag that was taken from the call; see untraced.go.
 	cleared clearedFlag
-	born    bool // its first stop has been handed out
-	exiting bool // its exit stop has been handed out
-	again   bool // another stop of it stands in the queue behind this one: the next resumption is left out
+	options uintptr // ptrace options that are to be set when it stops, 0 for none
+	born    bool    // its first stop has been handed out
+	exiting bool    // its exit stop has been handed out
+	again   bool    // another stop of it stands in the queue behind this one: the next resumption is left out
 }
 
 type state uint8

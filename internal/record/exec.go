@@ -85,22 +85,25 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		r.source.Drop(th)
 		return
 	}
-	sp, err := r.newSpace(t, ledger.Origin{Cause: ledger.Kernel, Exec: number})
+	origin, cause, what, parent := ledger.Origin{Cause: ledger.Kernel, Exec: number}, "exec", "exec", old
+	switch {
+	case number != 0:
+	case r.mainPID != 0:
+		cause, what = "launch", "start"
+	default: // the call had begun before we attached
+		origin, cause, parent = ledger.Origin{Cause: ledger.BeforeAttach}, "attach", nil
+		if old == nil {
+			what = "start"
+		}
+	}
+	sp, err := r.newSpace(t, origin)
 	if err != nil {
 		sp = r.blindSpace(t, err)
 	}
 	sp.users = 1
 	sp.brk = startBrk(th.TID)
 	t.space = sp
-	cause := "exec"
-	if old == nil {
-		cause = "launch"
-	}
-	r.announce(sp, th.TID, t.pid, cause, old, number)
-	what := "exec"
-	if old == nil {
-		what = "start"
-	}
+	r.announce(sp, th.TID, t.pid, cause, parent, number)
 	r.threadLine(t, what)
 	r.source.Resume(th)
 }
