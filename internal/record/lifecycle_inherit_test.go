@@ -33,10 +33,7 @@ func TestRunInheritance(t *testing.T) {
 		ulimit -S -a; ulimit -H -a; cat /proc/self/personality /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/self/coredump_filter
 		nice; env | grep -v -e ^PWD= -e ^VMBLAME_ACCOUNT= | sort; cut -d' ' -f7,8 /proc/self/stat; ls /proc/self/fd | wc -l`
 	argv := []string{"bash", "-c", status}
-	out := sameUnder(t, nil, argv)
-	if !strings.Contains(out, "SigIgn:\t0000000000000000") {
-		t.Errorf("the test itself ignores signals:\n%s", out)
-	}
+	sameUnder(t, nil, argv)
 	sameUnder(t, []string{"--no-seccomp"}, argv)
 	// Limits, priorities and masks that are not the default ones.
 	sameUnder(t, nil, []string{"bash", "-c", "umask 027; ulimit -S -n 77; ulimit -S -s 1000; exec nice -n 3 bash -c \"$0\"", status})
