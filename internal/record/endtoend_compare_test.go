@@ -74,6 +74,11 @@ func (r *traced) holdLog(t *testing.T, may allow) {
 		if s.Cause == "exec" {
 			r.holdExec(t, s)
 		}
+		for _, m := range s.Mappings {
+			if m.OriginCause == "drift" && !may.otherDrift {
+				t.Errorf("space %d begins with a drift at %v", s.Space, m.Start)
+			}
+		}
 		if r.log.snapshots[s.Space] == 0 && !(may.killed && r.noted("unverified")) {
 			t.Errorf("space %d ended without a snapshot", s.Space)
 		}

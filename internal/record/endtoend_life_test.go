@@ -23,7 +23,7 @@ var lifePrograms = []program{
 	{name: "fork", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "fork_dontfork", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "fork_many", args: []string{"20"}, spaces: append([]string{"launch"}, slices.Repeat([]string{"fork"}, 20)...), threads: 21},
-	{name: "fork_race", args: []string{"15"}, spaces: append([]string{"launch"}, slices.Repeat([]string{"fork"}, 15)...), threads: 20},
+	{name: "fork_race", args: []string{"30"}, spaces: append([]string{"launch"}, slices.Repeat([]string{"fork"}, 30)...), threads: 35},
 	{name: "leader_exit", threads: 3, also: leaderFirst},
 	{name: "nested_tracer", spaces: []string{"launch", "fork"}, threads: 2},
 	{name: "nolibc"},
