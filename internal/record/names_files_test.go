@@ -200,3 +200,22 @@ func startAs(t *testing.T, user int, dir, account string, argv ...string) outcom
 	flags := []string{"--reuid", strconv.Itoa(user), "--regid", strconv.Itoa(user), "--clear-groups"}
 	return start(t, dir, account, append(append([]string{"setpriv"}, flags...), argv...)...)
 }
+
+// TestMemfd: a program that was executed from memory has its names, for root and for others.
+func TestMemfd(t *testing.T) {
+	for _, user := range []int{0, 65534} {
+		dir := t.TempDir()
+		source, program := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")
+		text := "#include <sys/mman.h>\nint main(void) { void *p = mmap(0, 0x51000, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); return p == MAP_FAILED; }\n"
+		if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		command(t, "gcc", "-O1", "-g", "-o", program, source)
+		n := recordAs(t, user, dir, "/usr/bin/python3", "-c", "import os\nfd = os.memfd_create('held', 0)\n"+
+			"os.write(fd, open('"+program+"', 'rb').read())\nos.execve('/proc/self/fd/%d' % fd, ['p'], os.environ)")
+		frames := in(n.mapped(t, 0x51000), "memfd:held")
+		if len(frames) != 2 || frames[0].function() != "main" || frames[0].symbol.Source != "dwarf" || frames[1].function() != "_start" {
+			t.Errorf("user %d: %q in %q", user, called(frames), called(n.mapped(t, 0x51000)))
+		}
+	}
+}
