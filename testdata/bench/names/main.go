@@ -118,7 +118,9 @@ var tools = []struct {
 		self, _ := os.Executable()
 		return []string{self, "-child", file, strconv.Itoa(n)}
 	}},
-	{"addr2line -fi", func(_, debug, list string, _ int) []string { return []string{"addr2line", "-fi", "-e", debug, "@" + list} }},
+	{"addr2line -fi", func(_, debug, list string, _ int) []string {
+		return []string{"addr2line", "-fi", "-e", debug, "@" + list}
+	}},
 	{"eu-addr2line -fi", func(file, _, list string, _ int) []string {
 		return []string{"sh", "-c", "exec eu-addr2line -fi -e " + file + " <" + list}
 	}},
