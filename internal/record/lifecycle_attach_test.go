@@ -3,6 +3,7 @@ package record_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,11 +22,18 @@ func attach(t *testing.T, log string, args ...any) *child {
 	return begin(t, argv)
 }
 
-// attached is a recording that has all threads of pid.
+// attached is a recording under way: it has all threads of pid, and they have been let go on.
 func attached(t *testing.T, log string, pid int, flags ...any) *child {
 	t.Helper()
+	_ = os.Remove(log)
 	a := attach(t, log, append(flags, pid)...)
-	eventually(t, "attached: "+a.text("stderr"), func() bool { return tracedBy(pid, a.pid) || a.over() })
+	eventually(t, "attached", func() bool {
+		st, err := os.Stat(log)
+		return a.over() || err == nil && st.Size() > 0 && tracedBy(pid, a.pid)
+	})
+	if a.over() {
+		t.Fatalf("%s: %s", a.ended(), a.text("stderr"))
+	}
 	return a
 }
 
