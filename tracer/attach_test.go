@@ -1,0 +1,183 @@
+package tracer
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawn starts a program that is killed and reaped when the test is over.
+func spawn(t *testing.T, argv ...string) int {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	in, err := cmd.StdinPipe() // what reads it sleeps
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+// until polls a condition.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never came true: %s", what)
+		}
+	}
+}
+
+// on runs f with a Tracer, on a thread of its own that ends with it.
+func on(t *testing.T, f func(*Tracer)) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends here, and lets go what it still traces
+		f(New())
+	}()
+	<-done
+}
+
+// next wants a Stop of one kind; Woken ones are left out.
+func next(t *testing.T, tr *Tracer, kind Kind) *Stop {
+	t.Helper()
+	for {
+		s, err := tr.Next()
+		if err != nil {
+			t.Errorf("%v, want kind %d", err, kind)
+			return nil
+		}
+		if s.Kind == kind {
+			return s
+		}
+		if s.Kind != Woken {
+			t.Errorf("kind %d, want %d", s.Kind, kind)
+			return nil
+		}
+	}
+}
+
+func TestAttachQuietDetach(t *testing.T) {
+	pid := spawn(t, "cat")
+	until(t, "cat reads", func() bool { return asleep(pid) })
+	on(t, func(tr *Tracer) {
+		for range 20 {
+			late, err := tr.Attach(pid, true)
+			if err != nil || len(late) != 0 {
+				t.Errorf("late %v, %v", late, err)
+				return
+			}
+			s := next(t, tr, Started)
+			if s == nil || s.Thread.TID != pid || s.Thread.TGID != pid {
+				t.Errorf("%+v", s)
+				return
+			}
+			th := s.Thread
+			tr.Resume(th)
+			tr.Wake()
+			if s, err := tr.Next(); err != nil || s.Kind != Woken {
+				t.Errorf("%+v, %v", s, err)
+			}
+			tr.Quiesce()
+			next(t, tr, Quiet)
+			if tr.Threads() != 1 {
+				t.Errorf("%d threads", tr.Threads())
+			}
+			if left := tr.Detach(); left != 0 {
+				t.Errorf("%d threads are left", left)
+			}
+			if tr.Threads() != 0 {
+				t.Errorf("%d threads are left", tr.Threads())
+			}
+			tr.parking = false
+			st, err := readStatus(pid)
+			if err != nil || st.tracer != 0 {
+				t.Errorf("%+v, %v", st, err)
+			}
+		}
+	})
+	until(t, "cat reads again", func() bool { return asleep(pid) })
+}
+
+func asleep(pid int) bool {
+	call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+	return strings.HasPrefix(string(call), "0 ") // read(2)
+}
+
+// A stopped process is told of as group-stopped when it starts to be, and stays so.
+func TestAttachToStopped(t *testing.T) {
+	pid := spawn(t, "cat")
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "stopped", func() bool { return State(pid) == 'T' })
+	on(t, func(tr *Tracer) {
+		if _, err := tr.Attach(pid, true); err != nil {
+			t.Error(err)
+			return
+		}
+		s := next(t, tr, Started)
+		if s == nil || !s.Thread.GroupStopped() {
+			t.Errorf("%+v", s)
+			return
+		}
+		tr.Resume(s.Thread)
+		if s.Thread.state != listening {
+			t.Errorf("state %d", s.Thread.state)
+		}
+		tr.Quiesce()
+		if left := tr.Detach(); left != 0 {
+			t.Errorf("%d threads are left", left)
+		}
+	})
+	until(t, "stopped again", func() bool { return State(pid) == 'T' })
+}
+
+func TestAttachErrors(t *testing.T) {
+	on(t, func(tr *Tracer) {
+		for _, c := range []struct {
+			pid  int
+			want string
+		}{
+			{1<<22 - 1, "no such process"}, {2, "kernel thread"}, {os.Getpid(), "vmblame itself"},
+			{unix.Gettid(), fmt.Sprintf("thread of process %d", os.Getpid())},
+		} {
+			_, err := tr.Attach(c.pid, true)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), fmt.Sprintf("attach %d: ", c.pid)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		}
+	})
+}
+
+func TestIgnores(t *testing.T) {
+	pid := spawn(t, "sh", "-c", "trap '' USR1; trap : WINCH; echo >/dev/null; read line")
+	until(t, "sh reads", func() bool { return asleep(pid) })
+	for sig, want := range map[syscall.Signal]bool{
+		syscall.SIGUSR1: true, syscall.SIGUSR2: false, syscall.SIGTERM: false, syscall.SIGWINCH: false,
+		syscall.SIGURG: true, syscall.SIGCONT: true, 40: false, 64: false,
+	} {
+		if got := ignores(pid, sig); got != want {
+			t.Errorf("%v: %v", sig, got)
+		}
+	}
+	if ignores(1<<22-1, syscall.SIGURG) {
+		t.Error("a process that does not exist ignores a signal")
+	}
+}
