@@ -60,6 +60,16 @@ func (th *Thread) Killed() bool {
 	return e == syscall.ESRCH || e == 0 && code == ptraceEventExit<<8|int32(syscall.SIGTRAP)
 }
 
+// passedBy tells whether a thread that is to be resumed has left its stop for its exit stop, which is still
+// to be handed out. exit_group and execve kill the threads of a group while some of them stand at stops.
+func (th *Thread) passedBy() bool {
+	if th.exiting || !th.Killed() {
+		return false
+	}
+	th.state = running
+	return true
+}
+
 // ReadMemory copies the tracee's memory at addr to p and returns how many bytes could be read. It follows
 // process_vm_readv(2): memory without read permission counts as unreadable.
 func (th *Thread) ReadMemory(addr uint64, p []byte) int {

@@ -22,7 +22,6 @@ type Tracer struct {
 	table     *numbers
 	threads   map[int]*Thread
 	groups    map[int]int // live threads of each thread group
-	execs     map[int]int // threads of each group that are in execve, which kills the others
 	filter    bool        // the tracees carry our filter
 	follow    bool        // children are traced too
 	prelude   bool        // the launch helper runs; nothing is handed out
@@ -47,7 +46,7 @@ type wait struct {
 // New returns a Tracer. It must be called on the goroutine, locked to its thread, that will use it.
 func New() *Tracer {
 	t := &Tracer{
-		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int), execs: make(map[int]int),
+		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int),
 		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true,
 		wakeCh: make(chan os.Signal, 1),
 	}
@@ -160,7 +159,7 @@ func (t *Tracer) Resume(th *Thread) {
 		ptrace(unix.PTRACE_LISTEN, th.TID, 0, 0)
 		return
 	}
-	if len(t.execs) > 0 && t.passedBy(th) {
+	if t.groups[th.TGID] > 1 && th.passedBy() {
 		return
 	}
 	request := unix.PTRACE_CONT
@@ -188,7 +187,6 @@ func (t *Tracer) remove(th *Thread) {
 	delete(t.threads, th.TID)
 	if t.groups[th.TGID]--; t.groups[th.TGID] <= 0 {
 		delete(t.groups, th.TGID)
-		delete(t.execs, th.TGID)
 	}
 }
 
@@ -310,7 +308,6 @@ func (t *Tracer) entered(th *Thread) bool {
 		th.clearUntraced()
 	}
 	th.followed = true
-	t.execBegins(th)
 	return t.out(Stop{Kind: Entered, Thread: th, Call: &th.call})
 }
 
@@ -329,7 +326,6 @@ func (t *Tracer) returned(th *Thread) bool {
 		return false
 	}
 	th.followed = false
-	t.execFails(th)
 	th.uncover()
 	rax, e := ptracePeekUser(th.TID, offsetRAX)
 	if e != 0 {

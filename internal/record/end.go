@@ -48,12 +48,16 @@ func (r *Recorder) lookIfLast(sp *space) {
 			execing = f
 			continue
 		}
-		// A kill can make a thread pass its exit stop unseen.
-		if s := tracer.State(t.thread.TID); s != 'Z' && s != 'X' && s != 0 {
+		if !ended(t.thread.TID) {
 			return
 		}
 		r.cancel(&t.flight)
 		left--
+	}
+	for tid, announced := range r.expected {
+		if announced.forked == nil && announced.parent == sp && ended(tid) {
+			left--
+		}
 	}
 	switch {
 	case left <= 0:
@@ -66,6 +70,13 @@ func (r *Recorder) lookIfLast(sp *space) {
 		}
 		execing.snapshot = r.snapshot(sp, "exec")
 	}
+}
+
+// ended tells that a thread is dead though we may not have been told: a kill can make it pass its exit stop
+// unseen.
+func ended(tid int) bool {
+	s := tracer.State(tid)
+	return s == 'Z' || s == 'X' || s == 0
 }
 
 // lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its

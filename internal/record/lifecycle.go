@@ -58,6 +58,12 @@ func (r *Recorder) started(th *tracer.Thread) {
 		r.source.Drop(th)
 		return
 	}
+	r.introduce(th, inherited)
+	r.source.Resume(th)
+}
+
+// introduce makes a task of a thread that was announced.
+func (r *Recorder) introduce(th *tracer.Thread, inherited *inheritance) *task {
 	t := r.newTask(th)
 	t.readImpliesExec = inherited.readImpliesExec
 	t.space = inherited.parent
@@ -65,7 +71,18 @@ func (r *Recorder) started(th *tracer.Thread) {
 		t.space = sp
 	}
 	r.threadLine(t, "start")
-	r.source.Resume(th)
+	return t
+}
+
+// stillborn returns the task of a thread whose exit stop comes before any other: it was killed at once. It is
+// nil for a thread that is not recorded.
+func (r *Recorder) stillborn(th *tracer.Thread) *task {
+	inherited := r.expected[th.TID]
+	if inherited == nil || inherited.ignore {
+		return nil
+	}
+	delete(r.expected, th.TID)
+	return r.introduce(th, inherited)
 }
 
 // newTask registers a thread.

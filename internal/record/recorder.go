@@ -139,6 +139,10 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 	case tracer.Woken:
 		return r.awake()
 	default:
+		if t == nil && s.Kind == tracer.Exiting {
+			t = r.stillborn(s.Thread)
+			r.current = t
+		}
 		if t == nil {
 			r.source.Resume(s.Thread)
 			return false
