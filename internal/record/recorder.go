@@ -5,6 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -60,6 +61,11 @@ type Recorder struct {
 func newRecorder(o Options) *Recorder {
 	// The heap stays small; collecting it twice as rarely costs a few MiB and saves time on a shared processor.
 	debug.SetGCPercent(200)
+	// With one P only, Go's monitor takes it from the tracer's thread in every wait, and the thread has to get
+	// it back at every stop; with a spare one it is left where it is (runtime/proc.go, retake).
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
 	r := &Recorder{
 		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: defaultHugePage(),
 		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
