@@ -101,7 +101,7 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		p.Abandon()
 		return nil, fmt.Errorf("seize the launch helper: %s", why)
 	}
-	t.filter, t.follow, t.prelude = l.Filter, l.Follow, true
+	t.filter, t.follow, t.prelude, t.launched = l.Filter, l.Follow, true, pid
 	t.add(&Thread{TID: pid, TGID: pid, state: running, born: true})
 	return p, nil
 }

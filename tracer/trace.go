@@ -32,6 +32,9 @@ type Tracer struct {
 	ready     []Stop // stops made up by the tracer itself
 	stop      Stop
 
+	launched int              // the program, 0 where we attach
+	heard    [32]atomic.Int64 // by signal; see hear
+
 	tid    int // our own thread
 	woken  atomic.Bool
 	wakeCh chan os.Signal
@@ -219,6 +222,8 @@ func (t *Tracer) handle(w wait) bool {
 		return false
 	}
 	switch why {
+	case signalStop:
+		t.hear(th)
 	case seccompStop:
 		return t.entered(th)
 	case syscallStop:

@@ -104,7 +104,7 @@ func TestIgnoredSignals(t *testing.T) {
 // What ends or stops vmblame when it comes from the terminal is the program's affair.
 func TestRunPassesSignals(t *testing.T) {
 	script := `for s in HUP INT QUIT TERM; do trap "echo $s; n=x\$n" $s; done; echo ready
-		while [ ${#n} -lt 2 ]; do read -t 0.01 x <>fifo; done; exit 7`
+		while [ ${#n} -lt 4 ]; do read -t 0.01 x <>fifo; done; exit 7`
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, "--", "bash", "-c", "mkfifo fifo; " + script})
 	wait := func(text string) {
@@ -116,9 +116,16 @@ func TestRunPassesSignals(t *testing.T) {
 	c.signal(syscall.SIGQUIT)
 	c.signal(syscall.SIGTERM)
 	wait("ready\nTERM\n")
+	c.signal(syscall.SIGTERM)
+	wait("ready\nTERM\nTERM\n")
+	// Sent to both it comes once.
+	if err := syscall.Kill(-c.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	wait("ready\nTERM\nTERM\nTERM\n")
 	c.signal(syscall.SIGHUP)
 	c.mustEnd("exit status 7")
-	if got := c.text("stdout"); got != "ready\nTERM\nHUP\n" {
+	if got := c.text("stdout"); got != "ready\nTERM\nTERM\nTERM\nHUP\n" {
 		t.Errorf("%q", got)
 	}
 	proven(t, log)

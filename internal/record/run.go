@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -224,20 +225,37 @@ func (r *Recorder) runSignals() {
 	}()
 }
 
+// A signal to a process group, as timeout(1) and a terminal that hangs up send it, reaches the program as well
+// as vmblame. It must not come twice: programs take a second one for impatience. So it is passed on with a
+// delay, unless the program has got one from elsewhere about the same time.
+const (
+	passDelay = 50 * time.Millisecond
+	sameTime  = 200 * time.Millisecond
+)
+
 // pass sends a signal to the program; once that has ended, to all that it has left running: vmblame goes on
 // for them. It is called on the goroutine that gets signals.
 func (r *Recorder) pass(sig syscall.Signal) {
-	if !r.mainGone.Load() {
-		_ = syscall.Kill(r.mainPID, sig)
-		return
-	}
-	r.ask(func() {
-		told := make(map[int]bool)
-		for _, t := range r.tasks {
-			if !told[t.pid] {
-				told[t.pid] = true
-				_ = syscall.Kill(t.pid, sig)
+	came := time.Now()
+	time.AfterFunc(passDelay, func() {
+		switch {
+		case !r.mainGone.Load():
+			if came.Sub(r.tracer.Signalled(sig)) > sameTime {
+				_ = syscall.Kill(r.mainPID, sig)
 			}
+		default:
+			r.ask(func() { r.passToRest(sig) })
 		}
 	})
+}
+
+// passToRest sends a signal to every process that is recorded.
+func (r *Recorder) passToRest(sig syscall.Signal) {
+	told := make(map[int]bool)
+	for _, t := range r.tasks {
+		if !told[t.pid] {
+			told[t.pid] = true
+			_ = syscall.Kill(t.pid, sig)
+		}
+	}
 }
