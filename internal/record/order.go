@@ -15,7 +15,10 @@ import (
 
 // holdBound is how long a call may keep others of its space waiting. A call that takes longer waits for
 // something outside, which may be one of those that wait for it (userfaultfd, FUSE).
-const holdBound = 20 * time.Millisecond
+//
+// Shorter bounds mistake others for such: on a busy machine a call waits 20 ms and more for a lock whose holder
+// has no processor, and io_destroy(2) for an RCU grace period.
+const holdBound = 50 * time.Millisecond
 
 // classify says how the call is ordered, given what the ledger knows at its entry.
 func (f *flight) classify(sp *space) {
