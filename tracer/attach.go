@@ -26,6 +26,8 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)
+	case st.tgid == 0: // being reaped
+		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
 	case st.kernel:
 		return nil, fmt.Errorf("attach %d: %s is a kernel thread: it has no address space of its own", pid, st.name)
 	case pid == os.Getpid():
