@@ -199,11 +199,25 @@ const patience = time.Second
 // blockedInKernel tells a call that waits for something from one that has merely not been given the time:
 // the latter will end without our help.
 func (r *Recorder) blockedInKernel(f *flight, now time.Time) bool {
-	if now.Sub(f.admitted) >= patience {
+	waited := now.Sub(f.admitted)
+	if waited >= patience {
 		return true
 	}
-	state := tracer.State(f.task.thread.TID)
-	return state == 'S' || state == 'D'
+	if state := tracer.State(f.task.thread.TID); state != 'S' && state != 'D' {
+		return false
+	}
+	return waited >= 4*holdBound || !r.runnable(f.task.space)
+}
+
+// runnable tells whether a thread of the space runs or waits for a processor: it may have the lock that
+// others wait for.
+func (r *Recorder) runnable(sp *space) bool {
+	for tid, t := range r.tasks {
+		if t.space == sp && tracer.State(tid) == 'R' {
+			return true
+		}
+	}
+	return false
 }
 
 // overdue lets go what waits for calls that have blocked in the kernel for longer than the bound: those
