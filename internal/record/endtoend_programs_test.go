@@ -84,7 +84,7 @@ func runPrograms(t *testing.T, list []program) {
 func (p *program) run(t *testing.T, alone outcome, flags []string) {
 	r := trace(t, flags, p.name, p.args...)
 	if r.outcome != alone {
-		t.Errorf("traced: %+v, untraced: %+v", r.outcome, alone)
+		t.Errorf("traced: %v; untraced: %v", r.outcome, alone)
 	}
 	for _, what := range r.account.lacks {
 		if what != p.lacks {

@@ -22,6 +22,10 @@ type outcome struct {
 	stdout, stderr string
 }
 
+func (o outcome) String() string {
+	return o.status + ", standard output: " + o.stdout + ", standard error: " + o.stderr
+}
+
 // limit is how long a program may run before it counts as hung.
 const limit = 3 * time.Minute
 
@@ -74,6 +78,9 @@ func trace(t *testing.T, flags []string, program string, args ...string) *traced
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if problems > 0 {
+		t.Logf("%s", r.outcome)
 	}
 	r.account = readAccount(t, said)
 	r.log = readLog(t, log)

@@ -23,7 +23,7 @@ func TestStorm(t *testing.T) {
 			args := strings.Fields(c.args)
 			r := trace(t, c.flags, "storm", args...)
 			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
-				t.Errorf("storm ended with %+v", r.outcome)
+				t.Errorf("storm ended with %v", r.outcome)
 			}
 			r.hold(t, allow{})
 			threads := map[int]bool{}
@@ -68,7 +68,7 @@ func TestRacy(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := trace(t, c.flags, "racy", strings.Fields(c.args)...)
 			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
-				t.Errorf("racy ended with %+v", r.outcome)
+				t.Errorf("racy ended with %v", r.outcome)
 			}
 			r.hold(t, c.may)
 			if s := r.account.sections; len(s) != 1 || !s[0].ended || len(s[0].maps) < 20 {
