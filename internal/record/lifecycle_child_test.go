@@ -21,6 +21,7 @@ type child struct {
 	pid    int
 	dir    string
 	reaped chan struct{}
+	left   bool // it left others in its process group; valid once reaped is closed
 }
 
 // begin starts argv. Its output goes to files; its account, where it writes one, too.
@@ -52,11 +53,18 @@ func begin(t *testing.T, argv []string, change ...func(*exec.Cmd)) *child {
 	c.pid = c.cmd.Process.Pid
 	go func() {
 		_ = c.cmd.Wait()
+		c.left = syscall.Kill(-c.pid, 0) == nil
 		close(c.reaped)
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
-		_ = syscall.Kill(c.pid, syscall.SIGKILL)
+		// Once it is reaped its number may be somebody else's, but for what it left in its process group.
+		over := c.over()
+		if !over {
+			_ = syscall.Kill(c.pid, syscall.SIGKILL)
+		}
+		if !over || c.left {
+			_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+		}
 		<-c.reaped
 	})
 	return c
