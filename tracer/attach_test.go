@@ -5,12 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // spawn starts a program that is killed and reaped when the test is over.
@@ -150,13 +149,14 @@ func TestAttachToStopped(t *testing.T) {
 }
 
 func TestAttachErrors(t *testing.T) {
+	follower := followerThread(t)
 	on(t, func(tr *Tracer) {
 		for _, c := range []struct {
 			pid  int
 			want string
 		}{
 			{1<<22 - 1, "no such process"}, {2, "kernel thread"}, {os.Getpid(), "vmblame itself"},
-			{unix.Gettid(), fmt.Sprintf("thread of process %d", os.Getpid())},
+			{follower, fmt.Sprintf("thread of process %d", os.Getpid())},
 		} {
 			_, err := tr.Attach(c.pid, true)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), fmt.Sprintf("attach %d: ", c.pid)) {
@@ -164,6 +164,23 @@ func TestAttachErrors(t *testing.T) {
 			}
 		}
 	})
+}
+
+// followerThread returns a thread of this process that is not its leader. The calling thread will not do:
+// the scheduler may run any goroutine on the leader.
+func followerThread(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil && tid != os.Getpid() {
+			return tid
+		}
+	}
+	t.Fatal("this process has one thread only")
+	return 0
 }
 
 func TestIgnores(t *testing.T) {
