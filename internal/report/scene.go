@@ -176,6 +176,9 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 		if !l.past {
 			l.replay.Put(r)
 			s.T = max(s.T, r.T)
+			if old := l.left(r); old != 0 {
+				l.size(old, 0)
+			}
 			l.resize(r.Space)
 			if l.watch != nil {
 				l.watch.begin(r, l.replay)
@@ -208,6 +211,17 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 			}
 		}
 	}
+}
+
+// left is the space that its process leaves for r by an exec, 0 for none: both are never mapped together.
+func (l *sceneLoader) left(r *eventlog.Space) int {
+	if r.Cause != "exec" || r.Parent == nil {
+		return 0
+	}
+	if p := l.replay.Space(*r.Parent); p != nil && p.PID == r.PID {
+		return p.ID
+	}
+	return 0
 }
 
 // resize counts what is mapped in a space after a change of it.
