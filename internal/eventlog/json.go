@@ -55,6 +55,24 @@ func parseHex[T string | []byte](s T) (Hex, bool) {
 	return Hex(v), true
 }
 
+// UnmarshalJSON reads an object of strings, nulls and whatever else another program wrote.
+func (e *Environment) UnmarshalJSON(b []byte) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(b, &values); err != nil {
+		return err
+	}
+	*e = make(Environment, len(values))
+	for name, raw := range values {
+		var v *string
+		if err := json.Unmarshal(raw, &v); err != nil {
+			text := string(raw)
+			v = &text
+		}
+		(*e)[name] = v
+	}
+	return nil
+}
+
 // MarshalJSON writes the seq, or null for 0.
 func (e ExecSeq) MarshalJSON() ([]byte, error) { return appendExecSeq(nil, e), nil }
 

@@ -43,7 +43,8 @@ type Host struct {
 	Hostname string `json:"hostname"`
 }
 
-// Environment is the allow-list of what changes memory layout. Values are strings, or null where unset.
+// Environment is the allow-list of what changes memory layout. Values are strings, or null where unset; a
+// value of another kind, as another program may write it, is read as its text.
 type Environment map[string]*string
 
 // Space is the beginning of one address space (an mm).
