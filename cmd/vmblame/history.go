@@ -27,7 +27,7 @@ Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
 				return err
 			}
 			defer log.close()
-			b, err := report.History(log.open, log.at, a.pids, addr, stacks || a.json)
+			b, err := report.History(log.open, log.at, a.pids, addr, report.HistoryOptions{Calls: stacks || a.json, Each: stacks})
 			if err != nil {
 				return log.failed(cmd, err)
 			}
@@ -38,6 +38,6 @@ Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().BoolVar(&stacks, "stacks", false, "print every call and its whole call stack")
+	cmd.Flags().BoolVar(&stacks, "stacks", false, "tell every call with its whole call stack, those that come again and again too")
 	return cmd
 }

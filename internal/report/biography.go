@@ -23,6 +23,7 @@ type chapter struct {
 	parent *chapter // of a fork: whose steps came before
 	upto   int      // so many of the parent's
 	steps  []happening
+	told   int // so many steps are a fork's too: they stay as they are
 	now    ledger.Entry
 	mapped bool
 }
@@ -32,19 +33,28 @@ type happening struct {
 	t        int64
 	seq      uint64 // 0 where no event did it
 	pid, tid int
-	call     string // with its arguments where they were asked for
+	call     string // the kernel's name; of a drift its guess
+	text     string // the call with its arguments, where they were asked for
 	stack    int
 	verb     string
 	vm.Range
-	what  string // perms and file, or what changed
-	times int    // how often in a row, the first not counted
-	last  int64  // t of the last of them
+	what   string // perms and file, or what changed
+	reused bool   // there was something before
+	times  int    // how often in a row, the first not counted; of repeated: how often those before it once more
+	last   int64  // t of the last of them
+	steps  int    // of repeated: how many steps before it it is about
+}
+
+// HistoryOptions say how much a biography tells.
+type HistoryOptions struct {
+	Calls bool // the calls with their arguments
+	Each  bool // every step for itself, however often the same ones come again
 }
 
 // History reads the biography of an address up to a moment. Of several processes only those with one of
-// pids are told, and what a fork took over from its parent. calls asks for the calls with their arguments.
-func History(open Open, at Moment, pids []int, addr uint64, calls bool) (*Biography, error) {
-	w := &watcher{addr: addr, calls: calls, of: map[int]*chapter{}}
+// pids are told, and what a fork took over from its parent.
+func History(open Open, at Moment, pids []int, addr uint64, o HistoryOptions) (*Biography, error) {
+	w := &watcher{addr: addr, HistoryOptions: o, of: map[int]*chapter{}}
 	s, err := load(open, at, pids, w)
 	if err != nil {
 		return nil, err
@@ -61,9 +71,9 @@ func History(open Open, at Moment, pids []int, addr uint64, calls bool) (*Biogra
 
 // watcher writes a biography while a scene is loaded.
 type watcher struct {
-	addr  uint64
-	calls bool
-	of    map[int]*chapter // by space
+	HistoryOptions
+	addr uint64
+	of   map[int]*chapter // by space
 }
 
 // begin takes a space that has just begun.
@@ -82,6 +92,7 @@ func (w *watcher) begin(r *eventlog.Space, p *eventlog.Replay) {
 		h.verb = "forked"
 		if q := w.of[sp.Parent]; q != nil {
 			c.parent, c.upto = q, len(q.steps)
+			q.told = c.upto
 		}
 	case "attach":
 		h.verb = "found"
@@ -121,7 +132,7 @@ func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, h ha
 		if now.Moved != nil {
 			h.verb = "moved in"
 		} else if len(c.steps) > 0 {
-			h.what += " (reused)"
+			h.reused = true
 		}
 	case !c.mapped:
 		h.verb, h.what = "freed", ""
@@ -151,17 +162,10 @@ func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, h ha
 		h.what += " (drift: " + h.call + ")"
 		h.call = ""
 	}
-	if n := len(c.steps) - 1; n >= 0 && (h.verb == "split" || h.verb == "grew") {
-		if l := &c.steps[n]; l.verb == h.verb && l.call == h.call && l.tid == h.tid && !w.calls {
-			l.times++
-			l.last, l.Range, l.what, l.stack = h.t, h.Range, h.what, h.stack
-			return
-		}
+	if w.Calls && describe != nil {
+		h.text = describe()
 	}
-	if w.calls && describe != nil {
-		h.call = describe()
-	}
-	c.steps = append(c.steps, h)
+	c.add(h, w.Each)
 }
 
 // removed is the range around addr that changes unmap.

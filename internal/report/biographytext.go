@@ -32,8 +32,27 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 	g := &grid{indent: 2, columns: []column{
 		{right: true}, {color: colorKind}, {right: !l.Whole && l.Width < 100}, {limit: max(20, l.Width/4)}, {}, {},
 	}}
-	for _, h := range b.story(c) {
-		who := cell{who: b.whoDid(&h, c)}
+	story := b.story(c)
+	left := 0 // out
+	if most := 2 * ends; !l.Whole && len(story) > most+1 {
+		left = len(story) - most
+	}
+	for i := range story {
+		h := &story[i]
+		switch {
+		case left > 0 && i == ends:
+			g.banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left))
+			continue
+		case left > 0 && i > ends && i < ends+left:
+			continue
+		case h.verb == repeated:
+			g.banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", whenText(h.last), stepsText(h.steps), h.times))
+			continue
+		case len(g.rows) >= block:
+			out = g.appendText(out, l)
+			g.rows = g.rows[:0]
+		}
+		who := cell{who: b.whoDid(h, c)}
 		thread := ""
 		if h.tid != 0 {
 			thread = b.thread(h.tid, h.t)
@@ -46,10 +65,10 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 		if h.times > 0 {
 			when = whenText(h.last)
 		}
-		g.add(words(when), words(verb), words(placeText(h.Range, l)), words(h.what), words(thread), who)
+		g.add(words(when), words(verb), words(placeText(h.Range, l)), words(h.whatText()), words(thread), who)
 		if stacks && h.stack != 0 {
-			if h.call != "" {
-				g.banner(fmt.Sprintf("   event %d: %s", h.seq, h.call))
+			if h.text != "" {
+				g.banner(fmt.Sprintf("   event %d: %s", h.seq, h.text))
 			}
 			g.banner(strings.TrimRight(string(b.stackText(nil, h.stack)), "\n"))
 		}
@@ -57,6 +76,28 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 	out = g.appendText(out, l)
 	out = append(out, "now: "+b.nowText(c, l)+"\n"...)
 	return fmt.Appendf(out, "next: vmblame blame %s 0x%x\n", l.Log, b.addr)
+}
+
+// ends is how many of the first and of the last steps a terminal shows.
+const ends = 50
+
+// block is how many rows are aligned with each other and those before them: all of a long biography would
+// need a lot of memory.
+const block = 4096
+
+func stepsText(n int) string {
+	if n == 1 {
+		return "step"
+	}
+	return fmt.Sprintf("%d steps", n)
+}
+
+// whatText is what stood there, and whether something had before.
+func (h *happening) whatText() string {
+	if h.reused {
+		return h.what + " (reused)"
+	}
+	return h.what
 }
 
 // placeText is where a step happened; a narrow terminal has room for how much it was alone.
@@ -95,8 +136,7 @@ func (b *Biography) whoDid(h *happening, c *chapter) chain {
 	case h.verb == "found":
 		text = "before attach"
 	case h.seq != 0:
-		text, _, _ = strings.Cut(h.call, "(")
-		text += " (no stack)"
+		text = h.call + " (no stack)"
 	case h.verb == "mapped":
 		text = "the kernel, at exec"
 	default:
@@ -145,7 +185,8 @@ func (b *Biography) JSON() any {
 		Thread string       `json:"thread,omitempty"`
 		Times  int          `json:"times,omitempty"`
 		Last   *int64       `json:"last,omitempty"`
-		Who    []string     `json:"who"`
+		Steps  int          `json:"steps,omitempty"` // of "repeated": so many before it came again, Times times
+		Who    []string     `json:"who,omitempty"`
 		Frames []frameJSON  `json:"frames,omitempty"`
 	}
 	type part struct {
@@ -161,19 +202,29 @@ func (b *Biography) JSON() any {
 		Chapters []part       `json:"chapters"`
 	}
 	d := doc{b.momentJSON(), eventlog.Hex(b.addr), []part{}}
+	frames := map[int][]frameJSON{}
 	for _, c := range b.chapters {
 		j := part{PID: c.space.PID, Space: c.space.ID, Exe: c.space.Exe, Steps: []step{}}
 		for _, h := range b.story(c) {
-			o := step{T: h.t, Event: h.seq, What: h.verb, Start: eventlog.Hex(h.Start), End: eventlog.Hex(h.End), Text: h.what, Call: h.call,
-				PID: h.pid, TID: h.tid, Who: b.whoDid(&h, c).calls}
+			o := step{T: h.t, Event: h.seq, What: h.verb, Start: eventlog.Hex(h.Start), End: eventlog.Hex(h.End), Text: h.whatText(), Call: h.text,
+				PID: h.pid, TID: h.tid}
+			switch {
+			case h.verb == repeated:
+				o.Steps, o.Times, o.Last = h.steps, h.times, ptr(h.last)
+				j.Steps = append(j.Steps, o)
+				continue
+			case h.times > 0:
+				o.Times, o.Last = h.times+1, ptr(h.last)
+			}
+			o.Who = b.whoDid(&h, c).calls
 			if h.tid != 0 {
 				o.Thread = b.lives.name(h.tid, h.t)
 			}
-			if h.times > 0 {
-				o.Times, o.Last = h.times+1, ptr(h.last)
-			}
 			if h.stack != 0 {
-				o.Frames = b.framesJSON(h.stack)
+				if frames[h.stack] == nil {
+					frames[h.stack] = b.framesJSON(h.stack)
+				}
+				o.Frames = frames[h.stack]
 			}
 			j.Steps = append(j.Steps, o)
 		}

@@ -66,6 +66,7 @@ type grid struct {
 	columns []column
 	rows    [][]cell
 	indent  int
+	before  []int // how wide the columns were in the text before this one, nil where there is none
 }
 
 func (g *grid) add(cells ...cell) { g.rows = append(g.rows, cells) }
@@ -82,6 +83,10 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 	for i, c := range g.columns {
 		widths[i] = utf8.RuneCountInString(c.head)
 		heads = heads || c.head != ""
+	}
+	if g.before != nil {
+		copy(widths, g.before)
+		heads = false
 	}
 	for _, r := range g.rows {
 		if r[0].full {
@@ -101,6 +106,7 @@ func (g *grid) appendText(b []byte, l Look) []byte {
 	if !l.Whole {
 		g.squeeze(widths, l.Width)
 	}
+	g.before = widths
 	if heads {
 		var head []cell
 		for _, c := range g.columns {

@@ -80,7 +80,7 @@ var answers = map[string]func(t *testing.T, log string, l Look) []byte{
 		var b []byte
 		for _, p := range scene(t, log, Moment{}).processes {
 			for i := range p.pieces {
-				h, err := History(opener(log), Moment{}, []int{p.PID}, p.pieces[i].Start, false)
+				h, err := History(opener(log), Moment{}, []int{p.PID}, p.pieces[i].Start, HistoryOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}

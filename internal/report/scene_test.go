@@ -199,7 +199,7 @@ func FuzzScene(f *testing.F) {
 			s.BlameJSON(Blame{Range: vm.Range{End: 1 << 63}})
 			Compare(s, s).Text([2]string{"a", "b"}, l)
 			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {
-				h, err := History(open, at, nil, s.processes[0].pieces[0].Start, true)
+				h, err := History(open, at, nil, s.processes[0].pieces[0].Start, HistoryOptions{Calls: true})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,0 +1,151 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// textLog is a log in memory: a header, a space (id 1, pid 10) with a page of its executable, and lines.
+func textLog(lines ...string) Open {
+	text := `{"type":"header","format":"vmblame","version":1,"tool":"t","mode":"run","command":["x"],"started":"2026-01-01T00:00:00Z","host":{"kernel":"6.1","arch":"x86_64","page_size":4096,"cpus":2,"hostname":"h"},"environment":{"overcommit":0}}
+{"type":"space","space":1,"t":1,"after":0,"pid":10,"cause":"launch","parent":null,"exe":"/bin/x","argv":["x"],"mappings":[` + pageOfExe + `]}
+{"type":"thread","t":1,"tid":10,"pid":10,"space":1,"what":"start","name":"x"}
+` + strings.Join(lines, "\n") + "\n"
+	return func() (*eventlog.Reader, error) { return eventlog.NewReader(strings.NewReader(text)) }
+}
+
+const pageOfExe = `{"start":"0x400000","end":"0x401000","perms":"r-xp","offset":0,"dev":"fe:00","inode":9,"path":"/bin/x","origin":null,"origin_cause":"kernel","exec":null}`
+
+// mapLine and unmapLine are events of 10000 ns each.
+func mapLine(seq int, start, end uint64) string {
+	return fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,"call":"mmap","args":{"addr":"0x0","length":%d,"prot":3,"flags":34,"fd":-1,"offset":0},"result":"%#x","stack":null,"changes":[{"start":"%#x","end":"%#x","was":null,"now":%s}]}`,
+		seq, 10000*seq, end-start, start, start, end, anonPage(seq))
+}
+
+func unmapLine(seq int, start, end uint64, origin int) string {
+	return fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,"call":"munmap","args":{"addr":"%#x","length":%d},"result":0,"stack":null,"changes":[{"start":"%#x","end":"%#x","was":%s,"now":null}]}`,
+		seq, 10000*seq, start, end-start, start, end, anonPage(origin))
+}
+
+func anonPage(origin int) string {
+	return fmt.Sprintf(`{"perms":"rw-p","offset":0,"dev":"00:00","inode":0,"path":"","origin":%d}`, origin)
+}
+
+// churn is n times a mapping of one size and its end, at the same address.
+func churn(n, seq int, size uint64) (lines []string) {
+	const at = 0x7f0000000000
+	for range n {
+		lines = append(lines, mapLine(seq+1, at, at+size), unmapLine(seq+2, at, at+size, seq+1))
+		seq += 2
+	}
+	return lines
+}
+
+func biography(t *testing.T, o HistoryOptions, lines ...string) *Biography {
+	t.Helper()
+	b, err := History(textLog(lines...), Moment{}, nil, 0x7f0000000000, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestRepeatedSteps: what comes again and again at an address is told once, and how often; what differs is
+// told for itself.
+func TestRepeatedSteps(t *testing.T) {
+	lines := append(churn(1000, 0, 8192), churn(3, 2000, 4096)...)
+	lines = append(lines, mapLine(2007, 0x7f0000000000, 0x7f0000002000))
+	b := biography(t, HistoryOptions{}, lines...)
+	steps := b.chapters[0].steps
+	var verbs []string
+	total := 0
+	for i := range steps {
+		h := &steps[i]
+		verbs = append(verbs, h.verb)
+		if h.verb == repeated {
+			total += h.steps * h.times
+		} else {
+			total++
+		}
+	}
+	if got := strings.Join(verbs, " "); got != "mapped freed repeated mapped freed repeated mapped" || total != 2007 {
+		t.Fatalf("%s: %d steps in all, want 2007", got, total)
+	}
+	if r := steps[2]; r.times != 999 || r.steps != 2 || r.t != 30000 || r.last != 20000000 {
+		t.Errorf("%+v", r)
+	}
+	for _, width := range []int{0, 80} {
+		text := string(b.Text(false, Look{Whole: width == 0, Width: width}))
+		if !strings.Contains(text, "and so on: the same 2 steps 999 times more") || strings.Count(text, "\n") > 12 {
+			t.Errorf("%s", text)
+		}
+	}
+	if b := biography(t, HistoryOptions{Each: true}, lines...); len(b.chapters[0].steps) != 2007 {
+		t.Errorf("each: %d steps", len(b.chapters[0].steps))
+	}
+}
+
+// TestTwiceIsNoRepetition: the same twice is told twice.
+func TestTwiceIsNoRepetition(t *testing.T) {
+	if b := biography(t, HistoryOptions{}, churn(2, 0, 8192)...); len(b.chapters[0].steps) != 4 {
+		t.Errorf("%+v", b.chapters[0].steps)
+	}
+}
+
+// TestRepeatedBeforeFork: what the parent does after a fork is no part of what the child took over.
+func TestRepeatedBeforeFork(t *testing.T) {
+	lines := churn(10, 0, 8192)
+	lines = append(lines, mapLine(21, 0x7f0000000000, 0x7f0000002000),
+		`{"type":"space","space":2,"t":210000,"after":21,"pid":11,"cause":"fork","parent":1,"exe":"/bin/x","argv":["x"],"mappings":[`+pageOfExe+`,{"start":"0x7f0000000000","end":"0x7f0000002000",`+anonPage(21)[1:]+`]}`,
+		unmapLine(22, 0x7f0000000000, 0x7f0000002000, 21))
+	lines = append(lines, churn(10, 22, 8192)...)
+	b := biography(t, HistoryOptions{}, lines...)
+	var child *chapter
+	for _, c := range b.chapters {
+		if c.space.PID == 11 {
+			child = c
+		}
+	}
+	if child == nil || child.upto != 4 {
+		t.Fatalf("%+v", child)
+	}
+	// mapped, freed, 9 times more, mapped: as it was at the fork.
+	if r := child.parent.steps[2]; r.verb != repeated || r.times != 9 || child.parent.steps[3].verb != "mapped" {
+		t.Errorf("%+v", child.parent.steps)
+	}
+}
+
+// TestLongHistoryOnTerminal: a terminal shows the first and the last steps and says how many are between.
+func TestLongHistoryOnTerminal(t *testing.T) {
+	var lines []string
+	for i := range 200 {
+		lines = append(lines, churn(1, 2*i, uint64(4096*(i+1)))...)
+	}
+	b := biography(t, HistoryOptions{}, lines...)
+	if text := string(b.Text(false, Look{Width: 100})); !strings.Contains(text, "... 300 steps more") || strings.Count(text, "\n") != 2*ends+4 {
+		t.Errorf("%d lines", strings.Count(text, "\n"))
+	}
+	if text := string(b.Text(false, Look{Whole: true})); strings.Count(text, "\n") != 403 {
+		t.Errorf("whole: %d lines", strings.Count(text, "\n"))
+	}
+}
+
+// TestPeakThroughExec: what a process leaves by an exec and what it begins are never mapped together.
+func TestPeakThroughExec(t *testing.T) {
+	open := textLog(mapLine(1, 0x7f0000000000, 0x7f0000002000),
+		`{"type":"event","seq":2,"t":20000,"space":1,"pid":10,"tid":10,"call":"execve","args":{},"result":0,"stack":null,"changes":[]}`,
+		`{"type":"space","space":2,"t":20000,"after":2,"pid":10,"cause":"exec","parent":1,"exe":"/bin/x","argv":["x"],"mappings":[`+pageOfExe+`]}`,
+		`{"type":"thread","t":20000,"tid":10,"pid":10,"space":2,"what":"exec","name":"x"}`)
+	for _, at := range []Moment{{}, {Kind: AtPeak}} {
+		s, err := Load(open, at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.peak != 3*4096 {
+			t.Errorf("at %v: peak %d, want %d", at, s.peak, 3*4096)
+		}
+	}
+}
