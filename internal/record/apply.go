@@ -39,7 +39,7 @@ func (r *Recorder) effect(f *flight, result int64, errno syscall.Errno, number u
 	case vm.OpShmDetach:
 		return r.reread(sp, r.attached(sp, op.Addr), o, dst)
 	case vm.OpAioDestroy:
-		return r.reread(sp, r.sameFile(sp, op.Addr), o, dst)
+		return r.reread(sp, r.ring(sp, op.Addr), o, dst)
 	case vm.OpAioSetup:
 		return r.appeared(sp, vm.Range{Start: r.word(f, f.call.Args[1], 8), End: vm.AddressMax}, o, dst)
 	case vm.OpShadowStack:
@@ -227,19 +227,20 @@ func (r *Recorder) appeared(sp *space, at vm.Range, o ledger.Origin, dst []ledge
 	return sp.ledger.Add(ledger.Entry{Mapping: row.Slice(at), Origin: o}, dst)
 }
 
-// sameFile lists the ranges of the mapping at addr and of all its pieces: what io_destroy may remove.
-func (r *Recorder) sameFile(sp *space, addr uint64) []vm.Range {
-	at, ok := sp.ledger.At(addr)
-	if !ok || at.File.Inode == 0 {
-		return nil
-	}
-	var ranges []vm.Range
-	for e := range sp.ledger.All {
-		if e.File.Inode == at.File.Inode && e.File.Dev == at.File.Dev {
-			ranges = append(ranges, e.Range)
+// ring is what io_destroy may have unmapped: the kernel remembers where the ring began and how long it was,
+// and unmaps all of that, whatever stands there by now (fs/aio.c, kill_ioctx). So it is all that the ledger has
+// from its start to what the kernel still has.
+func (r *Recorder) ring(sp *space, addr uint64) []vm.Range {
+	at := vm.Range{Start: addr, End: addr}
+	sp.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
+		at.End = e.End
+		rows, err := sp.view.in(e.Range)
+		if err == nil && len(rows) > 0 {
+			at.End = max(addr, rows[0].Start)
 		}
-	}
-	return ranges
+		return err == nil && len(rows) == 0
+	})
+	return []vm.Range{at}
 }
 
 // attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment

@@ -1,4 +1,4 @@
-// aio: io_setup maps a ring without mmap, io_destroy unmaps it without munmap.
+// aio: io_setup maps a ring without mmap, io_destroy unmaps its place without munmap, whatever stands there.
 #define _GNU_SOURCE
 #include "account.h"
 #include <linux/aio_abi.h>
@@ -28,13 +28,26 @@ NOINLINE static void ring_refused(void) { acc_did(__func__, "io_setup", NULL, 0,
 
 NOINLINE static void unrelated(void) { MMAP(NULL, 3 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
 
+// ring_covered puts other memory where the ring stands: io_destroy unmaps that.
+NOINLINE static void ring_covered(aio_context_t ctx)
+{
+	MMAP((void *)ctx, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 int main(void)
 {
+	unsigned long start, end;
 	acc_begin("aio");
 	aio_context_t first = ring_made(64);
 	unrelated(); // keeps the rings' rows apart
 	ring_made(2000);
 	ring_gone(first);
 	ring_refused();
+	unrelated();
+	aio_context_t covered = ring_made(64);
+	acc_row((void *)covered, &start, &end);
+	ring_covered(covered);
+	acc_cut(&acc_live, (void *)covered, end - start);
+	ring_gone(covered);
 	acc_end(0);
 }
