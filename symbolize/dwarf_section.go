@@ -1,6 +1,7 @@
 package symbolize
 
 import (
+	"bufio"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -8,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -160,7 +161,7 @@ func inflate(src io.Reader, packed int64, old bool) (*section, error) {
 	var r io.Reader
 	switch kind {
 	case elf.COMPRESS_ZLIB:
-		z, err := zlib.NewReader(src)
+		z, err := newInflater(src)
 		if err != nil {
 			return nil, err
 		}
@@ -186,6 +187,21 @@ func inflate(src io.Reader, packed int64, old bool) (*section, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return out, nil
+}
+
+// newInflater returns a reader of a zlib stream (RFC 1950). The checksum at the end of the stream is left
+// unread: names are given long before that, and summing up all bytes would take a tenth of the time.
+func newInflater(src io.Reader) (io.ReadCloser, error) {
+	buffered := bufio.NewReaderSize(src, inflateStep)
+	var h [2]byte
+	if _, err := io.ReadFull(buffered, h[:]); err != nil {
+		return nil, err
+	}
+	const deflate, dictionary = 8, 1 << 5
+	if h[0]&15 != deflate || h[1]&dictionary != 0 || binary.BigEndian.Uint16(h[:])%31 != 0 {
+		return nil, fmt.Errorf("%x begins no zlib stream", h)
+	}
+	return flate.NewReader(buffered), nil
 }
 
 // newPacked returns a section of size bytes that comes from z, which it closes.

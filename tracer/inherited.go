@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"os"
-	"reflect"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,21 +20,19 @@ type signals struct {
 // die of a signal it was to ignore. What the runtime found it keeps for itself in runtime.fwdSig and
 // runtime.initSigmask: these are found by our own symbol table. Without one, Known is false.
 func inheritedSignals() signals {
-	at := map[string]uint64{"runtime.fwdSig": 0, "runtime.initSigmask": 0, anchorName: 0}
-	if ownSymbols(at) != nil {
+	want := []ownSymbol{{name: "runtime.fwdSig"}, {name: "runtime.initSigmask"}}
+	bias, err := ownSymbols(want)
+	if err != nil {
 		return signals{}
 	}
-	// Where a position-independent executable was loaded.
-	bias := uint64(reflect.ValueOf(New).Pointer()) - at[anchorName]
 	self := Thread{TID: os.Getpid()}
 	var handlers [65]uint64
 	var mask uint64
-	read := func(name string, p []byte) bool {
-		return at[name] != 0 && self.ReadMemory(at[name]+bias, p) == len(p)
+	read := func(s ownSymbol, p []byte) bool {
+		return s.value != 0 && self.ReadMemory(s.value+bias, p) == len(p)
 	}
-	if at[anchorName] == 0 || bias&0xfff != 0 ||
-		!read("runtime.fwdSig", unsafe.Slice((*byte)(unsafe.Pointer(&handlers)), unsafe.Sizeof(handlers))) ||
-		!read("runtime.initSigmask", unsafe.Slice((*byte)(unsafe.Pointer(&mask)), unsafe.Sizeof(mask))) {
+	if !read(want[0], unsafe.Slice((*byte)(unsafe.Pointer(&handlers)), unsafe.Sizeof(handlers))) ||
+		!read(want[1], unsafe.Slice((*byte)(unsafe.Pointer(&mask)), unsafe.Sizeof(mask))) {
 		return signals{}
 	}
 	s := signals{Known: true, Blocked: mask}
@@ -51,42 +48,61 @@ func inheritedSignals() signals {
 	return s
 }
 
-// ownSymbols fills in the values of the named symbols of this executable. It scans the mapped table: making
-// strings of all its names, as debug/elf does, takes longer than the rest of a launch.
-func ownSymbols(at map[string]uint64) error {
+// An ownSymbol is a variable of this executable; value is 0 until it is found.
+type ownSymbol struct {
+	name  string
+	value uint64
+}
+
+// ownSymbols fills in the values of the wanted variables of this executable, and returns how far from them a
+// position-independent one was loaded. It scans the mapped table: making strings of all its names, as
+// debug/elf does, takes longer than the rest of a launch.
+func ownSymbols(want []ownSymbol) (bias uint64, err error) {
 	file, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer file.Close()
 	exe, err := elf.NewFile(file)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	table := exe.SectionByType(elf.SHT_SYMTAB)
 	if table == nil || int(table.Link) >= len(exe.Sections) {
-		return elf.ErrNoSymbols
+		return 0, elf.ErrNoSymbols
 	}
 	text := exe.Sections[table.Link]
 	image, err := unix.Mmap(int(file.Fd()), 0, int(max(table.Offset+table.Size, text.Offset+text.Size)), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = unix.Munmap(image) }()
 	names := image[text.Offset : text.Offset+text.Size]
 	for rest := image[table.Offset : table.Offset+table.Size]; len(rest) >= elf.Sym64Size; rest = rest[elf.Sym64Size:] {
-		offset := binary.LittleEndian.Uint32(rest)
-		if uint64(offset) >= text.Size {
+		offset := uint64(binary.LittleEndian.Uint32(rest))
+		// Most symbols are functions: their names are not even paged in.
+		if elf.ST_TYPE(rest[4]) != elf.STT_OBJECT || offset >= text.Size {
 			continue
 		}
 		name := names[offset:]
-		for want := range at {
-			if len(name) > len(want) && name[len(want)] == 0 && string(name[:len(want)]) == want {
-				at[want] = binary.LittleEndian.Uint64(rest[8:])
+		for i := range want {
+			w := &want[i]
+			if n := len(w.name); len(name) > n && name[n] == 0 && string(name[:n]) == w.name {
+				w.value = binary.LittleEndian.Uint64(rest[8:])
 			}
 		}
 	}
-	return nil
+	vector, err := unix.Auxv()
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range vector {
+		if v[0] == atEntry {
+			return uint64(v[1]) - exe.Entry, nil
+		}
+	}
+	return 0, elf.ErrNoSymbols
 }
 
-const anchorName = "github.com/vmblame/vmblame/tracer.New"
+// atEntry is AT_ENTRY of getauxval(3), where this executable begins.
+const atEntry = 9
