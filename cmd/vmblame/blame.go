@@ -51,7 +51,10 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 				return err
 			}
 			return a.print(cmd,
-				func() []byte { return s.Blame(q, a.look(args[0])) },
+				func() []byte {
+					text := s.Blame(q, a.look(args[0]))
+					return withHints(text, s.Nameless(text), log.name)
+				},
 				func() any { return s.BlameJSON(q) })
 		},
 	}

@@ -23,6 +23,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 				return misused(cmd, "--pid: at most one process of each log")
 			}
 			var side [2]*report.Scene
+			var logs [2]string
 			for i, arg := range args {
 				pids := a.pids
 				if len(pids) == 2 {
@@ -32,6 +33,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 				if err != nil {
 					return err
 				}
+				logs[i] = log.name
 				if side[i], err = log.load(cmd, pids); err != nil {
 					return err
 				}
@@ -39,7 +41,10 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 			d := report.Compare(side[0], side[1])
 			names := [2]string{args[0], args[1]}
 			return a.print(cmd,
-				func() []byte { return d.Text(names, a.look(args[0])) },
+				func() []byte {
+					text := d.Text(names, a.look(args[0]))
+					return withHints(text, d.Nameless(text), logs[:]...)
+				},
 				func() any { return d.JSON(names) })
 		},
 	}

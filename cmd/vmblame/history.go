@@ -33,7 +33,10 @@ Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
 			}
 			log.warn(cmd, b.Cut)
 			return a.print(cmd,
-				func() []byte { return b.Text(stacks, a.look(args[0])) },
+				func() []byte {
+					text := b.Text(stacks, a.look(args[0]))
+					return withHints(text, b.Nameless(text), log.name)
+				},
 				func() any { return b.JSON() })
 		},
 	}

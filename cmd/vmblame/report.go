@@ -33,7 +33,10 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			}
 			o.By, o.Sort = report.By(by.value), report.Sort(sort.value)
 			return a.print(cmd,
-				func() []byte { return s.Report(o, a.look(args[0])) },
+				func() []byte {
+					text := s.Report(o, a.look(args[0]))
+					return withHints(text, s.Nameless(text), log.name)
+				},
 				func() any { return s.ReportJSON(o) })
 		},
 	}

@@ -10,7 +10,7 @@ import (
 // recording's stacks cost four bytes a frame.
 type names struct {
 	lines   bool            // keep file and line of symbols
-	modules map[int]string  // paths
+	modules map[int]Module
 	frames  []frame         // every distinct frame
 	ids     map[frame]int32 // index into frames
 	stacks  map[int]stack
@@ -60,7 +60,7 @@ type step struct {
 func newNames(lines bool) *names {
 	return &names{
 		lines:   lines,
-		modules: map[int]string{},
+		modules: map[int]Module{},
 		ids:     map[frame]int32{},
 		stacks:  map[int]stack{},
 		symbols: map[place][]function{},
@@ -72,7 +72,11 @@ func newNames(lines bool) *names {
 func (n *names) put(r eventlog.Record) {
 	switch r := r.(type) {
 	case *eventlog.Module:
-		n.modules[r.Module] = r.Path
+		m := Module{Path: r.Path}
+		if r.BuildID != nil {
+			m.BuildID = *r.BuildID
+		}
+		n.modules[r.Module] = m
 	case *eventlog.Stack:
 		n.putStack(r)
 	case *eventlog.Symbol:
@@ -119,7 +123,7 @@ func (n *names) intern(s string) string {
 
 func (n *names) module(id int) string {
 	if p, ok := n.modules[id]; ok {
-		return p
+		return p.Path
 	}
 	return "?"
 }
