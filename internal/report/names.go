@@ -9,7 +9,7 @@ import (
 // names keeps what module, stack and symbol records say, each frame and string once, so that a
 // recording's stacks cost four bytes a frame.
 type names struct {
-	lines   bool            // keep file and line of symbols
+	lines   bool // keep file and line of symbols
 	modules map[int]Module
 	frames  []frame         // every distinct frame
 	ids     map[frame]int32 // index into frames
