@@ -76,6 +76,15 @@ func (l *lives) over(space int) bool {
 	return known && n <= 0
 }
 
+// lastOf is a moment before the last of the ended threads of a space ended.
+func (l *lives) lastOf(space int) int64 {
+	var t int64
+	for _, i := range l.bySpace[space] {
+		t = max(t, l.threads[i].End-1)
+	}
+	return t
+}
+
 // at is the thread that had this tid at time t, nil where none is known.
 func (l *lives) at(tid int, t int64) *life {
 	of := l.byTID[tid]

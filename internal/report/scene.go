@@ -304,8 +304,12 @@ func (l *sceneLoader) finish() {
 func (l *sceneLoader) furnish(p *process) {
 	s := l.scene
 	seen := l.seen[p.ID]
-	if seen != nil && seen.before != nil && p.ended {
-		p.until = seen.before.T
+	if p.ended {
+		p.until = s.lives.lastOf(p.ID)
+		// As it was before its threads were taken away. One that was killed has no such snapshot.
+		if seen != nil && seen.before != nil && (seen.before.Cause == "exit" || seen.before.Cause == "detach") {
+			p.until = seen.before.T
+		}
 	}
 	p.threads = s.lives.of(p.ID, p.until)
 	space := classify.Space{
