@@ -62,6 +62,7 @@ func (r *recording) prepare() {
 	r.options.Tool = "vmblame " + version
 	r.options.Open = r.open
 	r.options.Names = r.live || r.bound > 0
+	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
 	r.options.Warn = &lines{w: os.Stderr}
 	if r.quiet {

@@ -141,6 +141,7 @@ func (r *Recorder) returned(t *task, result int64) {
 		r.finishEarly(f, result, 0, f.taken)
 	}
 	r.changes = changes[:0]
+	r.watchSize(sp)
 	r.done(sp, f)
 }
 

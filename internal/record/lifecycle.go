@@ -137,6 +137,11 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 		rec.Parent = &id
 	}
 	r.box.put(rec, nil)
+	if cause == "fork" {
+		sp.above = r.tooLarge(sp) // as its parent
+		return
+	}
+	r.watchSize(sp)
 }
 
 func exeOf(tid int) string {

@@ -42,6 +42,7 @@ type Options struct {
 	MaxDepth int // frames; 0 means 256
 	Verify   Verify
 	NoFollow bool
+	Bound    int64 // bytes: a space that becomes larger gets a snapshot then; 0 for none
 
 	// Only run.
 	NoASLR    bool

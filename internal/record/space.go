@@ -33,6 +33,9 @@ type space struct {
 
 	lastEvent uint64 // number of the last event that was settled
 	compat    bool   // the note about 32-bit calls has been written
+
+	above    bool      // more is mapped than Options.Bound
+	measured time.Time // when the last snapshot for that was taken
 }
 
 // quiet tells that no call of the space is in flight, so that ledger and kernel must agree.
