@@ -41,12 +41,16 @@ func explainRefusal(pid int, e syscall.Errno) string {
 	return what + "\n" + remedy("run vmblame as root (sudo), or as that user")
 }
 
-// remedy names the way out, with the exact flags where we are inside a container.
+// remedy names the way out, and the exact flags for containers.
 func remedy(outside string) string {
-	if !InContainer() {
-		return "try: " + outside + "; in a container: docker run --cap-add=SYS_PTRACE, kubectl debug --profile=sysadmin"
+	const flags = "docker run --cap-add=SYS_PTRACE --security-opt seccomp=unconfined …, or kubectl debug POD -it --image=IMAGE --target=CONTAINER --profile=sysadmin"
+	switch {
+	case !InContainer():
+		return "try: " + outside + "; in a container: " + flags
+	case os.Geteuid() != 0:
+		return "try: " + outside + "; where the container's root may not either: " + flags
 	}
-	return "try: docker run --cap-add=SYS_PTRACE --security-opt seccomp=unconfined …, or kubectl debug POD -it --image=IMAGE --target=CONTAINER --profile=sysadmin; or run vmblame on the host"
+	return "try: " + flags + "; or run vmblame on the host"
 }
 
 func yamaScope() string {

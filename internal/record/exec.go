@@ -105,6 +105,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 	t.space = sp
 	r.announce(sp, th.TID, t.pid, cause, parent, number)
 	r.threadLine(t, what)
+	r.notePrivileges(th)
 	r.source.Resume(th)
 }
 

@@ -78,31 +78,99 @@ func TestAttachRefused(t *testing.T) {
 
 // An unprivileged user is told whose process it is and what to do.
 func TestAttachWithoutPermission(t *testing.T) {
+	dir := publicDir(t)
+	vmblame := copyOf(t, built.vmblame, filepath.Join(dir, "vmblame"))
+	roots := begin(t, []string{"sleep", "1000"})
+	refused(t, begin(t, []string{vmblame, "attach", "-q", "-o", "/dev/null", strconv.Itoa(roots.pid)}, nobody),
+		"exit status 1", "permission denied", "uid 0", "uid 65534", "try: ", "SYS_PTRACE")
+	mustBeFree(t, roots.pid)
+
+	// Its own it may trace, and launch.
+	own := begin(t, []string{"sleep", "1000"}, nobody)
+	begin(t, []string{vmblame, "attach", "-q", "--duration", "20ms", "-o", "/dev/null", strconv.Itoa(own.pid)}, nobody).
+		mustEnd("exit status 0")
+	c := begin(t, []string{vmblame, "run", "-q", "-o", "/dev/null", "--", "sh", "-c", "id -u; exit 5"}, nobody)
+	c.mustEnd("exit status 5")
+	if got := c.text("stdout"); got != "65534\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// publicDir is a temporary directory that every user may search.
+func publicDir(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	vmblame := filepath.Join(dir, "vmblame")
-	if out, err := exec.Command("cp", built.vmblame, vmblame).CombinedOutput(); err != nil {
+	return dir
+}
+
+func copyOf(t *testing.T, file, to string) string {
+	t.Helper()
+	if out, err := exec.Command("cp", file, to).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	nobody := func(cmd *exec.Cmd) { cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534} }
-	roots := begin(t, []string{"sleep", "1000"})
-	refused(t, begin(t, []string{vmblame, "attach", "-q", "-o", "/dev/null", strconv.Itoa(roots.pid)}, nobody, func(cmd *exec.Cmd) { cmd.Dir = "/" }),
-		"exit status 1", "permission denied", "uid 0", "uid 65534", "try: ", "SYS_PTRACE")
-	mustBeFree(t, roots.pid)
+	return to
+}
 
-	// Its own it may trace, and launch.
-	own := begin(t, []string{"sleep", "1000"}, nobody, func(cmd *exec.Cmd) { cmd.Dir = "/" })
-	begin(t, []string{vmblame, "attach", "-q", "--duration", "20ms", "-o", "/dev/null", strconv.Itoa(own.pid)}, nobody, func(cmd *exec.Cmd) { cmd.Dir = "/" }).
-		mustEnd("exit status 0")
-	c := begin(t, []string{vmblame, "run", "-q", "-o", "/dev/null", "--", "sh", "-c", "id -u; exit 5"}, nobody, func(cmd *exec.Cmd) { cmd.Dir = "/" })
-	c.mustEnd("exit status 5")
-	if got := c.text("stdout"); got != "65534\n" {
-		t.Errorf("%q", got)
+// nobody makes a command run as a user without rights, in a directory that it may enter.
+func nobody(cmd *exec.Cmd) {
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	cmd.Dir = "/"
+}
+
+// A set-user-ID program that an unprivileged vmblame follows runs as its caller, and a note says so; under a
+// privileged one it has its privileges.
+func TestSetUserID(t *testing.T) {
+	dir := publicDir(t)
+	vmblame := copyOf(t, built.vmblame, filepath.Join(dir, "vmblame"))
+	id := copyOf(t, "/usr/bin/id", filepath.Join(dir, "id"))
+	if err := os.Chmod(id, 0o755|os.ModeSetuid); err != nil {
+		t.Fatal(err)
 	}
+	for _, c := range []struct {
+		as   func(*exec.Cmd)
+		args []string
+		note bool
+	}{
+		{as: nobody, note: true},
+		{as: nobody, args: []string{"--no-seccomp"}, note: true},
+		{as: func(*exec.Cmd) {}, args: []string{"--user", "65534"}},
+		{as: func(*exec.Cmd) {}, args: []string{"--user", "65534", "--no-seccomp"}},
+	} {
+		// As it is without vmblame: not where the file system or the container forbids it.
+		alone := begin(t, []string{id, "-u"}, nobody)
+		alone.mustEnd("exit status 0")
+		want := alone.text("stdout")
+		if c.note {
+			want = "65534\n"
+		}
+		run := begin(t, append(append([]string{vmblame, "run", "-o", "/dev/null"}, c.args...), "--", id, "-u"), c.as)
+		run.mustEnd("exit status 0")
+		if got := run.text("stdout"); got != want {
+			t.Errorf("%v: uid %q, want %q", c.args, got, want)
+		}
+		if got := strings.Contains(run.text("stderr"), "id (set-user-ID) runs without its privileges"); got != c.note {
+			t.Errorf("%v: %s", c.args, run.text("stderr"))
+		}
+	}
+}
+
+// A directory of PATH that may not be searched is no program that may not be executed.
+func TestProgramBehindClosedDirectory(t *testing.T) {
+	dir := publicDir(t)
+	vmblame := copyOf(t, built.vmblame, filepath.Join(dir, "vmblame"))
+	closed := filepath.Join(dir, "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "PATH="+closed+":/usr/bin:/bin") }
+	refused(t, begin(t, []string{vmblame, "run", "-q", "-o", "/dev/null", "--", "no-such-program"}, nobody, path),
+		"exit status 127", "run no-such-program: not found")
+	begin(t, []string{vmblame, "run", "-q", "-o", "/dev/null", "--", "true"}, nobody, path).mustEnd("exit status 0")
 }
 
 // Tracers inside of tracers: the kernel allows one for each process.

@@ -2,7 +2,6 @@ package record
 
 import (
 	"errors"
-	"golang.org/x/sys/unix"
 	"io"
 	"os"
 	"runtime"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -27,6 +28,8 @@ type Recorder struct {
 	start    time.Time
 	maxDepth int
 	hugePage uint64 // bytes of a default huge page
+	// privileged tells that set-user-ID programs get their privileges although we follow them.
+	privileged bool
 
 	tasks    map[int]*task
 	expected map[int]*inheritance // by tid, between Cloned and Started
@@ -76,6 +79,8 @@ func newRecorder(o Options) *Recorder {
 		r.maxDepth = 256
 	}
 	r.source = r.tracer
+	filter := len(o.PIDs) == 0 && !o.NoSeccomp // whose owner needs one capability more, or all of them go
+	r.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (!filter || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	return r
 }
 

@@ -96,7 +96,7 @@ next:
 	return env
 }
 
-// lookup searches PATH as execvp(3) does. A name with a slash is taken from the program's directory.
+// lookup searches PATH as a shell does: of directories that may not be searched it says nothing. A name with a slash is taken from the program's directory.
 func lookup(name, dir string, env []string) (string, error) {
 	if name == "" {
 		return "", exec.ErrNotFound
@@ -131,7 +131,7 @@ func lookup(name, dir string, env []string) (string, error) {
 			}
 			return path, nil
 		}
-		if errors.Is(err, os.ErrPermission) {
+		if errors.Is(err, errNotExecutable) {
 			denied = err
 		}
 	}
@@ -141,16 +141,16 @@ func lookup(name, dir string, env []string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
+// errNotExecutable is of a file that is there, unlike the os.ErrPermission of a directory on the way.
+var errNotExecutable = fmt.Errorf("not executable: %w", os.ErrPermission)
+
 func executable(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if st.IsDir() {
-		return os.ErrPermission
-	}
-	if err := unix.Access(path, unix.X_OK); err != nil {
-		return os.ErrPermission
+	if st.IsDir() || unix.Access(path, unix.X_OK) != nil {
+		return errNotExecutable
 	}
 	return nil
 }
