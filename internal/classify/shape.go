@@ -51,15 +51,28 @@ func (g *shapes) unnamed(i int, ev *Event) {
 	if !ev.anonymous() && ev.Call != "mremap" || ev.fixed() || ev.Call == "mmap" && ev.Prot != vm.ProtRead|vm.ProtWrite {
 		return
 	}
+	if ev.Call == "mmap" && ev.Flags&^(vm.MapTypeMask|vm.MapAnonymous) != 0 {
+		return // malloc asks for nothing special: jemalloc, say, for MAP_NORESERVE
+	}
 	const threshold = 128 << 10 // DEFAULT_MMAP_THRESHOLD of glibc
 	switch {
 	case g.glibc && ev.Length <= 64<<10 && ev.Call == "mmap" && (g.brk == 0 || ev.Seq < g.brk):
 		g.claim(i, Verdict{Kind: Loader, Confidence: Guess, Evidence: "small, mapped before the heap began"})
 	case (g.glibc || g.static && (g.arenas || g.heap >= threshold)) && ev.Length >= threshold:
 		g.claim(i, Verdict{Kind: GlibcLarge, Confidence: Guess, Evidence: "as large as what malloc maps apart"})
-	case g.musl || g.static && g.heap > 0 && g.heap < threshold:
+	case g.musl || g.static && !g.glibcThreads() && g.heap > 0 && g.heap < threshold:
 		g.claim(i, Verdict{Kind: MuslMalloc, Confidence: Guess, Evidence: "the program has musl's malloc"})
 	}
+}
+
+// glibcThreads tells whether a stack was mapped as glibc does and musl does not.
+func (g *shapes) glibcThreads() bool {
+	for i := range g.out {
+		if ev := g.events[i]; g.out[i].Kind == ThreadStack && ev != nil && ev.Flags&vm.MapStack != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // before guesses what a mapping is that was there when the recording began.

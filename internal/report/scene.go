@@ -314,8 +314,9 @@ func (l *sceneLoader) furnish(p *process) {
 	p.threads = s.lives.of(p.ID, p.until)
 	space := classify.Space{
 		PID: p.PID, Exe: p.Exe, Entries: slices.Collect(p.Ledger.All), Threads: p.threads,
-		Event:  func(seq uint64) *classify.Event { return s.makers.by[seq] },
-		Frames: s.names.functions,
+		Event:     func(seq uint64) *classify.Event { return s.makers.by[seq] },
+		Frames:    s.names.functions,
+		Addresses: s.names.addresses,
 	}
 	p.pieces = make([]piece, len(space.Entries))
 	for i, e := range space.Entries {
@@ -335,6 +336,15 @@ func (l *sceneLoader) furnish(p *process) {
 func (n *names) functions(stack int, yield func(function, module string) bool) {
 	for s := range n.walk(stack) {
 		if !yield(s.name, s.module) {
+			return
+		}
+	}
+}
+
+// addresses yields the return addresses of a stack as classify wants them.
+func (n *names) addresses(stack int, yield func(addr uint64) bool) {
+	for _, id := range n.stacks[stack].frames {
+		if !yield(n.frames[id].addr) {
 			return
 		}
 	}

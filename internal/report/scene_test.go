@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,4 +209,30 @@ func FuzzScene(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnnamedJemalloc: a log's return addresses reach the rules, so that a jemalloc without names has its
+// metadata told apart from what it hands out.
+func TestUnnamedJemalloc(t *testing.T) {
+	lines := []string{`{"type":"module","module":1,"path":"/usr/lib/libjemalloc.so.2","build_id":null,"dev":"fe:00","inode":7}`}
+	for i, offsets := range [][]uint64{{0x100, 0x200, 0x300, 0x900}, {0x100, 0x200, 0x400}, {0x100, 0x200, 0x300, 0x800}} {
+		var frames []string
+		for _, o := range offsets {
+			frames = append(frames, fmt.Sprintf(`{"pc":"%#x","module":1,"offset":"%#x","via":"cfi","call":true}`, o, o))
+		}
+		at := uint64(0x7f0000000000 + i<<21)
+		lines = append(lines, fmt.Sprintf(`{"type":"stack","stack":%d,"frames":[%s],"complete":true,"end":"undefined-ra"}`, i+1, strings.Join(frames, ",")),
+			strings.Replace(mapLine(i+1, at, at+2<<20), `"stack":null`, fmt.Sprintf(`"stack":%d`, i+1), 1))
+	}
+	s, err := Load(textLog(lines...), Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range s.processes[0].pieces {
+		got = append(got, string(s.processes[0].pieces[i].Kind))
+	}
+	if got := strings.Join(got, " "); got != "elf-text jemalloc-own jemalloc jemalloc-own" {
+		t.Error(got)
+	}
 }
