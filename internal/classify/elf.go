@@ -31,7 +31,7 @@ func findELF(v *view) {
 	for i, e := range v.free {
 		f := fileOf(e)
 		switch {
-		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0 && !v.byProgram(i):
+		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0 && !v.byProgram(i) && !v.read(i, e):
 			if im == nil || fileOf(&v.Entries[im.last]) != f && im.file != f || e.Offset < lastOffset(v, im) {
 				im = v.newImage(i, e)
 			}
@@ -66,6 +66,23 @@ func (v *view) byLoader(i int, e *ledger.Entry) bool {
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
 	return ev != nil && ev.Over != nil && ev.Over.anonymous() && v.chain(ev).calledBy("v8::*")
+}
+
+// read tells whether a file is mapped to be read, though it has code that is loaded too: what prints stack
+// traces maps executables and libraries to look up names.
+func (v *view) read(i int, e *ledger.Entry) bool {
+	ev := v.events[i]
+	if ev == nil || ev.fixed() || e.Perms&vm.Exec != 0 || v.byLoader(i, e) {
+		return false
+	}
+	by := v.chain(ev).by()
+	switch {
+	case isLoader(by.module), isMusl(by.module):
+		return false
+	case by.name == "":
+		return by.module != "" && by.module != path.Base(v.Exe) // a static program may load for itself
+	}
+	return true
 }
 
 func lastOffset(v *view, im *image) uint64 {

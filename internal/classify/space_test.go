@@ -348,11 +348,14 @@ func TestSpecialFiles(t *testing.T) {
 		{SharedPOSX, "/dev/shm/x", "00:17"}, {MemFD, "/memfd:doublemapper (deleted)", "00:01"}, {SharedAnon, "/dev/zero (deleted)", "00:01"},
 		{SharedAnon, "[anon_shmem:buffers]", "00:01"}, {HugeTLB, "/anon_hugepage (deleted)", "00:0f"}, {GPU, "/dev/dri/renderD128", "00:05"},
 		{GPU, "/dev/nvidia0", "00:05"}, {GPU, "/dmabuf:", "00:0b"}, {Device, "/dev/infiniband/uverbs0", "00:05"}, {FileData, "/var/lib/db/data", "fe:00"},
-		{Locale, "/usr/lib/locale/locale-archive", "fe:00"}, {Locale, "/usr/lib/locale/C.utf8/LC_CTYPE", "fe:00"},
+		{Locale, "/usr/lib/locale/locale-archive", "fe:00"}, {Locale, "/usr/lib/locale/C.utf8/LC_CTYPE", "fe:00"}, {Direct, "/dev/zero", "00:05"},
 	} {
 		perms := "rw-s"
-		if c.want == Locale {
+		switch c.want {
+		case Locale:
 			perms = "r--p"
+		case Direct:
+			perms = "rw-p"
 		}
 		b.entry(c.want, fmt.Sprintf("%x-%x %s 0 %s 7 %s", at, at+0x1000, perms, c.dev, c.path), b.event(Event{Flags: vm.MapShared, Stack: b.stack("mmap64"+libc, "main")}))
 		at += 0x2000
@@ -406,4 +409,35 @@ func TestNothing(t *testing.T) {
 	if out := Classify(&s); out[0].Kind != Unknown {
 		t.Errorf("%+v", out)
 	}
+}
+
+// TestNoMusl: a static program without names is not taken for one with musl's malloc where its mappings ask
+// for more than malloc does, or its threads' stacks are glibc's.
+func TestNoMusl(t *testing.T) {
+	build := func(flags uint64, stack bool, want Kind) {
+		b := newBuild(t)
+		b.s.Exe = "/bin/static"
+		b.entry(Heap, "555000000000-555000002000 rw-p", b.event(Event{Call: "brk"}))
+		if stack {
+			b.entry(ThreadStack, "7f0000000000-7f0000800000 rw-p", b.event(Event{Length: 8 << 20, Prot: rw, Flags: private | vm.MapStack, Stack: b.stack("@/bin/static")}))
+		}
+		b.entry(want, "7f0001000000-7f0001200000 rw-p", b.event(Event{Length: 2 << 20, Prot: rw, Flags: private | flags, Stack: b.stack("@/bin/static")}))
+		b.check()
+	}
+	build(0, false, MuslMalloc)
+	build(vm.MapNoReserve, false, Direct)
+	build(0, true, Direct)
+}
+
+// TestReadLibrary: a library that a program maps to read it is no part of its image.
+func TestReadLibrary(t *testing.T) {
+	b := newBuild(t)
+	const so = " 0 fe:00 7 /usr/lib/libx.so"
+	load := func(prot, flags uint64) *Event {
+		return b.event(Event{Length: 1 << 20, Prot: prot, Flags: vm.MapPrivate | flags, Stack: b.stack("mmap64@ld-linux-x86-64.so.2", "_dl_map_segments@ld-linux-x86-64.so.2")})
+	}
+	b.entry(ELFRodata, "7f0000000000-7f0000100000 r--p"+so, load(vm.ProtRead, 0))
+	b.entry(ELFText, "7f0000100000-7f0000200000 r-xp"+so, load(vm.ProtRead|vm.ProtExec, vm.MapFixed))
+	b.entry(FileData, "7f0001000000-7f0001200000 r--p"+so, b.event(Event{Length: 2 << 20, Prot: vm.ProtRead, Flags: vm.MapPrivate, Stack: b.stack("mmap64"+libc, "std::backtrace_rs::symbolize::gimli::mmap", "main")}))
+	b.check()
 }
