@@ -23,17 +23,11 @@ const stopBound = 500 * time.Millisecond
 // The error, if any, says why in the words of the command line and leaves the process as it was.
 func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	st, err := readStatus(pid)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)
-	case st.tgid == 0: // being reaped
-		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
-	case st.kernel:
-		return nil, fmt.Errorf("attach %d: %s is a kernel thread: it has no address space of its own", pid, st.name)
-	case pid == os.Getpid():
-		return nil, fmt.Errorf("attach %d: that is vmblame itself", pid)
-	case st.tgid != pid:
-		return nil, fmt.Errorf("attach %d: that is a thread of process %d: attach to %d, all its threads are followed", pid, st.tgid, st.tgid)
+	}
+	if err := st.attachable(pid); err != nil {
+		return nil, err
 	}
 	options := uintptr(attachOptions)
 	if follow {
@@ -71,6 +65,21 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 		return nil, fmt.Errorf("attach %d: no such process: it ended just now", pid)
 	}
 	return late, nil
+}
+
+// attachable says why no tracer can attach to what has this status, whoever it is.
+func (st *status) attachable(pid int) error {
+	switch {
+	case st.tgid == 0: // being reaped
+		return fmt.Errorf("attach %d: no such process: it ended just now", pid)
+	case st.kernel:
+		return fmt.Errorf("attach %d: %s is a kernel thread: it has no address space of its own", pid, st.name)
+	case pid == os.Getpid():
+		return fmt.Errorf("attach %d: that is vmblame itself", pid)
+	case st.tgid != pid:
+		return fmt.Errorf("attach %d: that is a thread of process %d: attach to %d, all its threads are followed", pid, st.tgid, st.tgid)
+	}
+	return nil
 }
 
 // stopAll collects the first stops of all threads, within a bound.

@@ -73,8 +73,8 @@ func next(t *testing.T, tr *Tracer, kind Kind) *Stop {
 }
 
 func TestAttachQuietDetach(t *testing.T) {
-	pid := spawn(t, "cat")
-	until(t, "cat reads", func() bool { return asleep(pid) })
+	pid := spawn(t, "sh", "-c", "read line")
+	until(t, "sh reads", func() bool { return asleep(pid) })
 	on(t, func(tr *Tracer) {
 		for range 20 {
 			late, err := tr.Attach(pid, true)
@@ -111,7 +111,7 @@ func TestAttachQuietDetach(t *testing.T) {
 			}
 		}
 	})
-	until(t, "cat reads again", func() bool { return asleep(pid) })
+	until(t, "sh reads again", func() bool { return asleep(pid) })
 }
 
 func asleep(pid int) bool {
@@ -121,7 +121,7 @@ func asleep(pid int) bool {
 
 // A stopped process is told of as group-stopped when it starts to be, and stays so.
 func TestAttachToStopped(t *testing.T) {
-	pid := spawn(t, "cat")
+	pid := spawn(t, "sh", "-c", "read line")
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestAttachErrors(t *testing.T) {
 			pid  int
 			want string
 		}{
-			{1<<22 - 1, "no such process"}, {2, "kernel thread"}, {os.Getpid(), "vmblame itself"},
+			{noPID, "no such process"}, {os.Getpid(), "vmblame itself"},
 			{follower, fmt.Sprintf("thread of process %d", os.Getpid())},
 		} {
 			_, err := tr.Attach(c.pid, true)
@@ -164,6 +164,30 @@ func TestAttachErrors(t *testing.T) {
 			}
 		}
 	})
+}
+
+// noPID is greater than every pid (PID_MAX_LIMIT, proc_sys_kernel(5)).
+const noPID = 1 << 22
+
+// A kernel thread tells of itself by a line of /proc/PID/status since Linux 6.8, before by a flag in
+// /proc/PID/stat. None can be seen from another pid namespace than the first: these are recorded.
+func TestAttachToKernelThread(t *testing.T) {
+	const (
+		status   = "Name:\tkworker/0:1)-ev\nUmask:\t0000\nState:\tI (idle)\nTgid:\t9\nNgid:\t0\nPid:\t9\nPPid:\t2\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nNSpid:\t9\n"
+		stat     = "9 (kworker/0:1)-ev) I 2 0 0 0 -1 69238880 0 0 0 0 0 44 0 0 20 0 1 0 13 0 0"
+		userStat = "9 (sh) S 1 9 9 0 -1 4194304 104 0 0 0 0 0 0 0 20 0 1 0 13 2654208 250"
+	)
+	now := parseStatus([]byte(status + "Kthread:\t1\nThreads:\t1\n"))
+	before := parseStatus([]byte(status + "Threads:\t1\n"))
+	if !now.kernel || before.kernel || !isKernelThread([]byte(stat)) || isKernelThread([]byte(userStat)) || isKernelThread([]byte("9 (x")) {
+		t.Errorf("%+v, %+v", now, before)
+	}
+	if err := now.attachable(9); err == nil || !strings.Contains(err.Error(), "attach 9: kworker/0:1)-ev is a kernel thread") {
+		t.Error(err)
+	}
+	if user := parseStatus([]byte(status + "Kthread:\t0\n")); user.attachable(9) != nil {
+		t.Error(user.attachable(9))
+	}
 }
 
 // followerThread returns a thread of this process that is not its leader. The calling thread will not do:
@@ -194,7 +218,7 @@ func TestIgnores(t *testing.T) {
 			t.Errorf("%v: %v", sig, got)
 		}
 	}
-	if ignores(1<<22-1, syscall.SIGURG) {
+	if ignores(noPID, syscall.SIGURG) {
 		t.Error("a process that does not exist ignores a signal")
 	}
 }

@@ -22,11 +22,19 @@ type status struct {
 
 // readStatus reads /proc/TID/status.
 func readStatus(tid int) (status, error) {
-	var st status
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
-		return st, err
+		return status{}, err
 	}
+	st := parseStatus(text)
+	if !st.kernel {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+		st.kernel = err == nil && isKernelThread(stat)
+	}
+	return st, nil
+}
+
+func parseStatus(text []byte) (st status) {
 	for line := range bytes.Lines(text) {
 		key, rest, ok := bytes.Cut(line, []byte(":"))
 		value := string(bytes.TrimSpace(rest))
@@ -64,21 +72,14 @@ func readStatus(tid int) (status, error) {
 			st.kernel = value == "1"
 		}
 	}
-	if !st.kernel {
-		st.kernel = isKernelThread(tid)
-	}
-	return st, nil
+	return st
 }
 
-// isKernelThread tests PF_KTHREAD in the flags of /proc/TID/stat.
-func isKernelThread(tid int) bool {
+// isKernelThread tests PF_KTHREAD in the flags of a line of /proc/TID/stat.
+func isKernelThread(stat []byte) bool {
 	const pfKthread = 0x00200000
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
-	if err != nil {
-		return false
-	}
-	i := bytes.LastIndexByte(text, ')')
-	fields := bytes.Fields(text[i+1:])
+	i := bytes.LastIndexByte(stat, ')')
+	fields := bytes.Fields(stat[i+1:])
 	if len(fields) < 7 {
 		return false
 	}
