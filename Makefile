@@ -49,7 +49,7 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	done
 
 lint: ## gofmt, go vet and staticcheck
-	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l); \
+	@bad=$$(gofmt -l .); \
 	  if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
