@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/plainenv", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "tracer"}},
 	{2, []string{"unwind", "symbolize", "internal/eventlog"}},
 	{3, []string{"internal/classify"}},
@@ -39,14 +39,15 @@ var never = map[string]struct {
 	other []string // modules, or packages of the standard library
 	only  []string // where set: the packages of ours that may be imported
 }{
-	"internal/vm":      {other: []string{"golang.org/x/sys", "syscall"}},
-	"internal/ledger":  {ours: []string{"internal/elffile", "tracer"}},
-	"tracer":           {only: []string{"internal/vm", "tracer/launcher"}},
-	"tracer/launcher":  {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
-	"internal/report":  {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
-	"internal/elffile": {ours: []string{"internal/ledger", "tracer"}},
-	"unwind":           {ours: []string{"tracer"}},
-	"symbolize":        {ours: []string{"tracer", "internal/ledger"}},
+	"internal/vm":       {other: []string{"golang.org/x/sys", "syscall"}},
+	"internal/ledger":   {ours: []string{"internal/elffile", "tracer"}},
+	"tracer":            {only: []string{"internal/vm", "tracer/launcher"}},
+	"internal/plainenv": {only: []string{}},
+	"tracer/launcher":   {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
+	"internal/report":   {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
+	"internal/elffile":  {ours: []string{"internal/ledger", "tracer"}},
+	"unwind":            {ours: []string{"tracer"}},
+	"symbolize":         {ours: []string{"tracer", "internal/ledger"}},
 }
 
 // modules lists for each third-party module the packages that import it, each with the greatest number of

@@ -17,12 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/plainenv"
 )
 
 // binary is the executable under test. Its folder can be read by every user.
 var binary string
 
 func TestMain(m *testing.M) {
+	plainenv.Set()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "vmblame")
 		if err == nil {
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "vmblame")
-		build := exec.Command("go", "build", "-ldflags", "-X main.version=test", "-o", binary, ".")
+		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.version=test", "-o", binary, ".")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build vmblame: %v\n%s", err, out)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vmblame/vmblame/internal/plainenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -25,6 +26,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	plainenv.Set()
 	status := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
@@ -39,7 +41,7 @@ func executable(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "vmblame-kinds-"); built.err != nil {
 			return
 		}
-		cmd := exec.Command("go", "build", "-o", filepath.Join(built.dir, "vmblame"), "../../cmd/vmblame")
+		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(built.dir, "vmblame"), "../../cmd/vmblame")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, out)
@@ -189,7 +191,7 @@ func TestTruthJemalloc(t *testing.T) {
 
 func TestTruthGo(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "truth")
-	cmd := exec.Command("go", "build", "-o", program, "./testdata/truth_go")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./testdata/truth_go")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

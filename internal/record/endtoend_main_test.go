@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/plainenv"
 )
 
 // The end-to-end tests run the traced programs of testdata under the executable itself and hold the log
@@ -16,6 +18,7 @@ import (
 var built struct{ vmblame, progs string }
 
 func TestMain(m *testing.M) {
+	plainenv.Set() // also of what make gives its children, when it runs the tests
 	flag.Parse()
 	os.Exit(buildAndRun(m))
 }
@@ -30,12 +33,11 @@ func buildAndRun(m *testing.M) int {
 	built.vmblame = filepath.Join(dir, "vmblame")
 	built.progs = filepath.Join(dir, "progs")
 	for _, argv := range [][]string{
-		{"go", "build", "-o", built.vmblame, "../../cmd/vmblame"},
+		{"go", "build", "-buildvcs=false", "-o", built.vmblame, "../../cmd/vmblame"},
 		{"make", "-s", "-j2", "-C", "../../testdata", "OUT=" + built.progs},
 	} {
 		cmd := exec.Command(argv[0], argv[1:]...)
-		// Tests run by make inherit its job server and its flags, which are not for this one.
-		cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %v\n%s", argv, err, out)
 			return 1

@@ -1,0 +1,36 @@
+// Package plainenv is for tests that run programs: what a program does, prints and maps depends on variables
+// that the user of `go test` may have set. It knows nothing of limits, terminals and working folders.
+package plainenv
+
+import (
+	"os"
+	"strings"
+)
+
+// variables change how programs lay out memory, what they print and in which language; a name that ends in *
+// stands for all that begin so.
+const variables = `GLIBC_TUNABLES MALLOC_* LD_*
+	LANG LANGUAGE LC_* TZ TERM COLUMNS LINES NO_COLOR CI
+	SHELL ENV BASH_ENV BASHOPTS SHELLOPTS PROMPT_COMMAND PS* CDPATH
+	GODEBUG GOTRACEBACK GOGC GOMEMLIMIT GOMAXPROCS
+	PYTHON* NODE_* JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS RUST_BACKTRACE RUST_LOG
+	MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS
+	DEBUGINFOD_* XDG_CACHE_HOME VMBLAME_*`
+
+// Set takes these variables out of the environment of this process, and so of those it starts.
+func Set() {
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); listed(name) {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func listed(name string) bool {
+	for v := range strings.FieldsSeq(variables) {
+		if begin, all := strings.CutSuffix(v, "*"); v == name || all && strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return false
+}
