@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 }
 
 // limit is how long a test waits for something that takes a moment; nothing is expected to come near it.
-const limit = 30 * time.Second
+const limit = 3 * time.Minute
 
 // result is how a vmblame ended.
 type result struct {
@@ -67,7 +67,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.WaitDelay = 5 * time.Second // a program that outlives vmblame holds the pipes
+	cmd.WaitDelay = 30 * time.Second // a program that outlives vmblame holds the pipes
 	cmd.Dir = dir
 	if dir == "" {
 		cmd.Dir = t.TempDir()

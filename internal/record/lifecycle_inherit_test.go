@@ -106,6 +106,15 @@ func TestRunSetUID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A file system of its own: where the temporary folder is, set-uid may have no effect.
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+		t.Fatalf("mount a tmpfs (tests run as root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 	if out, err := exec.Command("sh", "-c", "cp $(command -v id) "+setuid+" && chmod 4755 "+setuid).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
