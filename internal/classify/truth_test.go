@@ -65,7 +65,7 @@ func run(t *testing.T, name string, args ...string) {
 func recordTruth(t *testing.T, flags []string, program ...string) (*Space, string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	args := append([]string{"run", "-q", "-o", log}, flags...)
 	cmd := exec.CommandContext(ctx, executable(t), append(append(args, "--"), program...)...)

@@ -69,14 +69,14 @@ func TestAttachToExec(t *testing.T) {
 	c := begin(t, []string{prog("exec_again")})
 	eventually(t, "it has begun", func() bool { return c.line("account") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	spaces := 0
-	for range 40 {
+	// As often as it takes to see some execs; how many are seen in a visit is the scheduler's affair.
+	for visits, execs := 0, 0; visits < 40 || execs < 10; visits++ {
 		attach(t, log, "-q", "--duration", "20ms", c.pid).mustEnd("exit status 0")
 		mustBeFree(t, c.pid)
-		spaces += len(proven(t, log).spaces)
-	}
-	if spaces < 50 {
-		t.Errorf("only %d address spaces", spaces)
+		execs += len(proven(t, log).spaces) - 1
+		if t.Failed() {
+			return
+		}
 	}
 }
 
@@ -88,10 +88,11 @@ func TestAttachToDying(t *testing.T) {
 	for i := range 40 {
 		c := begin(t, []string{prog("storm"), "8", "0", "1"})
 		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
+		_ = os.Remove(log)
 		a := attach(t, log, "-q", c.pid)
+		eventually(t, "vmblame is under way", func() bool { _, err := os.Stat(log); return err == nil || a.over() })
 		// Not a wait for anything: any moment will do, from before the first thread is seized to after the last.
-		eventually(t, "vmblame is under way", func() bool { return a.over() || len(threadsOf(a.pid)) > 4 })
-		time.Sleep(time.Duration(random.IntN(15_000)) * time.Microsecond)
+		time.Sleep(time.Duration(random.IntN(30_000)) * time.Microsecond)
 		c.signal([]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i%2])
 		if end := a.ended(); end == "exit status 0" {
 			recorded++
@@ -116,22 +117,14 @@ func TestAttachToStorm(t *testing.T) {
 
 // A real-time signal is queued, and comes once and in order.
 func TestAttachLosesNoSignal(t *testing.T) {
-	c := begin(t, []string{prog("signals"), "20000", "100"})
+	c := begin(t, []string{prog("signals"), "until-term", "100"})
 	eventually(t, "signals has begun", func() bool { return len(threadsOf(c.pid)) == 2 })
-	log := filepath.Join(t.TempDir(), "log.jsonl")
-	visits := 0
-	for ; !c.over(); visits++ {
-		a := attach(t, log, "-q", "--duration", "10ms", c.pid)
-		if end := a.ended(); end != "exit status 0" && !c.over() && !strings.Contains(a.text("stderr"), "no such process") {
-			t.Fatalf("%s: %s", end, a.text("stderr"))
-		}
-	}
+	visit(t, 20, "10ms", c.pid)
+	c.signal(syscall.SIGTERM)
 	c.mustEnd("exit status 0")
-	if got := c.line("signals"); got != "signals sent=20000 got=20000 wrong=0" {
-		t.Error(got)
-	}
-	if visits < 5 {
-		t.Errorf("only %d visits", visits)
+	var sent, got, wrong int
+	if _, err := fmt.Sscanf(c.line("signals"), "signals sent=%d got=%d wrong=%d", &sent, &got, &wrong); err != nil || sent == 0 || got != sent || wrong != 0 {
+		t.Errorf("%v: %s", err, c.line("signals"))
 	}
 }
 

@@ -136,7 +136,7 @@ func (c *child) signal(sig syscall.Signal) {
 }
 
 // patience is how long anything may take before it counts as hung.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {

@@ -99,22 +99,8 @@ func TestRunUnderNohup(t *testing.T) {
 
 // A set-uid program keeps its effect where root traces.
 func TestRunSetUID(t *testing.T) {
-	dir := t.TempDir()
+	dir := setuidDir(t)
 	setuid := filepath.Join(dir, "setuid-id")
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// A file system of its own: where the temporary folder is, set-uid may have no effect.
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
-		t.Fatalf("mount a tmpfs (tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
 	if out, err := exec.Command("sh", "-c", "cp $(command -v id) "+setuid+" && chmod 4755 "+setuid).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -76,11 +76,12 @@ func TestRunServer(t *testing.T) {
 	log := filepath.Join(dir, "log.jsonl")
 	c := launch(t, log, "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
 	var stop atomic.Bool
+	var rounds atomic.Int64
 	var clients sync.WaitGroup
 	for i := range 2 {
 		conn := dial(t, socket)
 		clients.Go(func() {
-			if _, err := conn.load(fmt.Sprint("key", i), &stop); err != nil {
+			if err := conn.load(fmt.Sprint("key", i), &stop, &rounds); err != nil {
 				t.Errorf("client: %v", err)
 			}
 		})
