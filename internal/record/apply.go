@@ -98,17 +98,16 @@ func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, ds
 	if plain(op) {
 		return sp.ledger.Add(e, dst)
 	}
-	if op.Flags&vm.MapHugeTLB != 0 {
-		size := uint64(1) << (op.Flags >> vm.MapHugeShift & vm.MapHugeMask)
-		if size == 1 {
-			size = r.hugePage
-		}
-		e.End = e.Start + (op.Len+size-1)&^(size-1)
+	row, seen := sp.view.at(addr)
+	size := r.mapPageSize(op)
+	if seen {
+		size = max(size, sp.view.pageSize(&row)) // a file of huge pages rounds the length without the flag
 	}
+	e.End = e.Start + (op.Len+size-1)&^(size-1)
 	if op.Flags&vm.MapGrowsDown != 0 {
 		sp.growing = append(sp.growing, growing{origin: o.Event, top: e.End - 1})
 	}
-	if row, ok := sp.view.at(addr); ok {
+	if seen {
 		// The kernel may show one row for this and its neighbours; only what it says of this page counts.
 		m := row.Slice(e.Range)
 		e.Perms, e.Offset, e.File = m.Perms, m.Offset, m.File
@@ -119,6 +118,17 @@ func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, ds
 		r.pin(sp, &e)
 	}
 	return sp.ledger.Add(e, dst)
+}
+
+// mapPageSize returns the size of the pages that an mmap asks for with its flags.
+func (r *Recorder) mapPageSize(op *vm.Op) uint64 {
+	if op.Flags&vm.MapHugeTLB == 0 {
+		return vm.PageSize
+	}
+	if log := op.Flags >> vm.MapHugeShift & vm.MapHugeMask; log != 0 {
+		return max(vm.PageSize, uint64(1)<<log)
+	}
+	return r.hugePage
 }
 
 // perms are the permissions that the kernel gives for a prot argument.
@@ -188,6 +198,11 @@ func (r *Recorder) heapRanges(sp *space, now uint64) []vm.Range {
 func (r *Recorder) remapped(sp *space, op *vm.Op, to uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	from := op.Range
 	size := vm.PageUp(op.NewLen)
+	if row, ok := sp.view.at(to); ok {
+		page := sp.view.pageSize(&row) - 1
+		from.End = from.Start + (from.Len()+page)&^page
+		size = (size + page) &^ page
+	}
 	if !sp.ledger.Covered(from) {
 		r.fillGrown(sp, from)
 	}
@@ -205,7 +220,7 @@ func (r *Recorder) remapped(sp *space, op *vm.Op, to uint64, o ledger.Origin, ds
 	case size > from.Len():
 		dst = sp.ledger.Extend(vm.Range{Start: from.End, End: to + size}, o, dst)
 	}
-	// Huge pages round both sizes, and kernels differ in what they move at once: the kernel has the last word.
+	// Kernels differ in what they move at once: the kernel has the last word.
 	return r.reread(sp, touched, o, dst)
 }
 

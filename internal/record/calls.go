@@ -17,7 +17,7 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 		sp.compat = true
 		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
 	}
-	f.classify(sp)
+	r.classify(sp, f)
 	switch c.Op.Kind {
 	case vm.OpExec:
 		r.beforeExec(t, f)

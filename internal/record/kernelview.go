@@ -25,6 +25,7 @@ type kernelView struct {
 	text  []byte
 	rows  []vm.Mapping
 	name  []byte
+	page  uint64 // bytes of a page of the row that ask found last
 }
 
 // openKernelView opens the view of the address space that thread tid uses now.
@@ -148,6 +149,7 @@ func (k *kernelView) ask(r vm.Range) ([]vm.Mapping, error) {
 		if q.start >= r.End || q.start >= vm.VsyscallStart {
 			break
 		}
+		k.page = q.page
 		m := vm.Mapping{Range: vm.Range{Start: q.start, End: q.end}, Perms: vm.Perms(q.vmaFlags & 0xf)}
 		m.File = vm.File{Dev: vm.Dev{Major: q.major, Minor: q.minor}, Inode: q.inode}
 		if q.nameSize > 1 {
@@ -171,6 +173,33 @@ func (k *kernelView) at(addr uint64) (vm.Mapping, bool) {
 	}
 	return rows[0], true
 }
+
+// pageSize returns how many bytes a page of row has, a row that at has just returned: more than vm.PageSize
+// where it is made of huge pages.
+func (k *kernelView) pageSize(row *vm.Mapping) uint64 {
+	if k.query {
+		return k.page
+	}
+	if row.File.Dev.Major != 0 || row.Start%leastHugePage != 0 || row.Offset%leastHugePage != 0 {
+		return vm.PageSize // smaps is much work for the kernel
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", k.tid))
+	if err != nil {
+		return vm.PageSize
+	}
+	rows, err := vm.ParseSmaps(nil, text)
+	if err != nil {
+		return vm.PageSize
+	}
+	for i := range rows {
+		if rows[i].Contains(row.Start) {
+			return max(rows[i].PageSize, vm.PageSize)
+		}
+	}
+	return vm.PageSize
+}
+
+const leastHugePage = 2 << 20
 
 // sameMM tells whether two tasks share their address space (kcmp(2), KCMP_VM). known is false where the
 // kernel does not tell.

@@ -21,7 +21,7 @@ import (
 const holdBound = 50 * time.Millisecond
 
 // classify says how the call is ordered, given what the ledger knows at its entry.
-func (f *flight) classify(sp *space) {
+func (r *Recorder) classify(sp *space, f *flight) {
 	op := &f.call.Op
 	f.class, f.at, f.isBrk = exclusive, op.Range, false
 	switch op.Kind {
@@ -29,6 +29,9 @@ func (f *flight) classify(sp *space) {
 		f.class = chooser
 		if op.Fixed {
 			f.class = fixed
+			size := r.mapPageSize(op)
+			op.Range.End = max(op.Range.End, op.Addr+(op.Len+size-1)&^(size-1))
+			f.at = op.Range
 		}
 	case vm.OpUnmap, vm.OpRemapFile, vm.OpName:
 		f.class = fixed

@@ -75,7 +75,7 @@ func TestConflicts(t *testing.T) {
 		sp := orderSpace()
 		a, b := &flight{call: c.a}, &flight{call: c.b}
 		for _, f := range []*flight{a, b} {
-			f.classify(sp)
+			new(Recorder).classify(sp, f)
 			f.live = f.class == fixed && sp.ledger.Covered(f.at)
 		}
 		if got := b.conflicts(a); got != c.waits {
@@ -96,7 +96,7 @@ func TestWaitingIsFair(t *testing.T) {
 		{call: call(vm.OpUnmap, pages(18, 19))},
 	}
 	for _, f := range flights {
-		f.classify(sp)
+		new(Recorder).classify(sp, f)
 		f.live = true
 	}
 	sp.inFlight = []*flight{flights[0]}

@@ -12,6 +12,8 @@ import (
 type SmapsEntry struct {
 	Mapping
 	Rss, Pss, PrivateDirty, Swap uint64
+	// PageSize is the size of one page: more than the constant of that name for huge pages of hugetlbfs.
+	PageSize uint64
 
 	// AnonName is the name that prctl(2) PR_SET_VMA gave, of a File.Path "[anon:name]" or
 	// "[anon_shmem:name]".
@@ -79,6 +81,8 @@ func smapsField(line []byte) (name, value []byte, ok bool) {
 func (p *MapsParser) field(e *SmapsEntry, name, value []byte) error {
 	var to *uint64
 	switch string(name) {
+	case "KernelPageSize":
+		to = &e.PageSize
 	case "Rss":
 		to = &e.Rss
 	case "Pss":

@@ -37,7 +37,7 @@ func TestParseSmaps(t *testing.T) {
 	want := []SmapsEntry{
 		{
 			Mapping: Mapping{Range{0x7f0000000000, 0x7f0000003000}, Read | Write, 0, File{Path: "[anon:a name]"}},
-			Rss:     8 << 10, Pss: 6 << 10, PrivateDirty: 4 << 10, Swap: 2 << 10,
+			Rss:     8 << 10, Pss: 6 << 10, PrivateDirty: 4 << 10, Swap: 2 << 10, PageSize: 4 << 10,
 			AnonName: "a name", VmFlags: "rd wr mr mw me ac sd",
 		},
 		{
