@@ -126,6 +126,7 @@ func readLog(t *testing.T, path string) *recording {
 	}
 	defer in.Close()
 	r := &recording{Replay: eventlog.NewReplay(), snapshots: map[int]int{}, frames: map[int]*eventlog.Stack{}}
+	alive := map[int]bool{}
 	for {
 		rec, err := in.Next()
 		if err == io.EOF {
@@ -140,10 +141,14 @@ func readLog(t *testing.T, path string) *recording {
 		switch rec := rec.(type) {
 		case *eventlog.Event:
 			r.events = append(r.events, newEvent(rec))
+			if !alive[rec.TID] {
+				t.Errorf("event %d, %s, stands where its thread %d has no start or has an exit", rec.Seq, rec.Call, rec.TID)
+			}
 		case *eventlog.Space:
 			r.spaces = append(r.spaces, rec)
 		case *eventlog.Thread:
 			r.threads = append(r.threads, *rec)
+			alive[rec.TID] = rec.What != "exit"
 		case *eventlog.Stack:
 			r.frames[rec.Stack] = rec
 		case *eventlog.Snapshot:

@@ -51,10 +51,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 			r.threadGone(other, tid)
 		}
 	}
-	if former != th.TID {
-		t.thread = th
-		r.threadGone(t, former)
-	}
+	t.thread = th
 	th.Data = t
 	r.tasks[th.TID] = t
 	f := &t.flight
@@ -72,6 +69,9 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		b.TID = former
 		r.finish(f, b, 0, 0, nil)
 		r.box.put(&b.Event, b)
+	}
+	if former != th.TID {
+		r.threadGone(t, former) // behind the execve, which is its
 	}
 	if old != nil {
 		old.users--
