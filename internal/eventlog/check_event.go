@@ -137,12 +137,13 @@ func failed(r *Event) string {
 	return ""
 }
 
-// advice remembers what madvise(2) keeps from children.
+// advice remembers what madvise(2) keeps from children. With ENOMEM it has passed over holes, and done the rest
+// (mm/madvise.c, madvise_walk_vmas).
 func (c *checker) advice(r *Event) {
 	const dontFork = 10 // MADV_DONTFORK of asm-generic/mman-common.h
 	a, _ := r.Args.Get("advice")
 	x, ok := r.span("addr", "length")
-	if r.Error != "" || !ok || a.Value != dontFork && a.Text != "MADV_DONTFORK" {
+	if r.Error != "" && r.Error != "ENOMEM" || !ok || a.Value != dontFork && a.Text != "MADV_DONTFORK" {
 		return
 	}
 	if c.apart[r.Space] == nil {

@@ -12,6 +12,16 @@ NOINLINE static char *mark_dontfork(void)
 	return p;
 }
 
+// mark_around marks both sides of a hole: madvise fails, and has done it.
+NOINLINE static char *mark_around(void)
+{
+	char *p = MAP_ANON_RW(3 * PAGE);
+	MUNMAP(p + PAGE, PAGE);
+	if (madvise(p, 3 * PAGE, MADV_DONTFORK) == 0)
+		acc_fail("madvise");
+	return p;
+}
+
 NOINLINE static void reuse_in_child(char *p)
 {
 	MMAP(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -22,9 +32,11 @@ int main(void)
 	int status;
 	acc_begin("fork_dontfork");
 	char *p = mark_dontfork();
+	char *q = mark_around();
 	pid_t child = fork();
 	if (child == 0) {
 		acc_cut(&acc_live, p + 2 * PAGE, 2 * PAGE);
+		acc_cut(&acc_live, q, 3 * PAGE);
 		reuse_in_child(p);
 		acc_end(0);
 	}
