@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"debug/elf"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -133,27 +132,17 @@ func openSection(f *elffile.File, name string) (*section, error) {
 	if !old && sh.Flags&elf.SHF_COMPRESSED == 0 {
 		return &section{r: f, base: off, size: size}, nil
 	}
-	s, err := inflate(io.NewSectionReader(f, off, size), size, old)
+	s, err := inflate(f, io.NewSectionReader(f, off, size), size, old)
 	if err != nil {
 		return nil, fmt.Errorf("%s: inflate %s: %w", f.Name(), name, err)
 	}
 	return s, nil
 }
 
-func inflate(src io.Reader, packed int64, old bool) (*section, error) {
-	var h [24]byte // Elf64_Chdr: type, reserved, size, alignment; or "ZLIB" and a big-endian size
-	kind, size := elf.COMPRESS_ZLIB, uint64(0)
-	if old {
-		if _, err := io.ReadFull(src, h[:12]); err != nil || string(h[:4]) != "ZLIB" {
-			return nil, errors.New("no header")
-		}
-		size = binary.BigEndian.Uint64(h[4:])
-	} else {
-		if _, err := io.ReadFull(src, h[:]); err != nil {
-			return nil, err
-		}
-		kind = elf.CompressionType(binary.LittleEndian.Uint32(h[:]))
-		size = binary.LittleEndian.Uint64(h[8:])
+func inflate(f *elffile.File, src io.Reader, packed int64, old bool) (*section, error) {
+	kind, size, err := f.CompressionHeader(src, old)
+	if err != nil {
+		return nil, err
 	}
 	if size > maxInflated || size > uint64(packed)*maxRatio {
 		return nil, fmt.Errorf("%d bytes become %d", packed, size)

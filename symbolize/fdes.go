@@ -109,6 +109,9 @@ func (t *fdeTable) size(fde uint64) (uint64, bool) {
 	case peUdata4, peSdata4:
 		return uint64(binary.LittleEndian.Uint32(b[12:])), true
 	case pePtr, peUdata8, peSdata8:
+		if enc&0x0f == pePtr && t.f.Class() == elf.ELFCLASS32 {
+			return uint64(binary.LittleEndian.Uint32(b[12:])), true
+		}
 		return binary.LittleEndian.Uint64(b[16:]), n == len(b)
 	}
 	return 0, false
@@ -163,6 +166,9 @@ func (t *fdeTable) encoding(cie uint64) (byte, bool) {
 			rest = rest[1:]
 		case 'P':
 			size := map[byte]int{pePtr: 8, peUdata4: 4, peUdata8: 8, peSdata4: 4, peSdata8: 8}[rest[0]&0x0f]
+			if rest[0]&0x0f == pePtr && t.f.Class() == elf.ELFCLASS32 {
+				size = 4
+			}
 			if size == 0 || len(rest) < 1+size {
 				return 0, false
 			}

@@ -2,6 +2,7 @@ package symbolize
 
 import (
 	"bytes"
+	"debug/elf"
 	"runtime"
 	"testing"
 
@@ -112,10 +113,12 @@ func FuzzMiniDebugInfo(f *testing.F) {
 // FuzzPLT decodes any bytes as a stub.
 func FuzzPLT(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stub []byte, addr uint64) {
-		p := &pltNames{targets: []pltTarget{{name: 1}, {name: noIndex}}}
-		n, ok := stubTarget(stub, addr, pltSlots{at: map[uint64]uint32{addr: 0, addr + 16: 1}, jumps: 2}, p)
-		if ok && (n >= 2 || p.targets[n].name == noIndex) {
-			t.Errorf("target %d", n)
+		for _, machine := range []elf.Machine{elf.EM_X86_64, elf.EM_386} {
+			slots := &pltSlots{machine: machine, at: map[uint64]uint32{addr: 0, addr + 16: 1}, jumps: []uint32{0, 1},
+				got: 1, relSize: 8}
+			if n, ok := slots.target(stub, addr); ok && n > 1 {
+				t.Errorf("target %d", n)
+			}
 		}
 	})
 }

@@ -39,7 +39,7 @@ func openGoImage(m *image) source {
 		_, goProgram = f.Section(".data.rel.ro.gopclntab")
 	}
 	sh, ok := f.Section(".debug_info")
-	if !goProgram || !ok || sh.FileSize > maxGoInfo {
+	if !goProgram || !ok || sh.FileSize > maxGoInfo || f.Class() != elf.ELFCLASS64 {
 		return nil
 	}
 	return &goImage{f: f, units: make(map[dwarf.Offset]*goUnit),

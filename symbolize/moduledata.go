@@ -39,6 +39,21 @@ func (m *moduleData) find() bool {
 	return m.findRelocated()
 }
 
+// size is the bytes of a word of the program's.
+func (m *moduleData) size() int {
+	if m.f.Class() == elf.ELFCLASS32 {
+		return 4
+	}
+	return 8
+}
+
+func (m *moduleData) wordAt(b []byte) uint64 {
+	if m.size() == 4 {
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
 // scan looks for the address in a section.
 func (m *moduleData) scan(sh elf.SectionHeader) bool {
 	buf := make([]byte, 64<<10)
@@ -47,8 +62,8 @@ func (m *moduleData) scan(sh elf.SectionHeader) bool {
 		if err != nil && err != io.EOF {
 			return false
 		}
-		for i := 0; i+8 <= n; i += 8 {
-			if binary.LittleEndian.Uint64(buf[i:]) == m.pclntab && m.read(sh.Addr+off+uint64(i), nil) {
+		for i := 0; i+m.size() <= n; i += m.size() {
+			if m.wordAt(buf[i:]) == m.pclntab && m.read(sh.Addr+off+uint64(i), nil) {
 				return true
 			}
 		}
@@ -58,13 +73,14 @@ func (m *moduleData) scan(sh elf.SectionHeader) bool {
 
 // read reads the structure at addr, with what relocations put there, and says whether it is one.
 func (m *moduleData) read(addr uint64, relocs map[uint64]uint64) bool {
-	var b [8 * moduleWords]byte
-	if _, err := m.f.ReadVaddr(b[:], addr); err != nil {
+	b := make([]byte, m.size()*moduleWords)
+	if _, err := m.f.ReadVaddr(b, addr); err != nil {
 		return false
 	}
 	for i := range m.words {
-		m.words[i] = binary.LittleEndian.Uint64(b[8*i:])
-		if v, ok := relocs[addr+uint64(8*i)]; ok {
+		at := i * m.size()
+		m.words[i] = m.wordAt(b[at:])
+		if v, ok := relocs[addr+uint64(at)]; ok {
 			m.words[i] = v
 		}
 	}
@@ -75,9 +91,12 @@ func (m *moduleData) read(addr uint64, relocs map[uint64]uint64) bool {
 }
 
 // findRelocated looks for the address among the relocations of a position-independent program, whose data
-// is written when it is loaded.
+// is written when it is loaded. (Relocations of i386 keep what they add to where they stand, so scan finds it.)
 func (m *moduleData) findRelocated() bool {
 	const relative = 8 // R_X86_64_RELATIVE
+	if m.size() != 8 {
+		return false
+	}
 	for _, name := range []string{".rela.dyn", ".rela"} {
 		sh, ok := m.f.Section(name)
 		if !ok || sh.Type != elf.SHT_RELA || !inside(m.f, sh) {

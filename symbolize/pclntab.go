@@ -61,14 +61,15 @@ func (p *pclntab) readHeader() bool {
 	magic := c.u32()
 	c.u16()
 	quantum, ptr := c.u8(), c.u8()
-	if (magic != pclnGo118 && magic != pclnGo120) || quantum != 1 || ptr != 8 {
+	if (magic != pclnGo118 && magic != pclnGo120) || quantum != 1 || (ptr != 8 && ptr != 4) {
 		return false
 	}
 	p.go120 = magic == pclnGo120
-	p.funcs = c.u64()
-	c.u64() // files
-	p.text = c.u64()
-	p.nameTab, p.cuTab, p.fileTab, p.pcTab, p.funcTab = c.u64(), c.u64(), c.u64(), c.u64(), c.u64()
+	word := func() uint64 { return c.uint(int(ptr)) }
+	p.funcs = word()
+	word() // files
+	p.text = word()
+	p.nameTab, p.cuTab, p.fileTab, p.pcTab, p.funcTab = word(), word(), word(), word(), word()
 	size := uint64(p.s.size)
 	if c.bad || max(p.nameTab, p.cuTab, p.fileTab, p.pcTab, p.funcTab) > size || p.funcs > (size-p.funcTab)/8 {
 		return false

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	symSize    = 24      // bytes of an Elf64_Sym
 	maxSymbols = 4 << 20 // of all tables of one file; 24 bytes of memory each
 	maxName    = 64 << 10
 )
@@ -96,19 +95,33 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 
 // eachSymbol calls yield for the symbols of a table in the file's order.
 func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
-	buf := make([]byte, 1024*symSize)
-	le := binary.LittleEndian
-	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= symSize; {
-		b := buf[:min(left/symSize*symSize, int64(len(buf)))]
+	size, read := symbolForm(f)
+	buf := make([]byte, 1024*size)
+	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= int64(size); {
+		b := buf[:min(left/int64(size)*int64(size), int64(len(buf)))]
 		if _, err := f.ReadAt(b, off); err != nil && err != io.EOF {
 			return
 		}
 		left -= int64(len(b))
 		off += int64(len(b))
-		for ; len(b) >= symSize; b = b[symSize:] {
-			yield(entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
-				size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))})
+		for ; len(b) >= size; b = b[size:] {
+			yield(read(b))
 		}
+	}
+}
+
+// symbolForm tells the size of the file's symbols in bytes, and how they are read: Elf64_Sym or Elf32_Sym.
+func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
+	le := binary.LittleEndian
+	if f.Class() == elf.ELFCLASS32 {
+		return 16, func(b []byte) entry {
+			return entry{name: le.Uint32(b), info: b[12], shndx: le.Uint16(b[14:]), value: uint64(le.Uint32(b[4:])),
+				size: le.Uint32(b[8:])}
+		}
+	}
+	return 24, func(b []byte) entry {
+		return entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
+			size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))}
 	}
 }
 

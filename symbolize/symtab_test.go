@@ -46,6 +46,23 @@ func TestPLT(t *testing.T) {
 	}
 }
 
+// TestIFUNCStub expects the stub of an IFUNC to have its name and not that of the function that chooses.
+func TestIFUNCStub(t *testing.T) {
+	path := build(t, "ifunc.c", "-O1")
+	f := open(t, path)
+	call := regexp.MustCompile(`call +([0-9a-f]+) <`).FindStringSubmatch(run(t, ".", "objdump", "-d", "--no-show-raw-insn", "--disassemble=main", path))
+	if call == nil {
+		t.Fatal("main calls nothing")
+	}
+	a, err := strconv.ParseUint(call[1], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := resolve(t, f, nowhere(t), []uint64{a})[a]; len(s.Frames) != 1 || s.Frames[0].Function != "chosen_at_start@plt" {
+		t.Errorf("%#x: %+v", a, s)
+	}
+}
+
 // values lists the symbols of a file by name, with debug/elf.
 func values(t testing.TB, path string) map[string]uint64 {
 	t.Helper()

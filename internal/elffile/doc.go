@@ -1,4 +1,4 @@
-// Package elffile holds one opened ELF file (x86-64, little endian), shared by the unwinder and the
+// Package elffile holds one opened ELF file (x86-64, x32 or i386), shared by the unwinder and the
 // symbolizer: its identity (build id), its segments and the translation between file offsets and its
 // own virtual addresses, its sections, and the separate debug file that belongs to it.
 //

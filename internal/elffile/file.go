@@ -2,7 +2,6 @@ package elffile
 
 import (
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,17 +18,11 @@ const (
 	maxNotes    = 1 << 16  // bytes read of one note segment
 )
 
-const (
-	ehdrSize = 64 // Elf64_Ehdr
-	phdrSize = 56 // Elf64_Phdr
-	shdrSize = 64 // Elf64_Shdr
-)
-
 // ErrNotELF is what Open returns, wrapped, for bytes that are no ELF file at all.
 var ErrNotELF = errors.New("not an ELF file")
 
-// MachineError is what Open returns for a well-formed ELF file of another machine than x86-64 little
-// endian: i386 programs (Machine EM_386) and x32 ones (EM_X86_64 with ELFCLASS32) among them.
+// MachineError is what Open returns for a well-formed ELF file of a machine whose code does not run on
+// x86-64: other ones than EM_X86_64 (64-bit and x32) and EM_386.
 type MachineError struct {
 	Name    string
 	Class   elf.Class
@@ -39,7 +32,7 @@ type MachineError struct {
 
 // Error implements error.
 func (e *MachineError) Error() string {
-	return fmt.Sprintf("%s: ELF file for %v (%v, %v), not for 64-bit x86-64", e.Name, e.Machine, e.Class, e.Data)
+	return fmt.Sprintf("%s: ELF file for %v (%v, %v), not for x86-64 or i386", e.Name, e.Machine, e.Class, e.Data)
 }
 
 // File is one opened ELF file. All methods may be called by several goroutines at once, Close excepted.
@@ -49,6 +42,8 @@ type File struct {
 	size   int64
 	name   string
 
+	layout   *layout
+	machine  elf.Machine
 	typ      elf.Type
 	entry    uint64
 	shoff    uint64
@@ -130,6 +125,12 @@ func (f *File) Size() int64 { return f.size }
 // ReadAt implements io.ReaderAt over the file's bytes.
 func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
 
+// Class tells whether addresses are of 64 bits (ELFCLASS64) or of 32: i386 and x32.
+func (f *File) Class() elf.Class { return f.layout.class }
+
+// Machine is EM_X86_64 or EM_386.
+func (f *File) Machine() elf.Machine { return f.machine }
+
 // Type is e_type: ET_EXEC, ET_DYN …
 func (f *File) Type() elf.Type { return f.typ }
 
@@ -138,76 +139,6 @@ func (f *File) Entry() uint64 { return f.entry }
 
 // Progs returns the program headers. The slice is the File's own and must not be changed.
 func (f *File) Progs() []elf.ProgHeader { return f.progs }
-
-func (f *File) readHeader() error {
-	var h [ehdrSize]byte
-	n, err := readFull(f.r, h[:], 0)
-	if n < 20 || string(h[:4]) != elf.ELFMAG {
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("%s: read the ELF header: %w", f.name, err)
-		}
-		return fmt.Errorf("%s: %w", f.name, ErrNotELF)
-	}
-	le := binary.LittleEndian
-	class, data := elf.Class(h[elf.EI_CLASS]), elf.Data(h[elf.EI_DATA])
-	machine := elf.Machine(le.Uint16(h[18:]))
-	if data == elf.ELFDATA2MSB {
-		machine = elf.Machine(binary.BigEndian.Uint16(h[18:]))
-	}
-	if class != elf.ELFCLASS64 || data != elf.ELFDATA2LSB || machine != elf.EM_X86_64 {
-		return &MachineError{f.name, class, data, machine}
-	}
-	if n < ehdrSize {
-		return fmt.Errorf("%s: %w: the header is cut", f.name, ErrNotELF)
-	}
-	f.typ = elf.Type(le.Uint16(h[16:]))
-	f.entry = le.Uint64(h[24:])
-	phoff := le.Uint64(h[32:])
-	f.shoff = le.Uint64(h[40:])
-	phentsize, phnum := le.Uint16(h[54:]), uint64(le.Uint16(h[56:]))
-	shentsize := le.Uint16(h[58:])
-	f.shnum, f.shstrndx = uint64(le.Uint16(h[60:])), uint64(le.Uint16(h[62:]))
-	if shentsize != shdrSize {
-		f.shoff = 0
-	}
-	if f.shoff == 0 {
-		f.shnum = 0
-	} else if f.shnum == 0 || f.shstrndx == uint64(elf.SHN_XINDEX) || phnum == 0xffff {
-		// The gABI keeps counts that do not fit into 16 bits in the first section header.
-		var s [shdrSize]byte
-		if f.readAt(s[:], f.shoff) == nil {
-			if f.shnum == 0 {
-				f.shnum = le.Uint64(s[32:])
-			}
-			if f.shstrndx == uint64(elf.SHN_XINDEX) {
-				f.shstrndx = uint64(le.Uint32(s[40:]))
-			}
-			if phnum == 0xffff {
-				phnum = uint64(le.Uint32(s[44:]))
-			}
-		}
-	}
-	if phnum == 0 {
-		return nil
-	}
-	if phentsize != phdrSize || phnum > maxProgs {
-		return fmt.Errorf("%s: %w: %d program headers of %d bytes", f.name, ErrNotELF, phnum, phentsize)
-	}
-	b := make([]byte, phnum*phdrSize)
-	if err := f.readAt(b, phoff); err != nil {
-		return fmt.Errorf("%s: read the program headers: %w", f.name, err)
-	}
-	f.progs = make([]elf.ProgHeader, phnum)
-	for i := range f.progs {
-		p := b[i*phdrSize:]
-		f.progs[i] = elf.ProgHeader{
-			Type: elf.ProgType(le.Uint32(p)), Flags: elf.ProgFlag(le.Uint32(p[4:])),
-			Off: le.Uint64(p[8:]), Vaddr: le.Uint64(p[16:]), Paddr: le.Uint64(p[24:]),
-			Filesz: le.Uint64(p[32:]), Memsz: le.Uint64(p[40:]), Align: le.Uint64(p[48:]),
-		}
-	}
-	return nil
-}
 
 // readAt fills p from the file's bytes at off, which is unchecked input.
 func (f *File) readAt(p []byte, off uint64) error {

@@ -240,10 +240,14 @@ func TestRefusals(t *testing.T) {
 	}
 	h := make([]byte, 64)
 	copy(h, "\x7fELF\x01\x01\x01")
-	h[18] = byte(elf.EM_386)
+	h[18] = byte(elf.EM_ARM)
 	var m *MachineError
-	if _, err := Open(bytes.NewReader(h), 64, "i386"); !errors.As(err, &m) || m.Machine != elf.EM_386 {
-		t.Errorf("i386: %v", err)
+	if _, err := Open(bytes.NewReader(h), 64, "arm"); !errors.As(err, &m) || m.Machine != elf.EM_ARM {
+		t.Errorf("arm: %v", err)
+	}
+	h[18] = byte(elf.EM_386)
+	if _, err := Open(bytes.NewReader(h[:51]), 51, "i386"); !errors.Is(err, ErrNotELF) {
+		t.Errorf("cut header of i386: %v", err)
 	}
 	copy(h, "\x7fELF\x02\x01\x01")
 	h[18] = byte(elf.EM_X86_64)

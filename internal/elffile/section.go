@@ -84,27 +84,21 @@ func (f *File) readSections() {
 		f.sectErr = fmt.Errorf("%d section headers", f.shnum)
 		return
 	}
-	if f.shoff > uint64(f.size) || f.shnum*shdrSize > uint64(f.size)-f.shoff {
+	size := f.layout.shdr
+	if f.shoff > uint64(f.size) || f.shnum*size > uint64(f.size)-f.shoff {
 		f.sectErr = errors.New("the section headers lie outside the file")
 		return
 	}
-	b := make([]byte, f.shnum*shdrSize)
+	b := make([]byte, f.shnum*size)
 	if err := f.readAt(b, f.shoff); err != nil {
 		f.sectErr = fmt.Errorf("read the section headers: %w", err)
 		return
 	}
 	le := binary.LittleEndian
 	list := make([]elf.SectionHeader, f.shnum)
-	nameAt := func(i int) uint32 { return le.Uint32(b[i*shdrSize:]) }
+	nameAt := func(i int) uint32 { return le.Uint32(b[uint64(i)*size:]) }
 	for i := range list {
-		s := b[i*shdrSize:]
-		list[i] = elf.SectionHeader{
-			Type: elf.SectionType(le.Uint32(s[4:])), Flags: elf.SectionFlag(le.Uint64(s[8:])),
-			Addr: le.Uint64(s[16:]), Offset: le.Uint64(s[24:]),
-			Size: le.Uint64(s[32:]), FileSize: le.Uint64(s[32:]),
-			Link: le.Uint32(s[40:]), Info: le.Uint32(s[44:]),
-			Addralign: le.Uint64(s[48:]), Entsize: le.Uint64(s[56:]),
-		}
+		list[i] = f.layout.section(b[uint64(i)*size:])
 		if list[i].Flags&elf.SHF_COMPRESSED != 0 {
 			// debug/elf shows the inflated size here; knowing it would take a read per section.
 			list[i].Size = 0

@@ -38,7 +38,7 @@ var memoryPrograms = []program{
 	{name: "growsdown"},
 	{name: "hints"},
 	{name: "hugetlb", lacks: "hugetlb"},
-	{name: "i386", may: allow{incomplete: true, nameless: true}},
+	{name: "i386", may: allow{incomplete: true}},
 	{name: "int80"},
 	{name: "map_vdso"},
 	{name: "memfd"},

@@ -117,18 +117,22 @@ func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, names *nameSou
 	r.modules.count++
 	m.id = r.modules.count
 	rec := &eventlog.Module{Module: m.id, Path: m.path, Dev: f.Dev.String(), Inode: f.Inode}
-	var elf *elffile.File
+	var file *elffile.File
 	if m.file != nil {
-		elf = m.file.File
-		if id := elf.BuildID(); id != "" {
+		file = m.file.File
+		if id := file.BuildID(); id != "" {
 			rec.BuildID = &id
 		}
-		names.file, names.debug = elf, m.file.debug
+		names.file, names.debug = file, m.file.debug
 		if m.file.at != nil {
 			names.intact = m.file.intact
 		}
 	}
-	m.unw = unwind.NewModule(elf)
+	if file != nil && file.Class() != elf.ELFCLASS64 {
+		m.unw = unwind.NewModule(nil) // its tables are for other registers and words
+	} else {
+		m.unw = unwind.NewModule(file)
+	}
 	r.modules.byKey[key] = m
 	r.modules.byUnw[m.unw] = m
 	if names.file != nil || names.perf != nil {
