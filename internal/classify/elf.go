@@ -75,10 +75,15 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 	if ev == nil || ev.fixed() || e.Perms&vm.Exec != 0 || v.byLoader(i, e) {
 		return false
 	}
-	by := v.chain(ev).by()
-	switch {
-	case isLoader(by.module), isMusl(by.module):
-		return false
+	c := v.chain(ev)
+	for _, f := range c.frames {
+		if isLoader(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") {
+			return false
+		}
+	}
+	switch by := c.by(); {
+	case isMusl(by.module):
+		return false // its loader is the same file
 	case by.name == "":
 		return by.module != "" && by.module != path.Base(v.Exe) // a static program may load for itself
 	}

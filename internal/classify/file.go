@@ -61,9 +61,7 @@ func findSpecialFiles(v *view) {
 				continue
 			}
 			if s.kind == SharedAnon && e.Perms&vm.Shared == 0 {
-				// A private mapping of /dev/zero is memory of its own, as mmap gave it before MAP_ANONYMOUS.
-				v.claim(i, Verdict{Kind: Direct, Detail: "of /dev/zero", Evidence: "the kernel's name " + p})
-				break
+				break // a private mapping of /dev/zero is memory of its own
 			}
 			d := Verdict{Kind: s.kind, Detail: cleanName(p), Evidence: "the kernel's name " + p}
 			if s.kind == SharedAnon && s.start == "/dev/zero" {
