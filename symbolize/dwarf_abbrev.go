@@ -6,6 +6,9 @@ const (
 	maxFields  = 256     // attributes of one abbreviation
 	maxAbbrevs = 1 << 16 // of one table
 	maxWeight  = 1 << 18 // of one table, in spans of memory
+
+	usualAbbrevs = 96  // of a table of gcc's
+	poolFields   = 256 // kept in one slice
 )
 
 // An attribute that we read has a number of ours, so that a DIE is a small array.
@@ -125,7 +128,9 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 	}
 	c := cursorAt(s, int64(off), s.size)
 	defer c.done()
-	a := new(abbrevs)
+	a := &abbrevs{dense: make([]abbrev, 0, usualAbbrevs)}
+	var fields []field // of one abbreviation
+	var pool []field   // where they are kept: one slice for many, for there are thousands
 	for n := 0; n < maxAbbrevs; n++ {
 		code := c.uleb()
 		if c.bad {
@@ -135,6 +140,7 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 			return a
 		}
 		b := abbrev{tag: dwarf.Tag(c.uleb()), children: c.u8() != 0}
+		fields = fields[:0]
 		for {
 			at, fm := c.uleb(), c.uleb()
 			if c.bad || !fuel.burn(1) {
@@ -147,12 +153,17 @@ func readAbbrevs(s *section, off uint64, fuel *fuel) *abbrevs {
 			if at == 0 && fm == 0 {
 				break
 			}
-			if len(b.fields) == maxFields || a.weight > maxWeight {
+			if len(fields) == maxFields || a.weight > maxWeight {
 				return nil
 			}
-			b.fields = append(b.fields, f)
+			fields = append(fields, f)
 		}
-		a.weight += 2 + len(b.fields)/2
+		if cap(pool)-len(pool) < len(fields) {
+			pool = make([]field, 0, max(poolFields, len(fields)))
+		}
+		pool = append(pool, fields...)
+		b.fields = pool[len(pool)-len(fields) : len(pool) : len(pool)]
+		a.weight += 2 + len(fields)/2
 		if code == uint64(len(a.dense))+1 {
 			a.dense = append(a.dense, b)
 			continue

@@ -47,7 +47,14 @@ func (c *cursor) need(n int) []byte {
 		c.fail()
 		return nil
 	}
-	// What is at hand in memory is in the window whole, so this is in a file, or still to be inflated.
+	// What is at hand in memory is in the window whole, so this is still to be inflated, or in a file.
+	if c.s.mem != nil {
+		c.win = c.s.inflated(c.pos, c.end, n)
+		if c.win == nil {
+			c.fail()
+		}
+		return c.win
+	}
 	if c.buf == nil {
 		c.buf = c.s.window()
 	}
