@@ -73,7 +73,10 @@ func findMusl(v *view) {
 		}
 		c := v.chain(ev)
 		by := c.by()
-		_, musl := c.libc()
+		glibc, musl := c.libc()
+		if !glibc && !musl && isAllocation(by.name) {
+			musl = v.isMusl() // a stack of a thread's need not tell
+		}
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
 		case c.calledBy("alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"):
@@ -85,4 +88,21 @@ func findMusl(v *view) {
 		}
 		v.claim(i, d)
 	}
+}
+
+// isMusl tells whether the C library that is part of the program is musl: some stack passes through it, and
+// none through glibc.
+func (v *view) isMusl() bool {
+	if v.libc == "" {
+		v.libc = "?"
+		for _, ev := range v.events {
+			if glibc, musl := v.chain(ev).libc(); glibc {
+				v.libc = "glibc"
+				break
+			} else if musl {
+				v.libc = "musl"
+			}
+		}
+	}
+	return v.libc == "musl"
 }

@@ -234,3 +234,21 @@ func fuzzSpace(t testing.TB, data []byte) (*Space, int) {
 	}
 	return &b.s, len(b.s.Entries)
 }
+
+// TestMuslRealloc: in a static program the stack of a thread's realloc has no function that only musl has;
+// others have.
+func TestMuslRealloc(t *testing.T) {
+	for _, c := range []struct {
+		other string
+		want  Kind
+	}{{"alloc_group", MuslMalloc}, {"start_thread", Direct}} {
+		b := newBuild(t)
+		b.entry(c.want, "7f0000000000-7f0000d00000 rw-p", b.event(Event{Call: "mremap", Length: 13 << 20, Stack: b.stack("__mremap", "__libc_realloc", "w", "start")}))
+		other := MuslMalloc
+		if c.want == Direct {
+			other = Direct
+		}
+		b.entry(other, "7f0001000000-7f0001100000 rw-p", b.event(Event{Length: 1 << 20, Prot: rw, Flags: private, Stack: b.stack("mmap", c.other, "f", "main")}))
+		b.check()
+	}
+}

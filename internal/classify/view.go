@@ -21,6 +21,7 @@ type view struct {
 	images map[string]bool // file names of what code is loaded; see has
 	active int64           // see lastActivity
 	byTID  map[int][]*Thread
+	libc   string          // "glibc", "musl", "?"; see isMusl
 	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
