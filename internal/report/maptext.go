@@ -27,7 +27,7 @@ var ErrNoRows = errors.New("no row of /proc/PID/maps, smaps or pmap in it")
 func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
-	var head []string // of pmap's columns
+	var head pmapHead
 	foreign := false  // the last row is [vsyscall], which is no mapping of the process's
 	for in.Scan() {
 		line := in.Text()
@@ -57,10 +57,10 @@ func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 			}
 		}
 		if f[0] == "Address" {
-			head = f
+			head = pmapHead{f, strings.LastIndex(line, "Mapping")}
 			continue
 		}
-		if row, ok := pmapRow(f, head); ok {
+		if row, ok := pmapRow(f, line, head); ok {
 			rows = append(rows, row)
 		}
 	}
@@ -92,22 +92,36 @@ func mapsRow(f []string, line string) (MapRow, bool) {
 	return row, true
 }
 
-// pmapRow reads a row of pmap: an address, and then columns that head names, or without a head the size
-// ("132K") and the mode.
-func pmapRow(f, head []string) (MapRow, bool) {
+// A pmapHead is the line of pmap that names the columns, none for the zero value.
+type pmapHead struct {
+	names   []string
+	mapping int // where in the line the last column begins
+}
+
+// pmapRow reads a row of pmap: an address, and then columns that head names. A row by itself tells which
+// columns it has: the size ("132K") and the mode; those of -x; those of -X and -XX.
+func pmapRow(f []string, line string, head pmapHead) (MapRow, bool) {
 	start, err := strconv.ParseUint(f[0], 16, 64)
 	if err != nil || start%vm.PageSize != 0 || start >= vm.VsyscallStart || len(f[0]) < 8 || len(f) < 3 {
 		return MapRow{}, false
 	}
 	row := MapRow{Resident: -1}
 	size, ok := uint64(0), false
-	if len(head) == 0 {
+	switch names := head.names; {
+	case len(names) > 0:
+	case strings.HasSuffix(f[1], "K"):
 		size, ok = kilobytes(strings.TrimSuffix(f[1], "K"))
-		ok = ok && strings.HasSuffix(f[1], "K")
 		row.Perms = pmapPerms(f[2])
 		row.Path = strings.Join(f[3:], " ")
+	case len(f) > 4 && len(f[4]) == 5 && strings.Trim(f[4], "rwxsR-") == "":
+		head.names = []string{"Address", "Kbytes", "RSS", "Dirty", "Mode", "Mapping"}
+	case len(f) > 6 && len(f[1]) == 4 && strings.Trim(f[1], "rwxsp-") == "" && strings.Contains(f[3], ":"):
+		head.names = []string{"Address", "Perm", "Offset", "Device", "Inode", "Size"}
+		if last := f[len(f)-1]; strings.Trim(last, "0123456789") != "" {
+			row.Path = last
+		}
 	}
-	for i, name := range head {
+	for i, name := range head.names {
 		if i >= len(f) {
 			break
 		}
@@ -120,8 +134,15 @@ func pmapRow(f, head []string) (MapRow, bool) {
 			}
 		case "Mode", "Perm":
 			row.Perms = pmapPerms(f[i])
+		case "VmFlags":
+			// Words, as many as there are: what comes behind them stands where its name does.
+			if at := head.mapping; at > 0 && at < len(line) && line[at-1] == ' ' {
+				row.Path = strings.TrimSpace(line[at:])
+			}
 		case "Mapping":
-			row.Path = strings.Join(f[i:], " ")
+			if head.names[i-1] != "VmFlags" {
+				row.Path = strings.Join(f[i:], " ")
+			}
 		}
 	}
 	row.Range = vm.Range{Start: start, End: start + size}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"testing"
@@ -118,4 +119,28 @@ func FuzzMapText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSinglePmapRows: rows of pmap -x, -X and -XX without the line that names their columns (grep, -q), and
+// the flags of -XX, which are as many words as there are.
+func TestSinglePmapRows(t *testing.T) {
+	const columns = "%16s %4s %8s %6s %8s %6s %4s %4s %20s %s\n"
+	full := func(flags, path string) string {
+		return fmt.Sprintf(columns, "Address", "Perm", "Offset", "Device", "Inode", "Size", "MMU", "Rss", "VmFlags", "Mapping") +
+			fmt.Sprintf(columns, "55707e9e1000", "r--p", "00000000", "fe:00", "1017", "8", "4", "8", flags, path)
+	}
+	for text, want := range map[string]MapRow{
+		"000055707e9e1000       8       4       0 r---- a b\n":                       {Perms: "r--p", Resident: 4096, Path: "a b"},
+		"000055707e9e1000       8       4       4 rw-s-   [ anon ]\n":                {Perms: "rw-s", Resident: 4096, Path: "[ anon ]"},
+		"    55707e9e1000 r--p 00000000  fe:00 1017      8    8    8         0 gt\n": {Perms: "r--p", Resident: -1, Path: "gt"},
+		"    55707e9e1000 rw-p 00000000  00:00    0      8    8    8         0\n":    {Perms: "rw-p", Resident: -1},
+		full("rd wr mr mw me", "gt"):                                                 {Perms: "r--p", Resident: 8192, Path: "gt"},
+		full("rd mr mw me ac sd", "a b"):                                             {Perms: "r--p", Resident: 8192, Path: "a b"},
+		full("rd", ""):                                                               {Perms: "r--p", Resident: 8192},
+	} {
+		want.Range = vm.Range{Start: 0x55707e9e1000, End: 0x55707e9e3000}
+		if rows, _, err := ParseMapText([]byte(text)); err != nil || len(rows) != 1 || rows[0] != want {
+			t.Errorf("%q: %+v, %v; want %+v", text, rows, err, want)
+		}
+	}
 }
