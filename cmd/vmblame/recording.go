@@ -130,7 +130,7 @@ func quote(name string) string {
 type lines struct{ w io.Writer }
 
 func (l *lines) Write(p []byte) (int, error) {
-	text := strings.ReplaceAll(strings.TrimRight(string(p), "\n"), "\n", "\nvmblame: ")
+	text := strings.ReplaceAll(report.PrintableLines(strings.TrimRight(string(p), "\n")), "\n", "\nvmblame: ")
 	if _, err := io.WriteString(l.w, "vmblame: "+text+"\n"); err != nil {
 		return 0, err
 	}

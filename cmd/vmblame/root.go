@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/report"
 )
 
 // The exit statuses of spec: 0 done, 1 failed, 2 wrong usage; run has its own.
@@ -68,7 +70,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 		e = &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", firstLine(err.Error()), root.Use, root.Name())}
 	}
 	if e.err != nil {
-		fmt.Fprintf(stderr, "vmblame: %v\n", e.err)
+		fmt.Fprintf(stderr, "vmblame: %s\n", report.PrintableLines(e.err.Error()))
 	}
 	if e.signal != 0 {
 		dieOf(e.signal)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/report"
 )
 
 func symbolizeCommand() *cobra.Command {
@@ -55,7 +56,7 @@ func symbolizeLog(log, out string, debug *debugFiles, stdout, stderr io.Writer) 
 	for _, m := range n.modules {
 		n.name(m)
 		if line := m.report(); line != "" {
-			fmt.Fprintln(stdout, line)
+			fmt.Fprintln(stdout, report.PrintableLines(line))
 		}
 	}
 	total, named, fresh := n.count()

@@ -178,7 +178,7 @@ func appendAdvice(b []byte, list []advice, l Look) []byte {
 		width = 0
 	}
 	for _, a := range list {
-		b = append(b, fold("hint: "+a.text, width, "      ")...)
+		b = append(b, fold("hint: "+Printable(a.text), width, "      ")...)
 		b = append(b, '\n')
 	}
 	return b

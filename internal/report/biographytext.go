@@ -68,13 +68,13 @@ func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []b
 		g.add(words(when), words(verb), words(placeText(h.Range, l)), words(h.whatText()), words(thread), who)
 		if stacks && h.stack != 0 {
 			if h.text != "" {
-				g.banner(fmt.Sprintf("   event %d: %s", h.seq, h.text))
+				g.banner(fmt.Sprintf("   event %d: %s", h.seq, Printable(h.text)))
 			}
 			g.banner(strings.TrimRight(string(b.stackText(nil, h.stack)), "\n"))
 		}
 	}
 	out = g.appendText(out, l)
-	out = append(out, "now: "+b.nowText(c, l)+"\n"...)
+	out = append(out, "now: "+Printable(b.nowText(c, l))+"\n"...)
 	return fmt.Appendf(out, "next: vmblame blame %s 0x%x\n", l.Log, b.addr)
 }
 

@@ -156,7 +156,7 @@ func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Lo
 func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, l Look) string {
 	t := fmt.Sprintf("%x-%x", r.Start, r.End)
 	if r.Perms != "" {
-		t += " " + r.Perms
+		t += " " + Printable(r.Perms)
 	}
 	t += " " + l.size(int64(r.Len()))
 	switch {
@@ -166,7 +166,7 @@ func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, 
 		t += ", resident " + l.size(rss)
 	}
 	if r.Path != "" {
-		t += " " + r.Path
+		t += " " + Printable(r.Path)
 	}
 	switch {
 	case n == 0:
@@ -183,8 +183,8 @@ func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, 
 func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l Look) []byte {
 	from, _ := p.overlapping(vm.Range{Start: addr, End: addr + 1})
 	x := &p.pieces[from]
-	b = fmt.Appendf(b, "0x%x in pid %d %s: %s\n", addr, p.PID, p.name(), l.paint(colorKind, kindDetail(x)))
-	line := func(name, text string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text) }
+	b = fmt.Appendf(b, "0x%x in pid %d %s: %s\n", addr, p.PID, p.name(), l.paint(colorKind, Printable(kindDetail(x))))
+	line := func(name, text string) { b = fmt.Appendf(b, "  %-9s %s\n", name, Printable(text)) }
 	t := fmt.Sprintf("%x-%x %v, %s", x.Start, x.End, x.Perms, l.size(int64(x.Len())))
 	if p.taken >= 0 {
 		t += ", " + l.size(x.rss) + " resident"
@@ -228,7 +228,7 @@ func (s *Scene) stackText(b []byte, stack int) []byte {
 		b = appendStep(b, st)
 	}
 	if end := s.names.stacks[stack].end; end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", end)
+		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
 	}
 	return b
 }

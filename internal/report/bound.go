@@ -41,7 +41,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 		u.names.put(r)
 	case *eventlog.Thread:
 		if r.Name != "" {
-			u.tids[r.TID] = r.Name
+			u.tids[r.TID] = Printable(r.Name)
 		}
 		if r.What == "exit" {
 			delete(u.tids, r.TID)
@@ -62,7 +62,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 }
 
 func (u *Bound) begin(r *eventlog.Space) error {
-	sp := &bounded{pid: r.PID, exe: path.Base(r.Exe)}
+	sp := &bounded{pid: r.PID, exe: Printable(path.Base(r.Exe))}
 	u.spaces[r.Space] = sp
 	for i := range r.Mappings {
 		sp.mapped += int64(r.Mappings[i].End - r.Mappings[i].Start)

@@ -8,7 +8,7 @@ import (
 
 // appendCall writes an event as strace writes a system call: name, decoded arguments, result.
 func appendCall(b []byte, e *eventlog.Event) []byte {
-	b = append(b, e.Call...)
+	b = append(b, Printable(e.Call)...)
 	b = append(b, '(')
 	for i, a := range e.Args {
 		if i > 0 {
@@ -20,7 +20,7 @@ func appendCall(b []byte, e *eventlog.Event) []byte {
 	switch {
 	case e.Error != "":
 		b = append(b, "-1 "...)
-		b = append(b, e.Error...)
+		b = append(b, Printable(e.Error)...)
 		if t := errnoText(e.Error); t != "" {
 			b = append(b, " ("...)
 			b = append(b, t...)

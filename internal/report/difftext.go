@@ -30,7 +30,7 @@ func (d *Diff) Text(names [2]string, l Look) []byte {
 	b = append(b, d.settingsText(l)...)
 	for i, x := range d.pairs {
 		if i == 0 || len(d.pairs) == 1 {
-			b = append(b, d.reasonText(x, names, l)...)
+			b = append(b, PrintableLines(d.reasonText(x, names, l))...)
 		}
 	}
 	return b
@@ -147,7 +147,7 @@ func (d *Diff) settingsText(l Look) []byte {
 	}
 	var list []string
 	for _, s := range d.Settings {
-		list = append(list, strings.ReplaceAll(s.text(), " ", "\u00a0"))
+		list = append(list, strings.ReplaceAll(Printable(s.text()), " ", "\u00a0"))
 	}
 	width := l.Width
 	if l.Whole {

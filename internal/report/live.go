@@ -39,9 +39,9 @@ func (l *Live) Put(r eventlog.Record) error {
 		return nil
 	case *eventlog.Space:
 		l.pid(r.PID)
-		l.printf("+++ %s: %s", r.Cause, countText(len(r.Mappings), "mapping"))
+		l.printf("+++ %s: %s", Printable(r.Cause), countText(len(r.Mappings), "mapping"))
 		if r.Exe != "" {
-			l.printf(" of %s", r.Exe)
+			l.printf(" of %s", Printable(r.Exe))
 		}
 		l.printf(" +++\n")
 	case *eventlog.Thread:
@@ -56,7 +56,7 @@ func (l *Live) Put(r eventlog.Record) error {
 	case *eventlog.Drift:
 		l.drift(r)
 	case *eventlog.Note:
-		l.printf("vmblame: %s\n", noteText(r))
+		l.printf("vmblame: %s\n", Printable(noteText(r)))
 	default:
 		return nil
 	}
@@ -79,15 +79,15 @@ func (l *Live) thread(r *eventlog.Thread) {
 		l.printf("+++ %s", r.What)
 	}
 	if r.Name != "" {
-		l.printf(": %s", r.Name)
+		l.printf(": %s", Printable(r.Name))
 	}
 	l.printf(" +++\n")
 }
 
 func (l *Live) drift(r *eventlog.Drift) {
-	l.printf("drift in address space %d: %s\n", r.Space, r.Guess)
+	l.printf("drift in address space %d: %s\n", r.Space, Printable(r.Guess))
 	for _, c := range r.Changes {
-		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), attrText(c.Was), attrText(c.Now))
+		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), Printable(attrText(c.Was)), Printable(attrText(c.Now)))
 	}
 }
 
@@ -120,7 +120,7 @@ func (l *Live) stack(id int) []byte {
 		b = appendStep(b, s)
 	}
 	if end := l.names.stacks[id].end; end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", end)
+		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
 	}
 	if named {
 		l.text[id] = b
@@ -130,9 +130,9 @@ func (l *Live) stack(id int) []byte {
 
 func appendStep(b []byte, s step) []byte {
 	b = append(b, " > "...)
-	b = append(b, s.module...)
+	b = append(b, Printable(s.module)...)
 	b = append(b, '(')
-	b = append(b, s.name...)
+	b = append(b, Printable(s.name)...)
 	if s.name != "" && !s.inlined {
 		b = append(b, "+0x"...)
 		b = strconv.AppendUint(b, s.addr-s.start, 16)
@@ -142,7 +142,7 @@ func appendStep(b []byte, s step) []byte {
 	b = append(b, ']')
 	if s.file != "" {
 		b = append(b, ' ')
-		b = append(b, s.file...)
+		b = append(b, Printable(s.file)...)
 		b = append(b, ':')
 		b = strconv.AppendInt(b, int64(s.line), 10)
 	}

@@ -69,7 +69,12 @@ type grid struct {
 	before  []int // how wide the columns were in the text before this one, nil where there is none
 }
 
-func (g *grid) add(cells ...cell) { g.rows = append(g.rows, cells) }
+func (g *grid) add(cells ...cell) {
+	for i := range cells {
+		cells[i].text = Printable(cells[i].text)
+	}
+	g.rows = append(g.rows, cells)
+}
 
 // banner adds lines of text between the rows.
 func (g *grid) banner(text string) { g.rows = append(g.rows, []cell{{text: text, full: true}}) }
@@ -172,13 +177,13 @@ func (g *grid) line(b []byte, l Look, widths []int, r []cell) []byte {
 			if !l.Whole {
 				room = max(l.Width-at, 12)
 			}
-			text = c.who.text(room)
+			text = Printable(c.who.text(room))
 		} else if c.fit != nil {
 			room := 0
 			if !l.Whole {
 				room = max(l.Width-at, 12)
 			}
-			text = c.fit(room)
+			text = Printable(c.fit(room))
 		} else if last && !l.Whole && l.Width > 0 {
 			text = clip(text, max(l.Width-at, 12))
 		}

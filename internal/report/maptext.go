@@ -28,7 +28,7 @@ func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
 	var head pmapHead
-	foreign := false  // the last row is [vsyscall], which is no mapping of the process's
+	foreign := false // the last row is [vsyscall], which is no mapping of the process's
 	for in.Scan() {
 		line := in.Text()
 		f := strings.Fields(line)

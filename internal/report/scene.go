@@ -350,10 +350,10 @@ func (n *names) addresses(stack int, yield func(addr uint64) bool) {
 	}
 }
 
-// name is what a process is called: its executable's file name.
+// name is what a process is called: its executable's file name, printable.
 func (p *process) name() string {
 	if p.Exe == "" {
 		return "?"
 	}
-	return path.Base(p.Exe)
+	return Printable(path.Base(p.Exe))
 }

@@ -238,5 +238,5 @@ func (sp *space) name() string {
 	if sp.exe == "" {
 		return "?"
 	}
-	return path.Base(sp.exe)
+	return Printable(path.Base(sp.exe))
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -65,7 +64,7 @@ func (s *Scene) hint(b []byte, p *process, o SummaryOptions) []byte {
 	for _, a := range s.advice(p, l) {
 		// The whole sentence is in the report.
 		text, _, _ := strings.Cut(a.text, "; ")
-		b = append(b, fold(fmt.Sprintf("hint: %s", text), 0, "")...)
+		b = append(b, fold("hint: "+Printable(text), 0, "")...)
 		b = append(b, '\n')
 		break
 	}

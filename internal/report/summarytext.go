@@ -101,7 +101,7 @@ func (s *Summary) appendDrift(b []byte) []byte {
 	}
 	if d.others > 0 {
 		b = fmt.Appendf(b, "vmblame: drift, changes that no traced call explains: %s, %s; guess: %s\n",
-			timesText(d.others), bytesText(d.changed), strings.Join(d.guesses, ", "))
+			timesText(d.others), bytesText(d.changed), Printable(strings.Join(d.guesses, ", ")))
 	}
 	return b
 }

@@ -42,7 +42,7 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	whats := make([]string, len(t.rows))
 	what := minWhat
 	for i := range t.rows {
-		whats[i] = t.rows[i].what(limit)
+		whats[i] = Printable(t.rows[i].what(limit))
 		what = max(what, utf8.RuneCountInString(whats[i]))
 	}
 	who := 0
@@ -63,7 +63,7 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	for i := range t.rows {
 		r := &t.rows[i]
 		fill := strings.Repeat(" ", what-utf8.RuneCountInString(whats[i]))
-		b = append(b, figures(r)+pad+paint(colorKind, whats[i])+fill+pad+r.who.text(who)+"\n"...)
+		b = append(b, figures(r)+pad+paint(colorKind, whats[i])+fill+pad+Printable(r.who.text(who))+"\n"...)
 	}
 	if t.more.mappings > 0 {
 		b = append(b, figures(&t.more)+pad+countText(t.more.mappings, "smaller owner")+"\n"...)
