@@ -5,11 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // spawn starts a program that is killed and reaped when the test is over.
@@ -190,21 +191,25 @@ func TestAttachToKernelThread(t *testing.T) {
 	}
 }
 
-// followerThread returns a thread of this process that is not its leader. The calling thread will not do:
-// the scheduler may run any goroutine on the leader.
+// followerThread returns a thread of this process that is not its leader and stays until the test is over.
+// The calling thread will not do: the scheduler may run any goroutine on the leader.
 func followerThread(t *testing.T) int {
 	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		if tid, err := strconv.Atoi(task.Name()); err == nil && tid != os.Getpid() {
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	tids := make(chan int)
+	for {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			tids <- unix.Gettid()
+			<-over
+		}()
+		if tid := <-tids; tid != os.Getpid() {
 			return tid
 		}
+		// That one keeps the leader.
 	}
-	t.Fatal("this process has one thread only")
-	return 0
 }
 
 func TestIgnores(t *testing.T) {

@@ -34,6 +34,7 @@ type tracee struct {
 	files  map[string]*Module
 	inside map[int]bool // threads between entry and exit of a system call
 	reads  int
+	reaped bool // its number may be somebody else's
 }
 
 func startTracee(t *testing.T, env []string, extra *os.File, argv ...string) *tracee {
@@ -76,17 +77,17 @@ func startTracee(t *testing.T, env []string, extra *os.File, argv ...string) *tr
 
 // kill ends the program and collects all of its threads.
 func (p *tracee) kill() {
-	unix.Kill(p.pid, unix.SIGKILL)
-	for {
+	if !p.reaped {
+		unix.Kill(p.pid, unix.SIGKILL)
+	}
+	for !p.reaped {
 		var ws unix.WaitStatus
 		// Any child: the leader's end is reported only after that of its threads has been collected.
 		pid, err := unix.Wait4(-1, &ws, unix.WALL, nil)
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil || pid == p.pid && (ws.Exited() || ws.Signaled()) {
-			break
-		}
+		p.reaped = err != nil || pid == p.pid && (ws.Exited() || ws.Signaled())
 	}
 	for _, m := range p.files {
 		if m.file != nil {
@@ -113,6 +114,7 @@ func (p *tracee) next() (tid int, r unix.PtraceRegs, ok bool) {
 		case ws.Exited() || ws.Signaled():
 			delete(p.inside, tid)
 			if tid == p.pid {
+				p.reaped = true
 				return 0, r, false
 			}
 			continue
