@@ -17,14 +17,16 @@ import (
 // sleeper starts a process that waits.
 func sleeper(t *testing.T) int { return background(t, "sleep", "1000").Process.Pid }
 
-// attached starts vmblame attach and waits until it traces the process.
+// attached starts vmblame attach and waits until it traces the process, or has done so and is over.
 func attached(t *testing.T, dir string, stderr *bytes.Buffer, pid int, flags ...string) *exec.Cmd {
 	t.Helper()
 	args := append([]string{"attach", "-o", "log.jsonl"}, flags...)
 	cmd := command(t, dir, append(args, strconv.Itoa(pid))...)
 	cmd.Stderr = stderr
 	start(t, cmd)
-	until(t, "the attach", func() bool { return tracerOf(pid) == strconv.Itoa(cmd.Process.Pid) })
+	until(t, "the attach", func() bool {
+		return tracerOf(pid) == strconv.Itoa(cmd.Process.Pid) || strings.HasPrefix(statusLine(cmd.Process.Pid, "State"), "Z")
+	})
 	return cmd
 }
 

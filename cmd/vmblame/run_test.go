@@ -377,7 +377,6 @@ func TestRunSignals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer in.Close()
 			first := firstOutput(t, cmd)
 			if first != "ready\n" {
 				t.Fatalf("the program said %q", first)
@@ -391,8 +390,7 @@ func TestRunSignals(t *testing.T) {
 			if err := cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
-			// A shell handles its trap when it has read a line.
-			in.Write([]byte("\n"))
+			in.Close() // a shell handles its trap when its read has returned
 			cmd.Wait()
 			r := resultOf(t, cmd, "", errs.String())
 			r.wants(t, c.status, "mapped")

@@ -247,10 +247,9 @@ func TestAttachWithoutChildren(t *testing.T) {
 		}
 	}
 	// With them, all are let go.
-	visitChildren := attach(t, log, "-q", "--duration", "300ms", c.pid)
-	visitChildren.mustEnd("exit status 0")
-	if s := proven(t, log); len(s.spaces) < 2 {
-		t.Errorf("only %d spaces", len(s.spaces))
+	for spaces := 0; spaces < 2 && !t.Failed(); {
+		attach(t, log, "-q", "--duration", "100ms", c.pid).mustEnd("exit status 0")
+		spaces = len(proven(t, log).spaces)
 	}
 	mustBeFree(t, c.pid)
 	if c.over() {
