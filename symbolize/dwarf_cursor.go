@@ -38,14 +38,29 @@ func (c *cursor) reset(s *section, off, end int64) {
 	}
 }
 
-// need returns the next n bytes, at most windowSize, or nil.
+// need returns the next n bytes and what else is at hand behind them, or nil.
 func (c *cursor) need(n int) []byte {
-	if len(c.win) >= n {
-		return c.win
+	if len(c.win) < n && !c.fill(n) {
+		return nil
 	}
+	return c.win
+}
+
+// take returns the next n bytes, at most windowSize, and goes behind them; nil where there are none.
+func (c *cursor) take(n int) []byte {
+	if len(c.win) < n && !c.fill(n) {
+		return nil
+	}
+	b := c.win[:n]
+	c.advance(n)
+	return b
+}
+
+// fill brings at least n bytes, at most windowSize, into the window.
+func (c *cursor) fill(n int) bool {
 	if c.bad || int64(n) > c.end-c.pos {
 		c.fail()
-		return nil
+		return false
 	}
 	// What is at hand in memory is in the window whole, so this is still to be inflated, or in a file.
 	if c.s.mem != nil {
@@ -53,7 +68,7 @@ func (c *cursor) need(n int) []byte {
 		if c.win == nil {
 			c.fail()
 		}
-		return c.win
+		return !c.bad
 	}
 	if c.buf == nil {
 		c.buf = c.s.window()
@@ -61,10 +76,10 @@ func (c *cursor) need(n int) []byte {
 	k := c.s.readAt(c.buf[:min(int64(len(c.buf)), c.end-c.pos)], c.pos)
 	if k < n {
 		c.fail()
-		return nil
+		return false
 	}
 	c.win = c.buf[:k]
-	return c.win
+	return true
 }
 
 // done gives the cursor's window back to its section. The cursor is at its end then.
@@ -112,53 +127,38 @@ func (c *cursor) seek(pos int64) {
 }
 
 func (c *cursor) u8() uint8 {
-	b := c.need(1)
-	if b == nil {
-		return 0
+	if b := c.take(1); b != nil {
+		return b[0]
 	}
-	v := b[0]
-	c.advance(1)
-	return v
+	return 0
 }
 
 func (c *cursor) u16() uint16 {
-	b := c.need(2)
-	if b == nil {
-		return 0
+	if b := c.take(2); b != nil {
+		return binary.LittleEndian.Uint16(b)
 	}
-	v := binary.LittleEndian.Uint16(b)
-	c.advance(2)
-	return v
+	return 0
 }
 
 func (c *cursor) u24() uint32 {
-	b := c.need(3)
-	if b == nil {
-		return 0
+	if b := c.take(3); b != nil {
+		return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
 	}
-	v := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-	c.advance(3)
-	return v
+	return 0
 }
 
 func (c *cursor) u32() uint32 {
-	b := c.need(4)
-	if b == nil {
-		return 0
+	if b := c.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
 	}
-	v := binary.LittleEndian.Uint32(b)
-	c.advance(4)
-	return v
+	return 0
 }
 
 func (c *cursor) u64() uint64 {
-	b := c.need(8)
-	if b == nil {
-		return 0
+	if b := c.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
 	}
-	v := binary.LittleEndian.Uint64(b)
-	c.advance(8)
-	return v
+	return 0
 }
 
 // uint reads an unsigned number of 1, 2, 4 or 8 bytes.
