@@ -83,15 +83,8 @@ func (c *checker) forkSpace(s *SpaceState) {
 	child := s.Ledger.Clone() // the comparison may have to wait for the parent's event
 	line := c.line
 	err := c.p.when(parent, s.After, func() error {
-		shown := 0
-		compare(parent.Ledger, child, func(r vm.Range, was, now *ledger.Entry) bool {
-			if c.forkMayDiffer(parent, was, now) {
-				return true
-			}
-			c.report(Problem{line, c.p.seq, sprintDifference("space", s.ID, r, "its parent had", was, "it begins with", now)})
-			shown++
-			return shown < mostDifferences
-		})
+		may := func(was, now *ledger.Entry) bool { return c.forkMayDiffer(parent, was, now) }
+		c.differences(line, "space", s.ID, "its parent had", parent.Ledger, "it begins with", child, may)
 		return nil
 	})
 	if err != nil {
@@ -117,6 +110,19 @@ func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool
 	return a != nil && a.Covered(was.Range)
 }
 
+// differences reports at line the first differences between two ledgers, but for those that may be.
+func (c *checker) differences(line int, what string, id int, aSays string, a *ledger.Ledger, bSays string, b *ledger.Ledger, may func(x, y *ledger.Entry) bool) {
+	shown := 0
+	compare(a, b, func(r vm.Range, x, y *ledger.Entry) bool {
+		if may(x, y) {
+			return true
+		}
+		c.report(Problem{line, c.p.seq, sprintDifference(what, id, r, aSays, x, bSays, y)})
+		shown++
+		return shown < mostDifferences
+	})
+}
+
 func (c *checker) snapshot(r *Snapshot) {
 	s := c.p.Space(r.Space)
 	if !c.must(s != nil, "snapshot: space %d is not known", r.Space) {
@@ -140,12 +146,8 @@ func (c *checker) snapshot(r *Snapshot) {
 	}
 	line := c.line
 	err := c.p.when(s, r.After, func() error {
-		shown := 0
-		compare(s.Ledger, l, func(at vm.Range, have, shot *ledger.Entry) bool {
-			c.report(Problem{line, c.p.seq, sprintDifference("snapshot of space", s.ID, at, "the ledger has", have, "it shows", shot)})
-			shown++
-			return shown < mostDifferences
-		})
+		none := func(_, _ *ledger.Entry) bool { return false }
+		c.differences(line, "snapshot of space", s.ID, "the ledger has", s.Ledger, "it shows", l, none)
 		return nil
 	})
 	if err != nil {
