@@ -39,7 +39,7 @@ func recordCase(t *testing.T, progs, name string, env ...string) *caseRun {
 	c.log = filepath.Join(c.dir, name)
 	account := filepath.Join(c.dir, "account")
 	cmd := command(t, c.dir, "run", "-q", "-o", c.log, "--", filepath.Join(progs, "case"))
-	cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT="+account, "MALLOC_CONF=")
+	cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT="+account)
 	cmd.Env = append(cmd.Env, env...)
 	finish(t, cmd).wants(t, 0)
 	text, err := os.ReadFile(account)
@@ -107,7 +107,7 @@ func answerOf(t *testing.T, into any, args ...string) {
 // TestCase answers the investigated case from beginning to end.
 func TestCase(t *testing.T) {
 	progs := build(t, "case")
-	// A number of processors of the run's own would change how many arenas jemalloc has.
+	// How many arenas there may be must not depend on the number of processors.
 	c := recordCase(t, progs, "default.jsonl", "MALLOC_ARENA_MAX=8")
 	one := recordCase(t, progs, "one.jsonl", "MALLOC_ARENA_MAX=1")
 	arena := c.said(t, "arena")

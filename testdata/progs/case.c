@@ -19,6 +19,8 @@
 
 void *je_malloc(size_t size);
 void je_free(void *p);
+// Read by jemalloc: it would have as many arenas as there are processors, and one of them only on one.
+const char *malloc_conf = "narenas:8";
 
 enum { HEAP_MAX = 64 << 20, TRANSIENT = (2 << 20) - 4096, TRIES = 8 };
 
