@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -62,8 +61,7 @@ type Recorder struct {
 }
 
 func newRecorder(o Options) *Recorder {
-	// The heap stays small; collecting it twice as rarely costs a few MiB and saves time on a shared processor.
-	debug.SetGCPercent(200)
+	boundHeap()
 	// With one P only, Go's monitor takes it from the tracer's thread in every wait, and the thread has to get
 	// it back at every stop; with a spare one it is left where it is (runtime/proc.go, retake).
 	if runtime.GOMAXPROCS(0) < 2 {
