@@ -284,6 +284,15 @@ func TestRunFlags(t *testing.T) {
 			t.Errorf("--no-follow: a space by %s", s.Cause)
 		}
 	}
+	alive := map[int]bool{}
+	for _, th := range pick[*eventlog.Thread](all) {
+		if alive[th.TID] = th.What != "exit"; !alive[th.TID] {
+			delete(alive, th.TID)
+		}
+	}
+	if len(alive) > 0 { // one made by vfork is followed until it executes its program
+		t.Errorf("--no-follow: threads without an exit: %v", alive)
+	}
 	all, _ = run(append([]string{"--no-stacks"}, script...)...)
 	if n := len(pick[*eventlog.Stack](all)); n != 0 {
 		t.Errorf("--no-stacks: %d stacks", n)

@@ -81,6 +81,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 	id := tracer.Identify(th.TID)
 	t.name = id.Name
 	if r.opts.NoFollow && !r.chosen[t.pid] {
+		r.threadGone(t, th.TID) // a vfork child: it leaves the space, and is followed no longer
 		delete(r.tasks, th.TID)
 		r.source.Drop(th)
 		return
