@@ -13,6 +13,9 @@ func findByShape(v *view) {
 	g.static = !g.glibc && !g.musl
 	for i := range v.out {
 		g.arenas = g.arenas || v.out[i].Kind == GlibcArena
+		if ev := v.events[i]; v.out[i].Kind == ThreadStack && ev != nil && ev.Flags&vm.MapStack != 0 {
+			g.glibcThreads = true
+		}
 		if v.out[i].Kind == Heap {
 			g.heap += v.Entries[i].Len()
 		}
@@ -42,6 +45,7 @@ type shapes struct {
 	*view
 	glibc, musl, jvm, static bool
 	arenas                   bool
+	glibcThreads             bool   // a stack was mapped as glibc does and musl does not
 	heap                     uint64 // bytes
 	brk                      uint64 // seq of the first brk that still holds something
 }
@@ -60,19 +64,9 @@ func (g *shapes) unnamed(i int, ev *Event) {
 		g.claim(i, Verdict{Kind: Loader, Confidence: Guess, Evidence: "small, mapped before the heap began"})
 	case (g.glibc || g.static && (g.arenas || g.heap >= threshold)) && ev.Length >= threshold:
 		g.claim(i, Verdict{Kind: GlibcLarge, Confidence: Guess, Evidence: "as large as what malloc maps apart"})
-	case g.musl || g.static && !g.glibcThreads() && g.heap > 0 && g.heap < threshold:
+	case g.musl || g.static && !g.glibcThreads && g.heap > 0 && g.heap < threshold:
 		g.claim(i, Verdict{Kind: MuslMalloc, Confidence: Guess, Evidence: "the program has musl's malloc"})
 	}
-}
-
-// glibcThreads tells whether a stack was mapped as glibc does and musl does not.
-func (g *shapes) glibcThreads() bool {
-	for i := range g.out {
-		if ev := g.events[i]; g.out[i].Kind == ThreadStack && ev != nil && ev.Flags&vm.MapStack != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // before guesses what a mapping is that was there when the recording began.
