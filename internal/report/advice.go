@@ -29,7 +29,7 @@ type holds struct {
 // A knob is a way to have less of a kind. advise returns "" where it would not help.
 type knob struct {
 	kind   classify.Kind
-	unless string // a variable that, when set, shows that the user knows the knob
+	unless string // variables and options, one of which being set shows that the user knows the knob
 	advise func(h *holds) (spared int64, text string)
 }
 
@@ -39,17 +39,17 @@ const worthwhile = 4 << 20
 // knobs lists them by kind.
 func knobs() []knob {
 	return []knob{
-		{classify.GlibcArena, "MALLOC_ARENA_MAX", adviseArenas},
-		{classify.ThreadStack, "", adviseStacks},
-		{classify.GlibcLarge, "MALLOC_MMAP_THRESHOLD_", adviseLarge},
-		{classify.Heap, "MALLOC_TRIM_THRESHOLD_", adviseHeap},
-		{classify.Jemalloc, "MALLOC_CONF", adviseJemalloc},
+		{classify.GlibcArena, "MALLOC_ARENA_MAX glibc.malloc.arena_max", adviseArenas},
+		{classify.ThreadStack, "OMP_STACKSIZE RUST_MIN_STACK -Xss -XX:ThreadStackSize", adviseStacks},
+		{classify.GlibcLarge, "MALLOC_MMAP_THRESHOLD_ glibc.malloc.mmap_threshold", adviseLarge},
+		{classify.Heap, "MALLOC_TRIM_THRESHOLD_ glibc.malloc.trim_threshold", adviseHeap},
+		{classify.Jemalloc, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF", adviseJemalloc},
 		{classify.Mimalloc, "", addressOnly("MIMALLOC_ARENA_RESERVE=64MiB makes mimalloc reserve in smaller steps")},
-		{classify.GoHeap, "GOMEMLIMIT", adviseGo},
-		{classify.JVMHeap, "", addressOnly("-Xmx (or -XX:MaxRAMPercentage) bounds the Java heap, and with it the GC's own structures")},
-		{classify.JVMCodeCache, "", addressOnly("-XX:ReservedCodeCacheSize=64m bounds the Java code cache")},
-		{classify.JVMClassSpace, "", addressOnly("-XX:CompressedClassSpaceSize=128m bounds the Java class space")},
-		{classify.V8Heap, "NODE_OPTIONS", adviseV8},
+		{classify.GoHeap, "GOMEMLIMIT GOGC", adviseGo},
+		{classify.JVMHeap, "-Xmx -XX:MaxRAM -XX:MaxHeapSize", addressOnly("-Xmx (or -XX:MaxRAMPercentage) bounds the Java heap, and with it the GC's own structures")},
+		{classify.JVMCodeCache, "-XX:ReservedCodeCacheSize", addressOnly("-XX:ReservedCodeCacheSize=64m bounds the Java code cache")},
+		{classify.JVMClassSpace, "-XX:CompressedClassSpaceSize", addressOnly("-XX:CompressedClassSpaceSize=128m bounds the Java class space")},
+		{classify.V8Heap, "--max-old-space-size --max_old_space_size", adviseV8},
 		{classify.Locale, "", adviseLocale},
 	}
 }
@@ -71,7 +71,7 @@ func (s *Scene) advice(p *process, l Look) []advice {
 	var list []advice
 	for _, k := range knobs() {
 		h := by[k.kind]
-		if h == nil || k.unless != "" && s.environment(k.unless) != "" {
+		if h == nil || s.inUse(p, k.unless) {
 			continue
 		}
 		if n, text := k.advise(h); text != "" && n >= worthwhile {
@@ -85,11 +85,29 @@ func (s *Scene) advice(p *process, l Look) []advice {
 	return list
 }
 
-func adviseArenas(h *holds) (int64, string) {
-	spared := h.reserved - h.rss
-	if !h.known {
-		spared = h.reserved - h.committed
+// inUse tells whether one of these words, variables of the environment and options with how they begin, is
+// set: in the environment, in a variable that holds options, or on the command line.
+func (s *Scene) inUse(p *process, words string) bool {
+	options := p.Argv
+	for _, v := range [...]string{"GLIBC_TUNABLES", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "NODE_OPTIONS"} {
+		options = append(options[:len(options):len(options)], strings.FieldsFunc(s.environment(v), func(r rune) bool { return r == ' ' || r == ':' && v == "GLIBC_TUNABLES" })...)
 	}
+	for _, w := range strings.Fields(words) {
+		if s.environment(w) != "" {
+			return true
+		}
+		for _, o := range options {
+			if strings.HasPrefix(o, w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func adviseArenas(h *holds) (int64, string) {
+	// What can be accessed is in use, or would be elsewhere.
+	spared := h.reserved - h.committed
 	only := "address space only (no memory)"
 	return spared, fmt.Sprintf("%s of %s are %s: MALLOC_ARENA_MAX=1 (or GLIBC_TUNABLES=glibc.malloc.arena_max=1) would avoid them; threads then wait for each other in malloc",
 		h.l.size(spared), strings.Replace(countText(len(h.things), "glibc malloc arena"), "1 glibc", "one glibc", 1), only)
