@@ -37,6 +37,7 @@ func (u *unit) functions() spans {
 		}
 	}
 	u.funcs.sort()
+	u.dropDiscarded()
 	u.file.cached += len(u.funcs)
 	return u.funcs
 }
