@@ -55,9 +55,9 @@ func (s *dwarfSource) answer(qs []query) {
 	if s.spent {
 		return
 	}
-	s.file.fuel.left = fuelPerBatch
+	s.file.fuel.left = s.file.fuelForBatch()
 	defer func() { s.spent = s.file.fuel.left < 0 }()
-	lines := make(map[*lineTable][]int) // queries to be given a line by each table
+	lines := make(lineQueries)
 	for i := range qs {
 		q := &qs[i]
 		if q.named() {
@@ -78,9 +78,24 @@ func (s *dwarfSource) answer(qs []query) {
 		if table != nil {
 			lines[table] = append(lines[table], i)
 		}
+		if len(lines) > maxTables {
+			lines.answer(qs)
+			clear(lines)
+		}
 		s.file.trim()
 	}
-	for t, list := range lines {
+	lines.answer(qs)
+}
+
+// maxTables is how many line tables, with their units, wait for all of their queries: a table is run once for
+// many of them.
+const maxTables = 256
+
+// lineQueries are the queries to be given a line by each table, as indexes.
+type lineQueries map[*lineTable][]int
+
+func (l lineQueries) answer(qs []query) {
+	for t, list := range l {
 		ps := make([]position, len(list))
 		for k, i := range list {
 			ps[k].addr = qs[i].addr

@@ -3,8 +3,8 @@ package symbolize
 import "github.com/vmblame/vmblame/internal/elffile"
 
 const (
-	// fuelPerBatch bounds the work of one call of answer, in entries read; what a hostile file makes of
-	// more is left unnamed. A real file's largest unit takes a few million.
+	// fuelPerBatch bounds the work of one call of answer, in entries read, beside what reading all of a
+	// large file takes; what a hostile file makes of more is left unnamed.
 	fuelPerBatch = 100 << 20
 	// maxCached is how many spans and units are kept before the caches are dropped.
 	maxCached = 64 << 10
@@ -16,6 +16,18 @@ type fuel struct{ left int }
 func (f *fuel) burn(n int) bool {
 	f.left -= n
 	return f.left >= 0
+}
+
+// fuelForBatch is the work that one call of answer may make: an entry of .debug_info or an instruction of
+// .debug_line has a byte at least, and addresses in all units have both read.
+func (f *dwarfFile) fuelForBatch() int {
+	n := fuelPerBatch
+	for _, name := range []string{"info", "line"} {
+		if s := f.section(name); s != nil {
+			n += int(s.size)
+		}
+	}
+	return n
 }
 
 // A dwarfFile is the debugging information of one file, read piece by piece.

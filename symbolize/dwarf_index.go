@@ -66,8 +66,7 @@ func (x *unitIndex) readAranges() {
 			if c.bad || lo == 0 && n == 0 {
 				break
 			}
-			if x.file.exec.holdsRange(lo, lo+n) && len(x.aranges) < maxSpans {
-				x.aranges = append(x.aranges, span{lo: lo, hi: lo + n, ref: info})
+			if x.file.exec.holdsRange(lo, lo+n) && x.aranges.add(lo, lo+n, info) {
 				x.listed[int64(info)] = true
 			}
 		}
@@ -90,10 +89,7 @@ func (x *unitIndex) walk() {
 			continue
 		}
 		u.ranges(&u.root, func(lo, hi uint64) bool {
-			if x.file.exec.holdsRange(lo, hi) && len(x.roots) < maxSpans {
-				x.roots = append(x.roots, span{lo: lo, hi: hi, ref: uint64(h.off)})
-			}
-			return true
+			return !x.file.exec.holdsRange(lo, hi) || x.roots.add(lo, hi, uint64(h.off))
 		})
 		x.file.trim()
 	}

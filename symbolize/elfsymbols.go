@@ -3,16 +3,25 @@ package symbolize
 import "strings"
 
 // elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its
-// separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table.
+// separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table. It reads them when the
+// first address wants one.
 type elfSymbols struct {
 	symbols
-	fdes fdeTable
+	fdes  fdeTable
+	image *image
+	read  bool
 }
 
-// openSymbols gathers the symbols of the image, nil if it has none.
-func openSymbols(m *image) source {
+func openSymbols(m *image) source { return &elfSymbols{fdes: fdeTable{f: m.file}, image: m} }
+
+// load gathers the symbols of the image, at the first call.
+func (s *elfSymbols) load() {
+	if s.read {
+		return
+	}
+	s.read = true
+	m := s.image
 	f := m.file
-	s := &elfSymbols{fdes: fdeTable{f: f}}
 	s.add(f, ".symtab", "symtab", m.exec)
 	if d := m.debugFile(); d != nil {
 		s.add(d, ".symtab", "symtab", m.exec)
@@ -24,11 +33,7 @@ func openSymbols(m *image) source {
 	}
 	s.add(f, ".dynsym", dynsym, m.exec)
 	addPLT(&s.symbols, f)
-	if len(s.entries) == 0 {
-		return nil
-	}
 	s.index()
-	return s
 }
 
 func (s *elfSymbols) close() {}
@@ -40,6 +45,7 @@ func (s *elfSymbols) answer(qs []query) {
 			s.addLinkage(q)
 			continue
 		}
+		s.load()
 		e, approximate := s.sized(q.addr), false
 		if e == nil {
 			e, approximate = s.nearest(q.addr), true
@@ -80,6 +86,7 @@ func (s *elfSymbols) addLinkage(q *query) {
 	if last.LinkageName != "" || q.sym.Source != "dwarf" {
 		return
 	}
+	s.load()
 	e := s.sized(last.Start)
 	if e == nil || e.value != last.Start {
 		return

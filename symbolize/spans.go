@@ -16,6 +16,26 @@ type span struct {
 // spans are sorted by lo; they may overlap.
 type spans []span
 
+// maxGap is how many bytes may lie between two spans that add makes one: no more than padding.
+const maxGap = 64
+
+// add appends a span of what may cover addresses, or makes the last one longer where it is of the same and
+// goes on there: what is compiled function by function has a range for each. It reports false where there
+// are too many.
+func (s *spans) add(lo, hi, ref uint64) bool {
+	if n := len(*s); n > 0 {
+		if last := &(*s)[n-1]; last.ref == ref && lo >= last.hi && lo-last.hi <= maxGap {
+			last.hi = hi
+			return true
+		}
+		if n == maxSpans {
+			return false
+		}
+	}
+	*s = append(*s, span{lo: lo, hi: hi, ref: ref})
+	return true
+}
+
 func (s spans) sort() {
 	slices.SortFunc(s, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.lo, b.lo), cmp.Compare(b.hi, a.hi))

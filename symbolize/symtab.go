@@ -78,19 +78,36 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 	t := uint8(len(s.tables))
 	s.tables = append(s.tables, table{source: source, sections: sections,
 		stringer: stringTable{f, int64(str.Offset), int64(str.FileSize)}})
+	s.sort() // so that what an earlier table has need not be kept twice
+	earlier := s.entries
+	fresh := func(e *entry) bool { return e.inCode(exec) && !holds(earlier, e) }
 	n := 0
 	eachSymbol(f, sh, func(e entry) {
-		if e.inCode(exec) {
+		if fresh(&e) {
 			n++
 		}
 	})
-	s.entries = slices.Grow(s.entries, min(n, maxSymbols-len(s.entries)))
+	if n == 0 {
+		return
+	}
+	s.entries = slices.Grow(slices.Clip(s.entries), min(n, maxSymbols-len(s.entries)))
 	eachSymbol(f, sh, func(e entry) {
-		if e.inCode(exec) && len(s.entries) < maxSymbols {
+		if fresh(&e) && len(s.entries) < maxSymbols {
 			e.table = t
 			s.entries = append(s.entries, e)
 		}
 	})
+}
+
+// holds reports whether the sorted entries have one that covers what e covers and is as good a name.
+func holds(entries []entry, e *entry) bool {
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].value >= e.value })
+	for last := i + maxTwins; i < min(last, len(entries)) && entries[i].value == e.value; i++ {
+		if entries[i].size == e.size && entries[i].info == e.info {
+			return true
+		}
+	}
+	return false
 }
 
 // eachSymbol calls yield for the symbols of a table in the file's order.
@@ -144,10 +161,8 @@ func inside(f *elffile.File, sh elf.SectionHeader) bool {
 
 // index makes the entries ready for lookups.
 func (s *symbols) index() {
+	s.sort()
 	s.entries = slices.Clip(s.entries)
-	slices.SortFunc(s.entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
-	})
 	s.blockEnd = make([]uint64, (len(s.entries)+blockSize-1)/blockSize)
 	var end uint64
 	for i := range s.entries {
@@ -156,6 +171,12 @@ func (s *symbols) index() {
 		}
 		s.blockEnd[i/blockSize] = end
 	}
+}
+
+func (s *symbols) sort() {
+	slices.SortFunc(s.entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
+	})
 }
 
 // upTo returns the index of the first entry that begins after addr.
