@@ -227,7 +227,7 @@ func (s *Scene) stackText(b []byte, stack int) []byte {
 	for st := range s.names.walk(stack) {
 		b = appendStep(b, st)
 	}
-	if end := s.names.stacks[stack].end; end != "" {
+	if end := s.names.stackEnd(stack); end != "" {
 		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
 	}
 	return b

@@ -19,9 +19,11 @@ import (
 type Live struct {
 	w     io.Writer
 	names *names
-	text  map[int][]byte // the lines of a stack whose names are known, by its id
+	text  map[int][]byte // the lines of stacks whose names are known, by id: textsKept at most
 	buf   []byte
 }
+
+const textsKept = 4096
 
 var _ eventlog.Sink = (*Live)(nil)
 
@@ -119,10 +121,13 @@ func (l *Live) stack(id int) []byte {
 		named = named && s.name != ""
 		b = appendStep(b, s)
 	}
-	if end := l.names.stacks[id].end; end != "" {
+	if end := l.names.stackEnd(id); end != "" {
 		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
 	}
 	if named {
+		if len(l.text) == textsKept {
+			clear(l.text)
+		}
 		l.text[id] = b
 	}
 	return b

@@ -6,14 +6,17 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// names keeps what module, stack and symbol records say, each frame and string once, so that a
-// recording's stacks cost four bytes a frame.
+// names keeps what module, stack and symbol records say, each frame, call and string once.
 type names struct {
 	lines   bool // keep file and line of symbols
 	modules map[int]Module
 	frames  []frame         // every distinct frame
 	ids     map[frame]int32 // index into frames
+	calls   *callTree       // of frames
 	stacks  map[int]stack
+	scratch []int32          // frames of one stack
+	ends    []string         // why walks stop early, each once
+	endIDs  map[string]int32 // as in stack
 	symbols map[place][]function
 	strings map[string]string
 }
@@ -38,8 +41,8 @@ func (f frame) lookup() place {
 }
 
 type stack struct {
-	frames []int32
-	end    string // why the walk stopped early, "" where it did not
+	node int32 // of its innermost frame among the calls
+	end  int32 // index into ends, counted from 1; 0 where the walk is complete
 }
 
 type function struct {
@@ -62,7 +65,9 @@ func newNames(lines bool) *names {
 		lines:   lines,
 		modules: map[int]Module{},
 		ids:     map[frame]int32{},
+		calls:   newCallTree(),
 		stacks:  map[int]stack{},
+		endIDs:  map[string]int32{},
 		symbols: map[place][]function{},
 		strings: map[string]string{},
 	}
@@ -85,8 +90,8 @@ func (n *names) put(r eventlog.Record) {
 }
 
 func (n *names) putStack(r *eventlog.Stack) {
-	s := stack{frames: make([]int32, len(r.Frames))}
-	for i, f := range r.Frames {
+	n.scratch = n.scratch[:0]
+	for _, f := range r.Frames {
 		key := frame{place{f.Module, uint64(f.Offset)}, f.Call}
 		id, ok := n.ids[key]
 		if !ok {
@@ -94,12 +99,27 @@ func (n *names) putStack(r *eventlog.Stack) {
 			n.frames = append(n.frames, key)
 			n.ids[key] = id
 		}
-		s.frames[i] = id
+		n.scratch = append(n.scratch, id)
 	}
-	if !r.Complete {
-		s.end = n.intern(r.End)
+	s := stack{node: n.calls.add(n.scratch)}
+	if !r.Complete && r.End != "" {
+		end, ok := n.endIDs[r.End]
+		if !ok {
+			n.ends = append(n.ends, r.End)
+			end = int32(len(n.ends))
+			n.endIDs[r.End] = end
+		}
+		s.end = end
 	}
 	n.stacks[r.Stack] = s
+}
+
+// stackEnd says why the walk of a stack stopped early, "" where it did not.
+func (n *names) stackEnd(id int) string {
+	if s := n.stacks[id]; s.end != 0 {
+		return n.ends[s.end-1]
+	}
+	return ""
 }
 
 func (n *names) putSymbol(r *eventlog.Symbol) {
@@ -131,7 +151,7 @@ func (n *names) module(id int) string {
 // walk yields the steps of a stack, innermost first.
 func (n *names) walk(id int) iter.Seq[step] {
 	return func(yield func(step) bool) {
-		for i, id := range n.stacks[id].frames {
+		for i, id := range n.calls.frames(n.stacks[id].node) {
 			f := n.frames[id]
 			s := step{frame: i, module: n.module(f.module), addr: f.addr}
 			chain := n.symbols[f.lookup()]

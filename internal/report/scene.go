@@ -343,7 +343,7 @@ func (n *names) functions(stack int, yield func(function, module string) bool) {
 
 // addresses yields the return addresses of a stack as classify wants them.
 func (n *names) addresses(stack int, yield func(addr uint64) bool) {
-	for _, id := range n.stacks[stack].frames {
+	for _, id := range n.calls.frames(n.stacks[stack].node) {
 		if !yield(n.frames[id].addr) {
 			return
 		}
