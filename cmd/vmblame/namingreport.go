@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/vmblame/vmblame/internal/report"
 )
 
 // special tells that the module is no file: its names were recorded, or never will be.
@@ -29,6 +32,17 @@ func (m *namedModule) named() int {
 		}
 	}
 	return n
+}
+
+// sources counts the named addresses by where their names are from.
+func (m *namedModule) sources() map[string]int {
+	sources := make(map[string]int)
+	for _, s := range m.addrs {
+		if s != nil {
+			sources[s.Source]++
+		}
+	}
+	return sources
 }
 
 // poor tells that debug symbols are missing: there are none of them among the names.
@@ -78,12 +92,7 @@ func (m *namedModule) report() string {
 	default:
 		fmt.Fprintf(&b, " (build id %s)", m.id())
 	}
-	sources := make(map[string]int)
-	for _, s := range m.addrs {
-		if s != nil {
-			sources[s.Source]++
-		}
-	}
+	sources := m.sources()
 	if len(sources) == 0 {
 		b.WriteString(": no symbols")
 	} else {
@@ -111,4 +120,46 @@ func keepOwner(f *os.File, old os.FileInfo) {
 	if sys, ok := old.Sys().(*syscall.Stat_t); ok {
 		_ = f.Chown(int(sys.Uid), int(sys.Gid))
 	}
+}
+
+// text reports on every module that has frames, and how many addresses have names.
+func (n *naming) text(w io.Writer) {
+	for _, m := range n.modules {
+		if line := m.report(); line != "" {
+			fmt.Fprintln(w, report.PrintableLines(line))
+		}
+	}
+	total, named, fresh := n.count()
+	fmt.Fprintf(w, "%d of %d addresses named, %d of them new or better\n", named, total, fresh)
+}
+
+// namingJSON is the answer of symbolize for programs.
+type namingJSON struct {
+	Log       string             `json:"log"`
+	Addresses int                `json:"addresses"`
+	Named     int                `json:"named"`
+	New       int                `json:"new"` // or better than before
+	Modules   []namingModuleJSON `json:"modules"`
+}
+
+type namingModuleJSON struct {
+	Path      string         `json:"path"`
+	BuildID   *string        `json:"build_id"`
+	Addresses int            `json:"addresses"`
+	Named     int            `json:"named"`
+	Sources   map[string]int `json:"sources"`
+	From      string         `json:"from,omitempty"` // the file that new names are from
+	Text      string         `json:"text"`
+}
+
+// json is text for programs.
+func (n *naming) json(log string) namingJSON {
+	j := namingJSON{Log: log, Modules: []namingModuleJSON{}}
+	j.Addresses, j.Named, j.New = n.count()
+	for _, m := range n.modules {
+		if len(m.addrs) > 0 {
+			j.Modules = append(j.Modules, namingModuleJSON{m.Path, m.BuildID, len(m.addrs), m.named(), m.sources(), m.from, m.report()})
+		}
+	}
+	return j
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/report"
 )
 
 func symbolizeCommand() *cobra.Command {
 	var (
 		out   string
 		debug debugFiles
+		a     answer
 	)
 	cmd := &cobra.Command{
 		Use:   "symbolize [flags] LOG",
@@ -34,17 +34,24 @@ tells more.`,
 			if err := debug.check(cmd); err != nil {
 				return err
 			}
-			return symbolizeLog(args[0], out, &debug, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return symbolizeLog(args[0], out, &debug, cmd.ErrOrStderr(), func(n *naming) error {
+				if a.json {
+					return a.print(cmd, nil, func() any { return n.json(args[0]) })
+				}
+				n.text(cmd.OutOrStdout())
+				return nil
+			})
 		},
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the log with its names to `FILE` and leave LOG as it is")
 	debug.flags(cmd)
+	cmd.Flags().BoolVar(&a.json, "json", false, "answer in JSON")
 	return cmd
 }
 
-// symbolizeLog names the frames of a log and reports on stdout.
-func symbolizeLog(log, out string, debug *debugFiles, stdout, stderr io.Writer) error {
+// symbolizeLog names the frames of a log; tell reports what has been found.
+func symbolizeLog(log, out string, debug *debugFiles, stderr io.Writer, tell func(*naming) error) error {
 	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
 		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
 	}
@@ -55,12 +62,11 @@ func symbolizeLog(log, out string, debug *debugFiles, stdout, stderr io.Writer) 
 	defer n.close()
 	for _, m := range n.modules {
 		n.name(m)
-		if line := m.report(); line != "" {
-			fmt.Fprintln(stdout, report.PrintableLines(line))
-		}
 	}
-	total, named, fresh := n.count()
-	fmt.Fprintf(stdout, "%d of %d addresses named, %d of them new or better\n", named, total, fresh)
+	if err := tell(n); err != nil {
+		return err
+	}
+	_, _, fresh := n.count()
 	switch {
 	case out == "" && fresh == 0:
 		return nil

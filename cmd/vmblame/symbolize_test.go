@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -248,5 +249,26 @@ func TestDebuginfodFlag(t *testing.T) {
 				t.Errorf("%s, %s: names %v", argv[0], c.name, n)
 			}
 		}
+	}
+}
+
+// TestSymbolizeJSON: what symbolize found, for programs.
+func TestSymbolizeJSON(t *testing.T) {
+	e := recordedElsewhere(t, "log.jsonl")
+	r := vmblame(t, e.dir, "symbolize", "--json", "--debug-dir", e.debug, "-o", "named.jsonl", e.log)
+	r.wants(t, 0)
+	var found namingJSON
+	if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
+		t.Fatalf("%v\n%s", err, r.stdout)
+	}
+	named := 0
+	for _, m := range found.Modules {
+		named += m.Named
+		if m.Path == e.program && (m.BuildID == nil || *m.BuildID != e.id || m.Sources["dwarf"] == 0 || m.Named != m.Addresses) {
+			t.Errorf("%+v", m)
+		}
+	}
+	if found.Log != e.log || found.New == 0 || named != found.Named || found.Addresses < found.Named || len(found.Modules) == 0 {
+		t.Errorf("%+v", found)
 	}
 }
