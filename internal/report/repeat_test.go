@@ -150,6 +150,22 @@ func TestPeakThroughExec(t *testing.T) {
 	}
 }
 
+// TestLastEvent: at the last event of a process it is still there; behind the last of all is the end.
+func TestLastEvent(t *testing.T) {
+	open := textLog(mapLine(1, 0x7f0000000000, 0x7f0000002000), mapLine(2, 0x7f0000100000, 0x7f0000102000),
+		`{"type":"thread","t":90000,"tid":10,"pid":10,"space":1,"what":"exit","name":"x"}`)
+	for seq, want := range []int64{1, 3, 5} {
+		s, err := Load(open, Moment{Kind: AtSeq, Seq: uint64(seq)}, nil)
+		if err != nil || len(s.processes) != 1 || s.processes[0].total().reserved != want<<12 {
+			t.Errorf("at event %d: %+v, %v", seq, s, err)
+		}
+	}
+	b, err := History(open, Moment{Kind: AtSeq, Seq: 3}, nil, 0x7f0000000000, HistoryOptions{})
+	if err != nil || len(b.chapters) != 1 || len(b.chapters[0].steps) != 1 || b.Moment.Kind != AtEnd || len(b.processes) != 1 {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
 // TestKilled: what was killed ended when its last thread did, not at the last snapshot there is of it.
 func TestKilled(t *testing.T) {
 	open := textLog(mapLine(1, 0x7f0000000000, 0x7f0000002000),

@@ -94,6 +94,13 @@ func load(open Open, at Moment, pids []int, w *watcher) (*Scene, error) {
 	s := l.scene
 	s.Cut = cut
 	l.finish()
+	if at.Kind == AtSeq && s.Seq < at.Seq {
+		// Behind its last event a log is at its end.
+		if w != nil {
+			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*chapter{}}
+		}
+		return load(open, Moment{}, pids, w)
+	}
 	if len(s.processes) == 0 && len(pids) > 0 {
 		return nil, ErrNoProcess
 	}
@@ -248,6 +255,9 @@ func (l *sceneLoader) over(rec eventlog.Record, line int) bool {
 			return r.Seq > l.at.Seq
 		case *eventlog.Space:
 			return r.After > l.at.Seq
+		case *eventlog.Thread:
+			// What ends behind the event was there when it happened.
+			return r.What == "exit" && l.scene.Seq >= l.at.Seq
 		}
 	case AtTime:
 		t := int64(-1)
