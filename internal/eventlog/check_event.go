@@ -44,6 +44,8 @@ func (c *checker) event(r *Event) {
 		}
 	case "madvise":
 		c.advice(r)
+	case "mremap":
+		c.grown(r, s)
 	}
 }
 
@@ -146,11 +148,34 @@ func (c *checker) advice(r *Event) {
 	if r.Error != "" && r.Error != "ENOMEM" || !ok || a.Value != dontFork && a.Text != "MADV_DONTFORK" {
 		return
 	}
-	if c.apart[r.Space] == nil {
-		c.apart[r.Space] = ledger.New()
-	}
 	x.Start = vm.PageDown(x.Start)
-	c.apart[r.Space].Add(ledger.Entry{Mapping: vm.Mapping{Range: x}}, nil)
+	c.keepApart(r.Space, x)
+}
+
+func (c *checker) keepApart(space int, x vm.Range) {
+	if c.apart[space] == nil {
+		c.apart[space] = ledger.New()
+	}
+	c.apart[space].Add(ledger.Entry{Mapping: vm.Mapping{Range: x}}, nil)
+}
+
+// grown: what mremap(2) adds to a mapping is kept from children as the mapping is.
+func (c *checker) grown(r *Event, s *SpaceState) {
+	for i := range r.Changes {
+		ch := &r.Changes[i]
+		if ch.Was != nil || ch.Now == nil || ch.Now.MovedFrom != nil {
+			continue
+		}
+		x := vm.Range{Start: uint64(ch.Start), End: uint64(ch.End)}
+		before, ok := s.Ledger.At(x.Start - 1)
+		if !ok {
+			continue
+		}
+		before.Start, before.End = x.Start-vm.PageSize, x.Start
+		if c.forkMayDiffer(s, &before, nil) {
+			c.keepApart(r.Space, x)
+		}
+	}
 }
 
 // checkDrift tells whether the changes can be.

@@ -22,6 +22,18 @@ NOINLINE static char *mark_around(void)
 	return p;
 }
 
+// grow moves a marked page, and what it adds is marked too.
+NOINLINE static char *grow(char *p)
+{
+	char *q = mremap(p, PAGE, 3 * PAGE, MREMAP_MAYMOVE);
+	acc_did(__func__, "mremap", p, PAGE, acc_ret((long)q));
+	if (q == MAP_FAILED)
+		acc_fail("mremap");
+	acc_cut(&acc_live, p, PAGE);
+	acc_add(&acc_live, q, 3 * PAGE, __func__, "mremap");
+	return q;
+}
+
 NOINLINE static void reuse_in_child(char *p)
 {
 	MMAP(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -33,10 +45,12 @@ int main(void)
 	acc_begin("fork_dontfork");
 	char *p = mark_dontfork();
 	char *q = mark_around();
+	char *grown = grow(q + 2 * PAGE);
 	pid_t child = fork();
 	if (child == 0) {
 		acc_cut(&acc_live, p + 2 * PAGE, 2 * PAGE);
-		acc_cut(&acc_live, q, 3 * PAGE);
+		acc_cut(&acc_live, q, PAGE);
+		acc_cut(&acc_live, grown, 3 * PAGE);
 		reuse_in_child(p);
 		acc_end(0);
 	}
