@@ -182,7 +182,7 @@ func (u *unit) readRoot(abbrevBase uint64) bool {
 // codes of C++ and Rust.
 func (u *unit) mangles() bool {
 	switch u.language {
-	case 0x04, 0x1a, 0x21, 0x2b, 0x1c:
+	case 0x04, 0x1a, 0x21, 0x2a, 0x2b, 0x3a, 0x1c: // C++98, 11, 14, 17, 20, 23; Rust
 		return true
 	}
 	return false
