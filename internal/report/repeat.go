@@ -55,7 +55,7 @@ func (c *chapter) fold() {
 		if !same(c.steps[n-2*k:n-k], c.steps[n-k:]) || !same(c.steps[n-3*k:n-2*k], c.steps[n-k:]) {
 			continue
 		}
-		c.steps[n-2*k] = happening{verb: repeated, t: c.steps[n-2*k].t, last: c.steps[n-1].t, times: 2, steps: k}
+		c.steps[n-2*k] = happening{verb: repeated, Range: c.steps[n-2*k].Range, t: c.steps[n-2*k].t, last: c.steps[n-1].t, times: 2, steps: k}
 		c.steps = c.steps[:n-2*k+1]
 		return
 	}
