@@ -203,10 +203,14 @@ const patience = time.Second
 // the latter will end without our help.
 func (r *Recorder) blockedInKernel(f *flight, now time.Time) bool {
 	waited := now.Sub(f.admitted)
+	state := tracer.State(f.task.thread.TID)
+	if state == 't' {
+		return false // it has returned, and it is we who have not been given the time to hear of it
+	}
 	if waited >= patience {
 		return true
 	}
-	if state := tracer.State(f.task.thread.TID); state != 'S' && state != 'D' {
+	if state != 'S' && state != 'D' {
 		return false
 	}
 	return waited >= 4*holdBound || !r.runnable(f.task.space)

@@ -1,8 +1,14 @@
 package record
 
 import (
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -120,8 +126,34 @@ func TestWaitingIsFair(t *testing.T) {
 func TestPatience(t *testing.T) {
 	r := &Recorder{}
 	now := time.Now()
-	f := &flight{admitted: now.Add(-patience)}
+	f := &flight{admitted: now.Add(-patience), task: &task{thread: &tracer.Thread{TID: os.Getpid()}}}
 	if !r.blockedInKernel(f, now) {
 		t.Error("a call may keep others waiting for ever")
+	}
+}
+
+// A thread that stands at the end of its call keeps nobody waiting, however late its tracer comes.
+func TestLateTracer(t *testing.T) {
+	runtime.LockOSThread() // a tracee belongs to a thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_, _ = cmd.Process.Wait()
+	}()
+	// Reported and not taken: it stands where the kernel tells of its execve.
+	var info unix.Siginfo
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	r := &Recorder{}
+	now := time.Now()
+	f := &flight{admitted: now.Add(-2 * patience), task: &task{thread: &tracer.Thread{TID: cmd.Process.Pid}}}
+	if r.blockedInKernel(f, now) {
+		t.Error("a call that has returned counts as stuck")
 	}
 }
