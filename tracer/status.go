@@ -120,3 +120,13 @@ func unescape(s string) string {
 	}
 	return string(bytes.ReplaceAll(bytes.ReplaceAll([]byte(s), []byte(`\n`), []byte("\n")), []byte(`\\`), []byte(`\`)))
 }
+
+// WaitsIn is the kernel function that a task sleeps in, as /proc/TID/wchan has it (proc(5)): the caller of the
+// functions that locks and completions are waited for with. It is "" where the task runs or we may not know.
+func WaitsIn(tid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", tid))
+	if err != nil || string(text) == "0" {
+		return ""
+	}
+	return string(text)
+}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"strings"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -199,21 +200,43 @@ func (r *Recorder) letGo(sp *space, i int) {
 // patience is how long a call that runs, or whose thread waits for a processor, may keep others waiting.
 const patience = time.Second
 
-// blockedInKernel tells a call that waits for something from one that has merely not been given the time:
-// the latter will end without our help.
+// blockedInKernel tells a call that waits for something outside from one that has merely not been given the
+// time: state R, and D where it waits for the lock of the mappings, or all threads of the space, for one that has
+// the lock may wait for a processor.
 func (r *Recorder) blockedInKernel(f *flight, now time.Time) bool {
 	waited := now.Sub(f.admitted)
-	state := tracer.State(f.task.thread.TID)
+	tid := f.task.thread.TID
+	state := tracer.State(tid)
 	if state == 't' {
 		return false // it has returned, and it is we who have not been given the time to hear of it
 	}
 	if waited >= patience {
 		return true
 	}
-	if state != 'S' && state != 'D' {
+	if state != 'S' && state != 'D' || waitsForKernel(tracer.WaitsIn(tid)) {
 		return false
 	}
 	return waited >= 4*holdBound || !r.runnable(f.task.space)
+}
+
+// waitsForKernel tells of the function that a call sleeps in that it waits there for the lock of the mappings, or
+// for the kernel itself, and so for nothing that we hold: mmap_lock is taken by the functions that the calls
+// begin with (mm/mmap.c, mm/util.c, mm/mprotect.c, mm/mremap.c, mm/madvise.c, ipc/shm.c, fs/aio.c, arch/x86/kernel/shstk.c,
+// kernel/fork.c; with their names before and after they were inlined), and io_destroy waits for an RCU grace period.
+func waitsForKernel(function string) bool {
+	for _, prefix := range [...]string{"__x64_sys_", "__ia32_sys_", "__do_sys_", "__se_sys_", "ksys_", "do_", "__"} {
+		if rest, ok := strings.CutPrefix(function, prefix); ok {
+			function = rest
+			break
+		}
+	}
+	switch function {
+	case "vm_mmap_pgoff", "mmap", "vm_munmap", "munmap", "mprotect_pkey", "mprotect", "pkey_mprotect", "mremap", "brk", "remap_file_pages",
+		"madvise", "madvise_lock", "process_madvise", "shmat", "shmdt", "aio_setup_ring", "ioctx_alloc", "io_setup", "io_destroy",
+		"alloc_shstk", "map_shadow_stack", "prctl_set_vma", "prctl", "dup_mmap", "dup_mm", "copy_mm":
+		return true
+	}
+	return false
 }
 
 // runnable tells whether a thread of the space runs or waits for a processor: it may have the lock that

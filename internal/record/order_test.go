@@ -157,3 +157,16 @@ func TestLateTracer(t *testing.T) {
 		t.Error("a call that has returned counts as stuck")
 	}
 }
+
+func TestWaitsForKernel(t *testing.T) {
+	for function, want := range map[string]bool{
+		"vm_mmap_pgoff": true, "__vm_munmap": true, "do_mprotect_pkey": true, "do_mremap": true, "__do_sys_brk": true,
+		"__x64_sys_munmap": true, "ksys_shmdt": true, "__do_sys_io_destroy": true, "dup_mmap": true,
+		"": false, "userfaultfd_event_wait_completion": false, "handle_userfault": false, "request_wait_answer": false,
+		"folio_wait_bit_common": false, "futex_do_wait": false, "do_wait": false, "__do_sys_pause": false,
+	} {
+		if waitsForKernel(function) != want {
+			t.Errorf("%q: %v", function, !want)
+		}
+	}
+}

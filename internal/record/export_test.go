@@ -1,0 +1,4 @@
+package record
+
+// For the tests outside of the package.
+var WaitsForKernel = waitsForKernel
