@@ -58,7 +58,8 @@ const blockSize = 64
 type symbols struct {
 	tables   []table
 	entries  []entry
-	blockEnd []uint64 // the greatest end of the entries in and before each block of blockSize
+	blockEnd []uint64        // the greatest end of the entries in and before each block of blockSize
+	only     map[uint64]bool // where set: no entries but those with these values
 }
 
 // add reads a symbol table (section, with the strings it links to) of f.
@@ -80,7 +81,9 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 		stringer: stringTable{f, int64(str.Offset), int64(str.FileSize)}})
 	s.sort() // so that what an earlier table has need not be kept twice
 	earlier := s.entries
-	fresh := func(e *entry) bool { return e.inCode(exec) && !holds(earlier, e) }
+	fresh := func(e *entry) bool {
+		return (s.only == nil || s.only[e.value]) && e.inCode(exec) && !holds(earlier, e)
+	}
 	n := 0
 	eachSymbol(f, sh, func(e entry) {
 		if fresh(&e) {
@@ -175,7 +178,10 @@ func (s *symbols) index() {
 
 func (s *symbols) sort() {
 	slices.SortFunc(s.entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
+		if a.value != b.value { // nearly always, and all that cmp.Or is given is compared first
+			return cmp.Compare(a.value, b.value)
+		}
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
 	})
 }
 
