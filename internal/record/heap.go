@@ -3,7 +3,6 @@ package record
 import (
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 )
 
 // modestHeap is how much memory, in bytes, Go's runtime may hold before it collects more often than
@@ -26,11 +25,9 @@ func boundHeap() {
 func afterCollection() {
 	sentinel := new([2]*byte) // with pointers: the runtime would put it together with others otherwise
 	runtime.AddCleanup(sentinel, func(struct{}) {
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		if live[0].Value.Kind() == metrics.KindUint64 {
-			debug.SetMemoryLimit(max(modestHeap, 2*int64(live[0].Value.Uint64())+modestHeap/4))
-		}
+		var m runtime.MemStats // package runtime/metrics would add a tenth of a millisecond to every start
+		runtime.ReadMemStats(&m)
+		debug.SetMemoryLimit(max(modestHeap, 2*int64(m.HeapAlloc)+modestHeap/4)) // just collected: most of it is live
 		afterCollection()
 	}, struct{}{})
 }
