@@ -3,12 +3,6 @@
 // the parts; it does no work of its own.
 package main
 
-// The limits of the cgroup are not read, which takes a fortieth of a short recording: few processors are used
-// however many there are.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 import (
 	"os"
 	"runtime"
@@ -23,13 +17,7 @@ var version = "dev"
 // /proc/PID/status is vmblame's pid.
 func init() { runtime.LockOSThread() }
 
-// processors is the greatest number of them that we use at a time.
-const processors = 4
-
 func main() {
-	if runtime.GOMAXPROCS(0) > processors {
-		runtime.GOMAXPROCS(processors)
-	}
 	os.Exit(execute(rootCommand(), os.Args[1:], os.Stderr))
 }
 
