@@ -131,6 +131,13 @@ func TestNarrowGo(t *testing.T) {
 	if inlined == 0 {
 		t.Error("no inlined calls")
 	}
+	// The marks that the linker sets between functions are no functions.
+	g := open(t, stripped)
+	for a, s := range resolve(t, g, nowhere(t), textAddrs(t, g, 16)) {
+		if strings.HasPrefix(s.Frames[0].Function, "go:") {
+			t.Fatalf("%#x: %s", a, chain(s))
+		}
+	}
 }
 
 // TestStubs decodes the stubs that linkers other than binutils' make.

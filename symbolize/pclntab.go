@@ -3,6 +3,7 @@ package symbolize
 import (
 	"encoding/binary"
 	"sort"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/elffile"
 )
@@ -167,8 +168,8 @@ func (p *pclntab) frames(addr uint64) []Frame {
 		call, inlined := p.inlinedAt(&fn, pc)
 		if !inlined {
 			f.Function = p.s.stringAt(p.nameTab + uint64(fn.nameOff))
-			if f.Function == "" {
-				return nil
+			if f.Function == "" || fn.pcln == 0 && strings.HasPrefix(f.Function, "go:") {
+				return nil // a mark that the linker sets (go:textfipsstart) reaches over padding
 			}
 			return append(list, f)
 		}

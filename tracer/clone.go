@@ -50,9 +50,10 @@ func (t *Tracer) cloned(th *Thread) bool {
 	known := t.threads[tid]
 	if t.attaching {
 		th.inCall = true // its exit stop comes, with no entry stop before it
-		if known == nil {
+		// Where it is known, Attach's scan came before this: it may have stopped already.
+		if known == nil && (arrived || !over(tid)) {
 			t.add(child)
-		} // else Attach's scan came before this: it may have stopped already
+		}
 		return false
 	}
 	if known != nil {
@@ -63,12 +64,16 @@ func (t *Tracer) cloned(th *Thread) bool {
 	case arrived:
 		child.begin()
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
-	case unix.Kill(tid, 0) == unix.ESRCH: // it has ended, and that has been seen already
+	case over(tid):
 		t.remove(child)
 		t.ready = append(t.ready, Stop{Kind: Gone, Thread: child})
 	}
 	return t.out(s)
 }
+
+// over tells that a tracee has ended, and that this has been seen already: one that has not been waited for still
+// takes signals.
+func over(tid int) bool { return unix.Kill(tid, 0) == unix.ESRCH }
 
 // started handles the first stop of an announced task.
 func (t *Tracer) started(th *Thread) bool {
