@@ -21,18 +21,26 @@ func (f *fuel) burn(n int) bool {
 // fuelForBatch is the work that one call of answer may make: an entry of .debug_info or an instruction of
 // .debug_line has a byte at least, and addresses in all units have both read.
 func (f *dwarfFile) fuelForBatch() int {
-	n := fuelPerBatch
+	var n int64
 	for _, name := range []string{"info", "line"} {
 		if s := f.section(name); s != nil {
-			n += int(s.size)
+			n += s.size
 		}
 	}
-	return n
+	return fuelFor(n, f.size)
+}
+
+// fuelFor is the work for so many bytes of sections in a file of that size: what a small file claims to become
+// when inflated does not count.
+func fuelFor(sections, file int64) int {
+	const inflated = 16 // real sections become 10 times as large
+	return fuelPerBatch + int(min(sections, inflated*file))
 }
 
 // A dwarfFile is the debugging information of one file, read piece by piece.
 type dwarfFile struct {
 	elf    *elffile.File
+	size   int64  // of elf
 	suffix string // ".dwo" for split debugging information
 	fuel   *fuel
 	dirs   []string // where supplementary files are looked for
@@ -51,8 +59,12 @@ type dwarfFile struct {
 }
 
 func newDwarfFile(f *elffile.File, suffix string, fuel *fuel) *dwarfFile {
-	return &dwarfFile{elf: f, suffix: suffix, fuel: fuel, sections: make(map[string]*section),
+	d := &dwarfFile{elf: f, suffix: suffix, fuel: fuel, sections: make(map[string]*section),
 		units: make(map[int64]*unit), abbrevs: make(map[uint64]*abbrevs)}
+	if f != nil {
+		d.size = f.Size()
+	}
+	return d
 }
 
 // section returns .debug_NAME, nil if the file has none that can be read.

@@ -21,14 +21,17 @@ func TestSpansJoin(t *testing.T) {
 	}
 }
 
-// TestFuelOfLargeFiles expects that all units of a large file can be read for one batch of addresses.
+// TestFuelOfLargeFiles expects that all units of a large file can be read for one batch of addresses, and that no
+// small file makes much work by what it claims to be.
 func TestFuelOfLargeFiles(t *testing.T) {
-	f := newDwarfFile(nil, "", new(fuel))
-	for _, name := range []string{"info", "line"} {
-		f.sections[name] = &section{size: 1 << 30}
+	if n := fuelFor(2<<30, 2<<30); n < 2<<30 {
+		t.Errorf("%d for a large file", n)
 	}
-	if n := f.fuelForBatch(); n < 2<<30 {
-		t.Errorf("%d", n)
+	if n := fuelFor(2<<30, 300<<20); n < 2<<30 {
+		t.Errorf("%d for a large file that is compressed", n)
+	}
+	if n := fuelFor(8<<30, 1<<20); n > fuelPerBatch+16<<20 {
+		t.Errorf("%d for a small file", n)
 	}
 }
 
