@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -87,18 +86,7 @@ func TestNarrowPLT(t *testing.T) {
 			t.Fatalf("%s: objdump knows %d stubs", flags, len(want))
 		}
 		f := open(t, path)
-		for _, w := range want {
-			addr, err := strconv.ParseUint(w[1], 16, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, a := range []uint64{addr, addr + 5} {
-				s := resolve(t, f, nowhere(t), []uint64{a})[a]
-				if len(s.Frames) != 1 || s.Frames[0].Function != w[2]+"@plt" || s.Frames[0].Start != addr || s.Source != "plt" {
-					t.Errorf("%s: %#x: %+v, want %s@plt", flags, a, s, w[2])
-				}
-			}
-		}
+		expectStubs(t, f, flags, want)
 	}
 }
 

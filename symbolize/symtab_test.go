@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/ulikunitz/xz"
+
+	"github.com/vmblame/vmblame/internal/elffile"
 )
 
 // TestPLT names every stub as objdump does, for each kind of table that the linker makes.
@@ -27,18 +29,7 @@ func TestPLT(t *testing.T) {
 		if len(want) < 4 {
 			t.Fatalf("%s: objdump knows %d stubs", flags, len(want))
 		}
-		for _, w := range want {
-			addr, err := strconv.ParseUint(w[1], 16, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, a := range []uint64{addr, addr + 5} {
-				s := resolve(t, f, nowhere(t), []uint64{a})[a]
-				if len(s.Frames) != 1 || s.Frames[0].Function != w[2]+"@plt" || s.Frames[0].Start != addr || s.Source != "plt" {
-					t.Errorf("%s: %#x: %+v, want %s@plt", flags, a, s, w[2])
-				}
-			}
-		}
+		expectStubs(t, f, flags, want)
 		plt, ok := f.Section(".plt")
 		if s := resolve(t, f, nowhere(t), []uint64{plt.Addr}); ok && strings.Contains(flags, "lazy") && len(s) > 0 {
 			t.Errorf("%s: the common stub is named %+v", flags, s)
@@ -255,6 +246,23 @@ func TestDemangled(t *testing.T) {
 		}
 		if (f.LinkageName == raw) != (want != raw) {
 			t.Errorf("%.60q: linkage name %.60q", raw, f.LinkageName)
+		}
+	}
+}
+
+// expectStubs expects the stubs that objdump lists, each an address and a name, to be named as it does.
+func expectStubs(t *testing.T, f *elffile.File, flags string, want [][]string) {
+	t.Helper()
+	for _, w := range want {
+		addr, err := strconv.ParseUint(w[1], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []uint64{addr, addr + 5} {
+			s := resolve(t, f, nowhere(t), []uint64{a})[a]
+			if len(s.Frames) != 1 || s.Frames[0].Function != w[2]+"@plt" || s.Frames[0].Start != addr || s.Source != "plt" {
+				t.Errorf("%s: %#x: %+v, want %s@plt", flags, a, s, w[2])
+			}
 		}
 	}
 }

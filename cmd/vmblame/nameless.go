@@ -28,7 +28,7 @@ func withHints(text []byte, nameless []report.Module, logs ...string) []byte {
 		}
 		shown++
 		missing = missing || !have
-		text = fmt.Appendf(text, "names of %s: %s\n", filepath.Base(m.Path), hint)
+		text = fmt.Appendf(text, "names of %s: %s\n", report.Printable(filepath.Base(m.Path)), report.Printable(hint))
 	}
 	if shown == 0 {
 		return text

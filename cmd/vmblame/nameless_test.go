@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/report"
 )
 
 // TestNamelessHints: a view that shows an address instead of a name says what would give it, and no view does
@@ -38,5 +39,13 @@ func TestNamelessHints(t *testing.T) {
 		if !strings.Contains(r.stdout, "hidden") || strings.Contains(r.stdout, "names of program") {
 			t.Errorf("%v, with names:\n%s", args, r.stdout)
 		}
+	}
+}
+
+// TestHintsArePrintable: what a log says of a file does not reach the terminal as it is.
+func TestHintsArePrintable(t *testing.T) {
+	text := string(withHints(nil, []report.Module{{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}, "log"))
+	if !strings.HasPrefix(text, "names of such") || strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -172,17 +171,7 @@ func TestBound(t *testing.T) {
 
 // FuzzScene: no log makes a view of a finished log panic.
 func FuzzScene(f *testing.F) {
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		f.Fatal("no logs in testdata", err)
-	}
-	for _, log := range logs {
-		text, err := os.ReadFile(log)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
+	addLogs(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		open := func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(text)) }
 		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: 2}} {

@@ -167,8 +167,9 @@ func TestManyProcesses(t *testing.T) {
 	}
 }
 
-// FuzzViews: no log makes a view panic.
-func FuzzViews(f *testing.F) {
+// addLogs begins a corpus with the logs of testdata.
+func addLogs(f *testing.F) {
+	f.Helper()
 	logs, err := filepath.Glob("testdata/*.jsonl")
 	if err != nil || len(logs) == 0 {
 		f.Fatal("no logs in testdata", err)
@@ -180,6 +181,11 @@ func FuzzViews(f *testing.F) {
 		}
 		f.Add(text)
 	}
+}
+
+// FuzzViews: no log makes a view panic.
+func FuzzViews(f *testing.F) {
+	addLogs(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := eventlog.NewReader(bytes.NewReader(text))
 		if err != nil {
