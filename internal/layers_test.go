@@ -24,12 +24,14 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/plainenv", "tracer/launcher"}},
-	{1, []string{"internal/elffile", "internal/ledger", "tracer"}},
-	{2, []string{"unwind", "symbolize", "internal/eventlog"}},
-	{3, []string{"internal/classify"}},
-	{4, []string{"internal/report", "internal/record"}},
-	{5, []string{"cmd/vmblame"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/plainenv", "internal/testenv", "tracer/launcher"}},
+	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
+	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/eventlog"}},
+	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm"}},
+	{4, []string{"internal/modules", "internal/naming", "internal/analysis"}},
+	{5, []string{"internal/report", "internal/record"}},
+	{6, []string{"cmd/vmblame"}},
+	{7, []string{"cmd/vmblame/e2e"}},
 }
 
 // never lists imports that the order of lines would allow. "only" means that nothing else of ours may be
