@@ -1,4 +1,6 @@
-package record_test
+// Package e2e runs the traced programs of testdata under the executable itself and holds the log against
+// what the programs say they did (testdata/README.md).
+package e2e
 
 import (
 	"flag"
@@ -10,9 +12,6 @@ import (
 
 	"github.com/vmblame/vmblame/internal/plainenv"
 )
-
-// The end-to-end tests run the traced programs of testdata under the executable itself and hold the log
-// against what the programs say they did (testdata/README.md).
 
 // built is where TestMain has put the executable and the traced programs.
 var built struct{ vmblame, progs string }
@@ -33,8 +32,8 @@ func buildAndRun(m *testing.M) int {
 	built.vmblame = filepath.Join(dir, "vmblame")
 	built.progs = filepath.Join(dir, "progs")
 	for _, argv := range [][]string{
-		{"go", "build", "-buildvcs=false", "-o", built.vmblame, "../../cmd/vmblame"},
-		{"make", "-s", "-j2", "-C", "../../testdata", "OUT=" + built.progs},
+		{"go", "build", "-buildvcs=false", "-o", built.vmblame, ".."},
+		{"make", "-s", "-j2", "-C", "../../../testdata", "OUT=" + built.progs},
 	} {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does

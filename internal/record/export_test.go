@@ -1,4 +1,0 @@
-package record
-
-// For the tests outside of the package.
-var WaitsForKernel = waitsForKernel
