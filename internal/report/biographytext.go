@@ -187,22 +187,22 @@ func (b *Biography) JSON() any {
 		Last   *int64       `json:"last,omitempty"`
 		Steps  int          `json:"steps,omitempty"` // of "repeated": so many before it came again, Times times
 		Who    []string     `json:"who,omitempty"`
-		Frames []frameJSON  `json:"frames,omitempty"`
+		Frames []Frame      `json:"frames,omitempty"`
 	}
 	type part struct {
-		PID   int          `json:"pid"`
-		Space int          `json:"space"`
-		Exe   string       `json:"exe"`
-		Steps []step       `json:"steps"`
-		Now   *mappingJSON `json:"now"`
+		PID   int    `json:"pid"`
+		Space int    `json:"space"`
+		Exe   string `json:"exe"`
+		Steps []step `json:"steps"`
+		Now   *Range `json:"now"`
 	}
 	type doc struct {
-		momentJSON
+		At
 		Address  eventlog.Hex `json:"address"`
 		Chapters []part       `json:"chapters"`
 	}
-	d := doc{b.momentJSON(), eventlog.Hex(b.addr), []part{}}
-	frames := map[int][]frameJSON{}
+	d := doc{b.at(), eventlog.Hex(b.addr), []part{}}
+	frames := map[int][]Frame{}
 	for _, c := range b.chapters {
 		j := part{PID: c.space.PID, Space: c.space.ID, Exe: c.space.Exe, Steps: []step{}}
 		for _, h := range b.story(c) {
@@ -222,7 +222,7 @@ func (b *Biography) JSON() any {
 			}
 			if h.stack != 0 {
 				if frames[h.stack] == nil {
-					frames[h.stack] = b.framesJSON(h.stack)
+					frames[h.stack] = b.framesOf(h.stack)
 				}
 				o.Frames = frames[h.stack]
 			}
@@ -230,7 +230,7 @@ func (b *Biography) JSON() any {
 		}
 		for _, p := range b.processes {
 			if from, to := p.overlapping(vm.Range{Start: b.addr, End: b.addr + 1}); p.ID == c.space.ID && from < to {
-				j.Now = ptr(b.mappingJSON(p, &p.pieces[from]))
+				j.Now = ptr(b.rangeOf(p, &p.pieces[from], p.pieces[from].Range))
 			}
 		}
 		d.Chapters = append(d.Chapters, j)

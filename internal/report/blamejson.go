@@ -2,29 +2,11 @@ package report
 
 import "github.com/vmblame/vmblame/internal/eventlog"
 
-type frameJSON struct {
-	Function string       `json:"function,omitempty"`
-	Module   string       `json:"module"`
-	Offset   eventlog.Hex `json:"offset"`
-	File     string       `json:"file,omitempty"`
-	Line     int          `json:"line,omitempty"`
-	Inlined  bool         `json:"inlined,omitempty"`
-}
-
-// frames are the frames of a stack, innermost first.
-func (s *Scene) framesJSON(stack int) []frameJSON {
-	var list []frameJSON
-	for st := range s.names.walk(stack) {
-		list = append(list, frameJSON{st.name, st.module, eventlog.Hex(st.addr), st.file, st.line, st.inlined})
-	}
-	return list
-}
-
 // BlameJSON is Blame for programs.
 func (s *Scene) BlameJSON(q Blame) any {
 	type made struct {
-		mappingJSON
-		Frames []frameJSON `json:"frames"`
+		Range
+		Frames []Frame `json:"frames"`
 	}
 	type row struct {
 		Start    eventlog.Hex `json:"start"`
@@ -40,10 +22,10 @@ func (s *Scene) BlameJSON(q Blame) any {
 		Rows []row  `json:"rows"`
 	}
 	type doc struct {
-		momentJSON
+		At
 		Processes []proc `json:"processes"`
 	}
-	d := doc{s.momentJSON(), []proc{}}
+	d := doc{s.at(), []proc{}}
 	for _, p := range s.asked(&q) {
 		j := proc{PID: p.PID, Exe: p.Exe, Rows: []row{}}
 		for _, r := range s.rows(p, &q) {
@@ -51,9 +33,9 @@ func (s *Scene) BlameJSON(q Blame) any {
 			from, to := p.overlapping(r.Range)
 			for i := from; i < to; i++ {
 				x := &p.pieces[i]
-				m := made{mappingJSON: s.partJSON(p, x, r.Range)}
+				m := made{Range: s.rangeOf(p, x, r.Range)}
 				if m.Stack != 0 {
-					m.Frames = s.framesJSON(m.Stack)
+					m.Frames = s.framesOf(m.Stack)
 				}
 				o.Mapped += m.Bytes
 				o.Mappings = append(o.Mappings, m)

@@ -226,8 +226,8 @@ func (d *Diff) JSON(names [2]string) any {
 	type line struct {
 		Label      string        `json:"label"`
 		Kind       classify.Kind `json:"kind"`
-		Before     sumsJSON      `json:"before"`
-		After      sumsJSON      `json:"after"`
+		Before     Sums          `json:"before"`
+		After      Sums          `json:"after"`
 		Difference int64         `json:"difference"`
 		Who        []string      `json:"who,omitempty"`
 		Note       string        `json:"note,omitempty"`
@@ -241,12 +241,12 @@ func (d *Diff) JSON(names [2]string) any {
 		Because    string `json:"because,omitempty"`
 	}
 	type doc struct {
-		Before    momentJSON `json:"before"`
-		After     momentJSON `json:"after"`
-		Processes []proc     `json:"processes"`
-		Settings  []setting  `json:"environment"`
+		Before    At        `json:"before"`
+		After     At        `json:"after"`
+		Processes []proc    `json:"processes"`
+		Settings  []setting `json:"environment"`
 	}
-	o := doc{d.before.momentJSON(), d.after.momentJSON(), []proc{}, d.Settings}
+	o := doc{d.before.at(), d.after.at(), []proc{}, d.Settings}
 	if o.Settings == nil {
 		o.Settings = []setting{}
 	}
@@ -264,7 +264,7 @@ func (d *Diff) JSON(names [2]string) any {
 		lines = func(list []*changed) []line {
 			var out []line
 			for _, c := range list {
-				out = append(out, line{c.label, c.kind, p.sumsJSON(&c.was), q.sumsJSON(&c.is), c.bytes(), c.who.calls, c.note, lines(c.parts)})
+				out = append(out, line{c.label, c.kind, p.sumsOf(&c.was), q.sumsOf(&c.is), c.bytes(), c.who.calls, c.note, lines(c.parts)})
 			}
 			return out
 		}
