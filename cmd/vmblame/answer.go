@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // An answer is how a command that reads a log answers: the flags that report, blame, history and diff have
@@ -30,8 +30,8 @@ func (a *answer) flags(cmd *cobra.Command) {
 }
 
 // look is how the text on standard output looks.
-func (a *answer) look(log string) report.Look {
-	l := report.Look{Bytes: a.bytes, Log: quote(log)}
+func (a *answer) look(log string) text.Style {
+	l := text.Style{Bytes: a.bytes, Log: quote(log)}
 	l.Width, l.Color, l.Whole = look(os.Stdout)
 	return l
 }

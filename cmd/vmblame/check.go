@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // maxProblems is how many problems of a log are printed; the rest is counted.
@@ -46,7 +46,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 				cut = cut || strings.Contains(p.Text, eventlog.ErrCut.Error())
 				if n++; n <= maxProblems {
 					found.Problems = append(found.Problems, problemJSON{p.Line, p.Text})
-					fmt.Fprintf(out, "%s: %s\n", log, report.Printable(p.String()))
+					fmt.Fprintf(out, "%s: %s\n", log, text.Printable(p.String()))
 				}
 			})
 			switch {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/symbolize"
 )
 
@@ -15,11 +16,11 @@ const mostHints = 3
 
 // withHints ends the text of a view with what would give the names that it lacks: for each file with addresses
 // in it the package or the debug file, and the command that takes the names into the logs.
-func withHints(text []byte, nameless []report.Module, logs ...string) []byte {
+func withHints(b []byte, nameless []report.Module, logs ...string) []byte {
 	shown, missing := 0, false
 	for i, m := range nameless {
 		if shown == mostHints {
-			text = fmt.Appendf(text, "names of %d more files: the next command tells\n", len(nameless)-i)
+			b = fmt.Appendf(b, "names of %d more files: the next command tells\n", len(nameless)-i)
 			break
 		}
 		hint, have := nameSupplier(m)
@@ -28,20 +29,20 @@ func withHints(text []byte, nameless []report.Module, logs ...string) []byte {
 		}
 		shown++
 		missing = missing || !have
-		text = fmt.Appendf(text, "names of %s: %s\n", report.Printable(filepath.Base(m.Path)), report.Printable(hint))
+		b = fmt.Appendf(b, "names of %s: %s\n", text.Printable(filepath.Base(m.Path)), text.Printable(hint))
 	}
 	if shown == 0 {
-		return text
+		return b
 	}
 	word := "next: "
 	if missing {
 		word = "then: "
 	}
 	for _, log := range slices.Compact(logs) {
-		text = fmt.Appendf(text, "%svmblame symbolize %s\n", word, quote(log))
+		b = fmt.Appendf(b, "%svmblame symbolize %s\n", word, quote(log))
 		word = "      "
 	}
-	return text
+	return b
 }
 
 // nameSupplier says what would give the names of a module, "" where nothing would; have tells that it is here

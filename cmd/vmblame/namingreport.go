@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // special tells that the module is no file: its names were recorded, or never will be.
@@ -126,7 +126,7 @@ func keepOwner(f *os.File, old os.FileInfo) {
 func (n *naming) text(w io.Writer) {
 	for _, m := range n.modules {
 		if line := m.report(); line != "" {
-			fmt.Fprintln(w, report.PrintableLines(line))
+			fmt.Fprintln(w, text.PrintableLines(line))
 		}
 	}
 	total, named, fresh := n.count()

@@ -15,6 +15,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // recording is what run and attach have in common: their flags, and where the records go.
@@ -130,7 +131,7 @@ func quote(name string) string {
 type lines struct{ w io.Writer }
 
 func (l *lines) Write(p []byte) (int, error) {
-	text := strings.ReplaceAll(report.PrintableLines(strings.TrimRight(string(p), "\n")), "\n", "\nvmblame: ")
+	text := strings.ReplaceAll(text.PrintableLines(strings.TrimRight(string(p), "\n")), "\n", "\nvmblame: ")
 	if _, err := io.WriteString(l.w, "vmblame: "+text+"\n"); err != nil {
 		return 0, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // The exit statuses of spec: 0 done, 1 failed, 2 wrong usage; run has its own.
@@ -70,7 +70,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 		e = &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", firstLine(err.Error()), root.Use, root.Name())}
 	}
 	if e.err != nil {
-		fmt.Fprintf(stderr, "vmblame: %s\n", report.PrintableLines(e.err.Error()))
+		fmt.Fprintf(stderr, "vmblame: %s\n", text.PrintableLines(e.err.Error()))
 	}
 	if e.signal != 0 {
 		dieOf(e.signal)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // An advice is what one kind of memory costs, and how that is changed.
@@ -23,7 +24,7 @@ type holds struct {
 	largest int64 // bytes reserved by the largest thing
 	fullest int64 // bytes resident in the fullest
 	known   bool  // resident bytes are known
-	l       Look
+	l       text.Style
 }
 
 // A knob is a way to have less of a kind. advise returns "" where it would not help.
@@ -55,7 +56,7 @@ func knobs() []knob {
 }
 
 // advice lists what would help p, what spares most first.
-func (s *Scene) advice(p *process, l Look) []advice {
+func (s *Scene) advice(p *process, l text.Style) []advice {
 	by := map[classify.Kind]*holds{}
 	for _, t := range p.things() {
 		h := by[t.kind]
@@ -110,7 +111,7 @@ func adviseArenas(h *holds) (int64, string) {
 	spared := h.reserved - h.committed
 	only := "address space only (no memory)"
 	return spared, fmt.Sprintf("%s of %s are %s: MALLOC_ARENA_MAX=1 (or GLIBC_TUNABLES=glibc.malloc.arena_max=1) would avoid them; threads then wait for each other in malloc",
-		h.l.size(spared), strings.Replace(countText(len(h.things), "glibc malloc arena"), "1 glibc", "one glibc", 1), only)
+		h.l.Size(spared), strings.Replace(countText(len(h.things), "glibc malloc arena"), "1 glibc", "one glibc", 1), only)
 }
 
 func adviseStacks(h *holds) (int64, string) {
@@ -127,7 +128,7 @@ func adviseStacks(h *holds) (int64, string) {
 		spared += max(0, t.reserved-size)
 	}
 	return spared, fmt.Sprintf("%s reserve %s of address space, the fullest uses %s: ulimit -s %d (the default size of new threads' stacks; pthread_attr_setstacksize, OMP_STACKSIZE, RUST_MIN_STACK or -Xss in the program) would spare %s",
-		countText(len(h.things), "thread stack"), h.l.size(h.reserved), h.l.size(h.fullest), size>>10, h.l.size(spared))
+		countText(len(h.things), "thread stack"), h.l.Size(h.reserved), h.l.Size(h.fullest), size>>10, h.l.Size(spared))
 }
 
 func adviseLarge(h *holds) (int64, string) {
@@ -135,7 +136,7 @@ func adviseLarge(h *holds) (int64, string) {
 		return 0, ""
 	}
 	return h.reserved, fmt.Sprintf("%s have a mapping each, %s: MALLOC_MMAP_THRESHOLD_=%d (or GLIBC_TUNABLES=glibc.malloc.mmap_threshold) keeps them in the heap, with fewer calls and mappings",
-		countText(len(h.things), "large allocation"), h.l.size(h.reserved), 32<<20)
+		countText(len(h.things), "large allocation"), h.l.Size(h.reserved), 32<<20)
 }
 
 func adviseHeap(h *holds) (int64, string) {
@@ -143,7 +144,7 @@ func adviseHeap(h *holds) (int64, string) {
 	if !h.known || spared < h.reserved/2 {
 		return 0, ""
 	}
-	return spared, fmt.Sprintf("%s of the program heap are address space only: MALLOC_TRIM_THRESHOLD_=131072 (or GLIBC_TUNABLES=glibc.malloc.trim_threshold) gives its free end back to the kernel", h.l.size(spared))
+	return spared, fmt.Sprintf("%s of the program heap are address space only: MALLOC_TRIM_THRESHOLD_=131072 (or GLIBC_TUNABLES=glibc.malloc.trim_threshold) gives its free end back to the kernel", h.l.Size(spared))
 }
 
 func adviseJemalloc(h *holds) (int64, string) {
@@ -151,32 +152,32 @@ func adviseJemalloc(h *holds) (int64, string) {
 		return 0, ""
 	}
 	spared := h.reserved - h.rss
-	return spared, fmt.Sprintf("%s of jemalloc's extents are address space only: MALLOC_CONF=narenas:2 makes threads share arenas, retain:false gives unused ranges back, dirty_decay_ms:1000 unused pages sooner (the variable is JE_MALLOC_CONF or _RJEM_MALLOC_CONF where the program's jemalloc was built with such a prefix)", h.l.size(spared))
+	return spared, fmt.Sprintf("%s of jemalloc's extents are address space only: MALLOC_CONF=narenas:2 makes threads share arenas, retain:false gives unused ranges back, dirty_decay_ms:1000 unused pages sooner (the variable is JE_MALLOC_CONF or _RJEM_MALLOC_CONF where the program's jemalloc was built with such a prefix)", h.l.Size(spared))
 }
 
 func adviseGo(h *holds) (int64, string) {
 	if !h.known || h.rss < 64<<20 {
 		return 0, ""
 	}
-	return h.rss / 4, fmt.Sprintf("the Go heap has %s resident: GOMEMLIMIT=%dMiB bounds what the garbage collector lets it grow to, GOGC=50 collects sooner; both cost CPU time", h.l.size(h.rss), h.rss*3/4>>20)
+	return h.rss / 4, fmt.Sprintf("the Go heap has %s resident: GOMEMLIMIT=%dMiB bounds what the garbage collector lets it grow to, GOGC=50 collects sooner; both cost CPU time", h.l.Size(h.rss), h.rss*3/4>>20)
 }
 
 func adviseV8(h *holds) (int64, string) {
 	if !h.known || h.rss < 128<<20 {
 		return 0, ""
 	}
-	return h.rss / 4, fmt.Sprintf("the JavaScript heap has %s resident: NODE_OPTIONS=--max-old-space-size=%d (MiB) bounds it; it costs CPU time", h.l.size(h.rss), h.rss*3/4>>20)
+	return h.rss / 4, fmt.Sprintf("the JavaScript heap has %s resident: NODE_OPTIONS=--max-old-space-size=%d (MiB) bounds it; it costs CPU time", h.l.Size(h.rss), h.rss*3/4>>20)
 }
 
 func adviseLocale(h *holds) (int64, string) {
-	return h.reserved - h.rss, fmt.Sprintf("%s of locale data are mapped, %s used: LC_ALL=C.UTF-8 needs none of it", h.l.size(h.reserved), h.l.size(h.rss))
+	return h.reserved - h.rss, fmt.Sprintf("%s of locale data are mapped, %s used: LC_ALL=C.UTF-8 needs none of it", h.l.Size(h.reserved), h.l.Size(h.rss))
 }
 
 // addressOnly is the advice about what is reserved and not accessible.
 func addressOnly(how string) func(*holds) (int64, string) {
 	return func(h *holds) (int64, string) {
 		spared := h.reserved - h.committed
-		return spared, fmt.Sprintf("%s of %s reserved by %s are address space only: %s", h.l.size(spared), h.l.size(h.reserved), strings.ToLower(h.things[0].kind.Name()[:1])+h.things[0].kind.Name()[1:], how)
+		return spared, fmt.Sprintf("%s of %s reserved by %s are address space only: %s", h.l.Size(spared), h.l.Size(h.reserved), strings.ToLower(h.things[0].kind.Name()[:1])+h.things[0].kind.Name()[1:], how)
 	}
 }
 
@@ -190,13 +191,13 @@ func (s *Scene) adviseVMAs(p *process) (advice, bool) {
 	return advice{text: fmt.Sprintf("%d of %d mappings are in use, then mmap fails: sysctl vm.max_map_count=%d allows more; report --vmas tells who has them", n, limit, 4*limit)}, true
 }
 
-func appendAdvice(b []byte, list []advice, l Look) []byte {
+func appendAdvice(b []byte, list []advice, l text.Style) []byte {
 	width := l.Width
 	if l.Whole {
 		width = 0
 	}
 	for _, a := range list {
-		b = append(b, fold("hint: "+Printable(a.text), width, "      ")...)
+		b = append(b, text.Fold("hint: "+text.Printable(a.text), width, "      ")...)
 		b = append(b, '\n')
 	}
 	return b

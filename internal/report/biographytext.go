@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Text tells the biography, a line for each step.
-func (b *Biography) Text(stacks bool, l Look) []byte {
+func (b *Biography) Text(stacks bool, l text.Style) []byte {
 	var out []byte
 	for i, c := range b.chapters {
 		if i > 0 {
@@ -23,67 +24,71 @@ func (b *Biography) Text(stacks bool, l Look) []byte {
 	return out
 }
 
-func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l Look) []byte {
+func (b *Biography) chapterText(out []byte, c *chapter, stacks bool, l text.Style) []byte {
 	exe := ""
 	if c.space.Exe != "" {
 		exe = " " + (&process{SpaceState: c.space}).name()
 	}
 	out = fmt.Appendf(out, "0x%x in pid %d%s\n", b.addr, c.space.PID, exe)
-	g := &grid{indent: 2, columns: []column{
-		{right: true}, {color: colorKind}, {right: !l.Whole && l.Width < 100}, {limit: max(20, l.Width/4)}, {}, {},
+	g := &text.Table{Indent: 2, Columns: []text.Column{
+		{Right: true}, {Color: text.Kind}, {Right: !l.Whole && l.Width < 100}, {Limit: max(20, l.Width/4)}, {}, {},
 	}}
 	story := b.story(c)
 	left := 0 // out
 	if most := 2 * ends; !l.Whole && len(story) > most+1 {
 		left = len(story) - most
 	}
-	for i := range story {
-		h := &story[i]
-		switch {
-		case left > 0 && i == ends:
-			g.banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left))
-			continue
-		case left > 0 && i > ends && i < ends+left:
-			continue
-		case h.verb == repeated:
-			g.banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", whenText(h.last), stepsText(h.steps), h.times))
-			continue
-		case len(g.rows) >= block:
-			out = g.appendText(out, l)
-			g.rows = g.rows[:0]
-		}
-		who := cell{who: b.whoDid(h, c)}
-		thread := ""
-		if h.tid != 0 {
-			thread = b.thread(h.tid, h.t)
-		}
-		verb := h.verb
-		if h.times > 0 {
-			verb += fmt.Sprintf(" %d times", h.times+1)
-		}
-		when := whenText(h.t)
-		if h.times > 0 {
-			when = whenText(h.last)
-		}
-		g.add(words(when), words(verb), words(placeText(h.Range, l)), words(h.whatText()), words(thread), who)
-		if stacks && h.stack != 0 {
-			if h.text != "" {
-				g.banner(fmt.Sprintf("   event %d: %s", h.seq, Printable(h.text)))
+	rows := func(yield func([]text.Cell) bool) {
+		for i := range story {
+			h := &story[i]
+			ok := true
+			switch {
+			case left > 0 && i == ends:
+				ok = yield(text.Banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left)))
+			case left > 0 && i > ends && i < ends+left:
+			case h.verb == repeated:
+				ok = yield(text.Banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", text.When(h.last), stepsText(h.steps), h.times)))
+			default:
+				ok = yield(b.stepRow(h, c, l))
+				if ok && stacks && h.stack != 0 {
+					ok = yield(text.Banner(b.stepStack(h)))
+				}
 			}
-			g.banner(strings.TrimRight(string(b.stackText(nil, h.stack)), "\n"))
+			if !ok {
+				return
+			}
 		}
 	}
-	out = g.appendText(out, l)
-	out = append(out, "now: "+Printable(b.nowText(c, l))+"\n"...)
+	out = g.AppendRows(out, l, rows)
+	out = append(out, "now: "+text.Printable(b.nowText(c, l))+"\n"...)
 	return fmt.Appendf(out, "next: vmblame blame %s 0x%x\n", l.Log, b.addr)
+}
+
+// stepRow is the line of a step.
+func (b *Biography) stepRow(h *happening, c *chapter, l text.Style) []text.Cell {
+	thread := ""
+	if h.tid != 0 {
+		thread = b.thread(h.tid, h.t)
+	}
+	verb, when := h.verb, text.When(h.t)
+	if h.times > 0 {
+		verb += fmt.Sprintf(" %d times", h.times+1)
+		when = text.When(h.last)
+	}
+	return []text.Cell{text.Plain(when), text.Plain(verb), text.Plain(placeText(h.Range, l)), text.Plain(h.whatText()), text.Plain(thread), whoCell(b.whoDid(h, c))}
+}
+
+// stepStack is the call of a step with its arguments, and its stack.
+func (b *Biography) stepStack(h *happening) string {
+	call := ""
+	if h.text != "" {
+		call = fmt.Sprintf("   event %d: %s\n", h.seq, text.Printable(h.text))
+	}
+	return strings.TrimRight(call+string(b.stackText(nil, h.stack)), "\n")
 }
 
 // ends is how many of the first and of the last steps a terminal shows.
 const ends = 50
-
-// block is how many rows are aligned with each other and those before them: all of a long biography would
-// need a lot of memory.
-const block = 4096
 
 func stepsText(n int) string {
 	if n == 1 {
@@ -101,9 +106,9 @@ func (h *happening) whatText() string {
 }
 
 // placeText is where a step happened; a narrow terminal has room for how much it was alone.
-func placeText(r vm.Range, l Look) string {
+func placeText(r vm.Range, l text.Style) string {
 	if !l.Whole && l.Width < 100 {
-		return l.size(int64(r.Len()))
+		return l.Size(int64(r.Len()))
 	}
 	return fmt.Sprintf("%x-%x", r.Start, r.End)
 }
@@ -146,7 +151,7 @@ func (b *Biography) whoDid(h *happening, c *chapter) chain {
 }
 
 // nowText is what stands at the address at the moment of the biography.
-func (b *Biography) nowText(c *chapter, l Look) string {
+func (b *Biography) nowText(c *chapter, l text.Style) string {
 	for _, p := range b.processes {
 		if p.ID != c.space.ID {
 			continue
@@ -155,7 +160,7 @@ func (b *Biography) nowText(c *chapter, l Look) string {
 			x := &p.pieces[from]
 			t := kindDetail(x) + ", " + x.Perms.String()
 			if p.taken >= 0 {
-				t += ", resident " + l.size(x.rss)
+				t += ", resident " + l.Size(x.rss)
 			}
 			if b.Moment.Kind != AtEnd {
 				t += ", at " + b.momentText()

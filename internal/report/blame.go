@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -18,7 +19,7 @@ type Blame struct {
 }
 
 // Blame answers q.
-func (s *Scene) Blame(q Blame, l Look) []byte {
+func (s *Scene) Blame(q Blame, l text.Style) []byte {
 	var b []byte
 	list := s.asked(&q)
 	for i, p := range list {
@@ -102,17 +103,17 @@ func (s *Scene) rows(p *process, q *Blame) []MapRow {
 	return rows
 }
 
-func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Look) []byte {
-	g := &grid{indent: 2, columns: []column{
-		{head: "START"}, {head: "SIZE", right: true, color: colorNumber}, {head: "RESIDENT", right: true, color: colorNumber},
-		{head: "WHAT", color: colorKind, limit: whatLimit(l.Width) - 8},
+func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l text.Style) []byte {
+	g := &text.Table{Indent: 2, Columns: []text.Column{
+		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
+		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 8},
 	}}
 	// A narrow terminal has no room for the time.
 	times := l.Whole || l.Width >= 125
 	if times {
-		g.columns = append(g.columns, column{head: "WHEN", right: true})
+		g.Columns = append(g.Columns, text.Column{Head: "WHEN", Right: true})
 	}
-	g.columns = append(g.columns, column{head: "THREAD"}, column{head: "WHO"})
+	g.Columns = append(g.Columns, text.Column{Head: "THREAD"}, text.Column{Head: "WHO"})
 	for i := range rows {
 		r := &rows[i]
 		from, to := p.overlapping(r.Range)
@@ -122,29 +123,29 @@ func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Lo
 			mapped += x.Intersect(r.Range).Len()
 			res.add(x.part(r.Range))
 		}
-		g.banner(s.rowText(p, r, to-from, mapped, res.rss, l))
+		g.Add(text.Banner(s.rowText(p, r, to-from, mapped, res.rss, l))...)
 		for j := from; j < to; j++ {
 			x := &p.pieces[j]
 			in := x.Intersect(r.Range)
 			when, thread := "", ""
 			if e := x.maker; e != nil {
-				when, thread = whenText(e.T), s.thread(e.TID, e.T)
+				when, thread = text.When(e.T), s.thread(e.TID, e.T)
 			}
 			resident := "-"
 			if p.taken >= 0 {
-				resident = l.size(x.part(in).rss)
+				resident = l.Size(x.part(in).rss)
 			}
-			row := []cell{words(fmt.Sprintf("%x", in.Start)), words(l.size(int64(in.Len()))), words(resident), words(kindDetail(x))}
+			row := []text.Cell{text.Plain(fmt.Sprintf("%x", in.Start)), text.Plain(l.Size(int64(in.Len()))), text.Plain(resident), text.Plain(kindDetail(x))}
 			if times {
-				row = append(row, words(when))
+				row = append(row, text.Plain(when))
 			}
-			g.add(append(row, words(thread), cell{who: s.who(p, x)})...)
+			g.Add(append(row, text.Plain(thread), whoCell(s.who(p, x)))...)
 			if stacks && x.maker != nil && x.maker.Stack != 0 {
-				g.banner(strings.TrimRight(string(s.stackText(nil, x.maker.Stack)), "\n"))
+				g.Add(text.Banner(strings.TrimRight(string(s.stackText(nil, x.maker.Stack)), "\n"))...)
 			}
 		}
 	}
-	b = g.appendText(b, l)
+	b = g.Append(b, l)
 	if len(rows) > 0 {
 		b = fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, rows[0].Start)
 	}
@@ -153,26 +154,26 @@ func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l Lo
 
 // rowText is the line above the mappings of a row: "7ff… rw-p 11.5 MiB, resident 3.2 MiB: one row for the
 // kernel, 4 mappings".
-func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, l Look) string {
+func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, l text.Style) string {
 	t := fmt.Sprintf("%x-%x", r.Start, r.End)
 	if r.Perms != "" {
-		t += " " + Printable(r.Perms)
+		t += " " + text.Printable(r.Perms)
 	}
-	t += " " + l.size(int64(r.Len()))
+	t += " " + l.Size(int64(r.Len()))
 	switch {
 	case r.Resident >= 0:
-		t += ", resident " + l.size(r.Resident)
+		t += ", resident " + l.Size(r.Resident)
 	case p.taken >= 0 && n > 0:
-		t += ", resident " + l.size(rss)
+		t += ", resident " + l.Size(rss)
 	}
 	if r.Path != "" {
-		t += " " + Printable(r.Path)
+		t += " " + text.Printable(r.Path)
 	}
 	switch {
 	case n == 0:
 		return t + ": not mapped at " + s.momentText()
 	case mapped < r.Len():
-		return t + ": " + l.size(int64(r.Len()-mapped)) + " of it not mapped at " + s.momentText()
+		return t + ": " + l.Size(int64(r.Len()-mapped)) + " of it not mapped at " + s.momentText()
 	case n == 1:
 		return t
 	}
@@ -180,14 +181,14 @@ func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, 
 }
 
 // blameAddress tells all about the mapping at one address.
-func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l Look) []byte {
+func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l text.Style) []byte {
 	from, _ := p.overlapping(vm.Range{Start: addr, End: addr + 1})
 	x := &p.pieces[from]
-	b = fmt.Appendf(b, "0x%x in pid %d %s: %s\n", addr, p.PID, p.name(), l.paint(colorKind, Printable(kindDetail(x))))
-	line := func(name, text string) { b = fmt.Appendf(b, "  %-9s %s\n", name, Printable(text)) }
-	t := fmt.Sprintf("%x-%x %v, %s", x.Start, x.End, x.Perms, l.size(int64(x.Len())))
+	b = fmt.Appendf(b, "0x%x in pid %d %s: %s\n", addr, p.PID, p.name(), l.Paint(text.Kind, text.Printable(kindDetail(x))))
+	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
+	t := fmt.Sprintf("%x-%x %v, %s", x.Start, x.End, x.Perms, l.Size(int64(x.Len())))
 	if p.taken >= 0 {
-		t += ", " + l.size(x.rss) + " resident"
+		t += ", " + l.Size(x.rss) + " resident"
 	}
 	if x.File.Path != "" {
 		t += ", " + x.File.Path
@@ -198,7 +199,7 @@ func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l Look) []byte {
 	line("mapping", t)
 	for _, r := range kernelRows(p.pieces) {
 		if n := r.last - r.first + 1; r.Contains(addr) && n > 1 {
-			line("row", fmt.Sprintf("%v %v, %s: one row for the kernel, %s", r.Range, r.Perms, l.size(int64(r.Len())), countText(n, "mapping")))
+			line("row", fmt.Sprintf("%v %v, %s: one row for the kernel, %s", r.Range, r.Perms, l.Size(int64(r.Len())), countText(n, "mapping")))
 		}
 	}
 	if x.Evidence != "" {
@@ -209,7 +210,7 @@ func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l Look) []byte {
 		return fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, addr)
 	}
 	e := x.maker
-	line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", makerText(e), whenText(e.T), e.Seq, s.thread(e.TID, e.T)))
+	line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", makerText(e), text.When(e.T), e.Seq, s.thread(e.TID, e.T)))
 	if m := x.Moved; m != nil {
 		line("moved", fmt.Sprintf("from %x, where event %d had mapped it", m.Start, m.Origin.Event))
 	}
@@ -228,7 +229,7 @@ func (s *Scene) stackText(b []byte, stack int) []byte {
 		b = appendStep(b, st)
 	}
 	if end := s.names.stackEnd(stack); end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
+		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
 	}
 	return b
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Bound tells the moment at which an address space becomes larger than a number of bytes, with the call
@@ -41,7 +42,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 		u.names.put(r)
 	case *eventlog.Thread:
 		if r.Name != "" {
-			u.tids[r.TID] = Printable(r.Name)
+			u.tids[r.TID] = text.Printable(r.Name)
 		}
 		if r.What == "exit" {
 			delete(u.tids, r.TID)
@@ -62,7 +63,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 }
 
 func (u *Bound) begin(r *eventlog.Space) error {
-	sp := &bounded{pid: r.PID, exe: Printable(path.Base(r.Exe))}
+	sp := &bounded{pid: r.PID, exe: text.Printable(path.Base(r.Exe))}
 	u.spaces[r.Space] = sp
 	for i := range r.Mappings {
 		sp.mapped += int64(r.Mappings[i].End - r.Mappings[i].Start)
@@ -92,7 +93,7 @@ func (b *bounded) change(list []eventlog.Change, limit int64) bool {
 }
 
 func (u *Bound) crossed(sp *bounded, t int64) string {
-	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.exe, bytesText(sp.mapped), bytesText(u.limit), whenText(t))
+	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.exe, text.Size(sp.mapped), text.Size(u.limit), text.When(t))
 }
 
 // tell prints the event that crossed the bound.

@@ -4,11 +4,12 @@ import (
 	"strconv"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // appendCall writes an event as strace writes a system call: name, decoded arguments, result.
 func appendCall(b []byte, e *eventlog.Event) []byte {
-	b = append(b, Printable(e.Call)...)
+	b = append(b, text.Printable(e.Call)...)
 	b = append(b, '(')
 	for i, a := range e.Args {
 		if i > 0 {
@@ -20,7 +21,7 @@ func appendCall(b []byte, e *eventlog.Event) []byte {
 	switch {
 	case e.Error != "":
 		b = append(b, "-1 "...)
-		b = append(b, Printable(e.Error)...)
+		b = append(b, text.Printable(e.Error)...)
 		if t := errnoText(e.Error); t != "" {
 			b = append(b, " ("...)
 			b = append(b, t...)

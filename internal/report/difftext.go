@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Text says what differs; names are what the two sides are called.
-func (d *Diff) Text(names [2]string, l Look) []byte {
+func (d *Diff) Text(names [2]string, l text.Style) []byte {
 	var b []byte
 	shown := 0
 	for i, x := range d.pairs {
@@ -30,7 +31,7 @@ func (d *Diff) Text(names [2]string, l Look) []byte {
 	b = append(b, d.settingsText(l)...)
 	for i, x := range d.pairs {
 		if i == 0 || len(d.pairs) == 1 {
-			b = append(b, PrintableLines(d.reasonText(x, names, l))...)
+			b = append(b, text.PrintableLines(d.reasonText(x, names, l))...)
 		}
 	}
 	return b
@@ -46,24 +47,24 @@ func (x *pair) title() string {
 	return name(x.before) + " | " + name(x.after) + "\n"
 }
 
-func (d *Diff) pairText(b []byte, x *pair, names [2]string, l Look) []byte {
-	g := &grid{columns: []column{
-		{color: colorKind}, {head: clipName(names[0]), right: true, color: colorNumber}, {head: clipName(names[1]), right: true, color: colorNumber},
-		{head: "difference", right: true, color: colorNumber}, {},
+func (d *Diff) pairText(b []byte, x *pair, names [2]string, l text.Style) []byte {
+	g := &text.Table{Columns: []text.Column{
+		{Color: text.Kind}, {Head: clipName(names[0]), Right: true, Color: text.Number}, {Head: clipName(names[1]), Right: true, Color: text.Number},
+		{Head: "difference", Right: true, Color: text.Number}, {},
 	}}
 	size := func(s *sums, n int64) string {
 		if s.pieces == 0 {
 			return "-"
 		}
-		return l.size(n)
+		return l.Size(n)
 	}
-	line := func(label string, was, is *sums, tail ...cell) {
-		g.add(append([]cell{words(label), words(size(was, was.reserved)), words(size(is, is.reserved)), words(l.change(is.reserved - was.reserved))}, tail...)...)
+	line := func(label string, was, is *sums, tail ...text.Cell) {
+		g.Add(append([]text.Cell{text.Plain(label), text.Plain(size(was, was.reserved)), text.Plain(size(is, is.reserved)), text.Plain(l.Change(is.reserved - was.reserved))}, tail...)...)
 	}
 	line("mapped", &x.was, &x.is)
-	g.add(words("accessible"), words(size(&x.was, x.was.committed)), words(size(&x.is, x.is.committed)), words(l.change(x.is.committed-x.was.committed)))
+	g.Add(text.Plain("accessible"), text.Plain(size(&x.was, x.was.committed)), text.Plain(size(&x.is, x.is.committed)), text.Plain(l.Change(x.is.committed-x.was.committed)))
 	if (x.before == nil || x.before.taken >= 0) && (x.after == nil || x.after.taken >= 0) {
-		g.add(words("resident"), words(size(&x.was, x.was.rss)), words(size(&x.is, x.is.rss)), words(l.change(x.is.rss-x.was.rss)))
+		g.Add(text.Plain("resident"), text.Plain(size(&x.was, x.was.rss)), text.Plain(size(&x.is, x.is.rss)), text.Plain(l.Change(x.is.rss-x.was.rss)))
 	}
 	same := 0
 	for _, f := range x.families {
@@ -73,15 +74,15 @@ func (d *Diff) pairText(b []byte, x *pair, names [2]string, l Look) []byte {
 			continue
 		}
 		if len(f.parts) == 1 {
-			line("  "+f.label, &f.was, &f.is, words(f.parts[0].remark(l)))
+			line("  "+f.label, &f.was, &f.is, text.Plain(f.parts[0].remark(l)))
 			continue
 		}
 		line("  "+f.label, &f.was, &f.is)
 		for _, o := range differing {
-			line("    "+howMany(o), &o.was, &o.is, words(o.remark(l)))
+			line("    "+howMany(o), &o.was, &o.is, text.Plain(o.remark(l)))
 		}
 	}
-	b = g.appendText(b, l)
+	b = g.Append(b, l)
 	if same > 0 {
 		b = fmt.Appendf(b, "%s the same on both sides\n", countText(same, "kind"))
 	}
@@ -108,7 +109,7 @@ func (c *changed) differing() []*changed {
 }
 
 // remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident".
-func (c *changed) remark(l Look) string {
+func (c *changed) remark(l text.Style) string {
 	var parts []string
 	if c.note != "" {
 		parts = append(parts, c.note)
@@ -127,7 +128,7 @@ func (c *changed) remark(l Look) string {
 		more = &c.was
 	}
 	if more.rss*4 < more.reserved && more.reserved >= 1<<20 {
-		text += "; " + l.size(more.rss) + " resident"
+		text += "; " + l.Size(more.rss) + " resident"
 	}
 	return text
 }
@@ -141,24 +142,24 @@ func clipName(s string) string {
 }
 
 // settingsText names every setting that differs.
-func (d *Diff) settingsText(l Look) []byte {
+func (d *Diff) settingsText(l text.Style) []byte {
 	if len(d.Settings) == 0 {
 		return []byte("environment: the same\n")
 	}
 	var list []string
 	for _, s := range d.Settings {
-		list = append(list, strings.ReplaceAll(Printable(s.text()), " ", "\u00a0"))
+		list = append(list, strings.ReplaceAll(text.Printable(s.text()), " ", "\u00a0"))
 	}
 	width := l.Width
 	if l.Whole {
 		width = 0
 	}
-	text := fold("environment: "+strings.Join(list, "; "), width, "             ")
+	text := text.Fold("environment: "+strings.Join(list, "; "), width, "             ")
 	return []byte(strings.ReplaceAll(text, "\u00a0", " ") + "\n")
 }
 
 // reasonText puts the largest difference and the setting that explains it into one line.
-func (d *Diff) reasonText(x *pair, names [2]string, l Look) string {
+func (d *Diff) reasonText(x *pair, names [2]string, l text.Style) string {
 	for _, f := range x.families {
 		for _, o := range f.parts {
 			n := o.bytes()
@@ -180,7 +181,7 @@ func (d *Diff) reasonText(x *pair, names [2]string, l Look) string {
 					}
 					less = more
 				}
-				return fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s\n", more, l.size(abs(n)), f.label, o.remark(l), less, s.Name, settingText(value))
+				return fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s\n", more, l.Size(abs(n)), f.label, o.remark(l), less, s.Name, settingText(value))
 			}
 		}
 	}
@@ -252,7 +253,7 @@ func (d *Diff) JSON(names [2]string) any {
 	}
 	none := &process{taken: -1}
 	for _, x := range d.pairs {
-		j := proc{Difference: x.is.reserved - x.was.reserved, Kinds: []line{}, Because: strings.TrimSpace(strings.TrimPrefix(d.reasonText(x, names, Look{}), "because: "))}
+		j := proc{Difference: x.is.reserved - x.was.reserved, Kinds: []line{}, Because: strings.TrimSpace(strings.TrimPrefix(d.reasonText(x, names, text.Style{}), "because: "))}
 		p, q := none, none
 		if x.before != nil {
 			p, j.Before = x.before, &x.before.PID

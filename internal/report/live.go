@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Live prints every event with its stack as it happens, in the manner of `strace -f -k`:
@@ -41,9 +42,9 @@ func (l *Live) Put(r eventlog.Record) error {
 		return nil
 	case *eventlog.Space:
 		l.pid(r.PID)
-		l.printf("+++ %s: %s", Printable(r.Cause), countText(len(r.Mappings), "mapping"))
+		l.printf("+++ %s: %s", text.Printable(r.Cause), countText(len(r.Mappings), "mapping"))
 		if r.Exe != "" {
-			l.printf(" of %s", Printable(r.Exe))
+			l.printf(" of %s", text.Printable(r.Exe))
 		}
 		l.printf(" +++\n")
 	case *eventlog.Thread:
@@ -58,7 +59,7 @@ func (l *Live) Put(r eventlog.Record) error {
 	case *eventlog.Drift:
 		l.drift(r)
 	case *eventlog.Note:
-		l.printf("vmblame: %s\n", Printable(noteText(r)))
+		l.printf("vmblame: %s\n", text.Printable(noteText(r)))
 	default:
 		return nil
 	}
@@ -81,15 +82,15 @@ func (l *Live) thread(r *eventlog.Thread) {
 		l.printf("+++ %s", r.What)
 	}
 	if r.Name != "" {
-		l.printf(": %s", Printable(r.Name))
+		l.printf(": %s", text.Printable(r.Name))
 	}
 	l.printf(" +++\n")
 }
 
 func (l *Live) drift(r *eventlog.Drift) {
-	l.printf("drift in address space %d: %s\n", r.Space, Printable(r.Guess))
+	l.printf("drift in address space %d: %s\n", r.Space, text.Printable(r.Guess))
 	for _, c := range r.Changes {
-		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), Printable(attrText(c.Was)), Printable(attrText(c.Now)))
+		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), text.Printable(attrText(c.Was)), text.Printable(attrText(c.Now)))
 	}
 }
 
@@ -122,7 +123,7 @@ func (l *Live) stack(id int) []byte {
 		b = appendStep(b, s)
 	}
 	if end := l.names.stackEnd(id); end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", Printable(end))
+		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
 	}
 	if named {
 		if len(l.text) == textsKept {
@@ -135,9 +136,9 @@ func (l *Live) stack(id int) []byte {
 
 func appendStep(b []byte, s step) []byte {
 	b = append(b, " > "...)
-	b = append(b, Printable(s.module)...)
+	b = append(b, text.Printable(s.module)...)
 	b = append(b, '(')
-	b = append(b, Printable(s.name)...)
+	b = append(b, text.Printable(s.name)...)
 	if s.name != "" && !s.inlined {
 		b = append(b, "+0x"...)
 		b = strconv.AppendUint(b, s.addr-s.start, 16)
@@ -147,7 +148,7 @@ func appendStep(b []byte, s step) []byte {
 	b = append(b, ']')
 	if s.file != "" {
 		b = append(b, ' ')
-		b = append(b, Printable(s.file)...)
+		b = append(b, text.Printable(s.file)...)
 		b = append(b, ':')
 		b = strconv.AppendInt(b, int64(s.line), 10)
 	}

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // A row of the table of owners: everything that one chain of calls made of one kind.
@@ -117,39 +119,27 @@ func kindOf(p string) string {
 func (r *row) what(width int) string {
 	if r.kind != file {
 		if r.kind != anonymous || r.mappings == 1 {
-			return clip(r.kind, width)
+			return text.Clip(r.kind, width)
 		}
-		return clip(fmt.Sprintf("%s (%d mappings)", r.kind, r.mappings), width)
+		return text.Clip(fmt.Sprintf("%s (%d mappings)", r.kind, r.mappings), width)
 	}
 	if len(r.paths) == 1 {
 		p := r.paths[0]
 		if width > 0 && len(p) > width {
 			p = ".../" + path.Base(p)
 		}
-		return clip(p, width)
+		return text.Clip(p, width)
 	}
-	text := fmt.Sprintf("%d files: ", len(r.paths))
+	line := fmt.Sprintf("%d files: ", len(r.paths))
 	for i, p := range r.paths {
 		next := path.Base(p)
 		if i > 0 {
 			next = ", " + next
 		}
-		if width > 0 && i > 0 && len(text)+len(next) > width-len(", ...") && i < len(r.paths)-1 {
-			return clip(text+", ...", width)
+		if width > 0 && i > 0 && len(line)+len(next) > width-len(", ...") && i < len(r.paths)-1 {
+			return text.Clip(line+", ...", width)
 		}
-		text += next
+		line += next
 	}
-	return clip(text, width)
-}
-
-// clip cuts text to width columns, 0 for no limit.
-func clip(text string, width int) string {
-	r := []rune(text)
-	if width <= 0 || len(r) <= width {
-		return text
-	}
-	if width <= 3 {
-		return string(r[:width])
-	}
-	return string(r[:width-3]) + "..."
+	return text.Clip(line, width)
 }

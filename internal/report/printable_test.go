@@ -11,30 +11,20 @@ import (
 	"unicode"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
-
-func TestPrintable(t *testing.T) {
-	for s, want := range map[string]string{
-		"": "", "/srv/a b": "/srv/a b", "größe 日本": "größe 日本", "\x1b[2J": `\x1b[2J`, "a\nb\tc\x7f": `a\nb\tc\x7f`,
-		"a\xffb": `a\xffb`, "\ufffd": "\ufffd", "x\u202ey": `x\u202ey`, "\u0085": `\u0085`, "a\u00a0b": "a\u00a0b",
-	} {
-		if got := Printable(s); got != want {
-			t.Errorf("%q: %q, want %q", s, got, want)
-		}
-	}
-}
 
 // TestHostileNames: whatever threads, files and functions are called, no view writes a control character of
 // theirs, and none breaks a line.
 func TestHostileNames(t *testing.T) {
 	// Every word of a log that is not one of the format's own gets something hostile behind it.
-	text, err := os.ReadFile("testdata/case.jsonl")
+	log0, err := os.ReadFile("testdata/case.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := regexp.MustCompile(`"(name|path|function|file|exe|guess|text|kernel|MALLOC_ARENA_MAX)":"([^"]+)"`)
-	hostile := names.ReplaceAll(text, []byte(`"$1":"$2\u001b[2Jx\ny\u202e\u009b\u0007"`))
+	hostile := names.ReplaceAll(log0, []byte(`"$1":"$2\u001b[2Jx\ny\u202e\u009b\u0007"`))
 	log := filepath.Join(t.TempDir(), "case.jsonl")
 	if err := os.WriteFile(log, hostile, 0o600); err != nil {
 		t.Fatal(err)
@@ -57,20 +47,20 @@ func TestHostileNames(t *testing.T) {
 		if name == "json" || name == "maps" {
 			continue
 		}
-		for _, l := range []Look{{Width: 80}, {Width: 160}, {Whole: true}} {
-			text, _, _ := bytes.Cut(answer(t, log, l), []byte("\n{\n")) // diff has its JSON behind it
-			check(name, text)
+		for _, l := range []text.Style{{Width: 80}, {Width: 160}, {Whole: true}} {
+			out, _, _ := bytes.Cut(answer(t, log, l), []byte("\n{\n")) // diff has its JSON behind it
+			check(name, out)
 		}
 	}
 	s := scene(t, log, Moment{})
 	x := s.processes[0].pieces[0]
-	check("blame", s.Blame(Blame{Range: vm.Range{Start: x.Start, End: x.Start + 1}}, Look{Whole: true}))
-	check("blame", s.Blame(Blame{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}, Look{Whole: true}))
+	check("blame", s.Blame(Blame{Range: vm.Range{Start: x.Start, End: x.Start + 1}}, text.Style{Whole: true}))
+	check("blame", s.Blame(Blame{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}, text.Style{Whole: true}))
 	h, err := History(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("history", h.Text(true, Look{Whole: true}))
+	check("history", h.Text(true, text.Style{Whole: true}))
 	for name, view := range map[string]func(w io.Writer) eventlog.Sink{
 		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w) },
 		"bound":   func(w io.Writer) eventlog.Sink { return NewBound(w, 1<<20) },

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // textLog is a log in memory: a header, a space (id 1, pid 10) with a page of its executable, and lines.
@@ -78,7 +79,7 @@ func TestRepeatedSteps(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, width := range []int{0, 80} {
-		text := string(b.Text(false, Look{Whole: width == 0, Width: width}))
+		text := string(b.Text(false, text.Style{Whole: width == 0, Width: width}))
 		if !strings.Contains(text, "and so on: the same 2 steps 999 times more") || strings.Count(text, "\n") > 12 {
 			t.Errorf("%s", text)
 		}
@@ -125,10 +126,10 @@ func TestLongHistoryOnTerminal(t *testing.T) {
 		lines = append(lines, churn(1, 2*i, uint64(4096*(i+1)))...)
 	}
 	b := biography(t, HistoryOptions{}, lines...)
-	if text := string(b.Text(false, Look{Width: 100})); !strings.Contains(text, "... 300 steps more") || strings.Count(text, "\n") != 2*ends+4 {
+	if text := string(b.Text(false, text.Style{Width: 100})); !strings.Contains(text, "... 300 steps more") || strings.Count(text, "\n") != 2*ends+4 {
 		t.Errorf("%d lines", strings.Count(text, "\n"))
 	}
-	if text := string(b.Text(false, Look{Whole: true})); strings.Count(text, "\n") != 403 {
+	if text := string(b.Text(false, text.Style{Whole: true})); strings.Count(text, "\n") != 403 {
 		t.Errorf("whole: %d lines", strings.Count(text, "\n"))
 	}
 }
@@ -176,7 +177,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(s.Report(ReportOptions{}, Look{Whole: true})); !strings.Contains(text, "mapped at its end, 0.9000 s") || !strings.Contains(text, "(counted at 0.0000 s, the nearest snapshot)") {
+	if text := string(s.Report(ReportOptions{}, text.Style{Whole: true})); !strings.Contains(text, "mapped at its end, 0.9000 s") || !strings.Contains(text, "(counted at 0.0000 s, the nearest snapshot)") {
 		t.Errorf("%s", text)
 	}
 }

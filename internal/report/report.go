@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // ReportOptions say what a report lists.
@@ -30,7 +31,7 @@ const (
 )
 
 // Report says who holds the address spaces of s.
-func (s *Scene) Report(o ReportOptions, l Look) []byte {
+func (s *Scene) Report(o ReportOptions, l text.Style) []byte {
 	var b, next []byte
 	for i, p := range s.processes {
 		if i > 0 {
@@ -69,16 +70,16 @@ func (s *Scene) Report(o ReportOptions, l Look) []byte {
 func (s *Scene) momentText() string {
 	switch s.Moment.Kind {
 	case AtPeak:
-		return "the peak, " + whenText(s.T)
+		return "the peak, " + text.When(s.T)
 	case AtTime:
-		return whenText(s.Moment.T)
+		return text.When(s.Moment.T)
 	case AtSeq:
-		return "event " + strconv.FormatUint(s.Moment.Seq, 10) + ", " + whenText(s.T)
+		return "event " + strconv.FormatUint(s.Moment.Seq, 10) + ", " + text.When(s.T)
 	}
 	if s.Cut {
-		return "the cut, " + whenText(s.T)
+		return "the cut, " + text.When(s.T)
 	}
-	return "the end, " + whenText(s.T)
+	return "the end, " + text.When(s.T)
 }
 
 // total sums up the pieces of p.
@@ -102,38 +103,38 @@ func (p *process) explained() int64 {
 }
 
 // head says what is mapped in p altogether.
-func (s *Scene) head(b []byte, p *process, l Look) []byte {
+func (s *Scene) head(b []byte, p *process, l text.Style) []byte {
 	n := p.total()
 	when := s.momentText()
 	if p.ended && s.Moment.Kind == AtEnd {
-		when = "its end, " + whenText(p.until)
+		when = "its end, " + text.When(p.until)
 	}
 	peak := ""
 	if len(s.processes) == 1 && s.Moment.Kind != AtPeak {
-		peak = " (peak " + l.size(s.peak) + ")"
+		peak = " (peak " + l.Size(s.peak) + ")"
 	}
 	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
-		p.PID, p.name(), l.paint(colorNumber, l.size(n.reserved)), when, peak, percentText(p.explained(), n.reserved))
-	b = fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.size(n.committed), countText(len(p.pieces), "mapping"), p.residentText(n, s.T, l))
+		p.PID, p.name(), l.Paint(text.Number, l.Size(n.reserved)), when, peak, text.Percent(p.explained(), n.reserved))
+	b = fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.Size(n.committed), countText(len(p.pieces), "mapping"), p.residentText(n, s.T, l))
 	return b
 }
 
-func (p *process) residentText(n sums, t int64, l Look) string {
+func (p *process) residentText(n sums, t int64, l text.Style) string {
 	if p.taken < 0 {
 		return "resident bytes not recorded"
 	}
-	text := l.size(n.rss) + " resident"
+	size := l.Size(n.rss) + " resident"
 	if n.swap > 0 {
-		text += ", " + l.size(n.swap) + " swapped"
+		size += ", " + l.Size(n.swap) + " swapped"
 	}
 	if d := p.taken - min(t, p.until); d > 50e6 || d < -50e6 {
-		text += " (counted at " + whenText(p.taken) + ", the nearest snapshot)"
+		size += " (counted at " + text.When(p.taken) + ", the nearest snapshot)"
 	}
-	return text
+	return size
 }
 
 // table appends the lines of a report.
-func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o ReportOptions, l Look) []byte {
+func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o ReportOptions, l text.Style) []byte {
 	what := "WHAT"
 	switch o.By {
 	case ByStack:
@@ -145,51 +146,51 @@ func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o Report
 	case ByFunction:
 		what = "FUNCTION"
 	}
-	g := &grid{columns: []column{
-		{head: "RESERVED", right: true, color: colorNumber},
-		{head: "COMMITTED", right: true, color: colorNumber},
-		{head: "RESIDENT", right: true, color: colorNumber},
-		{head: "COUNT", right: true},
-		{head: what, color: colorKind},
+	g := &text.Table{Columns: []text.Column{
+		{Head: "RESERVED", Right: true, Color: text.Number},
+		{Head: "COMMITTED", Right: true, Color: text.Number},
+		{Head: "RESIDENT", Right: true, Color: text.Number},
+		{Head: "COUNT", Right: true},
+		{Head: what, Color: text.Kind},
 	}}
 	kinds := o.By == ByKind || o.By == ""
 	if kinds {
-		g.columns[4].limit = whatLimit(l.Width)
-		g.columns = append(g.columns, column{head: "WHO"})
+		g.Columns[4].Limit = whatLimit(l.Width)
+		g.Columns = append(g.Columns, text.Column{Head: "WHO"})
 	}
 	resident := p.taken >= 0
-	figures := func(n *sums, depth int) []cell {
+	figures := func(n *sums, depth int) []text.Cell {
 		r := "-"
 		if resident {
-			r = l.size(n.rss)
+			r = l.Size(n.rss)
 		}
-		return []cell{words(l.size(n.reserved)), words(l.size(n.committed)), words(r), words(strconv.Itoa(max(n.things, 1)))}
+		return []text.Cell{text.Plain(l.Size(n.reserved)), text.Plain(l.Size(n.committed)), text.Plain(r), text.Plain(strconv.Itoa(max(n.things, 1)))}
 	}
 	var lines func(list []*share, depth int)
 	lines = func(list []*share, depth int) {
 		for _, h := range list {
 			c := figures(&h.sums, depth)
 			indent := strings.Repeat("  ", depth)
-			label := cell{text: indent + h.label, color: shade(depth)}
+			label := text.Cell{Text: indent + h.label, Color: shade(depth)}
 			if len(h.calls) > 0 {
-				label.fit = func(width int) string { return indent + h.callsText(max(width-len(indent), min(width, 20))) }
+				label.Fit = func(width int) string { return indent + h.callsText(max(width-len(indent), min(width, 20))) }
 			}
 			c = append(c, label)
 			switch {
 			case kinds && len(h.who.calls) > 0:
-				c = append(c, cell{who: h.who})
+				c = append(c, whoCell(h.who))
 			case kinds && len(h.parts) > 0:
-				c = append(c, words(countText(len(h.parts)-btoi(h.hidden > 0)+h.hidden, "owner")+":"))
+				c = append(c, text.Plain(countText(len(h.parts)-btoi(h.hidden > 0)+h.hidden, "owner")+":"))
 			}
-			g.add(c...)
+			g.Add(c...)
 			lines(h.parts, depth+1)
 		}
 	}
 	lines(list, 0)
 	if hidden.pieces > 0 {
-		g.add(append(figures(&hidden, 0), words("(below "+l.size(o.MinSize)+")"))...)
+		g.Add(append(figures(&hidden, 0), text.Plain("(below "+l.Size(o.MinSize)+")"))...)
 	}
-	return g.appendText(b, l)
+	return g.Append(b, l)
 }
 
 // whatLimit is how wide the column of kinds may be.
@@ -202,7 +203,7 @@ func whatLimit(width int) int {
 
 func shade(depth int) string {
 	if depth > 0 {
-		return colorPlain
+		return text.Default
 	}
 	return ""
 }
@@ -215,12 +216,12 @@ func btoi(b bool) int {
 }
 
 // vmas lists how many mappings each owner has, beside the kernel's limit.
-func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
+func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l text.Style) []byte {
 	rows := kernelRows(p.pieces)
 	limit := s.maxMaps()
 	b = fmt.Appendf(b, "%s of the kernel's", countText(len(rows), "mapping"))
 	if limit > 0 {
-		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", percentText(int64(len(rows)), limit), limit)
+		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", text.Percent(int64(len(rows)), limit), limit)
 	}
 	b = append(b, '\n', '\n')
 	// A row that is several mappings counts for the first of them.
@@ -228,9 +229,9 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 	for _, r := range rows {
 		count[&p.pieces[r.first]]++
 	}
-	g := &grid{columns: []column{
-		{head: "VMAS", right: true, color: colorNumber}, {head: "SHARE", right: true, color: colorNumber}, {head: "MAPPINGS", right: true},
-		{head: "RESERVED", right: true, color: colorNumber}, {head: "WHAT", color: colorKind, limit: whatLimit(l.Width)}, {head: "WHO"},
+	g := &text.Table{Columns: []text.Column{
+		{Head: "VMAS", Right: true, Color: text.Number}, {Head: "SHARE", Right: true, Color: text.Number}, {Head: "MAPPINGS", Right: true},
+		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width)}, {Head: "WHO"},
 	}}
 	list := s.shares(p, o.By)
 	vmasOf := map[*share]int{}
@@ -261,21 +262,21 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l Look) []byte {
 			if h.reserved < o.MinSize {
 				continue
 			}
-			c := []cell{words(strconv.Itoa(vmasOf[h])), words(percentText(int64(vmasOf[h]), int64(len(rows)))), words(strconv.Itoa(h.sums.pieces)), words(l.size(h.reserved)),
-				{text: strings.Repeat("  ", depth) + h.label, color: shade(depth)}}
+			c := []text.Cell{text.Plain(strconv.Itoa(vmasOf[h])), text.Plain(text.Percent(int64(vmasOf[h]), int64(len(rows)))), text.Plain(strconv.Itoa(h.sums.pieces)), text.Plain(l.Size(h.reserved)),
+				{Text: strings.Repeat("  ", depth) + h.label, Color: shade(depth)}}
 			if len(h.who.calls) > 0 {
-				c = append(c, cell{who: h.who})
+				c = append(c, whoCell(h.who))
 			}
-			g.add(c...)
+			g.Add(c...)
 			lines(h.parts, depth+1)
 		}
 	}
 	lines(list, 0)
-	return g.appendText(b, l)
+	return g.Append(b, l)
 }
 
 // next names the commands that go one step deeper: the largest holder's range, and another list.
-func (s *Scene) next(b []byte, p *process, list []*share, o ReportOptions, l Look) []byte {
+func (s *Scene) next(b []byte, p *process, list []*share, o ReportOptions, l text.Style) []byte {
 	var largest *piece
 	for h := range list {
 		if x := list[h].largest(); x != nil {

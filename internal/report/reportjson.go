@@ -2,6 +2,7 @@ package report
 
 import (
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // The JSON of the views. Sizes are bytes, times nanoseconds since the recording began.
@@ -67,7 +68,7 @@ func (s *Scene) processJSON(p *process, o ReportOptions) processJSON {
 	if hidden.pieces > 0 {
 		j.Holders = append(j.Holders, holderJSON{Label: "smaller", Sums: p.sumsOf(&hidden)})
 	}
-	for _, a := range s.advice(p, Look{}) {
+	for _, a := range s.advice(p, text.Style{}) {
 		j.Advice = append(j.Advice, adviceJSON{a.kind, a.bytes, a.text})
 	}
 	return j

@@ -10,6 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // A Scene is what is mapped at one moment of a log, in every address space that is in use then, and who
@@ -365,5 +366,5 @@ func (p *process) name() string {
 	if p.Exe == "" {
 		return "?"
 	}
-	return Printable(path.Base(p.Exe))
+	return text.Printable(path.Base(p.Exe))
 }

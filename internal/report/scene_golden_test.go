@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -36,35 +37,35 @@ func asJSON(t *testing.T, v any) []byte {
 }
 
 // answers are the views of a finished log, by the end of the golden file's name.
-var answers = map[string]func(t *testing.T, log string, l Look) []byte{
-	"report": func(t *testing.T, log string, l Look) []byte {
+var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
+	"report": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{}, l)
 	},
-	"peak": func(t *testing.T, log string, l Look) []byte {
+	"peak": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{Kind: AtPeak}).Report(ReportOptions{}, l)
 	},
-	"stack": func(t *testing.T, log string, l Look) []byte {
+	"stack": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{By: ByStack}, l)
 	},
-	"file": func(t *testing.T, log string, l Look) []byte {
+	"file": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFile}, l)
 	},
-	"thread": func(t *testing.T, log string, l Look) []byte {
+	"thread": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{By: ByThread}, l)
 	},
-	"function": func(t *testing.T, log string, l Look) []byte {
+	"function": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFunction, MinSize: 1 << 20}, l)
 	},
-	"vmas": func(t *testing.T, log string, l Look) []byte {
+	"vmas": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Report(ReportOptions{VMAs: true}, l)
 	},
-	"json": func(t *testing.T, log string, l Look) []byte {
+	"json": func(t *testing.T, log string, l text.Style) []byte {
 		return asJSON(t, scene(t, log, Moment{}).ReportJSON(ReportOptions{}))
 	},
-	"blame": func(t *testing.T, log string, l Look) []byte {
+	"blame": func(t *testing.T, log string, l text.Style) []byte {
 		return scene(t, log, Moment{}).Blame(Blame{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, l)
 	},
-	"maps": func(t *testing.T, log string, l Look) []byte {
+	"maps": func(t *testing.T, log string, l text.Style) []byte {
 		text, err := os.ReadFile(strings.TrimSuffix(log, ".jsonl") + ".maps")
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +76,7 @@ var answers = map[string]func(t *testing.T, log string, l Look) []byte{
 		}
 		return scene(t, log, Moment{}).Blame(Blame{Rows: rows}, l)
 	},
-	"history": func(t *testing.T, log string, l Look) []byte {
+	"history": func(t *testing.T, log string, l text.Style) []byte {
 		// Of the first byte of every mapping that is there at the end.
 		var b []byte
 		for _, p := range scene(t, log, Moment{}).processes {
@@ -89,7 +90,7 @@ var answers = map[string]func(t *testing.T, log string, l Look) []byte{
 		}
 		return b
 	},
-	"diff": func(t *testing.T, log string, l Look) []byte {
+	"diff": func(t *testing.T, log string, l text.Style) []byte {
 		d := Compare(scene(t, log, Moment{Kind: AtTime}), scene(t, log, Moment{}))
 		return append(d.Text([2]string{"begin", "end"}, l), asJSON(t, d.JSON([2]string{"begin", "end"}))...)
 	},
@@ -111,7 +112,7 @@ func TestAnswers(t *testing.T) {
 			}
 			t.Run(filepath.Base(golden), func(t *testing.T) {
 				compared[name] = true
-				got := answer(t, log, Look{Width: 100, Log: filepath.Base(log)})
+				got := answer(t, log, text.Style{Width: 100, Log: filepath.Base(log)})
 				if *update {
 					if err := os.WriteFile(golden, got, 0o644); err != nil {
 						t.Fatal(err)

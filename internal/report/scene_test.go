@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -86,7 +87,7 @@ func TestAnswersFit(t *testing.T) {
 			if name == "json" || name == "maps" || name == "blame" || name == "diff" {
 				continue // stacks, and texts for programs
 			}
-			for line := range strings.Lines(string(answer(t, "testdata/case.jsonl", Look{Width: width, Log: "case.jsonl"}))) {
+			for line := range strings.Lines(string(answer(t, "testdata/case.jsonl", text.Style{Width: width, Log: "case.jsonl"}))) {
 				line = strings.TrimSuffix(line, "\n")
 				if strings.HasPrefix(line, "next:") || strings.HasPrefix(line, "pid ") {
 					continue
@@ -105,11 +106,11 @@ func TestColour(t *testing.T) {
 		if name == "maps" || name == "json" {
 			continue
 		}
-		plain := answer(t, "testdata/case.jsonl", Look{Width: 100})
+		plain := answer(t, "testdata/case.jsonl", text.Style{Width: 100})
 		if bytes.Contains(plain, []byte("\x1b")) {
 			t.Errorf("%s: colours unasked", name)
 		}
-		if !bytes.Contains(answer(t, "testdata/case.jsonl", Look{Width: 100, Color: true}), []byte("\x1b")) {
+		if !bytes.Contains(answer(t, "testdata/case.jsonl", text.Style{Width: 100, Color: true}), []byte("\x1b")) {
 			t.Errorf("%s: no colours", name)
 		}
 	}
@@ -172,14 +173,14 @@ func TestBound(t *testing.T) {
 // FuzzScene: no log makes a view of a finished log panic.
 func FuzzScene(f *testing.F) {
 	addLogs(f)
-	f.Fuzz(func(t *testing.T, text []byte) {
-		open := func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(text)) }
+	f.Fuzz(func(t *testing.T, data []byte) {
+		open := func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(data)) }
 		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: 2}} {
 			s, err := Load(open, at, nil)
 			if err != nil {
 				continue
 			}
-			l := Look{Width: 80}
+			l := text.Style{Width: 80}
 			for _, by := range []By{ByKind, ByStack, ByFile, ByThread, ByFunction} {
 				s.Report(ReportOptions{By: by, MinSize: 1 << 16}, l)
 			}

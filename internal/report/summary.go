@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // SummaryOptions say how a Summary looks.
@@ -238,5 +239,5 @@ func (sp *space) name() string {
 	if sp.exe == "" {
 		return "?"
 	}
-	return Printable(path.Base(sp.exe))
+	return text.Printable(path.Base(sp.exe))
 }

@@ -2,6 +2,8 @@ package report
 
 import (
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // process is the address space with that id, nil where the scene, which may be nil, has none.
@@ -60,11 +62,11 @@ func (s *Scene) kindTable(b []byte, p *process, o SummaryOptions) []byte {
 
 // hint appends what would spare most of p's address space.
 func (s *Scene) hint(b []byte, p *process, o SummaryOptions) []byte {
-	l := Look{Width: o.Width, Whole: o.Whole}
+	l := text.Style{Width: o.Width, Whole: o.Whole}
 	for _, a := range s.advice(p, l) {
 		// The whole sentence is in the report.
-		text, _, _ := strings.Cut(a.text, "; ")
-		b = append(b, fold("hint: "+Printable(text), 0, "")...)
+		hint, _, _ := strings.Cut(a.text, "; ")
+		b = append(b, text.Fold("hint: "+text.Printable(hint), 0, "")...)
 		b = append(b, '\n')
 		break
 	}

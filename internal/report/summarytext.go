@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // text is what a Summary says at the end.
@@ -19,13 +20,13 @@ func (s *Summary) text(end *eventlog.End) []byte {
 
 	by := "by " + countText(len(s.callers), "thread")
 	if len(list)+more > 1 {
-		by += " of " + countText(len(list)+more, "process")
+		by += " of " + text.Count(len(list)+more, "process", "processes")
 	}
 	to := ""
 	if s.o.Log != "" {
 		to = " -> " + s.o.Log
 	}
-	say("%s %s in %s%s", countText(s.calls, "mapping call"), by, secondsText(end.T), to)
+	say("%s %s in %s%s", countText(s.calls, "mapping call"), by, text.Seconds(end.T), to)
 
 	when := map[string]string{"exit": "at exit", "detach": "at detach", "duration": "at detach"}[end.Cause]
 	if when == "" {
@@ -40,14 +41,14 @@ func (s *Summary) text(end *eventlog.End) []byte {
 	for i, sp := range list {
 		o := sp.owners
 		line := fmt.Sprintf("%s mapped %s (peak %s), %s explained",
-			bytesText(o.mapped), when, peakText(o.mapped, o.peak), percentText(o.explained(), o.mapped))
+			text.Size(o.mapped), when, peakText(o.mapped, o.peak), text.Percent(o.explained(), o.mapped))
 		if len(list)+more > 1 {
 			at := when
 			if sp.ended {
 				at = "at exit"
 			}
 			line = fmt.Sprintf("pid %d %s: %s mapped %s (peak %s), %s explained",
-				sp.pid, sp.name(), bytesText(o.mapped), at, peakText(o.mapped, o.peak), percentText(o.explained(), o.mapped))
+				sp.pid, sp.name(), text.Size(o.mapped), at, peakText(o.mapped, o.peak), text.Percent(o.explained(), o.mapped))
 		}
 		if i == 0 {
 			line += "; " + verdict
@@ -70,7 +71,7 @@ func (s *Summary) text(end *eventlog.End) []byte {
 	}
 	if more > 0 {
 		// The list is of the first process and of the largest others.
-		say("%s not shown: the tables are of the first and of the largest others", countText(more, "more process"))
+		say("%s not shown: the tables are of the first and of the largest others", text.Count(more, "more process", "more processes"))
 	}
 	b = append(b, hints...)
 	if len(s.o.Next) > 0 {
@@ -97,11 +98,11 @@ func (s *Summary) verdict(end *eventlog.End, when string) string {
 func (s *Summary) appendDrift(b []byte) []byte {
 	d := &s.drifts
 	if d.growths > 0 {
-		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.growths), bytesText(d.grownBytes))
+		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.growths), text.Size(d.grownBytes))
 	}
 	if d.others > 0 {
 		b = fmt.Appendf(b, "vmblame: drift, changes that no traced call explains: %s, %s; guess: %s\n",
-			timesText(d.others), bytesText(d.changed), Printable(strings.Join(d.guesses, ", ")))
+			timesText(d.others), text.Size(d.changed), text.Printable(strings.Join(d.guesses, ", ")))
 	}
 	return b
 }

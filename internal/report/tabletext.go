@@ -4,14 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
-)
 
-// ANSI colours of a table.
-const (
-	colorHead   = "\x1b[1m"
-	colorNumber = "\x1b[33m"
-	colorKind   = "\x1b[36m"
-	colorOff    = "\x1b[0m"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Widths of columns: three of figures, two spaces after them, and the bounds of WHAT.
@@ -25,12 +19,7 @@ const (
 
 // appendText appends the table with a head, fitted into o.Width columns.
 func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
-	paint := func(c, text string) string {
-		if o.Color {
-			return c + text + colorOff
-		}
-		return text
-	}
+	paint := text.Style{Color: o.Color}.Paint
 	width := max(o.Width, minWidth)
 	limit := maxWhat
 	if !o.Whole {
@@ -42,7 +31,7 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	whats := make([]string, len(t.rows))
 	what := minWhat
 	for i := range t.rows {
-		whats[i] = Printable(t.rows[i].what(limit))
+		whats[i] = text.Printable(t.rows[i].what(limit))
 		what = max(what, utf8.RuneCountInString(whats[i]))
 	}
 	who := 0
@@ -52,18 +41,18 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	figures := func(r *row) string {
 		resident := "-"
 		if t.resident {
-			resident = bytesText(r.resident)
+			resident = text.Size(r.resident)
 		}
-		return paint(colorNumber, fmt.Sprintf("%*s%*s%*s", figure, bytesText(r.reserved), figure, bytesText(r.committed), figure, resident))
+		return paint(text.Number, fmt.Sprintf("%*s%*s%*s", figure, text.Size(r.reserved), figure, text.Size(r.committed), figure, resident))
 	}
 	pad := strings.Repeat(" ", gap)
 	head := fmt.Sprintf("%*s%*s%*s%s%-*s%sWHO", figure, "RESERVED", figure, "COMMITTED", figure, "RESIDENT", pad, what, "WHAT", pad)
-	b = append(b, paint(colorHead, head)...)
+	b = append(b, paint(text.Head, head)...)
 	b = append(b, '\n')
 	for i := range t.rows {
 		r := &t.rows[i]
 		fill := strings.Repeat(" ", what-utf8.RuneCountInString(whats[i]))
-		b = append(b, figures(r)+pad+paint(colorKind, whats[i])+fill+pad+Printable(r.who.text(who))+"\n"...)
+		b = append(b, figures(r)+pad+paint(text.Kind, whats[i])+fill+pad+text.Printable(r.who.text(who))+"\n"...)
 	}
 	if t.more.mappings > 0 {
 		b = append(b, figures(&t.more)+pad+countText(t.more.mappings, "smaller owner")+"\n"...)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // byStack lists the bytes of p as a tree of calls, the outermost first. A call that only leads to one other
@@ -68,9 +70,9 @@ func (h *share) callsText(width int) string {
 		tail = ": " + h.kinds
 	}
 	n := len(h.calls)
-	text := strings.Join(h.calls, " > ") + tail
-	if width <= 0 || utf8.RuneCountInString(text) <= width {
-		return text
+	line := strings.Join(h.calls, " > ") + tail
+	if width <= 0 || utf8.RuneCountInString(line) <= width {
+		return line
 	}
 	for keep := n - 2; keep > 0; keep-- {
 		t := strings.Join(h.calls[:keep], " > ") + " > ... > " + h.calls[n-1] + tail
@@ -80,10 +82,10 @@ func (h *share) callsText(width int) string {
 	}
 	if n > 1 {
 		if t := "... > " + h.calls[n-1] + tail; utf8.RuneCountInString(t) <= width || tail == "" {
-			return clip(t, width)
+			return text.Clip(t, width)
 		}
 	}
-	return clip(h.calls[n-1]+tail, width)
+	return text.Clip(h.calls[n-1]+tail, width)
 }
 
 // kindsText names what pieces are, each kind once.

@@ -13,36 +13,6 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-func TestBytesText(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0", 512: "512 B", 4096: "4 KiB", 1<<20 - 1: "1023 KiB", 1 << 20: "1.0 MiB", 67108864: "64.0 MiB",
-		1<<30 - 1: "1.0 GiB", 1 << 30: "1.0 GiB", 1 << 40: "1.0 TiB", 1 << 50: "1024.0 TiB",
-	} {
-		if got := bytesText(n); got != want {
-			t.Errorf("bytesText(%d) = %q, want %q", n, got, want)
-		}
-	}
-	if got := peakText(64<<20, 65<<20); got != "65.0" {
-		t.Errorf("peak of the same unit: %q", got)
-	}
-	if got := peakText(4<<10, 65<<20); got != "65.0 MiB" {
-		t.Errorf("peak of another unit: %q", got)
-	}
-}
-
-func TestPercentText(t *testing.T) {
-	for _, c := range []struct {
-		part, whole int64
-		want        string
-	}{
-		{0, 0, "100.0 %"}, {0, 10, "0.0 %"}, {1, 3, "33.3 %"}, {10, 10, "100.0 %"}, {1<<40 - 4096, 1 << 40, "99.9 %"},
-	} {
-		if got := percentText(c.part, c.whole); got != c.want {
-			t.Errorf("percentText(%d, %d) = %q, want %q", c.part, c.whole, got, c.want)
-		}
-	}
-}
-
 // TestChainText holds that a chain fits its column and that what must stay stays.
 func TestChainText(t *testing.T) {
 	c := chain{calls: []string{"fopen", "luaL_loadfilex", "silly_worker_start", "thread_worker"}, keep: 2}

@@ -1,0 +1,63 @@
+package text
+
+import "strconv"
+
+// Style says how text looks.
+type Style struct {
+	Width int  // columns of the terminal
+	Color bool // with ANSI colours
+	Whole bool // nothing is elided, however wide lines get: what is not a terminal is read by programs
+	Bytes bool // sizes are exact numbers of bytes
+	Log   string
+}
+
+// ANSI colours.
+const (
+	Head   = "\x1b[1m"
+	Number = "\x1b[33m"
+	Kind   = "\x1b[36m"
+	// Default is the terminal's own colour, of a cell whose column has another.
+	Default = "\x1b[39m"
+
+	off = "\x1b[0m"
+)
+
+// Size writes a number of bytes.
+func (s Style) Size(n int64) string {
+	if s.Bytes {
+		return strconv.FormatInt(n, 10)
+	}
+	return Size(n)
+}
+
+// Measured writes a number of bytes, "?" for nil: what was not measured is never 0.
+func (s Style) Measured(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return s.Size(*n)
+}
+
+// Change writes a difference in bytes, with its sign.
+func (s Style) Change(n int64) string {
+	if n > 0 {
+		return "+" + s.Size(n)
+	}
+	return s.Size(n)
+}
+
+// Paint puts text into a colour, where there are colours.
+func (s Style) Paint(color, text string) string {
+	if !s.Color || color == "" || text == "" {
+		return text
+	}
+	return color + text + off
+}
+
+// Lines is Width where lines are to fit, 0 where they are whole.
+func (s Style) Lines() int {
+	if s.Whole {
+		return 0
+	}
+	return s.Width
+}
