@@ -98,10 +98,10 @@ func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, ds
 	if plain(op) {
 		return sp.ledger.Add(e, dst)
 	}
-	row, seen := sp.view.at(addr)
+	row, seen := sp.view.At(addr)
 	size := r.mapPageSize(op)
 	if seen {
-		size = max(size, sp.view.pageSize(&row)) // a file of huge pages rounds the length without the flag
+		size = max(size, sp.view.PageSize(&row)) // a file of huge pages rounds the length without the flag
 	}
 	e.End = e.Start + (op.Len+size-1)&^(size-1)
 	if op.Flags&vm.MapGrowsDown != 0 {
@@ -148,7 +148,7 @@ func (r *Recorder) protected(sp *space, f *flight, o ledger.Origin, dst []ledger
 		r.fillGrown(sp, at)
 	}
 	if op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) != 0 {
-		if row, ok := sp.view.at(op.Range.Start); ok {
+		if row, ok := sp.view.At(op.Range.Start); ok {
 			at.Start, at.End = min(at.Start, row.Start), max(at.End, row.End)
 		}
 		return r.reread(sp, []vm.Range{at}, o, dst)
@@ -188,7 +188,7 @@ func (r *Recorder) heapRanges(sp *space, now uint64) []vm.Range {
 			ranges = append(ranges, e.Range)
 		}
 	}
-	if row, ok := sp.view.at(now - 1); ok && !row.File.Backed() {
+	if row, ok := sp.view.At(now - 1); ok && !row.File.Backed() {
 		ranges = append(ranges, row.Range)
 	}
 	return ranges
@@ -198,8 +198,8 @@ func (r *Recorder) heapRanges(sp *space, now uint64) []vm.Range {
 func (r *Recorder) remapped(sp *space, op *vm.Op, to uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	from := op.Range
 	size := vm.PageUp(op.NewLen)
-	if row, ok := sp.view.at(to); ok {
-		page := sp.view.pageSize(&row) - 1
+	if row, ok := sp.view.At(to); ok {
+		page := sp.view.PageSize(&row) - 1
 		from.End = from.Start + (from.Len()+page)&^page
 		size = (size + page) &^ page
 	}
@@ -227,13 +227,13 @@ func (r *Recorder) remapped(sp *space, op *vm.Op, to uint64, o ledger.Origin, ds
 // appeared enters a mapping that starts where at does and ends there at the latest: what else it is only the
 // kernel knows.
 func (r *Recorder) appeared(sp *space, at vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
-	row, ok := sp.view.at(at.Start)
+	row, ok := sp.view.At(at.Start)
 	if !ok {
 		return dst
 	}
 	for row.End < at.End {
 		// Another thread's madvise may have made several rows of it already.
-		next, ok := sp.view.at(row.End)
+		next, ok := sp.view.At(row.End)
 		if !ok || next.Start != row.End || !row.SameKind(next) {
 			break
 		}
@@ -249,7 +249,7 @@ func (r *Recorder) ring(sp *space, addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	sp.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
 		at.End = e.End
-		rows, err := sp.view.in(e.Range)
+		rows, err := sp.view.In(e.Range)
 		if err == nil && len(rows) > 0 {
 			at.End = max(addr, rows[0].Start)
 		}
@@ -277,7 +277,7 @@ func (r *Recorder) reread(sp *space, ranges []vm.Range, o ledger.Origin, dst []l
 		if at.Empty() {
 			continue
 		}
-		rows, err := sp.view.in(at)
+		rows, err := sp.view.In(at)
 		if err != nil {
 			sp.uncertain = true
 			continue
@@ -289,7 +289,7 @@ func (r *Recorder) reread(sp *space, ranges []vm.Range, o ledger.Origin, dst []l
 
 // renamed takes over the names that prctl(PR_SET_VMA) gave.
 func (r *Recorder) renamed(sp *space, at vm.Range, dst []ledger.Change) []ledger.Change {
-	rows, err := sp.view.in(at)
+	rows, err := sp.view.In(at)
 	if err != nil {
 		return dst
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/tracer"
 )
 
@@ -35,8 +36,8 @@ func Attach(o Options) (out Outcome, err error) {
 		return out, err
 	}
 	r.attachSignals()
-	command := argvOf(o.PIDs[0])
-	header := r.header("attach", command, environOf(o.PIDs[0]), exeOf(o.PIDs[0]), o.PIDs[0])
+	command := procfs.Cmdline(o.PIDs[0])
+	header := r.header("attach", command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
 	var late []int
 	for _, pid := range o.PIDs {
 		l, err := r.tracer.Attach(pid, true)

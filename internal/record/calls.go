@@ -101,8 +101,7 @@ func (r *Recorder) returned(t *task, result int64) {
 	switch op.Kind {
 	case vm.OpPersonality:
 		if errno == 0 {
-			const readImpliesExec = 0x0400000
-			t.readImpliesExec = f.call.Args[0]&readImpliesExec != 0
+			t.readImpliesExec = f.call.Args[0]&vm.PersonaReadImpliesExec != 0
 		}
 	case vm.OpSetMM:
 		if errno == 0 {

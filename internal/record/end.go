@@ -121,7 +121,7 @@ func (r *Recorder) stillThere(f *flight) bool {
 		return false
 	}
 	for _, c := range f.taken {
-		rows, err := sp.view.in(c.Range)
+		rows, err := sp.view.In(c.Range)
 		if err != nil {
 			return false
 		}
@@ -163,7 +163,7 @@ func (r *Recorder) endSpace(sp *space) {
 	}
 	r.endPerfMap(sp)
 	sp.ended = true
-	sp.view.close()
+	sp.view.Close()
 	sp.view = nil
 }
 

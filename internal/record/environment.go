@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -75,40 +77,21 @@ func layoutEnvironment(env []string, exe string, pid int) eventlog.Environment {
 			e[name] = &v
 		}
 	}
-	proc := "/proc/self"
-	if pid != 0 {
-		proc = fmt.Sprintf("/proc/%d", pid)
+	of := cmp.Or(pid, os.Getpid())
+	limits := procfs.SoftLimits(of)
+	for name, title := range rlimits {
+		e[name] = nil
+		if v, ok := limits[title]; ok {
+			e[name] = &v
+		}
 	}
-	readLimits(e, proc)
-	readCgroup(e, proc)
-	e["libc_build_id"] = libcBuildID(proc, exe, pid != 0)
+	readCgroup(e, procfs.Cgroup(of))
+	e["libc_build_id"] = libcBuildID(pid, exe)
 	return e
 }
 
-// readLimits reads the soft limits of /proc/PID/limits.
-func readLimits(e eventlog.Environment, proc string) {
-	text, _ := os.ReadFile(proc + "/limits")
-	for name, title := range rlimits {
-		e[name] = nil
-		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(line, title); ok {
-				if f := strings.Fields(rest); len(f) > 0 {
-					e[name] = &f[0]
-				}
-			}
-		}
-	}
-}
-
 // readCgroup reads the limits of the innermost cgroup (version 2).
-func readCgroup(e eventlog.Environment, proc string) {
-	text, _ := os.ReadFile(proc + "/cgroup")
-	path := ""
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			path = rest
-		}
-	}
+func readCgroup(e eventlog.Environment, path string) {
 	for _, name := range []string{"memory.max", "memory.high", "cpu.max", "pids.max"} {
 		key := "cgroup_" + strings.ReplaceAll(name, ".", "_")
 		e[key] = nil
@@ -120,16 +103,15 @@ func readCgroup(e eventlog.Environment, proc string) {
 }
 
 // libcBuildID finds the C library that the program will use: the one that is mapped, or the one that
-// stands where its interpreter looks. nil for a static program, or where none is found.
-func libcBuildID(proc, exe string, running bool) *string {
+// stands where its interpreter looks (pid 0: it does not run yet). nil for a static program, or where none is
+// found.
+func libcBuildID(pid int, exe string) *string {
 	var paths []string
-	if running {
-		text, _ := os.ReadFile(proc + "/maps")
-		rows, _ := vm.ParseMaps(nil, text)
-		for _, row := range rows {
+	if pid != 0 {
+		for _, row := range mapped(pid) {
 			base := row.File.Path[strings.LastIndexByte(row.File.Path, '/')+1:]
 			if base == "libc.so.6" || strings.HasPrefix(base, "libc-2.") || strings.HasPrefix(base, "ld-musl-") {
-				paths = append(paths, proc+"/root"+row.File.Path)
+				paths = append(paths, fmt.Sprintf("/proc/%d/root%s", pid, row.File.Path))
 			}
 		}
 	} else if interp := interpreter(exe); strings.Contains(interp, "ld-musl") {
@@ -151,6 +133,17 @@ func libcBuildID(proc, exe string, running bool) *string {
 	return nil
 }
 
+// mapped lists what a process has mapped, nothing where that cannot be read.
+func mapped(pid int) []vm.Mapping {
+	maps, err := procfs.OpenMaps(pid)
+	if err != nil {
+		return nil
+	}
+	defer maps.Close()
+	rows, _ := maps.All()
+	return rows
+}
+
 // interpreter returns the dynamic loader that an ELF file names, "" where it names none.
 func interpreter(path string) string {
 	f, err := elffile.OpenPath(path)
@@ -166,9 +159,4 @@ func interpreter(path string) string {
 		}
 	}
 	return ""
-}
-
-func environOf(pid int) []string {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -102,7 +103,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		sp = r.blindSpace(t, err)
 	}
 	sp.users = 1
-	sp.brk = startBrk(th.TID)
+	sp.brk = procfs.StartBreak(th.TID)
 	t.space = sp
 	r.announce(sp, th.TID, t.pid, cause, parent, number)
 	r.threadLine(t, what)
@@ -112,7 +113,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 
 // blindSpace stands for a space whose maps cannot be read: the task was killed, or we may not.
 func (r *Recorder) blindSpace(t *task, err error) *space {
-	if !errors.Is(err, errGone) && !errors.Is(err, os.ErrNotExist) {
+	if !errors.Is(err, procfs.ErrGone) && !errors.Is(err, os.ErrNotExist) {
 		r.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
 	}
 	sp := &space{ledger: ledger.New(), ended: true}

@@ -50,7 +50,7 @@ func (r *Recorder) grow(sp *space, g growing) bool {
 		}
 		low = below
 	}
-	row, ok := sp.view.at(low.Start - 1)
+	row, ok := sp.view.At(low.Start - 1)
 	if !ok || row.File.Backed() {
 		return true
 	}
@@ -91,7 +91,7 @@ func (r *Recorder) fillGrown(sp *space, at vm.Range) {
 	o := ledger.Origin{Cause: ledger.Drift}
 	var changes []ledger.Change
 	for _, h := range holes {
-		rows, err := sp.view.in(h)
+		rows, err := sp.view.In(h)
 		if err != nil {
 			return
 		}

@@ -1,12 +1,13 @@
 package record
 
 import (
-	"fmt"
-	"os"
-	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -85,6 +86,16 @@ func (r *Recorder) stillborn(th *tracer.Thread) *task {
 	return r.introduce(th, inherited)
 }
 
+// sameMM reports whether two tasks share their address space (kcmp(2), KCMP_VM). known is false where the
+// kernel does not tell.
+func sameMM(a, b int) (same, known bool) {
+	const kcmpVM = 1
+	r, _, e := syscall.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpVM, 0, 0, 0)
+	return e == 0 && r == 0, e == 0
+}
+
+func readImpliesExec(tid int) bool { return procfs.Personality(tid)&vm.PersonaReadImpliesExec != 0 }
+
 // newTask registers a thread.
 func (r *Recorder) newTask(th *tracer.Thread) *task {
 	id := tracer.Identify(th.TID)
@@ -109,11 +120,11 @@ func (r *Recorder) beginFork(child int, from *inheritance) {
 	sp := from.forked
 	sp.users = 1
 	sp.walker = from.parent.walker.Fork(code{r, sp})
-	view, err := openKernelView(child)
+	view, err := procfs.OpenMaps(child)
 	if err == nil {
 		sp.view = view
-		view.alive = func() int { return r.anyTask(sp) }
-		if rows, err := view.all(); err == nil && sp.ledger.Differs(rows) {
+		view.Alive = func() int { return r.anyTask(sp) }
+		if rows, err := view.All(); err == nil && sp.ledger.Differs(rows) {
 			r.changes = sp.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, r.changes[:0])
 			r.touchedCode(sp, r.changes)
 		}
@@ -131,7 +142,7 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	r.spaces++
 	sp.id, sp.pid = r.spaces, pid
 	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: pid, Cause: cause,
-		Exe: exeOf(tid), Argv: argvOf(tid), Mappings: r.words.mappings(sp.ledger)}
+		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.words.mappings(sp.ledger)}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
@@ -144,33 +155,19 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	r.watchSize(sp)
 }
 
-func exeOf(tid int) string {
-	s, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", tid))
-	return strings.TrimSuffix(s, " (deleted)")
-}
-
-func argvOf(tid int) []string {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", tid))
-	s := strings.TrimSuffix(string(text), "\x00")
-	if s == "" {
-		return []string{}
-	}
-	return strings.Split(s, "\x00")
-}
-
 // newSpace makes a space from what the kernel shows of a task that stands still.
 func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
-	view, err := openKernelView(t.thread.TID)
+	view, err := procfs.OpenMaps(t.thread.TID)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := view.all()
+	rows, err := view.All()
 	if err != nil {
-		view.close()
+		view.Close()
 		return nil, err
 	}
 	sp := &space{ledger: ledger.New(), view: view}
-	view.alive = func() int { return r.anyTask(sp) }
+	view.Alive = func() int { return r.anyTask(sp) }
 	sp.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return o })
 	for _, row := range rows {
 		if row.File.Path == "[stack]" {

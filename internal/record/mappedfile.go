@@ -90,7 +90,7 @@ func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFil
 	if r.modules.blind || sp.view == nil {
 		return nil
 	}
-	row, ok := sp.view.at(e.Start)
+	row, ok := sp.view.At(e.Start)
 	if !ok || row.File.Inode != e.File.Inode {
 		return nil
 	}

@@ -6,11 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/symbolize"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -59,7 +58,7 @@ func openPerfMap(path string, tid int) (*os.File, error) {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && (!st.Mode().IsRegular() || owner(st) != 0 && owner(st) != taskUser(tid)) {
+	if err == nil && (!st.Mode().IsRegular() || owner(st) != 0 && owner(st) != procfs.EffectiveUser(tid)) {
 		err = errNotTheirs
 	}
 	if err != nil {
@@ -70,24 +69,6 @@ func openPerfMap(path string, tid int) (*os.File, error) {
 }
 
 func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
-
-// taskUser is the effective user of a thread (proc_pid_status(5)), -1 where that cannot be told.
-func taskUser(tid int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil {
-		return -1
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
-			if ids := strings.Fields(rest); len(ids) > 1 {
-				if uid, err := strconv.Atoi(ids[1]); err == nil {
-					return uid
-				}
-			}
-		}
-	}
-	return -1
-}
 
 // finish says that the process writes no more.
 func (p *perfMap) finish() {

@@ -3,8 +3,6 @@ package record
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +16,7 @@ import (
 )
 
 // Recorded stops: what few kernels can do (x32 calls, shadow stacks, names of anonymous memory) is told to
-// the recorder by a source that plays it back, beside the text that the kernel would show in /proc/PID/maps.
+// the recorder by a source that plays it back, beside what the kernel would show in /proc/PID/maps.
 
 // playback is a tracer.Source that has nothing to say by itself.
 type playback struct{ resumed, dropped int }
@@ -34,29 +32,20 @@ type recorded struct {
 	sp     *space
 	thread *tracer.Thread
 	source *playback
-	maps   string // the file that stands for /proc/PID/maps
-	read   int    // records that lines has returned
+	maps   fakeMaps
+	read   int // records that lines has returned
 }
 
 func newRecorded(t *testing.T, maps string) *recorded {
-	p := &recorded{t: t, source: &playback{}, maps: filepath.Join(t.TempDir(), "maps")}
+	p := &recorded{t: t, source: &playback{}}
 	p.r = &Recorder{
 		opts: Options{NoStacks: true, Verify: VerifyEach}, source: p.source, start: time.Now(), words: newWords(),
 		box: *newOutbox(), tasks: map[int]*task{}, expected: map[int]*inheritance{}, modules: newModules(),
 	}
 	p.kernel(maps)
-	file, err := os.Open(p.maps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	p.sp = &space{id: 1, pid: 100, users: 1, ledger: ledger.New(), view: &kernelView{maps: file}}
+	p.sp = &space{id: 1, pid: 100, users: 1, ledger: ledger.New(), view: &p.maps}
 	p.sp.walker = unwind.NewSpace(code{p.r, p.sp})
-	rows, err := p.sp.view.all()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.sp.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.Kernel} })
+	p.sp.ledger.Load(p.maps.rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.Kernel} })
 	p.thread = &tracer.Thread{TID: 100, TGID: 100}
 	p.thread.Data = &task{thread: p.thread, space: p.sp, pid: 100}
 	p.r.tasks[100] = p.thread.Data.(*task)
@@ -66,18 +55,43 @@ func newRecorded(t *testing.T, maps string) *recorded {
 // kernel sets what the kernel shows: rows without device and inode.
 func (p *recorded) kernel(maps string) {
 	p.t.Helper()
-	var b strings.Builder
+	p.maps.rows = nil
 	for line := range strings.Lines(maps) {
 		f := strings.Fields(line)
 		if len(f) < 2 {
 			continue
 		}
-		fmt.Fprintf(&b, "%s %s 00000000 00:00 0 %s\n", f[0], f[1], strings.Join(f[2:], " "))
+		rows, err := vm.ParseMaps(p.maps.rows, fmt.Appendf(nil, "%s %s 00000000 00:00 0 %s\n", f[0], f[1], strings.Join(f[2:], " ")))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.maps.rows = rows
 	}
-	// The same file: the view has it open.
-	if err := os.WriteFile(p.maps, []byte(b.String()), 0o600); err != nil {
-		p.t.Fatal(err)
+}
+
+// fakeMaps stands for /proc/PID/maps.
+type fakeMaps struct{ rows []vm.Mapping }
+
+func (m *fakeMaps) All() ([]vm.Mapping, error)  { return m.rows, nil }
+func (m *fakeMaps) PageSize(*vm.Mapping) uint64 { return vm.PageSize }
+func (m *fakeMaps) Close()                      {}
+
+func (m *fakeMaps) In(r vm.Range) (rows []vm.Mapping, err error) {
+	for _, row := range m.rows {
+		if row.Overlaps(r) {
+			rows = append(rows, row)
+		}
 	}
+	return rows, nil
+}
+
+func (m *fakeMaps) At(addr uint64) (vm.Mapping, bool) {
+	for _, row := range m.rows {
+		if row.Contains(addr) {
+			return row, true
+		}
+	}
+	return vm.Mapping{}, false
 }
 
 // call plays a call that returned result, after which the kernel shows maps, and returns the new records.

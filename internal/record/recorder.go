@@ -3,10 +3,7 @@ package record
 import (
 	"errors"
 	"io"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
 )
@@ -68,7 +66,7 @@ func newRecorder(o Options) *Recorder {
 		runtime.GOMAXPROCS(2)
 	}
 	r := &Recorder{
-		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: defaultHugePage(),
+		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: procfs.HugePageSize(),
 		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
 		modules: newModules(), interner: unwind.NewInterner(), names: newNames(&o), words: newWords(),
 		box: *newOutbox(), requests: make(chan func(), 16),
@@ -237,17 +235,6 @@ func (r *Recorder) background(stop, done chan struct{}) {
 			r.tracer.Wake()
 		}
 	}
-}
-
-func defaultHugePage() uint64 {
-	text, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
-			kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
-	}
-	return 2 << 20
 }
 
 func (r *Recorder) setExit(status unix.WaitStatus) {

@@ -16,7 +16,7 @@ type space struct {
 	id     int
 	pid    int
 	ledger *ledger.Ledger
-	view   *kernelView
+	view   kernelView
 	walker *unwind.Space
 
 	users   int // tasks that use the mm
@@ -36,6 +36,15 @@ type space struct {
 
 	above    bool      // more is mapped than Options.Bound
 	measured time.Time // when the last snapshot for that was taken
+}
+
+// kernelView is what the kernel says is mapped in one address space: procfs.Maps.
+type kernelView interface {
+	All() ([]vm.Mapping, error)
+	In(vm.Range) ([]vm.Mapping, error)
+	At(uint64) (vm.Mapping, bool)
+	PageSize(*vm.Mapping) uint64
+	Close()
 }
 
 // quiet tells that no call of the space is in flight, so that ledger and kernel must agree.

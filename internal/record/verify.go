@@ -1,13 +1,11 @@
 package record
 
 import (
-	"fmt"
-	"os"
-	"strconv"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -17,7 +15,7 @@ func (r *Recorder) verify(sp *space, guess string) {
 	if sp.view == nil {
 		return
 	}
-	rows, err := sp.view.all()
+	rows, err := sp.view.All()
 	if err != nil {
 		return
 	}
@@ -27,7 +25,7 @@ func (r *Recorder) verify(sp *space, guess string) {
 	}
 	if len(sp.growing) > 0 {
 		r.noticeGrowth(sp)
-		if rows, err = sp.view.all(); err != nil || !sp.ledger.Differs(rows) {
+		if rows, err = sp.view.All(); err != nil || !sp.ledger.Differs(rows) {
 			return
 		}
 	}
@@ -64,18 +62,14 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	if tid == 0 || sp.view == nil {
 		return nil
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", tid))
-	if err != nil || len(text) == 0 {
-		return nil
-	}
-	rows, err := vm.ParseSmaps(nil, text)
+	rows, err := procfs.Smaps(tid)
 	if err != nil {
 		return nil
 	}
 	s := &eventlog.Snapshot{T: r.now(), After: sp.lastEvent, Space: sp.id, Cause: cause,
 		Mappings: make([]eventlog.SnapshotMapping, 0, sp.ledger.Len())}
-	pages := pagemap{tid: tid}
-	defer pages.close()
+	pages := procfs.Pagemap{TID: tid}
+	defer pages.Close()
 	i := 0
 	var share divider
 	for e := range sp.ledger.All {
@@ -100,7 +94,7 @@ type divider struct {
 	rest uint64        // present pages of the row not yet given away
 }
 
-func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *pagemap) {
+func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *procfs.Pagemap) {
 	if m.AnonName == "" {
 		m.AnonName = row.AnonName
 	}
@@ -115,10 +109,10 @@ func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Ran
 		return
 	}
 	if d.row != row.Range {
-		*d = divider{row: row.Range, left: *row, rest: pages.present(row.Range)}
+		*d = divider{row: row.Range, left: *row, rest: pages.Present(row.Range)}
 	}
 	x := at.Intersect(row.Range)
-	n := pages.present(x)
+	n := pages.Present(x)
 	part := func(left *uint64) uint64 {
 		v := *left
 		if x.End < row.End {
@@ -135,69 +129,4 @@ func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Ran
 	m.PrivateDirty += part(&d.left.PrivateDirty)
 	m.Swap += part(&d.left.Swap)
 	d.rest -= min(n, d.rest)
-}
-
-// pagemap counts pages (proc(5), /proc/PID/pagemap).
-type pagemap struct {
-	tid  int
-	file *os.File
-	buf  [4096]byte
-}
-
-func (p *pagemap) close() {
-	if p.file != nil {
-		p.file.Close()
-	}
-}
-
-// present counts the pages of r that are in memory or in swap.
-func (p *pagemap) present(r vm.Range) (n uint64) {
-	if p.file == nil {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", p.tid))
-		if err != nil {
-			return 0
-		}
-		p.file = f
-	}
-	for at := r.Start; at < r.End; {
-		want := min(uint64(len(p.buf)), (r.End-at)/vm.PageSize*8)
-		got, err := p.file.ReadAt(p.buf[:want], int64(at/vm.PageSize*8))
-		for i := 7; i < got; i += 8 {
-			if p.buf[i]&0xc0 != 0 { // bit 63 present, bit 62 swapped
-				n++
-			}
-		}
-		if err != nil || got < 8 {
-			break
-		}
-		at += uint64(got) / 8 * vm.PageSize
-	}
-	return n
-}
-
-// startBrk reads start_brk, field 47 of /proc/TID/stat, which the program break equals at the first
-// instruction; 0 where it may not be read.
-func startBrk(tid int) uint64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
-	if err != nil {
-		return 0
-	}
-	s := string(text)
-	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
-	const startBrkField = 47 - 3
-	if len(fields) <= startBrkField {
-		return 0
-	}
-	v, _ := strconv.ParseUint(fields[startBrkField], 10, 64)
-	return v
-}
-
-// readImpliesExec reads the flag from /proc/TID/personality.
-func readImpliesExec(tid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/personality", tid))
-	if err != nil {
-		return false
-	}
-	v, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 16, 64)
-	return v&0x0400000 != 0
 }

@@ -1,4 +1,4 @@
-package record
+package procfs
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 
 // Both ways to ask the kernel, PROCMAP_QUERY and the text of /proc/PID/maps, give the same rows. The process
 // asked is this one, so only ranges that stand still are compared: a reservation made here.
-func TestKernelViewBothWays(t *testing.T) {
+func TestMapsBothWays(t *testing.T) {
 	const size = 64 * vm.PageSize
 	mem, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
@@ -49,28 +49,28 @@ func TestKernelViewBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	k, err := openKernelView(os.Getpid())
+	m, err := OpenMaps(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer k.close()
+	defer m.Close()
 	cut := func(rows []vm.Mapping, r vm.Range) (out []vm.Mapping) {
-		for _, m := range rows {
-			out = append(out, m.Slice(r))
+		for _, row := range rows {
+			out = append(out, row.Slice(r))
 		}
 		return out
 	}
 	for from := uint64(0); from < 30; from++ {
 		for to := from + 1; to <= 30; to++ {
 			r := vm.Range{Start: base + from*vm.PageSize, End: base + to*vm.PageSize}
-			k.query = true
-			asked, err := k.in(r)
+			m.query = true
+			asked, err := m.In(r)
 			if err != nil {
 				t.Fatal(err)
 			}
 			a := slices.Clone(cut(asked, r))
-			k.query = false
-			read, err := k.in(r)
+			m.query = false
+			read, err := m.In(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestKernelViewBothWays(t *testing.T) {
 			}
 		}
 	}
-	row, ok := k.at(base + 3*vm.PageSize)
+	row, ok := m.At(base + 3*vm.PageSize)
 	if !ok || row.Offset != 3*vm.PageSize || row.File.Path != file.Name()+" (deleted)" {
 		t.Fatalf("row of the file: %v, %v", row, ok)
 	}

@@ -1,0 +1,25 @@
+package procfs
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// path is the name of a task's file.
+func path(tid int, file string) string { return "/proc/" + strconv.Itoa(tid) + "/" + file }
+
+// text reads a task's file, "" where that fails.
+func text(tid int, file string) string {
+	b, _ := os.ReadFile(path(tid, file))
+	return string(b)
+}
+
+// list reads a task's file of strings that each end with a NUL.
+func list(tid int, file string) []string {
+	s := strings.TrimSuffix(text(tid, file), "\x00")
+	if s == "" {
+		return []string{}
+	}
+	return strings.Split(s, "\x00")
+}

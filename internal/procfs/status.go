@@ -1,0 +1,20 @@
+package procfs
+
+import (
+	"strconv"
+	"strings"
+)
+
+// EffectiveUser reads the effective user of a thread from /proc/TID/status, -1 where that cannot be told.
+func EffectiveUser(tid int) int {
+	for line := range strings.Lines(text(tid, "status")) {
+		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if ids := strings.Fields(rest); len(ids) > 1 {
+				if uid, err := strconv.Atoi(ids[1]); err == nil {
+					return uid
+				}
+			}
+		}
+	}
+	return -1
+}
