@@ -44,6 +44,7 @@ var never = map[string]struct {
 	"internal/vm":       {other: []string{"golang.org/x/sys", "syscall"}},
 	"internal/ledger":   {ours: []string{"internal/elffile", "tracer"}},
 	"tracer":            {only: []string{"internal/vm", "tracer/launcher"}},
+	"internal/callers":  {only: []string{}},
 	"internal/plainenv": {only: []string{}},
 	"tracer/launcher":   {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
 	"internal/report":   {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},

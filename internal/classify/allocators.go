@@ -1,6 +1,10 @@
 package classify
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+)
 
 // allocators are those of one rule: what calls the kernel for them, and the files they are in where the
 // functions have no names.
@@ -81,7 +85,7 @@ func findMusl(v *view) {
 		switch {
 		case c.calledBy("alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"):
 		case musl && isAllocation(by.name):
-		case by.name == "" && isMusl(by.module):
+		case by.name == "" && callers.IsMusl(by.module):
 			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
 		default:
 			continue
@@ -105,4 +109,34 @@ func (v *view) isMusl() bool {
 		}
 	}
 	return v.libc == "musl"
+}
+
+// Allocators are what hands out memory, for those who ask who asked for it.
+func Allocators() []callers.Allocator {
+	return []callers.Allocator{
+		{Pages: []string{
+			"alloc_new_heap", "new_heap", "_int_new_arena", "arena_get2", "arena_get_retry", "tcache_init", "sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc",
+			"_int_free", "mmap_chunk", "__glibc_morecore",
+		}},
+		{Modules: []string{"libjemalloc"}, Prefix: "je_", Functions: []string{
+			"mallocx", "rallocx", "sdallocx", "dallocx",
+			"pages_*", "os_pages_*", "extent_*", "extents_*", "ehooks_*", "ecache_*", "pac_*", "pa_*", "hpa_*", "emap_*", "rtree_*", "base_block_*", "base_alloc*", "base_map*",
+			"base_new*", "base_boot*", "arena_choose*", "arena_new*", "arena_init*", "arena_slab_*", "arena_extent_*", "arena_cache_bin_*", "arena_tcache_fill_*", "arena_malloc*",
+			"arena_palloc*", "arena_ralloc*", "arena_bin_*", "arena_tdata_*", "arena_boot*", "arena_get*", "large_palloc*", "large_malloc*", "large_ralloc*", "tcache_alloc_*", "tcache_create*", "tsd_tcache_*",
+			"tsd_fetch*", "tsd_boot*", "malloc_init_*", "malloc_default*", "malloc_tsd_*", "malloc_vmem*", "ialloc*", "iallocztm*", "imalloc*", "fallback_impl*", "default_alloc_impl*",
+		}, Pages: []string{
+			"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
+			"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc", "arena_slab_alloc",
+			"base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
+		}},
+		{Modules: []string{"libtcmalloc"}, Functions: []string{"tcmalloc::*"}},
+		{Modules: []string{"libmimalloc"}, Functions: []string{"mi_*", "_mi_*"}},
+		{Modules: []string{"libsnmalloc"}, Functions: []string{"snmalloc::*"}},
+		{Modules: []string{"libasan", "libtsan"}},
+		{Functions: []string{"runtime.*", "internal/runtime/*", "internal/cpu.*", "syscall.*"}, Pages: []string{
+			// runtime/mem.go, mem_linux.go and malloc.go of Go.
+			"runtime.sysMmap", "runtime.mmap", "runtime.sysReserveOS", "runtime.sysReserve", "runtime.sysReserveAligned", "runtime.sysMapOS", "runtime.sysMap",
+			"runtime.sysAllocOS", "runtime.sysAlloc", "runtime.persistentalloc", "runtime.persistentalloc1", "runtime.persistentalloc.func1", "runtime.systemstack",
+		}},
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -129,7 +130,7 @@ func TestBaseName(t *testing.T) {
 		"std::sys::pal::unix::thread::Thread::new":                 "std::sys::pal::unix::thread::Thread::new",
 		"f(int) [clone .cold]":                                     "f", "": "", "(": "(", "x.(*T).m.func1": "x.(*T).m.func1",
 	} {
-		if got := baseName(in); got != want {
+		if got := callers.Source(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -147,7 +148,7 @@ func stripped(frames func(int, func(function, module string) bool)) func(int, fu
 		"__mremap", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign", "sbrk", "brk", "__sbrk", "__brk", "clone3", "clone"}
 	return func(id int, yield func(function, module string) bool) {
 		frames(id, func(function, module string) bool {
-			if base := filepath.Base(module); (isLibc(base) || isLoader(base)) && !slices.Contains(exported, baseName(function)) {
+			if base := filepath.Base(module); (callers.IsLibc(base) || callers.IsLoader(base)) && !slices.Contains(exported, callers.Source(function)) {
 				function = ""
 			}
 			return yield(function, module)

@@ -2,7 +2,8 @@ package classify
 
 import (
 	"path"
-	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
 )
 
 // chain is the call stack of an event.
@@ -13,7 +14,7 @@ type chain struct {
 
 // frame is one function of a chain.
 type frame struct {
-	name   string // base name: no parameters, no compiler's suffix; "" where unknown
+	name   string // as callers.Source writes it; "" where unknown
 	module string // file name without directory
 }
 
@@ -28,7 +29,7 @@ func (v *view) chain(e *Event) *chain {
 	}
 	c = &chain{}
 	v.Frames(e.Stack, func(function, module string) bool {
-		c.frames = append(c.frames, frame{baseName(function), path.Base(module)})
+		c.frames = append(c.frames, frame{callers.Source(function), path.Base(module)})
 		return true
 	})
 	for c.caller < len(c.frames) && isWrapper(c, c.caller) {
@@ -38,21 +39,11 @@ func (v *view) chain(e *Event) *chain {
 	return c
 }
 
-// isWrapper tells whether frame i only makes the system call: a named wrapper, or the innermost frame of
-// libc where it has no name.
+// isWrapper reports whether frame i only makes the system call: a named wrapper, or the innermost frame of
+// a C library where it has no name.
 func isWrapper(c *chain, i int) bool {
 	f := c.frames[i]
-	switch f.name {
-	case "mmap", "mmap64", "__mmap", "__mmap64", "mremap", "__mremap", "syscall", "__syscall", "munmap", "mprotect", "__mprotect",
-		"brk", "__brk", "sbrk", "__sbrk", "shmat", "mmap@plt", "mmap64@plt", "x_cgo_mmap",
-		"syscall.Syscall6", "syscall.RawSyscall6", "runtime/internal/syscall.Syscall6", "internal/runtime/syscall.Syscall6",
-		"internal/runtime/syscall/linux.Syscall6", "syscall.mmap", "syscall.(*mmapper).Mmap", "syscall.Mmap",
-		"golang.org/x/sys/unix.mmap", "golang.org/x/sys/unix.(*mmapper).Mmap", "golang.org/x/sys/unix.Mmap":
-		return true
-	case "":
-		return i == 0 && isLibc(f.module)
-	}
-	return false
+	return callers.IsWrapper(f.name) || f.name == "" && i == 0 && callers.IsLibc(f.module)
 }
 
 // by is the first frame that is no wrapper, the zero frame where there is none.
@@ -75,52 +66,6 @@ func (c *chain) find(names ...string) string {
 	return ""
 }
 
-// baseName cuts a demangled name down to what stands before its parameters, without what compilers append
-// to the names of parts and copies ("new_heap.isra.0").
-func baseName(s string) string {
-	const hidden = "(anonymous namespace)"
-	from := 0
-	for {
-		i := strings.IndexByte(s[from:], '(')
-		if i < 0 {
-			break
-		}
-		i += from
-		if strings.HasPrefix(s[i:], hidden) {
-			from = i + len(hidden)
-			continue
-		}
-		if i > 0 && !strings.HasSuffix(s[:i], "operator") && s[i-1] != '.' {
-			s = s[:i]
-			break
-		}
-		from = i + 1
-	}
-	s = strings.TrimPrefix(s, "__GI_")
-	for _, suffix := range [...]string{".constprop.", ".part.", ".isra.", ".cold", ".lto_priv.", ".llvm.", " [clone"} {
-		if i := strings.Index(s, suffix); i > 0 {
-			s = s[:i]
-		}
-	}
-	return s
-}
-
-// isLibc tells whether a file is a C library, of glibc or of musl.
-func isLibc(module string) bool { return isGlibc(module) || isMusl(module) }
-
-func isGlibc(module string) bool {
-	return strings.HasPrefix(module, "libc.so.6") || strings.HasPrefix(module, "libc-2") || strings.HasPrefix(module, "libpthread")
-}
-
-// isMusl: the loader and the library are one file.
-func isMusl(module string) bool {
-	return strings.HasPrefix(module, "ld-musl") || strings.HasPrefix(module, "libc.musl") || module == "libc.so"
-}
-
-func isLoader(module string) bool {
-	return strings.HasPrefix(module, "ld-linux") || strings.HasPrefix(module, "ld-2.") || module == "ld.so"
-}
-
 // libc tells which C library the stack passes through, also one that is part of the program: by the
 // functions that call main or start a thread.
 func (c *chain) libc() (glibc, musl bool) {
@@ -132,9 +77,9 @@ func (c *chain) libc() (glibc, musl bool) {
 			return false, true
 		}
 		switch {
-		case isGlibc(f.module):
+		case callers.IsGlibc(f.module):
 			return true, false
-		case isMusl(f.module):
+		case callers.IsMusl(f.module):
 			return false, true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -77,12 +78,12 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 	}
 	c := v.chain(ev)
 	for _, f := range c.frames {
-		if isLoader(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") {
+		if callers.IsLoader(f.module) && !callers.IsMusl(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") {
 			return false
 		}
 	}
 	switch by := c.by(); {
-	case isMusl(by.module):
+	case callers.IsMusl(by.module):
 		return false // its loader is the same file
 	case by.name == "":
 		return by.module != "" && by.module != path.Base(v.Exe) // a static program may load for itself
@@ -104,7 +105,7 @@ func (v *view) newImage(i int, e *ledger.Entry) *image {
 	switch {
 	case e.Origin.Cause == ledger.Kernel:
 		im.evidence = "mapped by the kernel at exec"
-	case isLoader(v.chain(v.events[i]).by().module):
+	case callers.IsLoader(v.chain(v.events[i]).by().module):
 		im.evidence = "mapped by the dynamic loader"
 	}
 	return im

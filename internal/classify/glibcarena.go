@@ -3,6 +3,7 @@ package classify
 import (
 	"fmt"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -98,7 +99,7 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	switch {
 	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "":
 		return Certain, text + "; called by " + by.name, true
-	case isGlibc(by.module):
+	case callers.IsGlibc(by.module):
 		return Certain, text + "; called from within " + by.module, true
 	case len(c.frames) == 0, by.name == "", isAllocation(by.name):
 		return Likely, text, true

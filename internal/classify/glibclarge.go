@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -18,7 +19,7 @@ func findGlibcLarge(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		glibc, _ := c.libc()
-		if !glibc || !isAllocation(by.name) && (by.name != "" || !isGlibc(by.module)) {
+		if !glibc || !isAllocation(by.name) && (by.name != "" || !callers.IsGlibc(by.module)) {
 			continue
 		}
 		switch entry, other := c.allocation(); {
@@ -38,7 +39,7 @@ func (c *chain) allocation() (name string, other bool) {
 		case isAllocation(f.name):
 			name = f.name
 		case f.name != "":
-			return name, isGlibc(f.module)
+			return name, callers.IsGlibc(f.module)
 		}
 	}
 	return name, false

@@ -3,6 +3,7 @@ package classify
 import (
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -25,7 +26,7 @@ func findJemalloc(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case by.name != "" && oneOf(jemallocName(by.name), jemallocCall[:]):
+		case by.name != "" && oneOf(callers.Unprefixed(by.name, "je_"), jemallocCall[:]):
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)
@@ -57,13 +58,13 @@ var jemallocUses = [...]struct {
 // detailJemalloc tells metadata from extents, and what for, by the functions on the stack.
 func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	for _, f := range c.frames {
-		if oneOf(jemallocName(f.name), jemallocOwn[:]) {
+		if oneOf(callers.Unprefixed(f.name, "je_"), jemallocOwn[:]) {
 			d.Kind, d.Detail, d.Evidence = JemallocOwn, "base", "mapped for "+f.name
 			break
 		}
 	}
 	for _, f := range c.frames {
-		name := jemallocName(f.name)
+		name := callers.Unprefixed(f.name, "je_")
 		for _, u := range jemallocUses {
 			use := u.extent
 			if d.Kind == JemallocOwn {
@@ -135,16 +136,6 @@ func (v *view) sharedFrames(a, b *Event) int {
 		return true
 	})
 	return n
-}
-
-// jemallocName cuts the prefix from a function of jemalloc (configure --with-jemalloc-prefix and
-// --with-private-namespace; Rust's crate has _rjem_je_).
-func jemallocName(s string) string {
-	s = strings.TrimPrefix(s, "_rjem_")
-	if _, name, ok := strings.Cut(s, "je_"); ok && len(s)-len(name) <= 12 {
-		return name
-	}
-	return s
 }
 
 func isJemalloc(module string) bool { return strings.HasPrefix(module, "libjemalloc") }

@@ -3,6 +3,7 @@ package classify
 import (
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -48,7 +49,7 @@ func (v *view) afterData(i int) bool {
 func (v *view) heapUser(ev *Event) string {
 	by := v.chain(ev).by()
 	switch {
-	case by == frame{}, isLibc(by.module), isAllocation(by.name), by.name == "__glibc_morecore", by.name == "alloc_meta", by.name == "__malloc_alloc_meta":
+	case by == frame{}, callers.IsLibc(by.module), isAllocation(by.name), by.name == "__glibc_morecore", by.name == "alloc_meta", by.name == "__malloc_alloc_meta":
 		return ""
 	case by.name == "":
 		return "of " + by.module

@@ -1,5 +1,7 @@
 package classify
 
+import "github.com/vmblame/vmblame/internal/callers"
+
 // findLoader knows what the dynamic loader maps for itself before there is a malloc: link maps, the main
 // thread's TLS (glibc elf/dl-minimal-malloc.c).
 func findLoader(v *view) {
@@ -11,7 +13,7 @@ func findLoader(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case !isLoader(by.module) && !c.calledBy("__minimal_malloc"):
+		case (!callers.IsLoader(by.module) || callers.IsMusl(by.module)) && !c.calledBy("__minimal_malloc"):
 			continue
 		case by.name == "":
 			v.claim(i, Verdict{Kind: Loader, Confidence: Likely, Evidence: "mmap by " + by.module})

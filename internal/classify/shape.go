@@ -3,13 +3,14 @@ package classify
 import (
 	"path"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // findByShape guesses where neither names nor stacks tell anything: the recording began later, was told to
 // leave stacks out, or the program has no symbols at all.
 func findByShape(v *view) {
-	g := shapes{view: v, glibc: v.has(isGlibc), musl: v.has(isMusl), jvm: v.has(isJVM)}
+	g := shapes{view: v, glibc: v.has(callers.IsGlibc), musl: v.has(callers.IsMusl), jvm: v.has(isJVM)}
 	g.static = !g.glibc && !g.musl
 	for i := range v.out {
 		g.arenas = g.arenas || v.out[i].Kind == GlibcArena

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -101,5 +102,5 @@ func (v *view) claimStack(i, j int, mapped string) {
 // a larger one for coroutines (CRuby's cont.c).
 func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
-	return by.module != "" && !isLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create"
+	return by.module != "" && !callers.IsLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create"
 }

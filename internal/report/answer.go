@@ -1,6 +1,7 @@
 package report
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -27,9 +28,9 @@ type Who struct {
 	Keep int `json:"who_keep,omitempty"`
 }
 
-func whoOf(c chain) Who { return Who{c.calls, c.keep} }
+func whoOf(c callers.Chain) Who { return Who(c) }
 
-func (w Who) chain() chain { return chain{w.Calls, w.Keep} }
+func (w Who) chain() callers.Chain { return callers.Chain(w) }
 
 // A Range is a mapping of the ledger, or a part of it: what it is and who made it.
 type Range struct {

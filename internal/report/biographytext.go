@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -128,7 +129,7 @@ func (b *Biography) story(c *chapter) []happening {
 }
 
 // whoDid is the chain of a step.
-func (b *Biography) whoDid(h *happening, c *chapter) chain {
+func (b *Biography) whoDid(h *happening, c *chapter) callers.Chain {
 	text := ""
 	switch {
 	case h.stack != 0:
@@ -147,7 +148,7 @@ func (b *Biography) whoDid(h *happening, c *chapter) chain {
 	default:
 		text = "no traced call"
 	}
-	return chain{calls: []string{text}, keep: 1}
+	return callers.Words(text)
 }
 
 // nowText is what stands at the address at the moment of the biography.
@@ -221,7 +222,7 @@ func (b *Biography) JSON() any {
 			case h.times > 0:
 				o.Times, o.Last = h.times+1, ptr(h.last)
 			}
-			o.Who = b.whoDid(&h, c).calls
+			o.Who = b.whoDid(&h, c).Calls
 			if h.tid != 0 {
 				o.Thread = b.lives.name(h.tid, h.t)
 			}

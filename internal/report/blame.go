@@ -206,7 +206,7 @@ func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l text.Style) []
 		line("kind", fmt.Sprintf("%s: %s", x.Confidence, x.Evidence))
 	}
 	if x.maker == nil {
-		line("made by", s.who(p, x).text(0))
+		line("made by", s.who(p, x).Text(0))
 		return fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, addr)
 	}
 	e := x.maker
@@ -215,7 +215,7 @@ func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l text.Style) []
 		line("moved", fmt.Sprintf("from %x, where event %d had mapped it", m.Start, m.Origin.Event))
 	}
 	if x.Origin.Cause == ledger.FromEvent {
-		line("who", s.who(p, x).text(0))
+		line("who", s.who(p, x).Text(0))
 	}
 	if e.Stack != 0 {
 		b = s.stackText(b, e.Stack)

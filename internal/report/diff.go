@@ -3,10 +3,10 @@ package report
 import (
 	"cmp"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
@@ -31,7 +31,7 @@ type changed struct {
 	label   string
 	kind    classify.Kind
 	was, is sums
-	who     chain
+	who     callers.Chain
 	note    string // what is to be said of the side that has more
 	parts   []*changed
 }
@@ -93,7 +93,7 @@ func (d *Diff) pair(p, q *process) *pair {
 			}
 			side(f).add(&t.sums)
 			who := s.who(p, t.first)
-			key := normal(who)
+			key := who.Source()
 			if word == "elf" {
 				// A file is the same whoever loaded it.
 				key = elfFile(t)
@@ -102,7 +102,7 @@ func (d *Diff) pair(p, q *process) *pair {
 			if o == nil {
 				o = &changed{key: key, label: label, kind: t.kind, who: who}
 				if word == "elf" {
-					o.who = chain{calls: []string{key}, keep: 1}
+					o.who = callers.Words(key)
 				}
 				by[word+"\x00"+key] = o
 				f.parts = append(f.parts, o)
@@ -152,13 +152,4 @@ func elfFile(t *thing) string {
 		}
 	}
 	return t.detail
-}
-
-// numbered are the parts of names that differ between builds of the same source: numbers that compilers
-// append to parts and copies of functions, and those of libraries' versions.
-var numbered = regexp.MustCompile(`\.(constprop|isra|part|lto_priv|llvm|cold)(\.\d+)*`)
-
-// normal is a chain as it is compared: names of functions without what compilers append.
-func normal(c chain) string {
-	return numbered.ReplaceAllString(strings.Join(c.calls, " < "), "")
 }

@@ -114,9 +114,9 @@ func (c *changed) remark(l text.Style) string {
 	if c.note != "" {
 		parts = append(parts, c.note)
 	}
-	who := c.who.text(max(l.Width-60, 40))
+	who := c.who.Text(max(l.Width-60, 40))
 	if l.Whole {
-		who = c.who.text(0)
+		who = c.who.Text(0)
 	}
 	if c.kind == classify.GlibcArena {
 		who = "first malloc in " + who
@@ -265,7 +265,7 @@ func (d *Diff) JSON(names [2]string) any {
 		lines = func(list []*changed) []line {
 			var out []line
 			for _, c := range list {
-				out = append(out, line{c.label, c.kind, p.sumsOf(&c.was), q.sumsOf(&c.is), c.bytes(), c.who.calls, c.note, lines(c.parts)})
+				out = append(out, line{c.label, c.kind, p.sumsOf(&c.was), q.sumsOf(&c.is), c.bytes(), c.who.Calls, c.note, lines(c.parts)})
 			}
 			return out
 		}

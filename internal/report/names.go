@@ -3,11 +3,14 @@ package report
 import (
 	"iter"
 
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
 // names keeps what module, stack and symbol records say, each frame, call and string once.
 type names struct {
+	rules   *callers.Rules
 	lines   bool // keep file and line of symbols
 	modules map[int]Module
 	frames  []frame         // every distinct frame
@@ -62,6 +65,7 @@ type step struct {
 
 func newNames(lines bool) *names {
 	return &names{
+		rules:   callers.NewRules(classify.Allocators()),
 		lines:   lines,
 		modules: map[int]Module{},
 		ids:     map[frame]int32{},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -16,7 +17,7 @@ type row struct {
 	kind                          string
 	paths                         []string // of files, each once
 	mappings                      int
-	who                           chain
+	who                           callers.Chain
 }
 
 // An ownerTable is the largest owners of an address space, the largest first.
@@ -30,14 +31,14 @@ type ownerTable struct {
 func (s *Summary) table(sp *space) *ownerTable {
 	type group struct{ kind, who string }
 	byGroup := map[group]*row{}
-	chains := map[int]chain{}
+	chains := map[int]callers.Chain{}
 	for k, h := range sp.owners.by {
 		if h.reserved <= 0 {
 			continue
 		}
 		c := s.whoMade(k, h.origin, sp.exe, chains)
 		kind := kindOf(k.path)
-		g := group{kind, c.text(0)}
+		g := group{kind, c.Text(0)}
 		r := byGroup[g]
 		if r == nil {
 			r = &row{kind: kind, who: c}
@@ -57,7 +58,7 @@ func (s *Summary) table(sp *space) *ownerTable {
 		t.rows = append(t.rows, *r)
 	}
 	slices.SortFunc(t.rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.what(0), b.what(0)), cmp.Compare(a.who.text(0), b.who.text(0)))
+		return cmp.Or(cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.what(0), b.what(0)), cmp.Compare(a.who.Text(0), b.who.Text(0)))
 	})
 	if len(t.rows) > rows+1 {
 		for _, r := range t.rows[rows:] {
@@ -72,17 +73,16 @@ func (s *Summary) table(sp *space) *ownerTable {
 }
 
 // whoMade is the chain of an owner.
-func (s *Summary) whoMade(k owner, o origin, exe string, cache map[int]chain) chain {
-	words := func(text string) chain { return chain{calls: []string{text}, keep: 1} }
+func (s *Summary) whoMade(k owner, o origin, exe string, cache map[int]callers.Chain) callers.Chain {
 	switch {
 	case k.origin == 0 && k.cause == "kernel":
-		return words("the kernel, at exec")
+		return callers.Words("the kernel, at exec")
 	case k.origin == 0 && k.cause == "stack growth":
-		return words("the kernel: stack growth")
+		return callers.Words("the kernel: stack growth")
 	case k.origin == 0 && k.cause == "drift":
-		return words("no traced call (drift)")
+		return callers.Words("no traced call (drift)")
 	case k.origin == 0 && k.cause != "":
-		return words(k.cause)
+		return callers.Words(k.cause)
 	case o.stack != 0:
 		c, ok := cache[o.stack]
 		if !ok {
@@ -91,9 +91,9 @@ func (s *Summary) whoMade(k owner, o origin, exe string, cache map[int]chain) ch
 		}
 		return c
 	case o.call != "":
-		return words(o.call + " (no stack)")
+		return callers.Words(o.call + " (no stack)")
 	}
-	return words("?")
+	return callers.Words("?")
 }
 
 // The kinds of mappings that are no name of the kernel's.

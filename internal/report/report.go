@@ -177,7 +177,7 @@ func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o Report
 			}
 			c = append(c, label)
 			switch {
-			case kinds && len(h.who.calls) > 0:
+			case kinds && len(h.who.Calls) > 0:
 				c = append(c, whoCell(h.who))
 			case kinds && len(h.parts) > 0:
 				c = append(c, text.Plain(countText(len(h.parts)-btoi(h.hidden > 0)+h.hidden, "owner")+":"))
@@ -264,7 +264,7 @@ func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l text.Style) []byte
 			}
 			c := []text.Cell{text.Plain(strconv.Itoa(vmasOf[h])), text.Plain(text.Percent(int64(vmasOf[h]), int64(len(rows)))), text.Plain(strconv.Itoa(h.sums.pieces)), text.Plain(l.Size(h.reserved)),
 				{Text: strings.Repeat("  ", depth) + h.label, Color: shade(depth)}}
-			if len(h.who.calls) > 0 {
+			if len(h.who.Calls) > 0 {
 				c = append(c, whoCell(h.who))
 			}
 			g.Add(c...)

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -28,7 +29,7 @@ type Scene struct {
 	makers    *makers
 	processes []*process
 	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
-	chains    map[chainKey]chain
+	chains    map[chainKey]callers.Chain
 }
 
 type chainKey struct {
@@ -144,7 +145,7 @@ type sceneLoader struct {
 }
 
 func (l *sceneLoader) begin() {
-	l.scene = &Scene{Moment: l.at, names: newNames(true), lives: newLives(), makers: newMakers(), chains: map[chainKey]chain{}}
+	l.scene = &Scene{Moment: l.at, names: newNames(true), lives: newLives(), makers: newMakers(), chains: map[chainKey]callers.Chain{}}
 	l.replay = eventlog.NewReplay()
 	l.seen = map[int]*sightings{}
 	l.sizes = map[int]int64{}

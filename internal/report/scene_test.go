@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -26,7 +27,7 @@ func TestEveryByteHeld(t *testing.T) {
 			s := scene(t, log, at)
 			for _, p := range s.processes {
 				for i := range p.pieces {
-					if x := &p.pieces[i]; x.Kind == "" || x.Name == "" || len(s.who(p, x).calls) == 0 {
+					if x := &p.pieces[i]; x.Kind == "" || x.Name == "" || len(s.who(p, x).Calls) == 0 {
 						t.Errorf("%s@%v: %v has no kind or no owner", log, at, x.Entry)
 					}
 				}
@@ -118,7 +119,7 @@ func TestColour(t *testing.T) {
 
 // TestAlike: parts that look alike on a terminal become one, and lose no byte.
 func TestAlike(t *testing.T) {
-	c := func(calls ...string) chain { return chain{calls, 1} }
+	c := func(calls ...string) callers.Chain { return callers.Chain{Calls: calls, Keep: 1} }
 	list := alike([]*share{
 		{label: "of thread 1 a", who: c("f", "main"), sums: sums{reserved: 1, things: 1}},
 		{label: "of thread 2 b", who: c("f", "main"), sums: sums{reserved: 2, things: 1}},
@@ -127,31 +128,6 @@ func TestAlike(t *testing.T) {
 	})
 	if len(list) != 3 || list[0].reserved != 3 || list[0].label != "2 of these" || list[1].label != "rtree" {
 		t.Errorf("%+v", list)
-	}
-}
-
-func TestBareName(t *testing.T) {
-	for name, want := range map[string]string{
-		"main": "main", "os::reserve(char*, unsigned long)": "os::reserve", "f(int) [clone .part.0]": "f",
-		"std::function<void (int)>::operator()(int) const": "std::function<void (int)>::operator()",
-		"(anonymous namespace)::g(int)":                    "(anonymous namespace)::g", "a::(anonymous namespace)::g(int)": "a::(anonymous namespace)::g",
-		"main.(*T).Run": "main.(*T).Run", "runtime.main.func1": "runtime.main.func1", "<alloc::vec::Vec<T> as Clone>::clone": "<alloc::vec::Vec<T> as Clone>::clone",
-	} {
-		if got := bareName(name); got != want {
-			t.Errorf("%s: %s, want %s", name, got, want)
-		}
-	}
-}
-
-func TestWithoutGenerics(t *testing.T) {
-	for name, want := range map[string]string{
-		"main": "main", "std::vector<int, std::allocator<int> >::push_back": "std::vector<..>::push_back",
-		"<hashbrown::raw::RawTable<(u32, Vec<u8>)>>::reserve_rehash::<f::{closure#1}>": "<hashbrown::raw::RawTable<..>>::reserve_rehash::<..>",
-		"<T as core::ops::Fn<A>>::call": "<T as core::ops::Fn<..>>::call", "operator<<": "operator<<", "f<void (*)() -> int>::g": "f<..>::g",
-	} {
-		if got := withoutGenerics(name); got != want {
-			t.Errorf("%s: %s, want %s", name, got, want)
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -32,7 +33,7 @@ type share struct {
 	full   string // the label where the line above does not name the kind; "" for the same
 	kind   classify.Kind
 	thread int
-	who    chain // empty where the parts differ
+	who    callers.Chain // empty where the parts differ
 	sums
 	parts  []*share
 	pieces []*piece // of a part without parts
@@ -152,7 +153,7 @@ func (s *Scene) byKind(p *process) []*share {
 			list = append(list, f)
 		}
 		who := s.who(p, t.first)
-		o := owner{word, who.text(0), ""}
+		o := owner{word, who.Text(0), ""}
 		if t.kind != classify.ThreadStack {
 			o.name = t.name
 		}
@@ -237,7 +238,7 @@ func fileOf(x *piece) string {
 func (s *Scene) threadOf(x *piece) string {
 	switch {
 	case x.maker == nil:
-		return "no thread: " + s.who(nil, x).calls[0]
+		return "no thread: " + s.who(nil, x).Calls[0]
 	case x.TID != 0:
 		return s.thread(x.TID, s.T)
 	}
@@ -247,7 +248,7 @@ func (s *Scene) threadOf(x *piece) string {
 // functionOf is the first function of the program's own in the calls that made a piece.
 func (s *Scene) functionOf(p *process, x *piece) string {
 	c := s.who(p, x)
-	return c.calls[c.keep-1]
+	return c.Calls[c.Keep-1]
 }
 
 // alike makes one of parts whose calls look the same in the room that a terminal has for them.
@@ -260,9 +261,9 @@ func alike(parts []*share) []*share {
 		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
 			name = ""
 		}
-		k := h.who.text(room) + "\x00" + name
+		k := h.who.Text(room) + "\x00" + name
 		o := by[k]
-		if o == nil || len(h.who.calls) == 0 {
+		if o == nil || len(h.who.Calls) == 0 {
 			by[k] = h
 			list = append(list, h)
 			continue
@@ -291,7 +292,7 @@ func arrange(list []*share, o ReportOptions) (shown []*share, hidden sums) {
 		if o.Sort == SortName {
 			return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(b.reserved, a.reserved))
 		}
-		return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.label, b.label), cmp.Compare(a.who.text(0), b.who.text(0)))
+		return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.label, b.label), cmp.Compare(a.who.Text(0), b.who.Text(0)))
 	})
 	for _, h := range list {
 		if h.reserved < o.MinSize {

@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -20,4 +21,4 @@ func peakText(now, peak int64) string {
 }
 
 // whoCell is a cell of the calls that made something, elided where there is no room.
-func whoCell(c chain) text.Cell { return text.Cell{Text: c.text(0), Fit: c.text} }
+func whoCell(c callers.Chain) text.Cell { return text.Cell{Text: c.Text(0), Fit: c.Text} }

@@ -52,7 +52,7 @@ func (t *ownerTable) appendText(b []byte, o SummaryOptions) []byte {
 	for i := range t.rows {
 		r := &t.rows[i]
 		fill := strings.Repeat(" ", what-utf8.RuneCountInString(whats[i]))
-		b = append(b, figures(r)+pad+paint(text.Kind, whats[i])+fill+pad+text.Printable(r.who.text(who))+"\n"...)
+		b = append(b, figures(r)+pad+paint(text.Kind, whats[i])+fill+pad+text.Printable(r.who.Text(who))+"\n"...)
 	}
 	if t.more.mappings > 0 {
 		b = append(b, figures(&t.more)+pad+countText(t.more.mappings, "smaller owner")+"\n"...)

@@ -20,7 +20,7 @@ func (s *Scene) byStack(p *process) []*share {
 				n.things = 1
 			}
 			at := root
-			calls := slices.Clone(s.who(p, x).calls)
+			calls := slices.Clone(s.who(p, x).Calls)
 			slices.Reverse(calls)
 			for _, c := range calls {
 				if children[at] == nil {

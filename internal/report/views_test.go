@@ -13,44 +13,6 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// TestChainText holds that a chain fits its column and that what must stay stays.
-func TestChainText(t *testing.T) {
-	c := chain{calls: []string{"fopen", "luaL_loadfilex", "silly_worker_start", "thread_worker"}, keep: 2}
-	for width, want := range map[int]string{
-		0:  "fopen < luaL_loadfilex < silly_worker_start < thread_worker",
-		59: "fopen < luaL_loadfilex < silly_worker_start < thread_worker",
-		58: "fopen < luaL_loadfilex < silly_worker_start < ...",
-		48: "fopen < luaL_loadfilex < ... < thread_worker",
-		43: "fopen < luaL_loadfilex < ...",
-		20: "luaL_loadfilex < ...",
-		3:  "luaL_loadfilex < ...",
-	} {
-		if got := c.text(width); got != want {
-			t.Errorf("width %d: %q, want %q", width, got, want)
-		}
-	}
-}
-
-func TestOwnCode(t *testing.T) {
-	for module, want := range map[string]bool{
-		"/usr/bin/python3.11":                 true, // the executable
-		"/usr/lib/x86_64-linux-gnu/libc.so.6": false,
-		"/lib64/ld-linux-x86-64.so.2":         false,
-		"/opt/musl/ld-musl-x86_64.so.1":       false,
-		"/home/me/luaclib/sys.so":             true,
-		"[vdso]":                              false,
-		"[anon]":                              true,
-		"/usr/lib/python3/dist-packages/x.cpython-311-x.so": false,
-	} {
-		if got := ownCode(module, "/usr/bin/python3.11"); got != want {
-			t.Errorf("ownCode(%q) = %v", module, got)
-		}
-	}
-	if !ownCode("/usr/lib/jvm/bin/java", "/usr/lib/jvm/bin/java") {
-		t.Error("an executable below /usr/lib is not its own code")
-	}
-}
-
 // TestSummaryFits holds that no line of a table is wider than the terminal.
 func TestSummaryFits(t *testing.T) {
 	for _, width := range []int{80, 100, 200} {

@@ -1,36 +1,37 @@
 package report
 
 import (
+	"iter"
 	"strconv"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
 // who is the chain of calls that made x be mapped in p, or words where none did. Where no event made x,
 // p may be nil.
-func (s *Scene) who(p *process, x *piece) chain {
-	words := func(text string) chain { return chain{calls: []string{text}, keep: 1} }
+func (s *Scene) who(p *process, x *piece) callers.Chain {
 	switch x.Origin.Cause {
 	case ledger.Kernel:
-		return words("the kernel, at exec")
+		return callers.Words("the kernel, at exec")
 	case ledger.StackGrowth:
-		return words("the kernel: stack growth")
+		return callers.Words("the kernel: stack growth")
 	case ledger.Drift:
-		return words("no traced call (drift)")
+		return callers.Words("no traced call (drift)")
 	case ledger.BeforeAttach:
-		return words("before attach")
+		return callers.Words("before attach")
 	}
 	if x.maker == nil {
-		return words("?")
+		return callers.Words("?")
 	}
 	if x.maker.Stack == 0 {
-		return words(x.maker.Call + " (no stack)")
+		return callers.Words(x.maker.Call + " (no stack)")
 	}
 	return s.chain(x.maker.Stack, p.Exe)
 }
 
 // chain is names.chain, made once for each stack.
-func (s *Scene) chain(stack int, exe string) chain {
+func (s *Scene) chain(stack int, exe string) callers.Chain {
 	k := chainKey{stack, exe}
 	c, ok := s.chains[k]
 	if !ok {
@@ -38,6 +39,20 @@ func (s *Scene) chain(stack int, exe string) chain {
 		s.chains[k] = c
 	}
 	return c
+}
+
+// chain is who is to blame of a stack in a process that runs exe.
+func (n *names) chain(stack int, exe string) callers.Chain { return n.rules.Who(n.callsOf(stack), exe) }
+
+// callsOf yields the calls of a stack, innermost first.
+func (n *names) callsOf(stack int) iter.Seq[callers.Call] {
+	return func(yield func(callers.Call) bool) {
+		for s := range n.walk(stack) {
+			if !yield(callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}) {
+				return
+			}
+		}
+	}
 }
 
 // thread names the thread of an event: "9838 worker".

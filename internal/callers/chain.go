@@ -1,0 +1,98 @@
+package callers
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// A Chain is who made a mapping, innermost call first: it begins with the last library function before
+// the program's own code and ends with main, or with the function that a thread began in. Where no call
+// made it, it is one call: words that say so.
+type Chain struct {
+	Calls []string
+	Keep  int // the first so many are never elided
+}
+
+// Words is a chain that is no stack: "before attach".
+func Words(text string) Chain { return Chain{[]string{text}, 1} }
+
+// Source is the chain as it is compared: names of functions without what compilers append, which differs
+// between builds of the same source.
+func (c Chain) Source() string {
+	names := make([]string, len(c.Calls))
+	for i, name := range c.Calls {
+		names[i] = withoutSuffix(name)
+	}
+	return strings.Join(names, " < ")
+}
+
+// Text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
+// those between, give way to "...".
+func (c Chain) Text(width int) string {
+	full := strings.Join(c.Calls, " < ")
+	if width <= 0 || utf8.RuneCountInString(full) <= width {
+		return full
+	}
+	c.Calls = shortNames(c.Calls)
+	if full = strings.Join(c.Calls, " < "); utf8.RuneCountInString(full) <= width {
+		return full
+	}
+	last := c.Calls[len(c.Calls)-1]
+	for n := len(c.Calls) - 1; n >= c.Keep; n-- {
+		head := strings.Join(c.Calls[:n], " < ")
+		if t := head + " < ... < " + last; n < len(c.Calls)-1 && utf8.RuneCountInString(t) <= width {
+			return t
+		}
+		if t := head + " < ..."; utf8.RuneCountInString(t) <= width {
+			return t
+		}
+	}
+	// The program's own function stays whole, even where it is wider than the column.
+	if c.Keep < len(c.Calls) {
+		return c.Calls[c.Keep-1] + " < ..."
+	}
+	return c.Calls[c.Keep-1]
+}
+
+// long is how wide a name is allowed to be where lines are to fit, unless it is so without its generics.
+const long = 32
+
+// shortNames cuts the arguments of templates and generics out of names that are long.
+func shortNames(calls []string) []string {
+	short := make([]string, len(calls))
+	for i, c := range calls {
+		if short[i] = c; len(c) > long {
+			short[i] = withoutGenerics(c)
+		}
+	}
+	return short
+}
+
+// withoutGenerics writes "Vec<..>::push" for "Vec<alloc::string::String>::push". Rust's "<T as Trait>::f" keeps
+// what stands in the first brackets.
+func withoutGenerics(name string) string {
+	keep := 0
+	if strings.HasPrefix(name, "<") {
+		keep = 1
+	}
+	var b strings.Builder
+	depth := 0
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case c == '<' && !strings.HasSuffix(name[:i], "operator") && !strings.HasSuffix(name[:i], "operator<"):
+			if depth++; depth == keep+1 {
+				b.WriteString("<..>")
+			} else if depth <= keep {
+				b.WriteByte(c)
+			}
+		case c == '>' && depth > 0 && name[i-1] != '-' && name[i-1] != '=':
+			if depth--; depth < keep {
+				b.WriteByte(c)
+				keep = 0
+			}
+		case depth <= keep:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,90 @@
+package callers
+
+import (
+	"slices"
+	"strings"
+)
+
+// suffixes are what compilers append to the names of parts and copies of functions (GCC's clones, LLVM's
+// ThinLTO); numbers follow.
+var suffixes = [...]string{".constprop.", ".part.", ".isra.", ".cold", ".lto_priv.", ".llvm."}
+
+// Source is a function's name as its source has it: without parameters, without what compilers append, and
+// without the prefix of glibc's inner names ("new_heap" for "new_heap.isra.0", "__mmap" for "__GI___mmap").
+func Source(name string) string {
+	return withoutSuffix(strings.TrimPrefix(Bare(name), "__GI_"))
+}
+
+// withoutSuffix cuts off what compilers append.
+func withoutSuffix(name string) string {
+	for _, s := range suffixes {
+		if i := strings.Index(name, s); i > 0 {
+			name = name[:i]
+		}
+	}
+	return name
+}
+
+// Bare is a function's name without its parameters: "std::vector<int>::reserve". Whole stacks have them.
+func Bare(name string) string {
+	const hidden = "(anonymous namespace)"
+	name, _, _ = strings.Cut(name, " [clone")
+	depth := 0
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '<':
+			depth++
+		case '>':
+			depth--
+		case '(':
+			switch {
+			case strings.HasPrefix(name[i:], hidden):
+				i += len(hidden) - 1
+			case i == 0 || strings.HasSuffix(name[:i], "operator") || name[i-1] == '.' || name[i-1] == ' ' || depth > 0:
+				// operator(), a Go method of a pointer, a function type.
+			default:
+				return name[:i]
+			}
+		}
+	}
+	return name
+}
+
+// IsWrapper reports whether a function, as Source writes it, only makes a system call for whoever called it:
+// those of C libraries, of Go's runtime and packages, and of cgo.
+func IsWrapper(name string) bool { return slices.Contains(wrappers[:], name) }
+
+var wrappers = [...]string{
+	"mmap", "mmap64", "__mmap", "__mmap64", "mremap", "__mremap", "syscall", "__syscall", "munmap", "mprotect", "__mprotect",
+	"brk", "__brk", "sbrk", "__sbrk", "shmat", "mmap@plt", "mmap64@plt", "x_cgo_mmap",
+	"syscall.Syscall6", "syscall.RawSyscall6", "runtime/internal/syscall.Syscall6", "internal/runtime/syscall.Syscall6",
+	"internal/runtime/syscall/linux.Syscall6", "syscall.mmap", "syscall.(*mmapper).Mmap", "syscall.Mmap",
+	"golang.org/x/sys/unix.mmap", "golang.org/x/sys/unix.(*mmapper).Mmap", "golang.org/x/sys/unix.Mmap",
+}
+
+// public is the name under which programs know a function of the C library's: glibc's symbol tables have
+// another name at the same address, or for the function's only part, before it.
+func public(name, module string) string {
+	if !IsLibc(module) {
+		return name
+	}
+	for i := range publicNames {
+		if publicNames[i][0] == name {
+			return publicNames[i][1]
+		}
+	}
+	return name
+}
+
+// publicNames are of glibc 2.28 to 2.42: the local name, and the exported one (malloc/malloc.c,
+// libio/iofopen.c, nptl/pthread_create.c, dlfcn/).
+var publicNames = [...][2]string{
+	{"__libc_malloc", "malloc"}, {"__libc_calloc", "calloc"}, {"__libc_realloc", "realloc"}, {"__libc_free", "free"}, {"__libc_memalign", "memalign"},
+	{"__GI___libc_malloc", "malloc"}, {"__GI___libc_free", "free"}, {"__GI___libc_realloc", "realloc"}, {"__posix_memalign", "posix_memalign"},
+	{"__fopen_internal", "fopen"}, {"_IO_new_fopen", "fopen"}, {"_IO_new_fdopen", "fdopen"}, {"__new_fopen", "fopen"}, {"_IO_new_popen", "popen"},
+	{"__pthread_create_2_1", "pthread_create"}, {"__pthread_create", "pthread_create"}, {"___pthread_create", "pthread_create"},
+	{"___dlopen", "dlopen"}, {"__dlopen", "dlopen"}, {"dlopen_implementation", "dlopen"}, {"__dlclose", "dlclose"}, {"___dlclose", "dlclose"}, {"___dlmopen", "dlmopen"}, {"___dlsym", "dlsym"},
+	{"__mmap", "mmap"}, {"__mmap64", "mmap"}, {"mmap64", "mmap"}, {"__munmap", "munmap"}, {"__mremap", "mremap"}, {"__mprotect", "mprotect"},
+	{"___printf_chk", "__printf_chk"}, {"_IO_getdelim", "getdelim"}, {"__getdelim", "getdelim"}, {"__opendir", "opendir"}, {"opendir_tail", "opendir"},
+	{"__new_sem_open", "sem_open"}, {"__shmat", "shmat"}, {"__strdup", "strdup"},
+}
