@@ -11,8 +11,52 @@ import (
 
 // A Module is a file with code, as the log names it.
 type Module struct {
-	Path    string
-	BuildID string // "" where it has none
+	Path    string `json:"path"`
+	BuildID string `json:"build_id,omitempty"` // "" where it has none
+}
+
+// Unnamed is a file of whose code an answer shows addresses where names should stand.
+type Unnamed struct {
+	Module
+	Frames int `json:"frames"` // how many such addresses the answer has
+}
+
+// nameless counts the calls of an answer that have an address for a name, by the module that they lie in. What
+// lies in no file is not counted.
+type nameless map[Module]int
+
+// count counts those of calls, which are labels of steps, that are addresses.
+func (n nameless) count(s *Scene, calls []string) {
+	for _, c := range calls {
+		for _, m := range s.unnamed[c] {
+			n[m]++
+		}
+	}
+}
+
+// list returns the modules, the one that is shown most often first.
+func (n nameless) list() []Unnamed {
+	list := make([]Unnamed, 0, len(n))
+	for m, frames := range n {
+		list = append(list, Unnamed{m, frames})
+	}
+	slices.SortFunc(list, func(a, b Unnamed) int {
+		return cmp.Or(cmp.Compare(b.Frames, a.Frames), cmp.Compare(a.Path, b.Path), cmp.Compare(a.BuildID, b.BuildID))
+	})
+	return list
+}
+
+// noteUnnamed remembers which steps of a stack have no name, under what they are called instead.
+func (s *Scene) noteUnnamed(stack int) {
+	for st := range s.names.walk(stack) {
+		if st.name != "" || strings.HasPrefix(st.module, "[") {
+			continue
+		}
+		m, call := Module{st.module, st.buildID}, st.caller().Label()
+		if !slices.Contains(s.unnamed[call], m) {
+			s.unnamed[call] = append(s.unnamed[call], m)
+		}
+	}
 }
 
 // Nameless returns the files of whose code the text of a view shows an address where a name should stand,

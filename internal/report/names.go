@@ -59,6 +59,7 @@ type function struct {
 type step struct {
 	frame    int    // 0 for the innermost; functions inlined there have the same
 	module   string // path
+	buildID  string // of the module, "" for none
 	addr     uint64 // as in the stack record
 	function        // name is "" where no symbol covers the address
 }
@@ -145,19 +146,15 @@ func (n *names) intern(s string) string {
 	return s
 }
 
-func (n *names) module(id int) string {
-	if p, ok := n.modules[id]; ok {
-		return p.Path
-	}
-	return "?"
-}
-
 // walk yields the steps of a stack, innermost first.
 func (n *names) walk(id int) iter.Seq[step] {
 	return func(yield func(step) bool) {
 		for i, id := range n.calls.frames(n.stacks[id].node) {
 			f := n.frames[id]
-			s := step{frame: i, module: n.module(f.module), addr: f.addr}
+			s := step{frame: i, module: "?", addr: f.addr}
+			if m, ok := n.modules[f.module]; ok {
+				s.module, s.buildID = m.Path, m.BuildID
+			}
 			chain := n.symbols[f.lookup()]
 			if len(chain) == 0 && !yield(s) {
 				return

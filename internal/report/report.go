@@ -66,22 +66,6 @@ func (s *Scene) Report(o ReportOptions, l text.Style) []byte {
 	return append(b, next...)
 }
 
-// momentText names the moment of s: "the end, 4.2 s", "the peak, 1.5 s", "0.5 s", "event 12".
-func (s *Scene) momentText() string {
-	switch s.Moment.Kind {
-	case AtPeak:
-		return "the peak, " + text.When(s.T)
-	case AtTime:
-		return text.When(s.Moment.T)
-	case AtSeq:
-		return "event " + strconv.FormatUint(s.Moment.Seq, 10) + ", " + text.When(s.T)
-	}
-	if s.Cut {
-		return "the cut, " + text.When(s.T)
-	}
-	return "the end, " + text.When(s.T)
-}
-
 // total sums up the pieces of p.
 func (p *process) total() sums {
 	var n sums

@@ -30,6 +30,7 @@ type Scene struct {
 	processes []*process
 	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
 	chains    map[chainKey]callers.Chain
+	unnamed   map[string][]Module // by the label of a step without a name
 }
 
 type chainKey struct {
@@ -145,7 +146,7 @@ type sceneLoader struct {
 }
 
 func (l *sceneLoader) begin() {
-	l.scene = &Scene{Moment: l.at, names: newNames(true), lives: newLives(), makers: newMakers(), chains: map[chainKey]callers.Chain{}}
+	l.scene = &Scene{Moment: l.at, names: newNames(true), lives: newLives(), makers: newMakers(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
 	l.replay = eventlog.NewReplay()
 	l.seen = map[int]*sightings{}
 	l.sizes = map[int]int64{}

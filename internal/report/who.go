@@ -37,6 +37,7 @@ func (s *Scene) chain(stack int, exe string) callers.Chain {
 	if !ok {
 		c = s.names.chain(stack, exe)
 		s.chains[k] = c
+		s.noteUnnamed(stack)
 	}
 	return c
 }
@@ -48,11 +49,15 @@ func (n *names) chain(stack int, exe string) callers.Chain { return n.rules.Who(
 func (n *names) callsOf(stack int) iter.Seq[callers.Call] {
 	return func(yield func(callers.Call) bool) {
 		for s := range n.walk(stack) {
-			if !yield(callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}) {
+			if !yield(s.caller()) {
 				return
 			}
 		}
 	}
+}
+
+func (s *step) caller() callers.Call {
+	return callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}
 }
 
 // thread names the thread of an event: "9838 worker".
