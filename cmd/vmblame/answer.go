@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -34,6 +35,12 @@ func (a *answer) look(log string) text.Style {
 	l := text.Style{Bytes: a.bytes, Log: quote(log)}
 	l.Width, l.Color, l.Whole = look(os.Stdout)
 	return l
+}
+
+// give writes an answer, with what would give the names that it lacks.
+func (a *answer) give(cmd *cobra.Command, v interface{ Text(text.Style) []byte }, nameless []report.Unnamed, l text.Style, logs ...string) error {
+	supply(nameless)
+	return a.print(cmd, func() []byte { return appendHints(v.Text(l), nameless, logs...) }, func() any { return v })
 }
 
 // print writes text, or v as JSON where that was asked for.

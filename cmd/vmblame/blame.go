@@ -11,7 +11,7 @@ import (
 
 func blameCommand() *cobra.Command {
 	var a answer
-	var q report.Blame
+	var q report.Question
 	cmd := &cobra.Command{
 		Use:   "blame [flags] LOG ADDR|START-END|-",
 		Short: "Say who mapped an address, a range, or each row of a memory map",
@@ -50,12 +50,9 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			if err != nil {
 				return err
 			}
-			return a.print(cmd,
-				func() []byte {
-					text := s.Blame(q, a.look(args[0]))
-					return withHints(text, s.Nameless(text), log.name)
-				},
-				func() any { return s.BlameJSON(q) })
+			q.Frames = a.json
+			b := s.Blame(q)
+			return a.give(cmd, b, b.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

@@ -14,22 +14,43 @@ import (
 // mostHints is how many files a view's text has hints for: to ask the package manager takes a moment each.
 const mostHints = 3
 
-// withHints ends the text of a view with what would give the names that it lacks: for each file with addresses
-// in it the package or the debug file, and the command that takes the names into the logs.
-func withHints(b []byte, nameless []report.Module, logs ...string) []byte {
+// withHints is appendHints for files of which nothing is known yet.
+func withHints(b []byte, modules []report.Module, logs ...string) []byte {
+	var list []report.Unnamed
+	for _, m := range modules {
+		list = append(list, report.Unnamed{Module: m})
+	}
+	supply(list)
+	return appendHints(b, list, logs...)
+}
+
+// supply says of the first files what would give their names: a package, or a debug file.
+func supply(nameless []report.Unnamed) {
+	hints := 0
+	for i := range nameless {
+		if m := &nameless[i]; hints < mostHints {
+			if m.Hint, m.Here = nameSupplier(m.Module); m.Hint != "" {
+				hints++
+			}
+		}
+	}
+}
+
+// appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
+// takes the names into the logs.
+func appendHints(b []byte, nameless []report.Unnamed, logs ...string) []byte {
 	shown, missing := 0, false
 	for i, m := range nameless {
 		if shown == mostHints {
 			b = fmt.Appendf(b, "names of %d more files: the next command tells\n", len(nameless)-i)
 			break
 		}
-		hint, have := nameSupplier(m)
-		if hint == "" {
+		if m.Hint == "" {
 			continue
 		}
 		shown++
-		missing = missing || !have
-		b = fmt.Appendf(b, "names of %s: %s\n", text.Printable(filepath.Base(m.Path)), text.Printable(hint))
+		missing = missing || !m.Here
+		b = fmt.Appendf(b, "names of %s: %s\n", text.Printable(filepath.Base(m.Path)), text.Printable(m.Hint))
 	}
 	if shown == 0 {
 		return b

@@ -71,7 +71,7 @@ func (s *Scene) rangeOf(p *process, x *piece, r vm.Range) Range {
 	if p.taken >= 0 {
 		j.Resident = ptr(x.part(r).rss)
 	}
-	if x.Origin.Event != 0 {
+	if x.Origin.Event != 0 || x.maker != nil {
 		j.Origin = ptr(x.Origin.Event)
 	}
 	if e := x.maker; e != nil {

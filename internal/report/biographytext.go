@@ -85,7 +85,7 @@ func (b *Biography) stepStack(h *happening) string {
 	if h.text != "" {
 		call = fmt.Sprintf("   event %d: %s\n", h.seq, text.Printable(h.text))
 	}
-	return strings.TrimRight(call+string(b.stackText(nil, h.stack)), "\n")
+	return strings.TrimRight(call+string(appendStack(nil, b.framesOf(h.stack), b.names.stackEnd(h.stack))), "\n")
 }
 
 // ends is how many of the first and of the last steps a terminal shows.

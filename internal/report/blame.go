@@ -1,58 +1,145 @@
 package report
 
 import (
-	"fmt"
 	"sort"
-	"strings"
 
-	"github.com/vmblame/vmblame/internal/ledger"
-	"github.com/vmblame/vmblame/internal/text"
+	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// A Blame is the question who mapped what: an address, a range, or the rows of a text.
-type Blame struct {
+// A Question is what blame is asked: who mapped an address, a range, or the rows of a text.
+type Question struct {
 	Range  vm.Range // where Rows is nil; one byte long: an address
 	Rows   []MapRow
 	PID    int  // that the text names, 0 for none
-	Stacks bool // every mapping with its whole stack
+	Stacks bool // every mapping is shown with its whole stack
+	Frames bool // whole stacks are in the answer, shown or not
+}
+
+// A Blame says who mapped what was asked about.
+type Blame struct {
+	At
+	Start     *eventlog.Hex   `json:"start"` // what was asked about, null where that were the rows of a text
+	End       *eventlog.Hex   `json:"end"`
+	Stacks    bool            `json:"stacks"` // text shows whole stacks
+	Spaces    int             `json:"spaces"` // how many address spaces, of the chosen processes, were in use at the moment
+	Processes []BlamedProcess `json:"processes"`
+	Nameless  []Unnamed       `json:"nameless"`
+}
+
+// A BlamedProcess is a process that has something of what was asked about.
+type BlamedProcess struct {
+	PID  int         `json:"pid"`
+	Exe  string      `json:"exe"`
+	Rows []BlamedRow `json:"rows"`
+	// Of an address: the whole mapping that it lies in, and the kernel's row where that is several mappings.
+	Mapping *BlamedRange `json:"mapping,omitempty"`
+	Kernel  *KernelRow   `json:"kernel_row,omitempty"`
+}
+
+// A BlamedRow is a row of the text, or one that the kernel shows, with the mappings of the ledger in it.
+type BlamedRow struct {
+	Start    eventlog.Hex  `json:"start"`
+	End      eventlog.Hex  `json:"end"`
+	Perms    string        `json:"perms,omitempty"`
+	Path     string        `json:"path,omitempty"`
+	Resident *int64        `json:"resident"` // the text's, or that of the mappings
+	Mapped   int64         `json:"mapped"`   // bytes of it
+	Mappings []BlamedRange `json:"mappings"`
+}
+
+// A BlamedRange is a mapping with all that is known of the call that made it.
+type BlamedRange struct {
+	Range
+	MadeBy   string  `json:"made_by,omitempty"` // the call, as strace writes it
+	Moved    *Moved  `json:"moved_from,omitempty"`
+	Frames   []Frame `json:"frames"`
+	StackEnd string  `json:"stack_end,omitempty"` // why the walk ended early
+}
+
+// Moved is where a mapping was before mremap moved it.
+type Moved struct {
+	Start  eventlog.Hex `json:"start"`
+	Origin uint64       `json:"origin"` // seq of the event that had mapped it there
+}
+
+// A KernelRow is a row of the kernel's that is several mappings of the ledger.
+type KernelRow struct {
+	Start    eventlog.Hex `json:"start"`
+	End      eventlog.Hex `json:"end"`
+	Perms    string       `json:"perms"`
+	Mappings int          `json:"mappings"`
 }
 
 // Blame answers q.
-func (s *Scene) Blame(q Blame, l text.Style) []byte {
-	var b []byte
-	list := s.asked(&q)
-	for i, p := range list {
-		if i > 0 {
-			b = append(b, '\n')
-		}
-		if len(s.processes) > 1 || q.Rows != nil {
-			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, p.name(), s.momentText())
+func (s *Scene) Blame(q Question) *Blame {
+	b := &Blame{At: s.at(), Stacks: q.Stacks, Spaces: len(s.processes), Processes: []BlamedProcess{}}
+	if q.Rows == nil {
+		b.Start, b.End = ptr(eventlog.Hex(q.Range.Start)), ptr(eventlog.Hex(q.Range.End))
+	}
+	unnamed := nameless{}
+	for _, p := range s.asked(&q) {
+		o := BlamedProcess{PID: p.PID, Exe: p.Exe, Rows: []BlamedRow{}}
+		for _, r := range s.rows(p, &q) {
+			o.Rows = append(o.Rows, s.blamedRow(p, r, &q, unnamed))
 		}
 		if q.Rows == nil && q.Range.Len() == 1 {
-			b = s.blameAddress(b, p, q.Range.Start, l)
-			continue
+			i, _ := p.overlapping(q.Range)
+			o.Mapping = ptr(s.blamedRange(p, &p.pieces[i], p.pieces[i].Range, true))
+			unnamed.stack(s, o.Mapping.Stack)
+			for _, r := range kernelRows(p.pieces) {
+				if n := r.last - r.first + 1; r.Contains(q.Range.Start) && n > 1 {
+					o.Kernel = &KernelRow{eventlog.Hex(r.Start), eventlog.Hex(r.End), r.Perms.String(), n}
+				}
+			}
 		}
-		b = s.blameRows(b, p, s.rows(p, &q), q.Stacks, l)
+		b.Processes = append(b.Processes, o)
 	}
-	if len(list) == 0 {
-		b = fmt.Appendf(b, "%s: not mapped at %s\n", q.name(), s.momentText())
-		b = fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, q.Range.Start)
-	}
+	b.Nameless = unnamed.list()
 	return b
 }
 
-// name is what q asks about.
-func (q *Blame) name() string {
-	if q.Range.Len() == 1 {
-		return fmt.Sprintf("0x%x", q.Range.Start)
+func (s *Scene) blamedRow(p *process, r MapRow, q *Question, unnamed nameless) BlamedRow {
+	o := BlamedRow{Start: eventlog.Hex(r.Start), End: eventlog.Hex(r.End), Perms: r.Perms, Path: r.Path, Mappings: []BlamedRange{}}
+	from, to := p.overlapping(r.Range)
+	var resident int64
+	for i := from; i < to; i++ {
+		x := &p.pieces[i]
+		m := s.blamedRange(p, x, r.Range, q.Frames || q.Stacks)
+		unnamed.count(s, m.Calls)
+		if q.Stacks {
+			unnamed.stack(s, m.Stack)
+		}
+		o.Mapped += m.Bytes
+		resident += x.part(r.Range).rss
+		o.Mappings = append(o.Mappings, m)
 	}
-	return q.Range.String()
+	switch {
+	case r.Resident >= 0:
+		o.Resident = &r.Resident
+	case p.taken >= 0 && from < to:
+		o.Resident = &resident
+	}
+	return o
+}
+
+func (s *Scene) blamedRange(p *process, x *piece, r vm.Range, frames bool) BlamedRange {
+	m := BlamedRange{Range: s.rangeOf(p, x, r)}
+	if x.maker != nil {
+		m.MadeBy = makerText(x.maker)
+	}
+	if x.Moved != nil {
+		m.Moved = &Moved{eventlog.Hex(x.Moved.Start), x.Moved.Origin.Event}
+	}
+	if frames && m.Stack != 0 {
+		m.Frames, m.StackEnd = s.framesOf(m.Stack), s.names.stackEnd(m.Stack)
+	}
+	return m
 }
 
 // asked returns the processes that q is about: of a text the one it fits best, else all that have something
 // there.
-func (s *Scene) asked(q *Blame) []*process {
+func (s *Scene) asked(q *Question) []*process {
 	var list []*process
 	best, most := (*process)(nil), -1
 	for _, p := range s.processes {
@@ -89,147 +176,15 @@ func (p *process) overlapping(r vm.Range) (from, to int) {
 }
 
 // rows are the rows that q asks about; for a range those that the kernel shows there.
-func (s *Scene) rows(p *process, q *Blame) []MapRow {
+func (s *Scene) rows(p *process, q *Question) []MapRow {
 	if q.Rows != nil {
 		return q.Rows
 	}
 	var rows []MapRow
 	for _, r := range kernelRows(p.pieces) {
 		if r.Overlaps(q.Range) {
-			x := r.Intersect(q.Range)
-			rows = append(rows, MapRow{Range: x, Perms: r.Perms.String(), Resident: -1, Path: r.File.Path})
+			rows = append(rows, MapRow{Range: r.Intersect(q.Range), Perms: r.Perms.String(), Resident: -1, Path: r.File.Path})
 		}
 	}
 	return rows
-}
-
-func (s *Scene) blameRows(b []byte, p *process, rows []MapRow, stacks bool, l text.Style) []byte {
-	g := &text.Table{Indent: 2, Columns: []text.Column{
-		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
-		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 8},
-	}}
-	// A narrow terminal has no room for the time.
-	times := l.Whole || l.Width >= 125
-	if times {
-		g.Columns = append(g.Columns, text.Column{Head: "WHEN", Right: true})
-	}
-	g.Columns = append(g.Columns, text.Column{Head: "THREAD"}, text.Column{Head: "WHO"})
-	for i := range rows {
-		r := &rows[i]
-		from, to := p.overlapping(r.Range)
-		var mapped uint64
-		var res figures
-		for _, x := range p.pieces[from:to] {
-			mapped += x.Intersect(r.Range).Len()
-			res.add(x.part(r.Range))
-		}
-		g.Add(text.Banner(s.rowText(p, r, to-from, mapped, res.rss, l))...)
-		for j := from; j < to; j++ {
-			x := &p.pieces[j]
-			in := x.Intersect(r.Range)
-			when, thread := "", ""
-			if e := x.maker; e != nil {
-				when, thread = text.When(e.T), s.thread(e.TID, e.T)
-			}
-			resident := "-"
-			if p.taken >= 0 {
-				resident = l.Size(x.part(in).rss)
-			}
-			row := []text.Cell{text.Plain(fmt.Sprintf("%x", in.Start)), text.Plain(l.Size(int64(in.Len()))), text.Plain(resident), text.Plain(kindDetail(x))}
-			if times {
-				row = append(row, text.Plain(when))
-			}
-			g.Add(append(row, text.Plain(thread), whoCell(s.who(p, x)))...)
-			if stacks && x.maker != nil && x.maker.Stack != 0 {
-				g.Add(text.Banner(strings.TrimRight(string(s.stackText(nil, x.maker.Stack)), "\n"))...)
-			}
-		}
-	}
-	b = g.Append(b, l)
-	if len(rows) > 0 {
-		b = fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, rows[0].Start)
-	}
-	return b
-}
-
-// rowText is the line above the mappings of a row: "7ff… rw-p 11.5 MiB, resident 3.2 MiB: one row for the
-// kernel, 4 mappings".
-func (s *Scene) rowText(p *process, r *MapRow, n int, mapped uint64, rss int64, l text.Style) string {
-	t := fmt.Sprintf("%x-%x", r.Start, r.End)
-	if r.Perms != "" {
-		t += " " + text.Printable(r.Perms)
-	}
-	t += " " + l.Size(int64(r.Len()))
-	switch {
-	case r.Resident >= 0:
-		t += ", resident " + l.Size(r.Resident)
-	case p.taken >= 0 && n > 0:
-		t += ", resident " + l.Size(rss)
-	}
-	if r.Path != "" {
-		t += " " + text.Printable(r.Path)
-	}
-	switch {
-	case n == 0:
-		return t + ": not mapped at " + s.momentText()
-	case mapped < r.Len():
-		return t + ": " + l.Size(int64(r.Len()-mapped)) + " of it not mapped at " + s.momentText()
-	case n == 1:
-		return t
-	}
-	return t + ": one row for the kernel, " + countText(n, "mapping")
-}
-
-// blameAddress tells all about the mapping at one address.
-func (s *Scene) blameAddress(b []byte, p *process, addr uint64, l text.Style) []byte {
-	from, _ := p.overlapping(vm.Range{Start: addr, End: addr + 1})
-	x := &p.pieces[from]
-	b = fmt.Appendf(b, "0x%x in pid %d %s: %s\n", addr, p.PID, p.name(), l.Paint(text.Kind, text.Printable(kindDetail(x))))
-	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
-	t := fmt.Sprintf("%x-%x %v, %s", x.Start, x.End, x.Perms, l.Size(int64(x.Len())))
-	if p.taken >= 0 {
-		t += ", " + l.Size(x.rss) + " resident"
-	}
-	if x.File.Path != "" {
-		t += ", " + x.File.Path
-		if x.File.Backed() {
-			t += fmt.Sprintf(" from 0x%x on", x.Offset)
-		}
-	}
-	line("mapping", t)
-	for _, r := range kernelRows(p.pieces) {
-		if n := r.last - r.first + 1; r.Contains(addr) && n > 1 {
-			line("row", fmt.Sprintf("%v %v, %s: one row for the kernel, %s", r.Range, r.Perms, l.Size(int64(r.Len())), countText(n, "mapping")))
-		}
-	}
-	if x.Evidence != "" {
-		line("kind", fmt.Sprintf("%s: %s", x.Confidence, x.Evidence))
-	}
-	if x.maker == nil {
-		line("made by", s.who(p, x).Text(0))
-		return fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, addr)
-	}
-	e := x.maker
-	line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", makerText(e), text.When(e.T), e.Seq, s.thread(e.TID, e.T)))
-	if m := x.Moved; m != nil {
-		line("moved", fmt.Sprintf("from %x, where event %d had mapped it", m.Start, m.Origin.Event))
-	}
-	if x.Origin.Cause == ledger.FromEvent {
-		line("who", s.who(p, x).Text(0))
-	}
-	if e.Stack != 0 {
-		b = s.stackText(b, e.Stack)
-	}
-	return fmt.Appendf(b, "next: vmblame history %s 0x%x\n", l.Log, addr)
-}
-
-// stackText appends the frames of a stack, a line each.
-func (s *Scene) stackText(b []byte, stack int) []byte {
-	for st := range s.names.walk(stack) {
-		b = appendStep(b, st)
-	}
-	if end := s.names.stackEnd(stack); end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
-	}
-	return b
 }

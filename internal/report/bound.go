@@ -107,7 +107,7 @@ func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
 	b = append(appendCall(b, r), '\n')
 	if r.Stack != nil {
 		for st := range u.names.walk(*r.Stack) {
-			b = appendStep(b, st)
+			b = appendFrame(b, st.frameOf())
 		}
 	}
 	_, err := u.w.Write(b)

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
@@ -120,7 +119,7 @@ func (l *Live) stack(id int) []byte {
 	named := true
 	for s := range l.names.walk(id) {
 		named = named && s.name != ""
-		b = appendStep(b, s)
+		b = appendFrame(b, s.frameOf())
 	}
 	if end := l.names.stackEnd(id); end != "" {
 		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
@@ -132,28 +131,4 @@ func (l *Live) stack(id int) []byte {
 		l.text[id] = b
 	}
 	return b
-}
-
-func appendStep(b []byte, s step) []byte {
-	b = append(b, " > "...)
-	b = append(b, text.Printable(s.module)...)
-	b = append(b, '(')
-	b = append(b, text.Printable(s.name)...)
-	if s.name != "" && !s.inlined {
-		b = append(b, "+0x"...)
-		b = strconv.AppendUint(b, s.addr-s.start, 16)
-	}
-	b = append(b, ") [0x"...)
-	b = strconv.AppendUint(b, s.addr, 16)
-	b = append(b, ']')
-	if s.file != "" {
-		b = append(b, ' ')
-		b = append(b, text.Printable(s.file)...)
-		b = append(b, ':')
-		b = strconv.AppendInt(b, int64(s.line), 10)
-	}
-	if s.inlined {
-		b = append(b, " (inlined)"...)
-	}
-	return append(b, '\n')
 }

@@ -18,7 +18,9 @@ type Module struct {
 // Unnamed is a file of whose code an answer shows addresses where names should stand.
 type Unnamed struct {
 	Module
-	Frames int `json:"frames"` // how many such addresses the answer has
+	Frames int    `json:"frames"`         // how many such addresses the answer has
+	Hint   string `json:"hint,omitempty"` // what would give the names, "" where that is not known
+	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
 }
 
 // nameless counts the calls of an answer that have an address for a name, by the module that they lie in. What
@@ -34,11 +36,20 @@ func (n nameless) count(s *Scene, calls []string) {
 	}
 }
 
+// stack counts the frames of a stack that is shown whole.
+func (n nameless) stack(s *Scene, stack int) {
+	for st := range s.names.walk(stack) {
+		if m, ok := st.nameless(); ok {
+			n[m]++
+		}
+	}
+}
+
 // list returns the modules, the one that is shown most often first.
 func (n nameless) list() []Unnamed {
 	list := make([]Unnamed, 0, len(n))
 	for m, frames := range n {
-		list = append(list, Unnamed{m, frames})
+		list = append(list, Unnamed{Module: m, Frames: frames})
 	}
 	slices.SortFunc(list, func(a, b Unnamed) int {
 		return cmp.Or(cmp.Compare(b.Frames, a.Frames), cmp.Compare(a.Path, b.Path), cmp.Compare(a.BuildID, b.BuildID))
@@ -49,14 +60,17 @@ func (n nameless) list() []Unnamed {
 // noteUnnamed remembers which steps of a stack have no name, under what they are called instead.
 func (s *Scene) noteUnnamed(stack int) {
 	for st := range s.names.walk(stack) {
-		if st.name != "" || strings.HasPrefix(st.module, "[") {
-			continue
-		}
-		m, call := Module{st.module, st.buildID}, st.caller().Label()
-		if !slices.Contains(s.unnamed[call], m) {
+		m, ok := st.nameless()
+		if call := st.caller().Label(); ok && !slices.Contains(s.unnamed[call], m) {
 			s.unnamed[call] = append(s.unnamed[call], m)
 		}
 	}
+}
+
+// nameless is the file that would have the name of a step that has none; ok is false where it has one, or
+// where there is no file.
+func (st *step) nameless() (m Module, ok bool) {
+	return Module{st.module, st.buildID}, st.name == "" && st.module != "?" && !strings.HasPrefix(st.module, "[")
 }
 
 // Nameless returns the files of whose code the text of a view shows an address where a name should stand,

@@ -54,8 +54,8 @@ func TestHostileNames(t *testing.T) {
 	}
 	s := scene(t, log, Moment{})
 	x := s.processes[0].pieces[0]
-	check("blame", s.Blame(Blame{Range: vm.Range{Start: x.Start, End: x.Start + 1}}, text.Style{Whole: true}))
-	check("blame", s.Blame(Blame{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}, text.Style{Whole: true}))
+	check("blame", s.Blame(Question{Range: vm.Range{Start: x.Start, End: x.Start + 1}}).Text(text.Style{Whole: true}))
+	check("blame", s.Blame(Question{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}).Text(text.Style{Whole: true}))
 	h, err := History(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true})
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,16 @@ func asJSON(t *testing.T, v any) []byte {
 	return append(b, '\n')
 }
 
+// decoded is an answer as a program reads it.
+func decoded[T any](t *testing.T, v *T) *T {
+	t.Helper()
+	var d T
+	if err := json.Unmarshal(asJSON(t, v), &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
 // answers are the views of a finished log, by the end of the golden file's name.
 var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 	"report": func(t *testing.T, log string, l text.Style) []byte {
@@ -63,7 +73,7 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		return asJSON(t, scene(t, log, Moment{}).ReportJSON(ReportOptions{}))
 	},
 	"blame": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Blame(Blame{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, l)
+		return decoded(t, scene(t, log, Moment{}).Blame(Question{Range: vm.Range{End: vm.AddressMax}, Stacks: true})).Text(l)
 	},
 	"maps": func(t *testing.T, log string, l text.Style) []byte {
 		text, err := os.ReadFile(strings.TrimSuffix(log, ".jsonl") + ".maps")
@@ -74,7 +84,7 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		if err != nil {
 			t.Fatal(err)
 		}
-		return scene(t, log, Moment{}).Blame(Blame{Rows: rows}, l)
+		return decoded(t, scene(t, log, Moment{}).Blame(Question{Rows: rows})).Text(l)
 	},
 	"history": func(t *testing.T, log string, l text.Style) []byte {
 		// Of the first byte of every mapping that is there at the end.

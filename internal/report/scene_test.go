@@ -162,8 +162,7 @@ func FuzzScene(f *testing.F) {
 			}
 			s.Report(ReportOptions{VMAs: true}, l)
 			s.ReportJSON(ReportOptions{})
-			s.Blame(Blame{Range: vm.Range{End: 1 << 63}, Stacks: true}, l)
-			s.BlameJSON(Blame{Range: vm.Range{End: 1 << 63}})
+			decoded(t, s.Blame(Question{Range: vm.Range{End: 1 << 63}, Stacks: true})).Text(l)
 			Compare(s, s).Text([2]string{"a", "b"}, l)
 			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {
 				h, err := History(open, at, nil, s.processes[0].pieces[0].Start, HistoryOptions{Calls: true})

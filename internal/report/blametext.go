@@ -1,0 +1,140 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// Text writes a Blame for people.
+func (a *Blame) Text(s text.Style) []byte {
+	var b []byte
+	for i := range a.Processes {
+		p := &a.Processes[i]
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		if a.Spaces > 1 || a.Start == nil {
+			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, exeName(p.Exe), a.momentText())
+		}
+		if p.Mapping != nil {
+			b = a.appendAddress(b, p, s)
+		} else {
+			b = a.appendRows(b, p, s)
+		}
+	}
+	switch {
+	case len(a.Processes) > 0:
+	case a.Start == nil:
+		b = fmt.Appendf(b, "nothing is mapped at %s\n", a.momentText())
+	default:
+		asked := a.Start.String()
+		if *a.End != *a.Start+1 {
+			asked = fmt.Sprintf("%x-%x", uint64(*a.Start), uint64(*a.End))
+		}
+		b = fmt.Appendf(b, "%s: not mapped at %s\nnext: vmblame history %s %v\n", asked, a.momentText(), s.Log, *a.Start)
+	}
+	return b
+}
+
+func (a *Blame) appendRows(b []byte, p *BlamedProcess, s text.Style) []byte {
+	t := &text.Table{Indent: 2, Columns: []text.Column{
+		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
+		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(s.Width) - 8},
+	}}
+	// A narrow terminal has no room for the time.
+	times := s.Whole || s.Width >= 125
+	if times {
+		t.Columns = append(t.Columns, text.Column{Head: "WHEN", Right: true})
+	}
+	t.Columns = append(t.Columns, text.Column{Head: "THREAD"}, text.Column{Head: "WHO"})
+	for i := range p.Rows {
+		r := &p.Rows[i]
+		t.Add(text.Banner(a.rowText(r, s))...)
+		for j := range r.Mappings {
+			m := &r.Mappings[j]
+			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), text.Plain(m.Label)}
+			if times {
+				when := ""
+				if m.T != nil {
+					when = text.When(*m.T)
+				}
+				row = append(row, text.Plain(when))
+			}
+			t.Add(append(row, text.Plain(threadText(m.TID, m.Thread)), whoCell(m.chain()))...)
+			if a.Stacks && m.Stack != 0 {
+				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd)), "\n"))...)
+			}
+		}
+	}
+	b = t.Append(b, s)
+	if len(p.Rows) > 0 {
+		b = fmt.Appendf(b, "next: vmblame history %s %v\n", s.Log, p.Rows[0].Start)
+	}
+	return b
+}
+
+// rowText is the line above the mappings of a row: "7ff… rw-p 11.5 MiB, resident 3.2 MiB: one row for the
+// kernel, 4 mappings".
+func (a *Blame) rowText(r *BlamedRow, s text.Style) string {
+	size := int64(r.End - r.Start)
+	t := fmt.Sprintf("%x-%x", uint64(r.Start), uint64(r.End))
+	if r.Perms != "" {
+		t += " " + text.Printable(r.Perms)
+	}
+	t += " " + s.Size(size)
+	if r.Resident != nil {
+		t += ", resident " + s.Size(*r.Resident)
+	}
+	if r.Path != "" {
+		t += " " + text.Printable(r.Path)
+	}
+	switch n := len(r.Mappings); {
+	case n == 0:
+		return t + ": not mapped at " + a.momentText()
+	case r.Mapped < size:
+		return t + ": " + s.Size(size-r.Mapped) + " of it not mapped at " + a.momentText()
+	case n == 1:
+		return t
+	default:
+		return t + ": one row for the kernel, " + text.Count(n, "mapping", "mappings")
+	}
+}
+
+// appendAddress tells all about the mapping at one address.
+func (a *Blame) appendAddress(b []byte, p *BlamedProcess, s text.Style) []byte {
+	m := p.Mapping
+	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, exeName(p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
+	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
+	t := fmt.Sprintf("%x-%x %s, %s", uint64(m.Start), uint64(m.End), m.Perms, s.Size(m.Bytes))
+	if m.Resident != nil {
+		t += ", " + s.Size(*m.Resident) + " resident"
+	}
+	if m.Path != "" {
+		t += ", " + m.Path
+		if m.Backed {
+			t += fmt.Sprintf(" from 0x%x on", m.Offset)
+		}
+	}
+	line("mapping", t)
+	if k := p.Kernel; k != nil {
+		line("row", fmt.Sprintf("%x-%x %s, %s: one row for the kernel, %d mappings", uint64(k.Start), uint64(k.End), k.Perms, s.Size(int64(k.End-k.Start)), k.Mappings))
+	}
+	if m.Evidence != "" {
+		line("kind", fmt.Sprintf("%s: %s", m.Confidence, m.Evidence))
+	}
+	if m.T == nil {
+		line("made by", m.chain().Text(0))
+	} else {
+		line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, threadText(m.TID, m.Thread)))
+		if m.Moved != nil {
+			line("moved", fmt.Sprintf("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
+		}
+		if m.Cause == "" {
+			line("who", m.chain().Text(0))
+		}
+		b = appendStack(b, m.Frames, m.StackEnd)
+	}
+	return fmt.Appendf(b, "next: vmblame history %s %v\n", s.Log, *a.Start)
+}
