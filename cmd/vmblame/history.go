@@ -11,7 +11,7 @@ func historyCommand() *cobra.Command {
 	var stacks bool
 	cmd := &cobra.Command{
 		Use:   "history [flags] LOG ADDR",
-		Short: "Tell the biography of an address",
+		Short: "Tell the history of an address",
 		Long: `Tells what happened at an address (hexadecimal, with or without 0x): mapped, split, protected, moved,
 freed and mapped again, when, by which thread and through which calls.
 
@@ -27,17 +27,12 @@ Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
 				return err
 			}
 			defer log.close()
-			b, err := report.History(log.open, log.at, a.pids, addr, report.HistoryOptions{Calls: stacks || a.json, Each: stacks})
+			h, err := report.ReadHistory(log.open, log.at, a.pids, addr, report.HistoryOptions{Calls: stacks || a.json, Stacks: stacks})
 			if err != nil {
 				return log.failed(cmd, err)
 			}
-			log.warn(cmd, b.Cut)
-			return a.print(cmd,
-				func() []byte {
-					text := b.Text(stacks, a.look(args[0]))
-					return withHints(text, b.Nameless(text), log.name)
-				},
-				func() any { return b.JSON() })
+			log.warn(cmd, h.Cut)
+			return a.give(cmd, h, h.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

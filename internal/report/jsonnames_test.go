@@ -47,13 +47,13 @@ func TestJSONNames(t *testing.T) {
 		docs := []any{s.ReportJSON(ReportOptions{}), s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}),
 			Compare(scene(t, log, Moment{Kind: AtSeq, Seq: 1}), s).JSON([2]string{"a", "b"})}
 		for i := range s.processes[0].pieces {
-			h, err := History(opener(log), Moment{}, nil, s.processes[0].pieces[i].Start, HistoryOptions{Calls: true})
+			h, err := ReadHistory(opener(log), Moment{}, nil, s.processes[0].pieces[i].Start, HistoryOptions{Calls: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			docs = append(docs, h.JSON())
+			docs = append(docs, h)
 		}
-		docs = append(docs, biography(t, HistoryOptions{}, churn(9, 0, 4096)...).JSON())
+		docs = append(docs, history(t, HistoryOptions{}, churn(9, 0, 4096)...))
 		for _, d := range docs {
 			var v any
 			if err := json.Unmarshal(asJSON(t, d), &v); err != nil {

@@ -56,11 +56,11 @@ func TestHostileNames(t *testing.T) {
 	x := s.processes[0].pieces[0]
 	check("blame", s.Blame(Question{Range: vm.Range{Start: x.Start, End: x.Start + 1}}).Text(text.Style{Whole: true}))
 	check("blame", s.Blame(Question{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}).Text(text.Style{Whole: true}))
-	h, err := History(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true})
+	h, err := ReadHistory(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true, Stacks: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("history", h.Text(true, text.Style{Whole: true}))
+	check("history", h.Text(text.Style{Whole: true}))
 	for name, view := range map[string]func(w io.Writer) eventlog.Sink{
 		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w) },
 		"bound":   func(w io.Writer) eventlog.Sink { return NewBound(w, 1<<20) },

@@ -45,13 +45,13 @@ func churn(n, seq int, size uint64) (lines []string) {
 	return lines
 }
 
-func biography(t *testing.T, o HistoryOptions, lines ...string) *Biography {
+func history(t *testing.T, o HistoryOptions, lines ...string) *History {
 	t.Helper()
-	b, err := History(textLog(lines...), Moment{}, nil, 0x7f0000000000, o)
+	h, err := ReadHistory(textLog(lines...), Moment{}, nil, 0x7f0000000000, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return h
 }
 
 // TestRepeatedSteps: what comes again and again at an address is told once, and how often; what differs is
@@ -59,15 +59,15 @@ func biography(t *testing.T, o HistoryOptions, lines ...string) *Biography {
 func TestRepeatedSteps(t *testing.T) {
 	lines := append(churn(1000, 0, 8192), churn(3, 2000, 4096)...)
 	lines = append(lines, mapLine(2007, 0x7f0000000000, 0x7f0000002000))
-	b := biography(t, HistoryOptions{}, lines...)
-	steps := b.chapters[0].steps
+	h := history(t, HistoryOptions{}, lines...)
+	steps := h.Spaces[0].Steps
 	var verbs []string
 	total := 0
 	for i := range steps {
-		h := &steps[i]
-		verbs = append(verbs, h.verb)
-		if h.verb == repeated {
-			total += h.steps * h.times
+		st := &steps[i]
+		verbs = append(verbs, st.What)
+		if st.What == repeated {
+			total += st.Steps * st.Times
 		} else {
 			total++
 		}
@@ -75,24 +75,24 @@ func TestRepeatedSteps(t *testing.T) {
 	if got := strings.Join(verbs, " "); got != "mapped freed repeated mapped freed repeated mapped" || total != 2007 {
 		t.Fatalf("%s: %d steps in all, want 2007", got, total)
 	}
-	if r := steps[2]; r.times != 999 || r.steps != 2 || r.t != 30000 || r.last != 20000000 {
+	if r := steps[2]; r.Times != 999 || r.Steps != 2 || r.T != 30000 || *r.Last != 20000000 {
 		t.Errorf("%+v", r)
 	}
 	for _, width := range []int{0, 80} {
-		text := string(b.Text(false, text.Style{Whole: width == 0, Width: width}))
+		text := string(decoded(t, h).Text(text.Style{Whole: width == 0, Width: width}))
 		if !strings.Contains(text, "and so on: the same 2 steps 999 times more") || strings.Count(text, "\n") > 12 {
 			t.Errorf("%s", text)
 		}
 	}
-	if b := biography(t, HistoryOptions{Each: true}, lines...); len(b.chapters[0].steps) != 2007 {
-		t.Errorf("each: %d steps", len(b.chapters[0].steps))
+	if h := history(t, HistoryOptions{Stacks: true}, lines...); len(h.Spaces[0].Steps) != 2007 {
+		t.Errorf("each: %d steps", len(h.Spaces[0].Steps))
 	}
 }
 
 // TestTwiceIsNoRepetition: the same twice is told twice.
 func TestTwiceIsNoRepetition(t *testing.T) {
-	if b := biography(t, HistoryOptions{}, churn(2, 0, 8192)...); len(b.chapters[0].steps) != 4 {
-		t.Errorf("%+v", b.chapters[0].steps)
+	if h := history(t, HistoryOptions{}, churn(2, 0, 8192)...); len(h.Spaces[0].Steps) != 4 {
+		t.Errorf("%+v", h.Spaces[0].Steps)
 	}
 }
 
@@ -103,19 +103,17 @@ func TestRepeatedBeforeFork(t *testing.T) {
 		`{"type":"space","space":2,"t":210000,"after":21,"pid":11,"cause":"fork","parent":1,"exe":"/bin/x","argv":["x"],"mappings":[`+pageOfExe+`,{"start":"0x7f0000000000","end":"0x7f0000002000",`+anonPage(21)[1:]+`]}`,
 		unmapLine(22, 0x7f0000000000, 0x7f0000002000, 21))
 	lines = append(lines, churn(10, 22, 8192)...)
-	b := biography(t, HistoryOptions{}, lines...)
-	var child *chapter
-	for _, c := range b.chapters {
-		if c.space.PID == 11 {
-			child = c
-		}
+	h, err := ReadHistory(textLog(lines...), Moment{}, []int{11}, 0x7f0000000000, HistoryOptions{})
+	if err != nil || len(h.Spaces) != 1 {
+		t.Fatalf("%+v, %v", h, err)
 	}
-	if child == nil || child.upto != 4 {
-		t.Fatalf("%+v", child)
+	// mapped, freed, 9 times more, mapped, forked: as it was at the fork.
+	steps := h.Spaces[0].Steps
+	if len(steps) != 5 || steps[2].What != repeated || steps[2].Times != 9 || steps[3].What != "mapped" || steps[4].Calls[0] != "as pid 10 had it" {
+		t.Errorf("%+v", steps)
 	}
-	// mapped, freed, 9 times more, mapped: as it was at the fork.
-	if r := child.parent.steps[2]; r.verb != repeated || r.times != 9 || child.parent.steps[3].verb != "mapped" {
-		t.Errorf("%+v", child.parent.steps)
+	if h := history(t, HistoryOptions{}, lines...); len(h.Spaces) != 2 || len(h.Spaces[1].Steps) != 1 {
+		t.Errorf("with its parent: %+v", h.Spaces)
 	}
 }
 
@@ -125,11 +123,11 @@ func TestLongHistoryOnTerminal(t *testing.T) {
 	for i := range 200 {
 		lines = append(lines, churn(1, 2*i, uint64(4096*(i+1)))...)
 	}
-	b := biography(t, HistoryOptions{}, lines...)
-	if text := string(b.Text(false, text.Style{Width: 100})); !strings.Contains(text, "... 300 steps more") || strings.Count(text, "\n") != 2*ends+4 {
+	h := history(t, HistoryOptions{}, lines...)
+	if text := string(decoded(t, h).Text(text.Style{Width: 100})); !strings.Contains(text, "... 300 steps more") || strings.Count(text, "\n") != 2*ends+4 {
 		t.Errorf("%d lines", strings.Count(text, "\n"))
 	}
-	if text := string(b.Text(false, text.Style{Whole: true})); strings.Count(text, "\n") != 403 {
+	if text := string(decoded(t, h).Text(text.Style{Whole: true})); strings.Count(text, "\n") != 403 {
 		t.Errorf("whole: %d lines", strings.Count(text, "\n"))
 	}
 }
@@ -161,9 +159,9 @@ func TestLastEvent(t *testing.T) {
 			t.Errorf("at event %d: %+v, %v", seq, s, err)
 		}
 	}
-	b, err := History(open, Moment{Kind: AtSeq, Seq: 3}, nil, 0x7f0000000000, HistoryOptions{})
-	if err != nil || len(b.chapters) != 1 || len(b.chapters[0].steps) != 1 || b.Moment.Kind != AtEnd || len(b.processes) != 1 {
-		t.Errorf("%+v, %v", b, err)
+	h, err := ReadHistory(open, Moment{Kind: AtSeq, Seq: 3}, nil, 0x7f0000000000, HistoryOptions{})
+	if err != nil || len(h.Spaces) != 1 || len(h.Spaces[0].Steps) != 1 || h.Moment != "end" {
+		t.Errorf("%+v, %v", h, err)
 	}
 }
 

@@ -100,7 +100,7 @@ func load(open Open, at Moment, pids []int, w *watcher) (*Scene, error) {
 	if at.Kind == AtSeq && s.Seq < at.Seq {
 		// Behind its last event a log is at its end.
 		if w != nil {
-			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*chapter{}}
+			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*watched{}}
 		}
 		return load(open, Moment{}, pids, w)
 	}
@@ -204,11 +204,11 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 				s.makers.forget(l.replay)
 			}
 			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
-				h := happening{t: r.T, seq: r.Seq, pid: r.PID, tid: r.TID, call: r.Call}
+				st := Step{T: r.T, Event: r.Seq, PID: r.PID, TID: r.TID, call: r.Call}
 				if r.Stack != nil {
-					h.stack = *r.Stack
+					st.Stack = *r.Stack
 				}
-				l.watch.event(sp, r.Changes, h, func() string { return string(appendCall(nil, r)) })
+				l.watch.event(sp, r.Changes, st, func() string { return string(appendCall(nil, r)) })
 			}
 		}
 	case *eventlog.Drift:
@@ -217,7 +217,7 @@ func (l *sceneLoader) put(rec eventlog.Record, line int) {
 			l.replay.Put(r)
 			l.resize(r.Space)
 			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
-				l.watch.event(sp, r.Changes, happening{t: r.T, call: r.Guess}, nil)
+				l.watch.event(sp, r.Changes, Step{T: r.T, call: r.Guess}, nil)
 			}
 		}
 	}

@@ -91,11 +91,11 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		var b []byte
 		for _, p := range scene(t, log, Moment{}).processes {
 			for i := range p.pieces {
-				h, err := History(opener(log), Moment{}, []int{p.PID}, p.pieces[i].Start, HistoryOptions{})
+				h, err := ReadHistory(opener(log), Moment{}, []int{p.PID}, p.pieces[i].Start, HistoryOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				b = append(append(b, h.Text(false, l)...), '\n')
+				b = append(append(b, decoded(t, h).Text(l)...), '\n')
 			}
 		}
 		return b

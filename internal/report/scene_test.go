@@ -165,12 +165,11 @@ func FuzzScene(f *testing.F) {
 			decoded(t, s.Blame(Question{Range: vm.Range{End: 1 << 63}, Stacks: true})).Text(l)
 			Compare(s, s).Text([2]string{"a", "b"}, l)
 			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {
-				h, err := History(open, at, nil, s.processes[0].pieces[0].Start, HistoryOptions{Calls: true})
+				h, err := ReadHistory(open, at, nil, s.processes[0].pieces[0].Start, HistoryOptions{Calls: true, Stacks: true})
 				if err != nil {
 					t.Fatal(err)
 				}
-				h.Text(true, l)
-				h.JSON()
+				decoded(t, h).Text(l)
 			}
 		}
 	})

@@ -11,7 +11,16 @@ import (
 // who is the chain of calls that made x be mapped in p, or words where none did. Where no event made x,
 // p may be nil.
 func (s *Scene) who(p *process, x *piece) callers.Chain {
-	switch x.Origin.Cause {
+	if x.maker == nil {
+		return s.made(x.Origin.Cause, "", 0, "")
+	}
+	return s.made(x.Origin.Cause, x.maker.Call, x.maker.Stack, p.Exe)
+}
+
+// made is who made something: the calls on the stack of a call by a process that runs exe, or words. The call
+// is "" where it is not known, its stack 0 where it has none.
+func (s *Scene) made(cause ledger.Cause, call string, stack int, exe string) callers.Chain {
+	switch cause {
 	case ledger.Kernel:
 		return callers.Words("the kernel, at exec")
 	case ledger.StackGrowth:
@@ -21,13 +30,13 @@ func (s *Scene) who(p *process, x *piece) callers.Chain {
 	case ledger.BeforeAttach:
 		return callers.Words("before attach")
 	}
-	if x.maker == nil {
+	switch {
+	case call == "":
 		return callers.Words("?")
+	case stack == 0:
+		return callers.Words(call + " (no stack)")
 	}
-	if x.maker.Stack == 0 {
-		return callers.Words(x.maker.Call + " (no stack)")
-	}
-	return s.chain(x.maker.Stack, p.Exe)
+	return s.chain(stack, exe)
 }
 
 // chain is names.chain, made once for each stack.

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// Text writes a History for people, a line for each step.
+func (h *History) Text(s text.Style) []byte {
+	var b []byte
+	for i := range h.Spaces {
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = h.appendSpace(b, &h.Spaces[i], s)
+	}
+	if len(h.Spaces) == 0 {
+		b = fmt.Appendf(b, "%v: nothing was ever mapped there up to %s\n", h.Address, h.momentText())
+	}
+	return b
+}
+
+// ends is how many of the first and of the last steps a terminal shows.
+const ends = 50
+
+func (h *History) appendSpace(b []byte, c *SpaceHistory, s text.Style) []byte {
+	exe := ""
+	if c.Exe != "" {
+		exe = " " + exeName(c.Exe)
+	}
+	b = fmt.Appendf(b, "%v in pid %d%s\n", h.Address, c.PID, exe)
+	t := &text.Table{Indent: 2, Columns: []text.Column{
+		{Right: true}, {Color: text.Kind}, {Right: !s.Whole && s.Width < 100}, {Limit: max(20, s.Width/4)}, {}, {},
+	}}
+	left := 0 // out
+	if most := 2 * ends; !s.Whole && len(c.Steps) > most+1 {
+		left = len(c.Steps) - most
+	}
+	rows := func(yield func([]text.Cell) bool) {
+		for i := range c.Steps {
+			st := &c.Steps[i]
+			ok := true
+			switch {
+			case left > 0 && i == ends:
+				ok = yield(text.Banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left)))
+			case left > 0 && i > ends && i < ends+left:
+			case st.What == repeated:
+				steps := "step"
+				if st.Steps > 1 {
+					steps = fmt.Sprintf("%d steps", st.Steps)
+				}
+				ok = yield(text.Banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", text.When(st.until()), steps, st.Times)))
+			default:
+				ok = yield(st.row(s))
+				if ok && h.Stacks && st.Stack != 0 {
+					ok = yield(text.Banner(st.stackText()))
+				}
+			}
+			if !ok {
+				return
+			}
+		}
+	}
+	b = t.AppendRows(b, s, rows)
+	b = fmt.Appendf(b, "now: %s\n", text.Printable(h.nowText(c, s)))
+	return fmt.Appendf(b, "next: vmblame blame %s %v\n", s.Log, h.Address)
+}
+
+// until is when the last of those happened that a step stands for.
+func (st *Step) until() int64 {
+	if st.Last != nil {
+		return *st.Last
+	}
+	return st.T
+}
+
+// row is the line of a step. A narrow terminal has room for how much it was alone, not for where.
+func (st *Step) row(s text.Style) []text.Cell {
+	what := st.What
+	if st.Times > 0 {
+		what += fmt.Sprintf(" %d times", st.Times)
+	}
+	place := fmt.Sprintf("%x-%x", uint64(st.Start), uint64(st.End))
+	if !s.Whole && s.Width < 100 {
+		place = s.Size(int64(st.End - st.Start))
+	}
+	return []text.Cell{text.Plain(text.When(st.until())), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(threadText(st.TID, st.Thread)), whoCell(st.chain())}
+}
+
+// stackText is the call of a step with its arguments, and its stack.
+func (st *Step) stackText() string {
+	call := ""
+	if st.Call != "" {
+		call = fmt.Sprintf("   event %d: %s\n", st.Event, text.Printable(st.Call))
+	}
+	return strings.TrimRight(string(appendStack([]byte(call), st.Frames, st.StackEnd)), "\n")
+}
+
+// nowText is what stands at the address at the moment of the history.
+func (h *History) nowText(c *SpaceHistory, s text.Style) string {
+	switch {
+	case c.Now != nil:
+		t := c.Now.Label + ", " + c.Now.Perms
+		if c.Now.Resident != nil {
+			t += ", resident " + s.Size(*c.Now.Resident)
+		}
+		if h.Moment != (Moment{}).String() {
+			t += ", at " + h.momentText()
+		}
+		return t
+	case !c.Gone:
+		return "not mapped"
+	case c.Mapped:
+		return "this address space ended with it mapped (exec, or the end of the process)"
+	}
+	return "not mapped when this address space ended"
+}
