@@ -1,16 +1,23 @@
 package procfs
 
 import (
+	"encoding/binary"
 	"os"
+	"syscall"
+	"unsafe"
 
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Pagemap counts pages by /proc/TID/pagemap, which it opens at the first question.
+// Pagemap tells which pages are in memory, by /proc/TID/pagemap, which it opens at the first question
+// (Documentation/admin-guide/mm/pagemap.rst). It is not safe for concurrent use.
 type Pagemap struct {
-	TID  int
-	file *os.File
-	buf  [4096]byte
+	TID int
+
+	file   *os.File
+	noScan bool // the kernel has no PAGEMAP_SCAN (Linux 6.7)
+	buf    [32 << 10]byte
+	vec    [256]pageRegion
 }
 
 // Close gives the descriptor back, if there is one.
@@ -20,27 +27,110 @@ func (p *Pagemap) Close() {
 	}
 }
 
+// pmScanArg and pageRegion are structs of include/uapi/linux/fs.h.
+type pmScanArg struct {
+	size, flags, start, end, walkEnd             uint64
+	vec                                          uintptr
+	vecLen, maxPages                             uint64
+	inverted, categories, anyCategories, results uint64
+}
+
+type pageRegion struct{ start, end, categories uint64 }
+
+const (
+	pagemapScan   = 0xc0606610 // _IOWR('f', 16, struct pm_scan_arg)
+	pageIsPresent = 1 << 3
+	pageIsSwapped = 1 << 4
+
+	// The bits of an entry of the file itself.
+	entryPresent = 1 << 63
+	entrySwapped = 1 << 62
+)
+
 // Present counts the pages of r that are in memory or in swap, 0 where that cannot be read.
 func (p *Pagemap) Present(r vm.Range) (n uint64) {
+	p.walk(r, pageIsPresent|pageIsSwapped, func(x vm.Range) bool {
+		n += x.Len() / vm.PageSize
+		return true
+	})
+	return n
+}
+
+// Resident yields the parts of r that are in memory, ascending, nothing where that cannot be read. With
+// PAGEMAP_SCAN the work grows with what the page tables hold and not with r.
+func (p *Pagemap) Resident(r vm.Range) func(yield func(vm.Range) bool) {
+	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, yield) }
+}
+
+// walk yields the parts of r of which a page is of one of the categories.
+func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool) {
 	if p.file == nil {
 		f, err := os.Open(path(p.TID, "pagemap"))
 		if err != nil {
-			return 0
+			return
 		}
 		p.file = f
 	}
+	for !p.noScan && r.Start < r.End {
+		arg := pmScanArg{start: r.Start, end: r.End, vec: uintptr(unsafe.Pointer(&p.vec[0])), vecLen: uint64(len(p.vec)),
+			anyCategories: categories, results: categories}
+		arg.size = uint64(unsafe.Sizeof(arg))
+		n, _, e := syscall.Syscall(syscall.SYS_IOCTL, p.file.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
+		switch e {
+		case 0:
+		case syscall.ENOTTY, syscall.EINVAL, syscall.ENOSYS, syscall.EPERM:
+			p.noScan = true
+			continue
+		default:
+			return
+		}
+		for i := range p.vec[:n] {
+			if !yield(vm.Range{Start: p.vec[i].start, End: p.vec[i].end}) {
+				return
+			}
+		}
+		if arg.walkEnd <= r.Start {
+			return
+		}
+		r.Start = arg.walkEnd
+	}
+	if p.noScan {
+		p.read(r, categories, yield)
+	}
+}
+
+// read does what walk does by the entries of the file, one for each page of r.
+func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool) {
+	var mask uint64
+	if categories&pageIsPresent != 0 {
+		mask |= entryPresent
+	}
+	if categories&pageIsSwapped != 0 {
+		mask |= entrySwapped
+	}
+	run := vm.Range{}
 	for at := r.Start; at < r.End; {
 		want := min(uint64(len(p.buf)), (r.End-at)/vm.PageSize*8)
 		got, err := p.file.ReadAt(p.buf[:want], int64(at/vm.PageSize*8))
-		for i := 7; i < got; i += 8 {
-			if p.buf[i]&0xc0 != 0 { // bit 63 present, bit 62 swapped
-				n++
+		for i := 0; i+8 <= got; i += 8 {
+			if binary.LittleEndian.Uint64(p.buf[i:])&mask == 0 {
+				continue
 			}
+			page := at + uint64(i)/8*vm.PageSize
+			if run.End != page {
+				if !run.Empty() && !yield(run) {
+					return
+				}
+				run.Start = page
+			}
+			run.End = page + vm.PageSize
 		}
 		if err != nil || got < 8 {
 			break
 		}
 		at += uint64(got) / 8 * vm.PageSize
 	}
-	return n
+	if !run.Empty() {
+		yield(run)
+	}
 }
