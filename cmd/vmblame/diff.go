@@ -38,14 +38,8 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 					return err
 				}
 			}
-			d := report.Compare(side[0], side[1])
-			names := [2]string{args[0], args[1]}
-			return a.print(cmd,
-				func() []byte {
-					text := d.Text(names, a.look(args[0]))
-					return withHints(text, d.Nameless(text), logs[:]...)
-				},
-				func() any { return d.JSON(names) })
+			d := report.Compare(side[0], side[1], [2]string{args[0], args[1]})
+			return a.give(cmd, d, d.Nameless, a.look(args[0]), logs[:]...)
 		},
 	}
 	a.flags(cmd)

@@ -10,37 +10,68 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// A Diff is what differs between two scenes: of two logs, or of two moments of one. Things are matched by
-// their kind and by the calls that made them, never by address.
+// A Diff is what differs between two logs, or between two moments of one. Things are matched by their kind and
+// by the calls that made them, never by address.
 type Diff struct {
-	before, after *Scene
-	Settings      []setting
-	pairs         []*pair
+	Before      Side      `json:"before"`
+	After       Side      `json:"after"`
+	Processes   []Pair    `json:"processes"`
+	Environment []Setting `json:"environment"` // what differs
+	Nameless    []Unnamed `json:"nameless"`
 }
 
-// A pair is a process of each scene, or one that the other does not have.
-type pair struct {
-	before, after *process
-	was, is       sums
-	families      []*changed
+// A Side is one of the two moments.
+type Side struct {
+	At
+	Log string `json:"log"` // what the log was called
 }
 
-// changed is a kind, or what one chain of calls made of it, on both sides.
-type changed struct {
-	key     string
-	label   string
-	kind    classify.Kind
-	was, is sums
-	who     callers.Chain
-	note    string // what is to be said of the side that has more
-	parts   []*changed
+// A Pair is a process of each side, or one that the other does not have.
+type Pair struct {
+	PIDBefore  *int     `json:"pid_before"` // null where there is none
+	PIDAfter   *int     `json:"pid_after"`
+	ExeBefore  string   `json:"exe_before,omitempty"`
+	ExeAfter   string   `json:"exe_after,omitempty"`
+	Same       bool     `json:"same"` // nothing differs but addresses
+	Before     Sums     `json:"before"`
+	After      Sums     `json:"after"`
+	Difference int64    `json:"difference"` // bytes reserved
+	Kinds      []Change `json:"kinds"`      // the largest difference first
+	Because    *Because `json:"because"`    // null where no setting that differs governs a kind that does
 }
 
-func (c *changed) bytes() int64 { return c.is.reserved - c.was.reserved }
+// A Change is a kind, or what one chain of calls made of it, on both sides.
+type Change struct {
+	Label      string        `json:"label"` // of the kind
+	Kind       classify.Kind `json:"kind"`
+	Before     Sums          `json:"before"`
+	After      Sums          `json:"after"`
+	Difference int64         `json:"difference"`
+	How        string        `json:"how,omitempty"` // what the calls did, where that is not to make it: "first malloc in"
+	Who
+	Note  string   `json:"note,omitempty"` // whose it is, by name
+	Parts []Change `json:"parts,omitempty"`
+}
 
-// Compare compares two scenes. Processes are matched by their executable and their place among those.
-func Compare(before, after *Scene) *Diff {
-	d := &Diff{before: before, after: after, Settings: settings(before.header, after.header)}
+// differs reports whether there is another number of things, or of bytes, on the other side.
+func (c *Change) differs() bool {
+	return c.Difference != 0 || c.Before.Count != c.After.Count || c.Before.Committed != c.After.Committed
+}
+
+// Because puts the largest difference beside a setting that differs and governs its kind.
+type Because struct {
+	Change         // what one chain of calls made
+	More    string `json:"more"` // which side has more: "before" or "after"
+	Setting string `json:"setting"`
+	SetBy   string `json:"set_by"` // the side that has it set so
+	Value   string `json:"value"`
+}
+
+// Compare compares two moments. Processes are matched by their executable and their place among those. logs is
+// what the sides are called.
+func Compare(before, after *Scene, logs [2]string) *Diff {
+	c := comparer{before: before, after: after, settings: settings(before.header, after.header), nameless: nameless{}}
+	d := &Diff{Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings}
 	type name struct {
 		exe string
 		n   int
@@ -66,30 +97,90 @@ func Compare(before, after *Scene) *Diff {
 			q = nil
 		}
 		taken[q] = true
-		d.pairs = append(d.pairs, d.pair(p, q))
+		d.Processes = append(d.Processes, c.pair(p, q))
 	}
 	for _, q := range after.processes {
 		if !taken[q] {
-			d.pairs = append(d.pairs, d.pair(nil, q))
+			d.Processes = append(d.Processes, c.pair(nil, q))
 		}
 	}
+	d.Nameless = c.nameless.list()
 	return d
 }
 
-func (d *Diff) pair(p, q *process) *pair {
-	x := &pair{before: p, after: q}
+// comparer makes a Diff.
+type comparer struct {
+	before, after *Scene
+	settings      []Setting
+	nameless      nameless
+}
+
+// changed is a Change that is being added up.
+type changed struct {
+	key     string
+	label   string
+	kind    classify.Kind
+	was, is sums
+	scene   *Scene // where who is from
+	who     callers.Chain
+	note    string
+	parts   []*changed
+}
+
+func (c *changed) bytes() int64 { return c.is.reserved - c.was.reserved }
+
+// pair compares p with q, one of which may be nil.
+func (c *comparer) pair(p, q *process) Pair {
+	x := Pair{Kinds: []Change{}}
+	none := &process{taken: -1}
+	var was, is sums
+	if p == nil {
+		p = none
+	} else {
+		x.PIDBefore, x.ExeBefore, was = &p.PID, p.Exe, p.total()
+		was.things = len(p.things())
+	}
+	if q == nil {
+		q = none
+	} else {
+		x.PIDAfter, x.ExeAfter, is = &q.PID, q.Exe, q.total()
+		is.things = len(q.things())
+	}
+	x.Before, x.After, x.Difference, x.Same = p.sumsOf(&was), q.sumsOf(&is), is.reserved-was.reserved, was == is && p != none && q != none
+	for _, f := range c.families(p, q) {
+		x.Kinds = append(x.Kinds, c.change(p, q, f))
+	}
+	x.Because = c.because(x.Kinds)
+	return x
+}
+
+// change is the finished form of o, and of its parts.
+func (c *comparer) change(p, q *process, o *changed) Change {
+	x := Change{Label: o.label, Kind: o.kind, Before: p.sumsOf(&o.was), After: q.sumsOf(&o.is), Difference: o.bytes(), Who: whoOf(o.who), Note: o.note}
+	if len(o.parts) == 0 && o.kind == classify.GlibcArena {
+		x.How = "first malloc in"
+	}
+	if x.differs() {
+		c.nameless.count(o.scene, o.who.Calls)
+	}
+	for _, part := range o.parts {
+		x.Parts = append(x.Parts, c.change(p, q, part))
+	}
+	return x
+}
+
+// families adds up what p and q hold, by kind and by who made it, the largest difference first.
+func (c *comparer) families(p, q *process) []*changed {
 	by := map[string]*changed{}
+	var list []*changed
 	collect := func(s *Scene, p *process, side func(*changed) *sums) {
-		if p == nil {
-			return
-		}
 		for _, t := range p.things() {
 			word, label := family(t.kind)
 			f := by[word]
 			if f == nil {
 				f = &changed{key: word, label: label, kind: t.kind}
 				by[word] = f
-				x.families = append(x.families, f)
+				list = append(list, f)
 			}
 			side(f).add(&t.sums)
 			who := s.who(p, t.first)
@@ -100,7 +191,7 @@ func (d *Diff) pair(p, q *process) *pair {
 			}
 			o := by[word+"\x00"+key]
 			if o == nil {
-				o = &changed{key: key, label: label, kind: t.kind, who: who}
+				o = &changed{key: key, label: label, kind: t.kind, scene: s, who: who}
 				if word == "elf" {
 					o.who = callers.Words(key)
 				}
@@ -113,22 +204,44 @@ func (d *Diff) pair(p, q *process) *pair {
 			}
 		}
 	}
-	if p != nil {
-		x.was = p.total()
-	}
-	if q != nil {
-		x.is = q.total()
-	}
-	collect(d.before, p, func(c *changed) *sums { return &c.was })
-	collect(d.after, q, func(c *changed) *sums { return &c.is })
+	collect(c.before, p, func(c *changed) *sums { return &c.was })
+	collect(c.after, q, func(c *changed) *sums { return &c.is })
 	order := func(a, b *changed) int {
 		return cmp.Or(cmp.Compare(abs(b.bytes()), abs(a.bytes())), cmp.Compare(b.is.reserved+b.was.reserved, a.is.reserved+a.was.reserved), cmp.Compare(a.key, b.key))
 	}
-	slices.SortFunc(x.families, order)
-	for _, f := range x.families {
+	slices.SortFunc(list, order)
+	for _, f := range list {
 		slices.SortFunc(f.parts, order)
 	}
-	return x
+	return list
+}
+
+// because finds the largest difference that a setting explains, nil for none.
+func (c *comparer) because(kinds []Change) *Because {
+	for _, f := range kinds {
+		for _, o := range f.Parts {
+			if o.Difference == 0 {
+				continue
+			}
+			for _, s := range c.settings {
+				if !explains(s.Name, o.Kind) {
+					continue
+				}
+				// The setting of the side that has less, if there is one.
+				b := &Because{Change: o, More: "after", Setting: s.Name, SetBy: "before"}
+				value, other := s.Before, s.After
+				if o.Difference < 0 {
+					b.More, b.SetBy, value, other = "before", "after", s.After, s.Before
+				}
+				if value == nil {
+					b.SetBy, value = b.More, other
+				}
+				b.Value = *value
+				return b
+			}
+		}
+	}
+	return nil
 }
 
 func abs(n int64) int64 { return max(n, -n) }

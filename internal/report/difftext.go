@@ -2,135 +2,131 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Text says what differs; names are what the two sides are called.
-func (d *Diff) Text(names [2]string, l text.Style) []byte {
+// Text writes a Diff for people.
+func (d *Diff) Text(s text.Style) []byte {
 	var b []byte
-	shown := 0
-	for i, x := range d.pairs {
-		if i > 0 && x.before != nil && x.after != nil && x.was == x.is {
+	for i := range d.Processes {
+		p := &d.Processes[i]
+		if i > 0 && p.Same {
 			continue
 		}
-		if shown > 0 {
+		if i > 0 {
 			b = append(b, '\n')
 		}
-		shown++
-		if len(d.pairs) > 1 {
-			b = append(b, x.title()...)
+		if len(d.Processes) > 1 {
+			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.ExeBefore), sideText(p.PIDAfter, p.ExeAfter))
 		}
-		b = d.pairText(b, x, names, l)
+		b = d.appendPair(b, p, s)
 	}
-	if len(d.pairs) == 0 {
+	if len(d.Processes) == 0 {
 		b = append(b, "nothing is mapped at either moment\n"...)
 	}
-	b = append(b, d.settingsText(l)...)
-	for i, x := range d.pairs {
-		if i == 0 || len(d.pairs) == 1 {
-			b = append(b, text.PrintableLines(d.reasonText(x, names, l))...)
-		}
+	b = d.appendSettings(b, s)
+	if len(d.Processes) > 0 && d.Processes[0].Because != nil {
+		b = append(b, d.becauseText(d.Processes[0].Because, s)+"\n"...)
 	}
 	return b
 }
 
-func (x *pair) title() string {
-	name := func(p *process) string {
-		if p == nil {
-			return "none"
-		}
-		return fmt.Sprintf("pid %d %s", p.PID, p.name())
+func sideText(pid *int, exe string) string {
+	if pid == nil {
+		return "none"
 	}
-	return name(x.before) + " | " + name(x.after) + "\n"
+	return fmt.Sprintf("pid %d %s", *pid, exeName(exe))
 }
 
-func (d *Diff) pairText(b []byte, x *pair, names [2]string, l text.Style) []byte {
-	g := &text.Table{Columns: []text.Column{
-		{Color: text.Kind}, {Head: clipName(names[0]), Right: true, Color: text.Number}, {Head: clipName(names[1]), Right: true, Color: text.Number},
+func (d *Diff) appendPair(b []byte, p *Pair, s text.Style) []byte {
+	t := &text.Table{Columns: []text.Column{
+		{Color: text.Kind}, {Head: clipName(d.Before.Log), Right: true, Color: text.Number}, {Head: clipName(d.After.Log), Right: true, Color: text.Number},
 		{Head: "difference", Right: true, Color: text.Number}, {},
 	}}
-	size := func(s *sums, n int64) string {
-		if s.pieces == 0 {
-			return "-"
+	// What there is nothing of has no size; what was not measured is not known, nor is how it differs.
+	add := func(label string, was, is *Sums, of func(*Sums) *int64, tail ...text.Cell) {
+		var cells [2]string
+		var values [2]int64
+		difference := "?"
+		known := true
+		for i, n := range [...]*Sums{was, is} {
+			if n.Mappings == 0 {
+				cells[i] = "-"
+				continue
+			}
+			v := of(n)
+			cells[i] = s.Measured(v)
+			if known = known && v != nil; v != nil {
+				values[i] = *v
+			}
 		}
-		return l.Size(n)
+		if known {
+			difference = s.Change(values[1] - values[0])
+		}
+		t.Add(append([]text.Cell{text.Plain(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
 	}
-	line := func(label string, was, is *sums, tail ...text.Cell) {
-		g.Add(append([]text.Cell{text.Plain(label), text.Plain(size(was, was.reserved)), text.Plain(size(is, is.reserved)), text.Plain(l.Change(is.reserved - was.reserved))}, tail...)...)
-	}
-	line("mapped", &x.was, &x.is)
-	g.Add(text.Plain("accessible"), text.Plain(size(&x.was, x.was.committed)), text.Plain(size(&x.is, x.is.committed)), text.Plain(l.Change(x.is.committed-x.was.committed)))
-	if (x.before == nil || x.before.taken >= 0) && (x.after == nil || x.after.taken >= 0) {
-		g.Add(text.Plain("resident"), text.Plain(size(&x.was, x.was.rss)), text.Plain(size(&x.is, x.is.rss)), text.Plain(l.Change(x.is.rss-x.was.rss)))
-	}
+	reserved := func(n *Sums) *int64 { return &n.Reserved }
+	add("mapped", &p.Before, &p.After, reserved)
+	add("accessible", &p.Before, &p.After, func(n *Sums) *int64 { return &n.Committed })
+	add("resident", &p.Before, &p.After, func(n *Sums) *int64 { return n.Resident })
 	same := 0
-	for _, f := range x.families {
-		differing := f.differing()
+	for i := range p.Kinds {
+		k := &p.Kinds[i]
+		differing := slices.DeleteFunc(slices.Clone(k.Parts), func(o Change) bool { return !o.differs() })
 		if len(differing) == 0 {
 			same++
 			continue
 		}
-		if len(f.parts) == 1 {
-			line("  "+f.label, &f.was, &f.is, text.Plain(f.parts[0].remark(l)))
+		if len(k.Parts) == 1 {
+			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(k.Parts[0].remark(s)))
 			continue
 		}
-		line("  "+f.label, &f.was, &f.is)
-		for _, o := range differing {
-			line("    "+howMany(o), &o.was, &o.is, text.Plain(o.remark(l)))
+		add("  "+k.Label, &k.Before, &k.After, reserved)
+		for j := range differing {
+			o := &differing[j]
+			add("    "+o.howMany(), &o.Before, &o.After, reserved, text.Plain(o.remark(s)))
 		}
 	}
-	b = g.Append(b, l)
+	b = t.Append(b, s)
 	if same > 0 {
-		b = fmt.Appendf(b, "%s the same on both sides\n", countText(same, "kind"))
+		b = fmt.Appendf(b, "%s the same on both sides\n", text.Count(same, "kind", "kinds"))
 	}
 	return b
 }
 
 // howMany counts the things on both sides: "3 of these", "0 | 1".
-func howMany(o *changed) string {
-	if o.was.things == o.is.things {
-		return fmt.Sprintf("%d of these", o.is.things)
+func (c *Change) howMany() string {
+	if c.Before.Count == c.After.Count {
+		return fmt.Sprintf("%d of these", c.After.Count)
 	}
-	return fmt.Sprintf("%d | %d", o.was.things, o.is.things)
-}
-
-// differing are the parts that are not the same on both sides.
-func (c *changed) differing() []*changed {
-	var list []*changed
-	for _, o := range c.parts {
-		if o.bytes() != 0 || o.was.things != o.is.things || o.was.committed != o.is.committed {
-			list = append(list, o)
-		}
-	}
-	return list
+	return fmt.Sprintf("%d | %d", c.Before.Count, c.After.Count)
 }
 
 // remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident".
-func (c *changed) remark(l text.Style) string {
-	var parts []string
-	if c.note != "" {
-		parts = append(parts, c.note)
+func (c *Change) remark(s text.Style) string {
+	room := max(s.Width-60, 40)
+	if s.Whole {
+		room = 0
 	}
-	who := c.who.Text(max(l.Width-60, 40))
-	if l.Whole {
-		who = c.who.Text(0)
+	t := c.chain().Text(room)
+	if c.How != "" {
+		t = c.How + " " + t
 	}
-	if c.kind == classify.GlibcArena {
-		who = "first malloc in " + who
+	if c.Note != "" {
+		t = c.Note + ", " + t
 	}
-	parts = append(parts, who)
-	text := strings.Join(parts, ", ")
-	more := &c.is
-	if c.bytes() < 0 {
-		more = &c.was
+	more := &c.After
+	if c.Difference < 0 {
+		more = &c.Before
 	}
-	if more.rss*4 < more.reserved && more.reserved >= 1<<20 {
-		text += "; " + l.Size(more.rss) + " resident"
+	if r := more.Resident; r != nil && *r*4 < more.Reserved && more.Reserved >= 1<<20 {
+		t += "; " + s.Size(*r) + " resident"
 	}
-	return text
+	return t
 }
 
 func clipName(s string) string {
@@ -141,51 +137,36 @@ func clipName(s string) string {
 	return s
 }
 
-// settingsText names every setting that differs.
-func (d *Diff) settingsText(l text.Style) []byte {
-	if len(d.Settings) == 0 {
-		return []byte("environment: the same\n")
+// appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset".
+func (d *Diff) appendSettings(b []byte, s text.Style) []byte {
+	if len(d.Environment) == 0 {
+		return append(b, "environment: the same\n"...)
 	}
 	var list []string
-	for _, s := range d.Settings {
-		list = append(list, strings.ReplaceAll(text.Printable(s.text()), " ", "\u00a0"))
+	for _, v := range d.Environment {
+		t := fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore), settingText(v.After, v.UnknownAfter))
+		list = append(list, strings.ReplaceAll(text.Printable(t), " ", "\u00a0"))
 	}
-	width := l.Width
-	if l.Whole {
-		width = 0
-	}
-	text := text.Fold("environment: "+strings.Join(list, "; "), width, "             ")
-	return []byte(strings.ReplaceAll(text, "\u00a0", " ") + "\n")
+	t := text.Fold("environment: "+strings.Join(list, "; "), s.Lines(), "             ")
+	return append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
 }
 
-// reasonText puts the largest difference and the setting that explains it into one line.
-func (d *Diff) reasonText(x *pair, names [2]string, l text.Style) string {
-	for _, f := range x.families {
-		for _, o := range f.parts {
-			n := o.bytes()
-			if n == 0 {
-				continue
-			}
-			for _, s := range d.Settings {
-				if !explains(s.Name, o.kind) {
-					continue
-				}
-				more, less, value := names[1], names[0], s.Before
-				if n < 0 {
-					more, less, value = names[0], names[1], s.After
-				}
-				if value == nil {
-					value = s.After
-					if n < 0 {
-						value = s.Before
-					}
-					less = more
-				}
-				return fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s\n", more, l.Size(abs(n)), f.label, o.remark(l), less, s.Name, settingText(value))
-			}
-		}
+func settingText(v *string, unknown bool) string {
+	switch {
+	case unknown:
+		return "?"
+	case v == nil:
+		return "unset"
+	case *v == "":
+		return `""`
 	}
-	return ""
+	return *v
+}
+
+func (d *Diff) becauseText(c *Because, s text.Style) string {
+	log := map[string]string{"before": d.Before.Log, "after": d.After.Log}
+	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, c.remark(s),
+		log[c.SetBy], c.Setting, settingText(&c.Value, false)))
 }
 
 // explains tells whether a setting changes how much there is of a kind.
@@ -220,57 +201,4 @@ var explanations = [...]struct {
 	{classify.V8Cage, "NODE_OPTIONS"},
 	{classify.CPython, "PYTHONMALLOC"},
 	{classify.Sanitizer, "ASAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"},
-}
-
-// JSON is Text for programs.
-func (d *Diff) JSON(names [2]string) any {
-	type line struct {
-		Label      string        `json:"label"`
-		Kind       classify.Kind `json:"kind"`
-		Before     Sums          `json:"before"`
-		After      Sums          `json:"after"`
-		Difference int64         `json:"difference"`
-		Who        []string      `json:"who,omitempty"`
-		Note       string        `json:"note,omitempty"`
-		Parts      []line        `json:"parts,omitempty"`
-	}
-	type proc struct {
-		Before     *int   `json:"pid_before"`
-		After      *int   `json:"pid_after"`
-		Difference int64  `json:"difference"`
-		Kinds      []line `json:"kinds"`
-		Because    string `json:"because,omitempty"`
-	}
-	type doc struct {
-		Before    At        `json:"before"`
-		After     At        `json:"after"`
-		Processes []proc    `json:"processes"`
-		Settings  []setting `json:"environment"`
-	}
-	o := doc{d.before.at(), d.after.at(), []proc{}, d.Settings}
-	if o.Settings == nil {
-		o.Settings = []setting{}
-	}
-	none := &process{taken: -1}
-	for _, x := range d.pairs {
-		j := proc{Difference: x.is.reserved - x.was.reserved, Kinds: []line{}, Because: strings.TrimSpace(strings.TrimPrefix(d.reasonText(x, names, text.Style{}), "because: "))}
-		p, q := none, none
-		if x.before != nil {
-			p, j.Before = x.before, &x.before.PID
-		}
-		if x.after != nil {
-			q, j.After = x.after, &x.after.PID
-		}
-		var lines func(list []*changed) []line
-		lines = func(list []*changed) []line {
-			var out []line
-			for _, c := range list {
-				out = append(out, line{c.label, c.kind, p.sumsOf(&c.was), q.sumsOf(&c.is), c.bytes(), c.who.Calls, c.note, lines(c.parts)})
-			}
-			return out
-		}
-		j.Kinds = append(j.Kinds, lines(x.families)...)
-		o.Processes = append(o.Processes, j)
-	}
-	return o
 }

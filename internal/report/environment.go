@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -9,32 +8,38 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A setting is something recorded about the surroundings of a recording that changes memory layout.
-type setting struct {
-	Name   string  `json:"name"`
-	Before *string `json:"before"` // null: unset, or not recorded
-	After  *string `json:"after"`
+// A Setting is something recorded about the surroundings of a recording that changes memory layout.
+type Setting struct {
+	Name          string  `json:"name"`
+	Before        *string `json:"before"` // null where it is unset, or unknown
+	After         *string `json:"after"`
+	UnknownBefore bool    `json:"unknown_before,omitempty"` // it was not recorded
+	UnknownAfter  bool    `json:"unknown_after,omitempty"`
 }
 
 // settings lists what differs between the surroundings of two recordings: every variable, limit and
 // kernel setting of the header by its name, processors, kernel and page size.
-func settings(a, b *eventlog.Header) []setting {
-	var list []setting
+func settings(a, b *eventlog.Header) []Setting {
+	list := []Setting{}
 	if a == nil || b == nil {
-		return nil
+		return list
 	}
 	put := func(name string, x, y *string) {
 		if (x == nil) != (y == nil) || x != nil && *x != *y {
-			list = append(list, setting{name, x, y})
+			list = append(list, Setting{Name: name, Before: x, After: y})
 		}
 	}
-	names := maps.Clone(map[string]*string(a.Environment))
-	if names == nil {
-		names = map[string]*string{}
-	}
+	names := map[string]*string{}
+	maps.Copy(names, a.Environment)
 	maps.Copy(names, b.Environment)
 	for _, n := range slices.Sorted(maps.Keys(names)) {
-		put(n, a.Environment[n], b.Environment[n])
+		x, inA := a.Environment[n]
+		y, inB := b.Environment[n]
+		before := len(list)
+		put(n, x, y)
+		if len(list) > before {
+			list[before].UnknownBefore, list[before].UnknownAfter = !inA, !inB
+		}
 	}
 	put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
 	put("kernel", &a.Host.Kernel, &b.Host.Kernel)
@@ -42,19 +47,4 @@ func settings(a, b *eventlog.Header) []setting {
 	put("page_size", ptr(strconv.Itoa(a.Host.PageSize)), ptr(strconv.Itoa(b.Host.PageSize)))
 	put("mode", &a.Mode, &b.Mode)
 	return list
-}
-
-// text is "MALLOC_ARENA_MAX 1 | unset".
-func (s setting) text() string {
-	return fmt.Sprintf("%s %s | %s", s.Name, settingText(s.Before), settingText(s.After))
-}
-
-func settingText(v *string) string {
-	switch {
-	case v == nil:
-		return "unset"
-	case *v == "":
-		return `""`
-	}
-	return *v
 }

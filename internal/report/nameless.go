@@ -90,16 +90,5 @@ func (s *Scene) Nameless(text []byte) []Module {
 	})
 }
 
-// Nameless is that of both sides.
-func (d *Diff) Nameless(text []byte) []Module {
-	all := d.before.Nameless(text)
-	for _, m := range d.after.Nameless(text) {
-		if !slices.Contains(all, m) {
-			all = append(all, m)
-		}
-	}
-	return all
-}
-
 // addressIn is what an address in a file's code is written with, before the digits.
 func addressIn(file string) string { return path.Base(file) + "+0x" }

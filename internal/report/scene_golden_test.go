@@ -101,8 +101,8 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		return b
 	},
 	"diff": func(t *testing.T, log string, l text.Style) []byte {
-		d := Compare(scene(t, log, Moment{Kind: AtTime}), scene(t, log, Moment{}))
-		return append(d.Text([2]string{"begin", "end"}, l), asJSON(t, d.JSON([2]string{"begin", "end"}))...)
+		d := Compare(scene(t, log, Moment{Kind: AtTime}), scene(t, log, Moment{}), [2]string{"begin", "end"})
+		return append(decoded(t, d).Text(l), asJSON(t, d)...)
 	},
 }
 

@@ -163,7 +163,7 @@ func FuzzScene(f *testing.F) {
 			s.Report(ReportOptions{VMAs: true}, l)
 			s.ReportJSON(ReportOptions{})
 			decoded(t, s.Blame(Question{Range: vm.Range{End: 1 << 63}, Stacks: true})).Text(l)
-			Compare(s, s).Text([2]string{"a", "b"}, l)
+			decoded(t, Compare(s, s, [2]string{"a", "b"})).Text(l)
 			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {
 				h, err := ReadHistory(open, at, nil, s.processes[0].pieces[0].Start, HistoryOptions{Calls: true, Stacks: true})
 				if err != nil {
