@@ -59,13 +59,15 @@ func NewRules(list []Allocator) *Rules {
 
 // mallocs are functions that programs ask for memory, whoever has written them.
 var mallocs = [...]string{
-	"malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "memalign",
+	"malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc",
 	"operator new(unsigned long)", "operator new[](unsigned long)",
 }
 
-// libcPages are what C libraries and loaders move the program break with, and map files with (glibc
-// elf/dl-map-segments.h).
-var libcPages = [...]string{"sbrk", "__sbrk", "brk", "__brk", "_dl_map_segment", "_dl_map_segments"}
+// libcPages are what C libraries move the program break with.
+var libcPages = [...]string{"sbrk", "__sbrk", "brk", "__brk"}
+
+// IsMalloc reports whether a function is one that programs ask for memory, whoever has written it.
+func IsMalloc(name string) bool { return slices.Contains(mallocs[:], name) }
 
 // loader is the chain of a stack that lies in the dynamic loader alone.
 const loader = "the loader"

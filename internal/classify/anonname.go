@@ -8,38 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// anonNames are the names that programs give with prctl(2) PR_SET_VMA, by how they begin, without leading
-// blanks: glibc sysdeps/unix/sysv/linux/setvmaname.c and its callers, Go runtime/set_vma_name_linux.go,
-// jemalloc src/pages.c, tcmalloc system_allocator.h, mimalloc src/prim/unix, CPython Objects/obmalloc.c.
-var anonNames = [...]struct {
-	start string
-	kind  Kind
-}{
-	{"glibc: malloc arena", GlibcArena},
-	{"glibc: malloc", GlibcLarge},
-	{"glibc: pthread stack", ThreadStack},
-	{"glibc: pthread user stack", ThreadStack},
-	{"glibc: unused stack", ThreadStack},
-	{"glibc: loader malloc", Loader},
-	{"glibc: .bss", ELFBSS},
-	{"Go: heap reservation", GoHeap},
-	{"Go: heap index", GoOwn},
-	{"Go: heap", GoHeap},
-	{"Go: ", GoOwn},
-	{"jemalloc_", Jemalloc},
-	{"tcmalloc_region_METADATA", TCMallocOwn},
-	{"tcmalloc", TCMalloc},
-	{"mimalloc", Mimalloc},
-	{"mi_", Mimalloc},
-	{"snmalloc", Snmalloc},
-	{"Ruby:", Ruby},
-	{"OCaml:", OCaml},
-	{"cpython:", CPython},
-	{"python:", CPython},
-	{"v8", V8Heap},
-	{"nodejs Large Page", ELFText},
-	{"stack_and_tls", ThreadStack},
-}
+// namedFamily is memory with a name that no other family gives.
+var namedFamily = Family{Kinds: []Row{{Named, mass("named by the program"), nil, false, "", ungoverned, noAdvice}}}
 
 // findNamed trusts the names that the kernel carries: nothing else knows better.
 func findNamed(v *view) {
@@ -55,11 +25,8 @@ func findNamed(v *view) {
 		last, lastName = i, name
 		d := Verdict{Kind: Named, Detail: name, Group: group, Evidence: "named " + strconv.Quote(name) + " by its program"}
 		text := strings.TrimLeft(name, " ")
-		for _, n := range anonNames {
-			if strings.HasPrefix(text, n.start) {
-				d.Kind = n.kind
-				break
-			}
+		if k := v.known.labelled(text); k != "" {
+			d.Kind = k
 		}
 		if d.Kind == Named && e.Perms&vm.Shared != 0 {
 			d.Kind = SharedAnon

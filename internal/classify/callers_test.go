@@ -2,7 +2,6 @@ package classify
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -136,45 +135,18 @@ func TestBaseName(t *testing.T) {
 	}
 }
 
-// TestKinds: each kind has words, once, and the page that explains it.
-func TestKinds(t *testing.T) {
-	page, err := os.ReadFile("../../docs/kinds.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("kind.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	kinds := Kinds()
-	for i, k := range kinds {
-		if slices.Index(kinds, k) != i || k.Name() == string(k) && !strings.Contains("wasm ruby memfd gpu device unknown file tcmalloc mimalloc snmalloc heap", string(k)) {
-			t.Errorf("%s has the name %q", k, k.Name())
-		}
-		if !strings.Contains(string(page), "`"+string(k)+"`") {
-			t.Errorf("docs/kinds.md does not tell of %s", k)
-		}
-	}
-	if n := strings.Count(string(source), " = \""); n != len(kinds) {
-		t.Errorf("%d kinds, %d with names", n, len(kinds))
-	}
-	if Kind("new").Name() != "new" {
-		t.Error("a kind that is not known has no name")
-	}
-}
-
 // FuzzClassify makes spaces of bytes: whatever stands in a log, there is a sound verdict for each entry.
 func FuzzClassify(f *testing.F) {
 	f.Add([]byte("7f0004000000 rw-p [heap] mmap64 new_heap libjvm.so 100 ..."))
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 200, 3, 4, 99, 255, 254, 0, 7})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, n := fuzzSpace(t, data)
-		out := Classify(s)
+		out := Known().Classify(s)
 		if len(out) != n {
 			t.Fatalf("%d verdicts for %d entries", len(out), n)
 		}
 		checkSound(t, s, out)
-		again := Classify(s)
+		again := Known().Classify(s)
 		if !slices.Equal(out, again) {
 			t.Fatal("the same space gave other verdicts")
 		}

@@ -181,7 +181,7 @@ func TestRecorded(t *testing.T) {
 
 func (c *testCase) check(t *testing.T, how string, s *Space) {
 	t.Helper()
-	out := Classify(s)
+	out := Known().Classify(s)
 	if len(out) != len(c.Entries) {
 		t.Fatalf("%s: %d verdicts for %d entries", how, len(out), len(c.Entries))
 	}
@@ -206,7 +206,7 @@ func checkSound(t testing.TB, s *Space, out []Verdict) {
 	t.Helper()
 	for i := range out {
 		d := &out[i]
-		if d.Kind == "" || d.Name == "" || d.Evidence == "" || d.Group < 1 || !slices.Contains(Kinds(), d.Kind) {
+		if d.Kind == "" || d.Name == "" || d.Evidence == "" || d.Group < 1 || !slices.Contains(Known().Kinds(), d.Kind) {
 			t.Errorf("%v: %+v is not whole", s.Entries[i], *d)
 		}
 		if d.Confidence != Certain && d.Confidence != Likely && d.Confidence != Guess {

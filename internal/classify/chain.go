@@ -73,10 +73,12 @@ func (c *chain) libc() (glibc, musl bool) {
 		switch f.name {
 		case "__libc_start_call_main", "__libc_start_main_impl", "_int_malloc", "sysmalloc", "start_thread", "_dl_start", "__libc_setup_tls", "_int_realloc":
 			return true, false
-		case "libc_start_main_stage2", "alloc_group", "alloc_slot", "__libc_malloc_impl", "__malloc_alloc_meta":
+		case "libc_start_main_stage2":
 			return false, true
 		}
 		switch {
+		case oneOf(f.name, muslMalloc[:]):
+			return false, true
 		case callers.IsGlibc(f.module):
 			return true, false
 		case callers.IsMusl(f.module):

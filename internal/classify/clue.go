@@ -5,7 +5,7 @@ import "strings"
 // clue is what functions on a call stack tell. A function that ends in "*" stands for all that begin so.
 type clue struct {
 	kind      Kind
-	name      string // as Verdict.Name, "" for the kind's
+	words     Words // as Verdict.Name, none for the kind's
 	functions []string
 }
 
@@ -26,7 +26,13 @@ func (c *chain) clue(list []clue) (*clue, string) {
 	return nil, ""
 }
 
-// matches tells whether a name is the one wanted, or begins with it where that ends in "*".
+// one returns the innermost of these functions on the stack, "" for none.
+func (c *chain) one(functions []string) string {
+	_, f := c.clue([]clue{{functions: functions}})
+	return f
+}
+
+// matches reports whether a name is the one wanted, or begins with it where that ends in "*".
 func matches(name, want string) bool {
 	start, many := strings.CutSuffix(want, "*")
 	if many {
@@ -35,7 +41,7 @@ func matches(name, want string) bool {
 	return name == want
 }
 
-// calledBy tells whether the caller of the system call's wrapper is one of these.
+// calledBy reports whether the caller of the system call's wrapper is one of these.
 func (c *chain) calledBy(functions ...string) bool {
 	by := c.by().name
 	if by == "" {

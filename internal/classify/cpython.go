@@ -1,10 +1,16 @@
 package classify
 
 import (
-	"strings"
-
 	"github.com/vmblame/vmblame/internal/vm"
 )
+
+var pythonFamily = Family{
+	Kinds:   []Row{{CPython, words("Python object arena"), nil, false, "", governed(Variable, "PYTHONMALLOC"), noAdvice}},
+	Modules: []string{"python", "libpython"}, Language: true,
+	Labels: []Label{{"cpython:", CPython}, {"python:", CPython}}, // CPython Objects/obmalloc.c
+}
+
+var pythonFrames = words("Python frame stack")
 
 // findCPython knows the arenas of pymalloc (Objects/obmalloc.c: 1 MiB, 256 KiB before 3.10) and the chunks
 // of the interpreter's own stack (Python/pystate.c), which the same function maps. CPython built with
@@ -21,23 +27,18 @@ func findCPython(v *view) {
 		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc"):
 			d := Verdict{Kind: CPython, Evidence: "mmap by " + by.name}
 			if c.find("allocate_chunk", "push_chunk", "_PyThreadState_BumpFramePointerSlow", "_PyThreadState_PushFrame") != "" && c.find("new_arena") == "" {
-				d.Name = "Python frame stack"
+				d.name(pythonFrames)
 			}
 			v.claim(i, d)
 		case ev.Prot != vm.ProtRead|vm.ProtWrite || ev.fixed():
 		case ev.Length == 1<<20 || ev.Length == 256<<10:
-			if sure := v.unnamed(c, isPython); sure != "" {
+			if sure := v.unnamed(c, pythonFamily.has); sure != "" {
 				v.claim(i, Verdict{Kind: CPython, Confidence: sure, Evidence: "mmap of an arena's size in Python"})
 			}
 		case ev.Length == 16<<10:
-			if sure := v.unnamed(c, isPython); sure != "" {
-				v.claim(i, Verdict{Kind: CPython, Name: "Python frame stack", Confidence: sure, Evidence: "mmap of 16 KiB in Python"})
+			if sure := v.unnamed(c, pythonFamily.has); sure != "" {
+				v.claim(i, Verdict{Kind: CPython, Name: pythonFrames.One, Plural: pythonFrames.Many, Confidence: sure, Evidence: "mmap of 16 KiB in Python"})
 			}
 		}
 	}
-}
-
-// isPython tells whether a file is the interpreter.
-func isPython(module string) bool {
-	return strings.HasPrefix(module, "python") || strings.HasPrefix(module, "libpython")
 }

@@ -18,6 +18,21 @@ type image struct {
 	confidence  Confidence
 }
 
+var elfHeading = &Heading{"elf", words("ELF file"), AsFiles}
+
+// elfFamily are the parts of loaded ELF files.
+var elfFamily = Family{
+	Kinds: []Row{
+		{ELFText, mass("code"), elfHeading, false, "", ungoverned, noAdvice},
+		{ELFRodata, mass("constants"), elfHeading, false, "", ungoverned, noAdvice},
+		{ELFData, mass("data"), elfHeading, false, "", ungoverned, noAdvice},
+		{ELFRelro, mass("relocated constants"), elfHeading, false, "", ungoverned, noAdvice},
+		{ELFBSS, mass("zeroed data"), elfHeading, false, "", ungoverned, noAdvice},
+		{ELFGap, words("gap between segments"), elfHeading, true, "", ungoverned, noAdvice},
+	},
+	Labels: []Label{{"glibc: .bss", ELFBSS}}, // glibc sysdeps/unix/sysv/linux/setvmaname.c and its callers
+}
+
 // findELF knows the segments of executables and libraries (glibc elf/dl-map-segments.h: the first segment
 // reserves the span of all, the others are mapped over it, zeroed memory follows the last; the kernel's
 // fs/binfmt_elf.c does alike).
@@ -50,7 +65,7 @@ func findELF(v *view) {
 // fileOf is the file of e without its name, which may change.
 func fileOf(e *ledger.Entry) vm.File { return vm.File{Dev: e.File.Dev, Inode: e.File.Inode} }
 
-// byLoader tells whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
+// byLoader reports whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
 // exec.
 func (v *view) byLoader(i int, e *ledger.Entry) bool {
 	if e.File.Inode == 0 || e.Perms&vm.Shared != 0 {
@@ -62,14 +77,14 @@ func (v *view) byLoader(i int, e *ledger.Entry) bool {
 	return v.chain(v.events[i]).find("_dl_map_segments", "_dl_map_object_from_fd", "map_library") != ""
 }
 
-// byProgram tells whether an entry lies in memory that was reserved without a file, and was mapped by
+// byProgram reports whether an entry lies in memory that was reserved without a file, and was mapped by
 // something else than a loader: V8 maps its built-in code a second time beside what it compiles.
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
 	return ev != nil && ev.Over != nil && ev.Over.anonymous() && v.chain(ev).calledBy("v8::*")
 }
 
-// read tells whether a file is mapped to be read, though it has code that is loaded too: what prints stack
+// read reports whether a file is mapped to be read, though it has code that is loaded too: what prints stack
 // traces maps executables and libraries to look up names.
 func (v *view) read(i int, e *ledger.Entry) bool {
 	ev := v.events[i]
@@ -132,7 +147,7 @@ func (v *view) claimSegment(im *image, i int, e *ledger.Entry) {
 	v.claim(i, d)
 }
 
-// isRelro tells whether e was writable when it was mapped. Where the kernel mapped it, or the recording
+// isRelro reports whether e was writable when it was mapped. Where the kernel mapped it, or the recording
 // began later, its place tells: GNU ld puts it between constants and data, as the beginning of the data's
 // segment; lld between code and data, as a segment of its own.
 func (v *view) isRelro(i int, e *ledger.Entry) bool {
@@ -153,7 +168,7 @@ func (v *view) isRelro(i int, e *ledger.Entry) bool {
 	return shift == after.Start-after.Offset
 }
 
-// isBSS tells whether e is the zeroed memory that follows the data of im.
+// isBSS reports whether e is the zeroed memory that follows the data of im.
 func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	if !anonymous(e) || im.last != i-1 || !v.beside(i) || e.Perms&vm.Write == 0 {
 		return false
@@ -166,7 +181,7 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	return before.Perms&vm.Write != 0 && e.Origin.Cause == before.Origin.Cause
 }
 
-// isGap tells whether e is an inaccessible hole between two segments of im.
+// isGap reports whether e is an inaccessible hole between two segments of im.
 func (v *view) isGap(im *image, i int, e *ledger.Entry) bool {
 	if !anonymous(e) || accessible(e) || im.last != i-1 || !v.beside(i) || !v.beside(i+1) {
 		return false

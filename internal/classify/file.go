@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -39,6 +40,26 @@ var specialFiles = [...]struct {
 	{"/dev/mali", GPU},                   //
 	{"/dev/", Device},                    //
 	{"/sys/", Device},                    // resource files of PCI devices
+}
+
+// fileFamily are files, what the kernel shows like files, and shared memory.
+var fileFamily = Family{Kinds: []Row{
+	{Locale, mass("locale data"), nil, false, "", ungoverned, adviseLocale},
+	{FileData, words("file"), nil, false, "", ungoverned, noAdvice},
+	{SharedSysV, mass("System V shared memory"), nil, false, "", ungoverned, noAdvice},
+	{SharedPOSX, mass("POSIX shared memory"), nil, false, "", ungoverned, noAdvice},
+	{SharedAnon, mass("shared anonymous memory"), nil, false, "", ungoverned, noAdvice},
+	{MemFD, words("memfd"), nil, false, "", ungoverned, noAdvice},
+	{AIO, words("aio ring"), nil, false, "", ungoverned, noAdvice},
+	{IOURing, words("io_uring"), nil, false, "", ungoverned, noAdvice},
+	{Perf, words("perf buffer"), nil, false, "", ungoverned, noAdvice},
+	{GPU, mass("GPU memory"), nil, false, "", ungoverned, noAdvice},
+	{Device, words("device"), nil, false, "", ungoverned, noAdvice},
+	{HugeTLB, mass("huge pages"), nil, false, "", ungoverned, noAdvice},
+}}
+
+func adviseLocale(u *Usage) (int64, string) {
+	return u.Reserved - u.Resident, fmt.Sprintf("%s of locale data are mapped, %s used: LC_ALL=C.UTF-8 needs none of it", u.Size(u.Reserved), u.Size(u.Resident))
 }
 
 // findSpecialFiles knows shared memory, rings of the kernel and devices by the paths the kernel gives them.
@@ -97,7 +118,7 @@ func findFiles(v *view) {
 // gone.
 func cleanName(p string) string { return strings.TrimSuffix(path.Base(p), " (deleted)") }
 
-// has tells whether a file of such a name is loaded.
+// has reports whether a file of such a name is loaded.
 func (v *view) has(is func(module string) bool) bool {
 	if v.images == nil {
 		v.images = map[string]bool{}
@@ -115,7 +136,7 @@ func (v *view) has(is func(module string) bool) bool {
 	return false
 }
 
-// unnamed tells whether a call may have come from such a file, though the caller has no name: likely where
+// unnamed reports whether a call may have come from such a file, though the caller has no name: likely where
 // the stack says which file it is in, a guess where there is no stack but the file is loaded; "" for no.
 func (v *view) unnamed(c *chain, is func(module string) bool) Confidence {
 	by := c.by()

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -9,6 +10,33 @@ import (
 
 // heapMax is HEAP_MAX_SIZE of glibc's malloc/arena.c: the size and alignment of a heap.
 const heapMax = 64 << 20
+
+// glibcFamily is malloc of glibc, beside the program break.
+var glibcFamily = Family{
+	Kinds: []Row{
+		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
+			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus libc_build_id"), adviseArenas},
+		{GlibcLarge, mass("glibc large malloc"), nil, false, "", hint(Variable, "MALLOC_MMAP_THRESHOLD_").hint(Tunable, "glibc.malloc.mmap_threshold").
+			by(Variable, "MALLOC_MMAP_MAX_ LD_PRELOAD").by(Tunable, "glibc.malloc.mmap_max"), adviseLarge},
+	},
+	Caller: callers.Allocator{Pages: append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "arena_get_retry", "_int_free", "mmap_chunk", "__glibc_morecore"}, glibcInner[:]...)},
+	Labels: []Label{{"glibc: malloc arena", GlibcArena}, {"glibc: malloc", GlibcLarge}},
+}
+
+func adviseArenas(u *Usage) (int64, string) {
+	// What can be accessed is in use, or would be elsewhere.
+	spared := u.Reserved - u.Committed
+	return spared, fmt.Sprintf("%s of %s are address space only (no memory): MALLOC_ARENA_MAX=1 (or GLIBC_TUNABLES=glibc.malloc.arena_max=1) would avoid them; threads then wait for each other in malloc",
+		u.Size(spared), strings.Replace(u.Row.Words.Count(len(u.Things)), "1 glibc", "one glibc", 1))
+}
+
+func adviseLarge(u *Usage) (int64, string) {
+	if len(u.Things) < 1000 {
+		return 0, ""
+	}
+	return u.Reserved, fmt.Sprintf("%d large allocations have a mapping each, %s: MALLOC_MMAP_THRESHOLD_=%d (or GLIBC_TUNABLES=glibc.malloc.mmap_threshold) keeps them in the heap, with fewer calls and mappings",
+		len(u.Things), u.Size(u.Reserved), 32<<20)
+}
 
 // findGlibcArenas knows the heaps of glibc's arenas, malloc/arena.c alloc_new_heap: 128 MiB without access
 // and without reserve, trimmed to an aligned 64 MiB, or these 64 MiB alone at the address that the last
@@ -77,14 +105,14 @@ func findArenasInTheMaking(v *view) {
 	}
 }
 
-// mergedGuard tells whether entry j is the end of a heap and a stack's guard behind it, which the kernel
+// mergedGuard reports whether entry j is the end of a heap and a stack's guard behind it, which the kernel
 // showed as one row when the recording began.
 func (v *view) mergedGuard(j int, end uint64) bool {
 	e := &v.Entries[j]
 	return !v.claimed(j) && anonymous(e) && !accessible(e) && e.Start < end && e.End > end && e.End-end <= 64<<10
 }
 
-// arenaCall tells whether ev is the mmap that makes a heap.
+// arenaCall reports whether ev is the mmap that makes a heap.
 func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	const wanted = vm.MapPrivate | vm.MapAnonymous | vm.MapNoReserve
 	if !ev.anonymous() || ev.Flags&(wanted|vm.MapFixed) != wanted || ev.Prot != vm.ProtNone {

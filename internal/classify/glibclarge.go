@@ -45,16 +45,17 @@ func (c *chain) allocation() (name string, other bool) {
 	return name, false
 }
 
-// isAllocation tells whether a function is one of a C library's allocator.
+// glibcInner are functions of malloc's inside that call each other (glibc malloc/malloc.c, arena.c).
+var glibcInner = [...]string{"sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc", "tcache_init", "arena_get2"}
+
+// isAllocation reports whether a function is one of a C library's allocator.
 func isAllocation(name string) bool {
 	switch name {
-	case "malloc", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc",
-		"__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__libc_valloc", "__libc_pvalloc",
-		"__malloc", "__calloc", "__realloc", "__memalign", "_mid_memalign", "__GI___libc_malloc", "__GI___libc_realloc",
-		"sysmalloc", "sysmalloc_mmap", "sysmalloc_mmap_fallback", "mremap_chunk", "_int_malloc", "_int_realloc", "_int_memalign",
+	case "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__libc_valloc", "__libc_pvalloc",
+		"__malloc", "__calloc", "__realloc", "__memalign", "_mid_memalign", "sysmalloc_mmap_fallback", "mremap_chunk", "_int_memalign",
 		"malloc_hook_ini", "realloc_hook_ini", "__posix_memalign", "__malloc_hook_ini", "malloc_default", "tcache_malloc",
-		"__libc_calloc2", "__libc_malloc2", "checked_request2size", "tcache_init", "arena_get2":
+		"__libc_calloc2", "__libc_malloc2", "checked_request2size":
 		return true
 	}
-	return false
+	return callers.IsMalloc(name) || oneOf(name, glibcInner[:])
 }

@@ -1,18 +1,46 @@
 package classify
 
-import "github.com/vmblame/vmblame/internal/vm"
+import (
+	"fmt"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/vm"
+)
 
 // goParts are the parts of the Go runtime's memory by the functions that map them (runtime/malloc.go,
 // mpagealloc_64bit.go, mheap.go, mprof.go). The stacks of goroutines lie in spans of the heap.
 var goParts = [...]clue{
-	{GoOwn, "Go page summary", []string{"runtime.(*pageAlloc).sysInit", "runtime.(*pageAlloc).sysGrow"}},
-	{GoOwn, "Go scavenge index", []string{"runtime.(*scavengeIndex).*"}},
-	{GoOwn, "Go page index", []string{"runtime.(*pageAlloc).grow"}},
-	{GoOwn, "Go GC bits", []string{"runtime.newMarkBits", "runtime.newAllocBits", "runtime.newArenaMayUnlock"}},
-	{GoOwn, "Go span list", []string{"runtime.recordspan"}},
-	{GoOwn, "Go profile buckets", []string{"runtime.stkbucket"}},
-	{GoOwn, "Go execution trace", []string{"runtime.trace*", "runtime.(*trace*"}},
-	{GoOwn, "Go persistent metadata", []string{"runtime.persistentalloc*"}},
+	{GoOwn, Words{"Go page summary", "Go page summaries"}, []string{"runtime.(*pageAlloc).sysInit", "runtime.(*pageAlloc).sysGrow"}},
+	{GoOwn, Words{"Go scavenge index", "Go scavenge indexes"}, []string{"runtime.(*scavengeIndex).*"}},
+	{GoOwn, Words{"Go page index", "Go page indexes"}, []string{"runtime.(*pageAlloc).grow"}},
+	{GoOwn, mass("Go GC bits"), []string{"runtime.newMarkBits", "runtime.newAllocBits", "runtime.newArenaMayUnlock"}},
+	{GoOwn, words("Go span list"), []string{"runtime.recordspan"}},
+	{GoOwn, mass("Go profile buckets"), []string{"runtime.stkbucket"}},
+	{GoOwn, words("Go execution trace"), []string{"runtime.trace*", "runtime.(*trace*"}},
+	{GoOwn, mass("Go persistent metadata"), []string{"runtime.persistentalloc*"}},
+}
+
+var goSettings = hint(Variable, "GOMEMLIMIT GOGC").by(Variable, "GODEBUG GOMAXPROCS").by(Machine, "cpus")
+
+var goFamily = Family{
+	Language: true,
+	Kinds: []Row{
+		{GoHeap, words("Go heap"), nil, false, "", goSettings, adviseGo},
+		{GoOwn, mass("Go runtime metadata"), nil, false, "", goSettings, noAdvice},
+	},
+	// What a Go program asks of its runtime and of the kernel; runtime/mem.go, mem_linux.go and malloc.go.
+	Caller: callers.Allocator{Functions: []string{"runtime.*", "internal/runtime/*", "internal/cpu.*", "syscall.*"}, Pages: []string{
+		"runtime.sysMmap", "runtime.mmap", "runtime.sysReserveOS", "runtime.sysReserve", "runtime.sysReserveAligned", "runtime.sysMapOS", "runtime.sysMap",
+		"runtime.sysAllocOS", "runtime.sysAlloc", "runtime.persistentalloc", "runtime.persistentalloc1", "runtime.persistentalloc.func1", "runtime.systemstack",
+	}},
+	Labels: []Label{{"Go: heap reservation", GoHeap}, {"Go: heap index", GoOwn}, {"Go: heap", GoHeap}, {"Go: ", GoOwn}}, // runtime/set_vma_name_linux.go
+}
+
+func adviseGo(u *Usage) (int64, string) {
+	if !u.Known || u.Resident < 64<<20 {
+		return 0, ""
+	}
+	return u.Resident / 4, fmt.Sprintf("the Go heap has %s resident: GOMEMLIMIT=%dMiB bounds what the garbage collector lets it grow to, GOGC=50 collects sooner; both cost CPU time", u.Size(u.Resident), u.Resident*3/4>>20)
 }
 
 // findGo knows what the Go runtime maps. Its function names are there even in stripped programs.
@@ -34,11 +62,13 @@ func findGo(v *view) {
 		case c.find("runtime.(*mheap).sysAlloc") != "" && ev.Prot == vm.ProtNone:
 			d.Kind, d.Evidence = GoHeap, "reserved by runtime.(*mheap).sysAlloc"
 		case c.find("runtime.(*mheap).sysAlloc") != "":
-			d.Kind, d.Name, d.Evidence = GoOwn, "Go heap index", "mapped by runtime.(*mheap).sysAlloc"
+			d.Kind, d.Evidence = GoOwn, "mapped by runtime.(*mheap).sysAlloc"
+			d.name(Words{"Go heap index", "Go heap indexes"})
 		default:
 			d.Kind = GoOwn
 			if part, f := c.clue(goParts[:]); part != nil {
-				d.Name, d.Evidence = part.name, "mapped by "+f
+				d.Evidence = "mapped by " + f
+				d.name(part.words)
 			}
 		}
 		n := v.run(i)

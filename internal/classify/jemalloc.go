@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
@@ -14,6 +15,40 @@ var (
 	jemallocCall = [...]string{"os_pages_map", "pages_map", "pages_map_slow", "extent_alloc_mmap", "os_pages_unmap", "pages_unmap", "os_pages_trim", "extent_dalloc_mmap", "alloc_mmap", "chunk_alloc_mmap", "chunk_alloc_mmap_slow"}
 )
 
+var jemallocSettings = hint(Variable, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF").by(Variable, "LD_PRELOAD").by(Machine, "cpus")
+
+// jemallocFamily: src/ of jemalloc, under any public prefix.
+var jemallocFamily = Family{
+	Kinds: []Row{
+		{Jemalloc, words("jemalloc extent"), nil, false, "", jemallocSettings, adviseJemalloc},
+		{JemallocOwn, mass("jemalloc metadata"), nil, false, "", jemallocSettings, noAdvice},
+	},
+	Modules: []string{"libjemalloc"},
+	Caller: callers.Allocator{Prefix: jemallocPrefix, Functions: []string{
+		"mallocx", "rallocx", "sdallocx", "dallocx",
+		"pages_*", "os_pages_*", "extent_*", "extents_*", "ehooks_*", "ecache_*", "pac_*", "pa_*", "hpa_*", "emap_*", "rtree_*", "base_block_*", "base_alloc*", "base_map*",
+		"base_new*", "base_boot*", "arena_choose*", "arena_new*", "arena_init*", "arena_slab_*", "arena_extent_*", "arena_cache_bin_*", "arena_tcache_fill_*", "arena_malloc*",
+		"arena_palloc*", "arena_ralloc*", "arena_bin_*", "arena_tdata_*", "arena_boot*", "arena_get*", "large_palloc*", "large_malloc*", "large_ralloc*", "tcache_alloc_*",
+		"tcache_create*", "tsd_tcache_*", "tsd_fetch*", "tsd_boot*", "malloc_init_*", "malloc_default*", "malloc_tsd_*", "malloc_vmem*", "ialloc*", "iallocztm*", "imalloc*",
+		"fallback_impl*", "default_alloc_impl*",
+	}, Pages: []string{
+		"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
+		"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc",
+		"arena_slab_alloc", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
+	}},
+	Labels: []Label{{"jemalloc_", Jemalloc}},
+}
+
+const jemallocPrefix = "je_"
+
+func adviseJemalloc(u *Usage) (int64, string) {
+	if !u.Known {
+		return 0, ""
+	}
+	spared := u.Reserved - u.Resident
+	return spared, fmt.Sprintf("%s of jemalloc's extents are address space only: MALLOC_CONF=narenas:2 makes threads share arenas, retain:false gives unused ranges back, dirty_decay_ms:1000 unused pages sooner (the variable is JE_MALLOC_CONF or _RJEM_MALLOC_CONF where the program's jemalloc was built with such a prefix)", u.Size(spared))
+}
+
 // findJemalloc knows what jemalloc maps, under whatever prefix its functions were given, and tells its
 // metadata from the memory it hands out. A jemalloc without names is known by its file.
 func findJemalloc(v *view) {
@@ -26,13 +61,13 @@ func findJemalloc(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case by.name != "" && oneOf(callers.Unprefixed(by.name, "je_"), jemallocCall[:]):
+		case by.name != "" && oneOf(callers.Unprefixed(by.name, jemallocPrefix), jemallocCall[:]):
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)
-		case v.unnamed(c, isJemalloc) == Likely:
+		case v.unnamed(c, jemallocFamily.has) == Likely:
 			unnamed = append(unnamed, i)
-		case v.unnamed(c, isJemalloc) == Guess && ev.Flags&vm.MapNoReserve != 0 && ev.Prot != vm.ProtNone:
+		case v.unnamed(c, jemallocFamily.has) == Guess && ev.Flags&vm.MapNoReserve != 0 && ev.Prot != vm.ProtNone:
 			v.claim(i, Verdict{Kind: Jemalloc, Confidence: Guess, Evidence: "mmap without reserve in a program with jemalloc"})
 		}
 	}
@@ -58,13 +93,13 @@ var jemallocUses = [...]struct {
 // detailJemalloc tells metadata from extents, and what for, by the functions on the stack.
 func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	for _, f := range c.frames {
-		if oneOf(callers.Unprefixed(f.name, "je_"), jemallocOwn[:]) {
+		if oneOf(callers.Unprefixed(f.name, jemallocPrefix), jemallocOwn[:]) {
 			d.Kind, d.Detail, d.Evidence = JemallocOwn, "base", "mapped for "+f.name
 			break
 		}
 	}
 	for _, f := range c.frames {
-		name := callers.Unprefixed(f.name, "je_")
+		name := callers.Unprefixed(f.name, jemallocPrefix)
 		for _, u := range jemallocUses {
 			use := u.extent
 			if d.Kind == JemallocOwn {
@@ -113,7 +148,7 @@ func (v *view) claimUnnamedJemalloc(list []int) {
 	}
 }
 
-// firstOf tells whether ev may be the very first mapping of its allocator: one of whole 2 MiB, as base
+// firstOf reports whether ev may be the very first mapping of its allocator: one of whole 2 MiB, as base
 // blocks are.
 func (v *view) firstOf(ev *Event) bool { return ev.Length%(2<<20) == 0 && ev.Flags&vm.MapFixed == 0 }
 
@@ -137,8 +172,6 @@ func (v *view) sharedFrames(a, b *Event) int {
 	})
 	return n
 }
-
-func isJemalloc(module string) bool { return strings.HasPrefix(module, "libjemalloc") }
 
 func oneOf(s string, list []string) bool {
 	for _, x := range list {

@@ -10,15 +10,27 @@ import (
 // jvmParts are the parts of a HotSpot virtual machine by the functions that reserve them. The list is in
 // order: the heap's reservation passes through functions of its collector.
 var jvmParts = [...]clue{
-	{JVMHeap, "", []string{"ReservedHeapSpace::*", "Universe::reserve_heap", "ZVirtualMemory*", "ZPhysicalMemory*", "XVirtualMemory*", "XPhysicalMemory*"}},
-	{JVMCodeCache, "", []string{"ReservedCodeSpace::*", "CodeCache::*", "CodeHeap::*"}},
-	{JVMClassSpace, "", []string{"Metaspace::reserve_address_space_for_compressed_classes", "MetaspaceShared::reserve_address_space_for_archives", "CompressedKlassPointers::*", "Metaspace::allocate_metaspace_compressed_klass_ptrs"}},
-	{JVMMetaspace, "", []string{"metaspace::*", "Metaspace::*", "VirtualSpaceNode::*", "VirtualSpaceList::*"}},
-	{JVMCDS, "", []string{"FileMapInfo::*", "MetaspaceShared::*", "DynamicArchive::*", "AOTMetaspace::*"}},
-	{JVMGC, "", []string{"G1*", "CardTable::*", "CardTableRS::*", "MarkBitMap::*", "CMBitMap::*", "ParMarkBitMap::*", "ParallelCompactData::*",
+	{JVMHeap, Words{}, []string{"ReservedHeapSpace::*", "Universe::reserve_heap", "ZVirtualMemory*", "ZPhysicalMemory*", "XVirtualMemory*", "XPhysicalMemory*"}},
+	{JVMCodeCache, Words{}, []string{"ReservedCodeSpace::*", "CodeCache::*", "CodeHeap::*"}},
+	{JVMClassSpace, Words{}, []string{"Metaspace::reserve_address_space_for_compressed_classes", "MetaspaceShared::reserve_address_space_for_archives", "CompressedKlassPointers::*", "Metaspace::allocate_metaspace_compressed_klass_ptrs"}},
+	{JVMMetaspace, Words{}, []string{"metaspace::*", "Metaspace::*", "VirtualSpaceNode::*", "VirtualSpaceList::*"}},
+	{JVMCDS, Words{}, []string{"FileMapInfo::*", "MetaspaceShared::*", "DynamicArchive::*", "AOTMetaspace::*"}},
+	{JVMGC, Words{}, []string{"G1*", "CardTable::*", "CardTableRS::*", "MarkBitMap::*", "CMBitMap::*", "ParMarkBitMap::*", "ParallelCompactData::*",
 		"BlockOffset*", "ObjectStartArray::*", "Shenandoah*", "ParallelScavengeHeap::*", "PSMarkSweep*", "PSParallelCompact::*", "PSCardTable::*",
 		"GenCollectedHeap::*", "SerialHeap::*", "GenericTaskQueue*", "TaskQueue*", "ZMark*", "ZHeap::*", "ZInitialize::*", "ZCollectedHeap::*", "ZGranuleMap*", "EpsilonHeap::*"}},
 }
+
+var jvmHeapSettings = hint(JavaOption, "-Xmx -XX:MaxRAM -XX:MaxHeapSize").by(Machine, "cgroup_memory_max cpus")
+
+var jvmFamily = Family{Modules: []string{"libjvm.so"}, Language: true, Kinds: []Row{
+	{JVMHeap, words("Java heap"), nil, false, "", jvmHeapSettings, addressOnly("-Xmx (or -XX:MaxRAMPercentage) bounds the Java heap, and with it the GC's own structures")},
+	{JVMClassSpace, words("Java class space"), nil, false, "", hint(JavaOption, "-XX:CompressedClassSpaceSize"), addressOnly("-XX:CompressedClassSpaceSize=128m bounds the Java class space")},
+	{JVMMetaspace, words("Java metaspace"), nil, false, "", ungoverned, noAdvice},
+	{JVMCodeCache, words("Java code cache"), nil, false, "", hint(JavaOption, "-XX:ReservedCodeCacheSize"), addressOnly("-XX:ReservedCodeCacheSize=64m bounds the Java code cache")},
+	{JVMCDS, words("Java class data archive"), nil, false, "", ungoverned, noAdvice},
+	{JVMGC, mass("Java GC structures"), nil, false, "", jvmHeapSettings, noAdvice},
+	{JVMOther, mass("Java VM memory"), nil, false, "", ungoverned, noAdvice},
+}}
 
 // findJVM knows what libjvm maps: reservations without access, committed by mapping over them. The
 // function that reserved decides; where libjvm has no names, place and size do.
@@ -35,12 +47,12 @@ func findJVM(v *view) {
 			continue
 		}
 		c := v.chain(ev)
-		sure := v.unnamed(c, isJVM)
+		sure := v.unnamed(c, jvmFamily.has)
 		if sure == Guess && ev.Flags&vm.MapNoReserve == 0 {
 			continue
 		}
-		if sure == "" && !isJVM(c.by().module) {
-			if ev, c = v.events[i], v.chain(v.events[i]); !isJVM(c.by().module) {
+		if sure == "" && !jvmFamily.has(c.by().module) {
+			if ev, c = v.events[i], v.chain(v.events[i]); !jvmFamily.has(c.by().module) {
 				continue
 			}
 		}
@@ -73,8 +85,6 @@ func (v *view) claimArchive(i int, d Verdict) {
 		}
 	}
 }
-
-func isJVM(module string) bool { return module == "libjvm.so" }
 
 // outer is the innermost named function that is none of these, the caller's name where there is none.
 func (c *chain) outer(but ...string) string {

@@ -1,12 +1,35 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
+
+// breakFamily are the program break and the main stack, which the kernel labels.
+var breakFamily = Family{Kinds: []Row{
+	{Heap, mass("program heap (brk)"), nil, false, "", hint(Variable, "MALLOC_TRIM_THRESHOLD_").hint(Tunable, "glibc.malloc.trim_threshold").
+		by(Variable, "MALLOC_TOP_PAD_ MALLOC_MMAP_THRESHOLD_ MALLOC_ARENA_MAX LD_PRELOAD").
+		by(Tunable, "glibc.malloc.top_pad glibc.malloc.mmap_threshold glibc.malloc.arena_max"), adviseHeap},
+	{MainStack, words("main stack"), nil, false, "", governed(Machine, "rlimit_stack"), noAdvice},
+}}
+
+func adviseHeap(u *Usage) (int64, string) {
+	spared := u.Reserved - u.Resident - u.Swapped
+	if !u.Known || spared < u.Reserved/2 {
+		return 0, ""
+	}
+	return spared, fmt.Sprintf("%s of the program heap are address space only: MALLOC_TRIM_THRESHOLD_=131072 (or GLIBC_TUNABLES=glibc.malloc.trim_threshold) gives its free end back to the kernel", u.Size(spared))
+}
+
+// kernelFamily is what the kernel puts into every process.
+var kernelFamily = Family{Kinds: []Row{
+	{VDSO, words("kernel's vdso"), &Heading{string(VDSO), mass("the kernel's vdso and vvar"), AsOne}, false, "", ungoverned, noAdvice},
+	{Uprobes, Words{"page for uprobes", "pages for uprobes"}, nil, false, "", ungoverned, noAdvice},
+}}
 
 // findKernelNamed knows what the kernel labels itself: the heap that brk(2) made, the main stack, its own
 // pages (fs/proc/task_mmu.c, get_vma_name).
@@ -35,7 +58,7 @@ func findKernelNamed(v *view) {
 	}
 }
 
-// afterData tells whether entry i is zeroed data of the program's that the kernel labels [heap], because the
+// afterData reports whether entry i is zeroed data of the program's that the kernel labels [heap], because the
 // program break begins where it ends.
 func (v *view) afterData(i int) bool {
 	if v.Entries[i].Origin.Cause != ledger.Kernel || !v.beside(i) {

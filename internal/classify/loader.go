@@ -2,6 +2,13 @@ package classify
 
 import "github.com/vmblame/vmblame/internal/callers"
 
+// loaderFamily is the dynamic loader.
+var loaderFamily = Family{
+	Kinds:  []Row{{Loader, mass("dynamic loader's memory"), nil, false, "", ungoverned, noAdvice}},
+	Caller: callers.Allocator{Pages: []string{"_dl_map_segment", "_dl_map_segments"}}, // glibc elf/dl-map-segments.h
+	Labels: []Label{{"glibc: loader malloc", Loader}},
+}
+
 // findLoader knows what the dynamic loader maps for itself before there is a malloc: link maps, the main
 // thread's TLS (glibc elf/dl-minimal-malloc.c).
 func findLoader(v *view) {

@@ -5,6 +5,12 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
+var restFamily = Family{Kinds: []Row{
+	{Direct, mass("anonymous memory"), nil, false, "", ungoverned, noAdvice},
+	{Reserved, mass("reserved addresses"), nil, true, "", ungoverned, noAdvice},
+	{Unknown, mass("unknown"), nil, false, "", ungoverned, noAdvice},
+}}
+
 // findRest claims whatever is left: anonymous memory by who mapped it.
 func findRest(v *view) {
 	for i, e := range v.free {

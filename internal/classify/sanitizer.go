@@ -6,6 +6,11 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
+var sanitizerFamily = Family{
+	Kinds:   []Row{{Sanitizer, words("sanitizer shadow"), nil, false, "", governed(Variable, "ASAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"), noAdvice}},
+	Modules: []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."},
+}
+
 // findSanitizers knows the shadow and the own memory of AddressSanitizer and its like (compiler-rt
 // lib/sanitizer_common, lib/asan/asan_mapping.h, lib/tsan/rtl/tsan_platform.h).
 func findSanitizers(v *view) {
@@ -17,10 +22,11 @@ func findSanitizers(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		inside := c.calledBy("__asan*", "__tsan*", "__msan*", "__lsan*", "__hwasan*", "__ubsan*", "__sanitizer*", "__dfsan*", "__memprof*", "__xray*")
-		if !inside && (by.name != "" || !startsWithOne(by.module, []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."})) {
+		if !inside && (by.name != "" || !sanitizerFamily.has(by.module)) {
 			continue
 		}
-		d := Verdict{Kind: Sanitizer, Name: "sanitizer's memory", Evidence: "mmap by " + by.name}
+		d := Verdict{Kind: Sanitizer, Evidence: "mmap by " + by.name}
+		d.name(mass("sanitizer's memory"))
 		if by.name == "" {
 			d.Evidence = "mmap by " + by.module
 		}
@@ -30,7 +36,7 @@ func findSanitizers(v *view) {
 		case e.File.Backed():
 			d.Detail = cleanName(e.File.Path)
 		case shadow || ev.fixed() && ev.Flags&vm.MapNoReserve != 0 && ev.Length >= 1<<30:
-			d.Name = ""
+			d.name(Words{})
 		}
 		v.claim(i, d)
 	}

@@ -10,7 +10,7 @@ import (
 // findByShape guesses where neither names nor stacks tell anything: the recording began later, was told to
 // leave stacks out, or the program has no symbols at all.
 func findByShape(v *view) {
-	g := shapes{view: v, glibc: v.has(callers.IsGlibc), musl: v.has(callers.IsMusl), jvm: v.has(isJVM)}
+	g := shapes{view: v, glibc: v.has(callers.IsGlibc), musl: v.has(callers.IsMusl), jvm: v.has(jvmFamily.has)}
 	g.static = !g.glibc && !g.musl
 	for i := range v.out {
 		g.arenas = g.arenas || v.out[i].Kind == GlibcArena
@@ -107,7 +107,7 @@ const (
 	mmapArea = 0x7e << 40 // where the kernel puts mappings that name no place, and above
 )
 
-// goThread tells whether a thread began on a stack in entry i that Go's runtime took from its heap: away
+// goThread reports whether a thread began on a stack in entry i that Go's runtime took from its heap: away
 // from where the kernel puts mappings, in steps of 4 MiB, its TLS there too.
 func (g *shapes) goThread(i int) bool {
 	e := &g.Entries[i]

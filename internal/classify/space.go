@@ -74,6 +74,7 @@ const (
 type Verdict struct {
 	Kind       Kind
 	Name       string // words for people: "glibc malloc arena"; that of Kind, or a closer one
+	Plural     string // the name of several
 	Detail     string // which one: "of thread 9838 worker", "libc.so.6"; may be ""
 	TID        int    // the thread it belongs to, 0 for none
 	Confidence Confidence
@@ -84,9 +85,15 @@ type Verdict struct {
 	Group int
 }
 
+// name sets what d is called.
+func (d *Verdict) name(w Words) { d.Name, d.Plural = w.One, w.Many }
+
+// Words are what d is called.
+func (d *Verdict) Words() Words { return Words{d.Name, d.Plural} }
+
 // Classify returns a verdict for each entry of s. The same space gives the same verdicts.
-func Classify(s *Space) []Verdict {
-	v := newView(s)
+func (c *Catalogue) Classify(s *Space) []Verdict {
+	v := newView(c, s)
 	for _, r := range rules {
 		r.find(v)
 	}

@@ -86,7 +86,7 @@ func (b *build) entryOf(want Kind, row string, o ledger.Origin) {
 // check classifies and compares kinds.
 func (b *build) check() []Verdict {
 	b.t.Helper()
-	out := Classify(&b.s)
+	out := Known().Classify(&b.s)
 	for i := range out {
 		if out[i].Kind != b.want[i] {
 			b.t.Errorf("%v: %s (%s: %s), want %s", b.s.Entries[i], out[i].Kind, out[i].Confidence, out[i].Evidence, b.want[i])
@@ -399,11 +399,11 @@ func TestUnknown(t *testing.T) {
 
 // TestNothing has no entries, and no functions to ask.
 func TestNothing(t *testing.T) {
-	if out := Classify(&Space{}); len(out) != 0 {
+	if out := Known().Classify(&Space{}); len(out) != 0 {
 		t.Errorf("%v", out)
 	}
 	s := Space{Entries: []ledger.Entry{{Mapping: vm.Mapping{Range: vm.Range{Start: 0x1000, End: 0x2000}}, Origin: ledger.Origin{Event: 1}}}}
-	if out := Classify(&s); out[0].Kind != Unknown {
+	if out := Known().Classify(&s); out[0].Kind != Unknown {
 		t.Errorf("%+v", out)
 	}
 }

@@ -1,9 +1,39 @@
 package classify
 
 import (
+	"fmt"
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
+
+var threadStacks = &Heading{string(ThreadStack), words("thread stack"), AsThings}
+
+// stackFamily are the stacks of threads, and what is like them.
+var stackFamily = Family{
+	Kinds: []Row{
+		{ThreadStack, threadStacks.Words, threadStacks, false, "", hint(Variable, "OMP_STACKSIZE RUST_MIN_STACK").hint(JavaOption, "-Xss -XX:ThreadStackSize").
+			by(Variable, "OMP_NUM_THREADS").by(Tunable, "glibc.pthread.").by(Machine, "rlimit_stack cpus"), adviseStacks},
+		{StackGuard, words("stack guard"), threadStacks, true, "", ungoverned, noAdvice},
+		{SignalStack, words("signal stack"), nil, false, "", ungoverned, noAdvice},
+	},
+	Labels: []Label{{"glibc: pthread stack", ThreadStack}, {"glibc: pthread user stack", ThreadStack}, {"glibc: unused stack", ThreadStack}, {"stack_and_tls", ThreadStack}},
+}
+
+func adviseStacks(u *Usage) (int64, string) {
+	if !u.Known || len(u.Things) < 2 {
+		return 0, ""
+	}
+	size := int64(256 << 10)
+	for size < 4*u.Fullest {
+		size *= 2
+	}
+	var spared int64
+	for _, reserved := range u.Things {
+		spared += max(0, reserved-size)
+	}
+	return spared, fmt.Sprintf("%s reserve %s of address space, the fullest uses %s: ulimit -s %d (the default size of new threads' stacks; pthread_attr_setstacksize, OMP_STACKSIZE, RUST_MIN_STACK or -Xss in the program) would spare %s",
+		u.Row.Words.Count(len(u.Things)), u.Size(u.Reserved), u.Size(u.Fullest), size>>10, u.Size(spared))
+}
 
 // findThreadStacks knows the stacks that C libraries map for threads, each with its guard: glibc
 // nptl/allocatestack.c (MAP_STACK, PROT_NONE and then mprotect; since 2.42 accessible at once, its guard
@@ -41,7 +71,7 @@ func findThreadStacks(v *view) {
 	}
 }
 
-// guardBelow tells whether a small inaccessible mapping ends where entry i begins.
+// guardBelow reports whether a small inaccessible mapping ends where entry i begins.
 func (v *view) guardBelow(i int) bool {
 	if !v.beside(i) || v.claimed(i-1) {
 		return false
@@ -82,22 +112,25 @@ func (v *view) claimStack(i, j int, mapped string) {
 			v.ownedBy(&d, ev)
 		}
 	case v.ownStack(i):
-		d.Name, d.Confidence = "coroutine stack", Likely
+		d.name(words("coroutine stack"))
+		d.Confidence = Likely
 		d.Evidence += ", not by the C library"
 	default:
 		d.Confidence = Likely
 	}
-	kind, name := d.Kind, d.Name
+	kind, name := d.Kind, d.Words()
 	for ; i < j; i++ {
-		d.Kind, d.Name = kind, name
+		d.Kind = kind
+		d.name(name)
 		if !accessible(&v.Entries[i]) {
-			d.Kind, d.Name = StackGuard, ""
+			d.Kind = StackGuard
+			d.name(Words{})
 		}
 		v.claim(i, d)
 	}
 }
 
-// ownStack tells whether entry i is a stack that something else mapped than the C library, which maps those
+// ownStack reports whether entry i is a stack that something else mapped than the C library, which maps those
 // of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
 // a larger one for coroutines (CRuby's cont.c).
 func (v *view) ownStack(i int) bool {

@@ -89,7 +89,7 @@ func recordTruth(t *testing.T, flags []string, program ...string) (*Space, strin
 // BYTES".
 func checkTruth(t *testing.T, s *Space, text string) {
 	t.Helper()
-	out := Classify(s)
+	out := Known().Classify(s)
 	checkSound(t, s, out)
 	claims := 0
 	for line := range strings.Lines(text) {
@@ -222,8 +222,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 	fmt.Sscan(m[1], &n)
 	fmt.Sscan(m[2], &size)
 	// The interpreter's frame stacks come from the same function; they have a name of their own.
-	for i, d := range Classify(s) {
-		if d.Kind == CPython && d.Name == CPython.Name() {
+	for i, d := range Known().Classify(s) {
+		if d.Kind == CPython && d.Name == Known().Row(CPython).Words.One {
 			n--
 			if got := s.Entries[i].Len(); got != uint64(size) {
 				t.Errorf("an arena of %d bytes, want %d", got, size)

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -9,13 +10,33 @@ import (
 // v8Parts are the parts of V8's memory by the functions that map them (src/heap/code-range.cc,
 // src/utils/allocation.cc, src/sandbox, src/objects/backing-store.cc, src/wasm).
 var v8Parts = [...]clue{
-	{Wasm, "WebAssembly code", []string{"v8::internal::wasm::WasmCodeManager::*", "v8::internal::wasm::WasmCodeAllocator::*", "v8::internal::wasm::NativeModule::*"}},
-	{Wasm, "", []string{"v8::internal::wasm::*", "v8::internal::BackingStore::TryAllocateAndPartiallyCommitMemory", "v8::internal::BackingStore::AllocateWasmMemory", "v8::internal::WasmMemoryObject::*"}},
-	{V8Code, "", []string{"v8::internal::CodeRange::*", "v8::internal::OffHeapInstructionStream::*", "v8::internal::InstructionStream::*"}},
-	{V8Cage, "", []string{"v8::internal::VirtualMemoryCage::*", "v8::internal::IsolateAllocator::*", "v8::internal::IsolateGroup::*", "v8::internal::Sandbox::*", "v8::internal::V8VirtualMemoryCage::*",
+	{Wasm, mass("WebAssembly code"), []string{"v8::internal::wasm::WasmCodeManager::*", "v8::internal::wasm::WasmCodeAllocator::*", "v8::internal::wasm::NativeModule::*"}},
+	{Wasm, Words{}, []string{"v8::internal::wasm::*", "v8::internal::BackingStore::TryAllocateAndPartiallyCommitMemory", "v8::internal::BackingStore::AllocateWasmMemory", "v8::internal::WasmMemoryObject::*"}},
+	{V8Code, Words{}, []string{"v8::internal::CodeRange::*", "v8::internal::OffHeapInstructionStream::*", "v8::internal::InstructionStream::*"}},
+	{V8Cage, Words{}, []string{"v8::internal::VirtualMemoryCage::*", "v8::internal::IsolateAllocator::*", "v8::internal::IsolateGroup::*", "v8::internal::Sandbox::*", "v8::internal::V8VirtualMemoryCage::*",
 		"v8::base::VirtualAddressSpace*", "cppgc::internal::CagedHeap::*", "v8::internal::ExternalPointerTable::*", "v8::internal::ExternalEntityTable*"}},
-	{V8Heap, "V8 C++ heap", []string{"cppgc::*"}},
-	{V8Heap, "V8 compiler's memory", []string{"v8::internal::Zone::*", "v8::internal::AccountingAllocator::*"}},
+	{V8Heap, words("V8 C++ heap"), []string{"cppgc::*"}},
+	{V8Heap, mass("V8 compiler's memory"), []string{"v8::internal::Zone::*", "v8::internal::AccountingAllocator::*"}},
+}
+
+var v8HeapSettings = hint(NodeOption, "--max-old-space-size --max_old_space_size")
+
+var v8Family = Family{
+	Language: true,
+	Kinds: []Row{
+		{V8Cage, words("V8 cage"), nil, false, "", v8HeapSettings, noAdvice},
+		{V8Heap, words("V8 heap"), nil, false, "", v8HeapSettings, adviseV8},
+		{V8Code, words("V8 code range"), nil, false, "", ungoverned, noAdvice},
+		{Wasm, mass("WebAssembly memory"), nil, false, "", ungoverned, noAdvice},
+	},
+	Labels: []Label{{"v8", V8Heap}, {"nodejs Large Page", ELFText}},
+}
+
+func adviseV8(u *Usage) (int64, string) {
+	if !u.Known || u.Resident < 128<<20 {
+		return 0, ""
+	}
+	return u.Resident / 4, fmt.Sprintf("the JavaScript heap has %s resident: NODE_OPTIONS=--max-old-space-size=%d (MiB) bounds it; it costs CPU time", u.Size(u.Resident), u.Resident*3/4>>20)
 }
 
 // findV8 knows what V8 maps: every part of it goes through v8::base::OS.
@@ -31,7 +52,8 @@ func findV8(v *view) {
 			n := v.run(i)
 			d := Verdict{Kind: V8Heap, Evidence: ev.Call + " by " + c.outer("v8::base::*", "v8::internal::VirtualMemory::*"), Group: v.group()}
 			if part, f := c.clue(v8Parts[:]); part != nil {
-				d.Kind, d.Name, d.Evidence = part.kind, part.name, "mapped for "+f
+				d.Kind, d.Evidence = part.kind, "mapped for "+f
+				d.name(part.words)
 			}
 			for ; i < n; i++ {
 				v.claim(i, d)
@@ -54,7 +76,7 @@ func findV8(v *view) {
 	}
 }
 
-// isV8 tells whether a file is a program or library that V8 is part of.
+// isV8 reports whether a file is a program or library that V8 is part of.
 func isV8(module string) bool {
 	for _, s := range [...]string{"node", "nodejs", "deno", "chrome", "chromium", "electron"} {
 		if module == s {

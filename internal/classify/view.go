@@ -14,6 +14,7 @@ type rule struct {
 // view is a space on its way through the rules.
 type view struct {
 	*Space
+	known  *Catalogue
 	out    []Verdict
 	events []*Event // of each entry, nil where unknown
 	groups int
@@ -25,8 +26,8 @@ type view struct {
 	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
-func newView(s *Space) *view {
-	v := &view{Space: s, out: make([]Verdict, len(s.Entries)), events: make([]*Event, len(s.Entries)), chains: map[int]*chain{}}
+func newView(c *Catalogue, s *Space) *view {
+	v := &view{Space: s, known: c, out: make([]Verdict, len(s.Entries)), events: make([]*Event, len(s.Entries)), chains: map[int]*chain{}}
 	if s.Event != nil {
 		for i := range s.Entries {
 			if seq := s.Entries[i].Origin.Event; seq != 0 {
@@ -46,7 +47,7 @@ func (v *view) free(yield func(i int, e *ledger.Entry) bool) {
 	}
 }
 
-// claimed tells whether entry i has a verdict.
+// claimed reports whether entry i has a verdict.
 func (v *view) claimed(i int) bool { return v.out[i].Kind != "" }
 
 // group begins a new thing.
@@ -65,7 +66,7 @@ func (v *view) claim(i int, d Verdict) {
 		d.Group = v.group()
 	}
 	if d.Name == "" {
-		d.Name = d.Kind.Name()
+		d.name(v.known.Row(d.Kind).Words)
 	}
 	if d.Confidence == "" {
 		d.Confidence = Certain
@@ -73,7 +74,7 @@ func (v *view) claim(i int, d Verdict) {
 	v.out[i] = d
 }
 
-// beside tells whether entry j begins where its predecessor ends.
+// beside reports whether entry j begins where its predecessor ends.
 func (v *view) beside(j int) bool {
 	return j > 0 && j < len(v.Entries) && v.Entries[j-1].End == v.Entries[j].Start
 }
@@ -114,16 +115,16 @@ func (v *view) at(addr uint64) int {
 	return -1
 }
 
-// anonymous tells whether e is private memory of no file.
+// anonymous reports whether e is private memory of no file.
 func anonymous(e *ledger.Entry) bool { return e.Perms&vm.Shared == 0 && !e.File.Backed() }
 
-// accessible tells whether e allows any access.
+// accessible reports whether e allows any access.
 func accessible(e *ledger.Entry) bool { return e.Perms&(vm.Read|vm.Write|vm.Exec) != 0 }
 
-// anonymous tells whether e is an mmap of private memory of no file.
+// anonymous reports whether e is an mmap of private memory of no file.
 func (e *Event) anonymous() bool {
 	return e.Call == "mmap" && e.Flags&vm.MapAnonymous != 0 && e.Flags&vm.MapTypeMask == vm.MapPrivate
 }
 
-// fixed tells whether e was mapped at the address it named.
+// fixed reports whether e was mapped at the address it named.
 func (e *Event) fixed() bool { return e.Flags&(vm.MapFixed|vm.MapFixedNoReplace) != 0 }

@@ -11,23 +11,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// layoutVariables are the environment variables that change how programs lay out memory. No others are
-// ever recorded: they may hold secrets.
-var layoutVariables = []string{
-	"MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_",
-	"MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_CHECK_", "GLIBC_TUNABLES", "LD_PRELOAD", "LD_LIBRARY_PATH",
-	"LD_BIND_NOW", "MALLOC_CONF", "JE_MALLOC_CONF", "_RJEM_MALLOC_CONF", "GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS",
-	"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS", "PYTHONMALLOC", "PYTHONMALLOCSTATS",
-	"RUST_MIN_STACK", "OMP_STACKSIZE", "OMP_NUM_THREADS", "ASAN_OPTIONS", "TSAN_OPTIONS",
-}
-
-// systemFiles are the settings of the machine that do the same, with the names they get.
+// systemFiles are the settings of the machine that change how programs lay out memory, with the names they
+// get.
 var systemFiles = map[string]string{
 	"overcommit_memory":  "/proc/sys/vm/overcommit_memory",
 	"overcommit_ratio":   "/proc/sys/vm/overcommit_ratio",
@@ -56,13 +49,15 @@ func (r *Recorder) header(mode string, command, env []string, exe string, pid in
 		Started: r.start.Format(time.RFC3339Nano),
 		Host: eventlog.Host{Kernel: unix.ByteSliceToString(uts.Release[:]), Arch: "x86_64", PageSize: vm.PageSize,
 			CPUs: runtime.NumCPU(), Hostname: host},
-		Environment: layoutEnvironment(env, exe, pid),
+		Environment: layoutEnvironment(classify.Known().Variables(), env, exe, pid),
 	}
 }
 
-func layoutEnvironment(env []string, exe string, pid int) eventlog.Environment {
+// layoutEnvironment is the surroundings of a process that are recorded. Of its environment, env, no variables
+// but these ever are: others may hold secrets.
+func layoutEnvironment(variables, env []string, exe string, pid int) eventlog.Environment {
 	e := make(eventlog.Environment)
-	for _, name := range layoutVariables {
+	for _, name := range variables {
 		e[name] = nil
 		for _, kv := range env {
 			if v, ok := strings.CutPrefix(kv, name+"="); ok {
@@ -109,8 +104,7 @@ func libcBuildID(pid int, exe string) *string {
 	var paths []string
 	if pid != 0 {
 		for _, row := range mapped(pid) {
-			base := row.File.Path[strings.LastIndexByte(row.File.Path, '/')+1:]
-			if base == "libc.so.6" || strings.HasPrefix(base, "libc-2.") || strings.HasPrefix(base, "ld-musl-") {
+			if p := row.File.Path; callers.IsLibc(p) && !strings.Contains(p, "/libpthread") {
 				paths = append(paths, fmt.Sprintf("/proc/%d/root%s", pid, row.File.Path))
 			}
 		}

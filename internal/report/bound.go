@@ -5,6 +5,7 @@ import (
 	"io"
 	"path"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -32,7 +33,7 @@ var _ eventlog.Sink = (*Bound)(nil)
 
 // NewBound returns a sink that writes to w when more than limit bytes are mapped.
 func NewBound(w io.Writer, limit int64) *Bound {
-	return &Bound{w: w, limit: limit, names: newNames(true), spaces: map[int]*bounded{}, tids: map[int]string{}}
+	return &Bound{w: w, limit: limit, names: newNames(true, classify.Known()), spaces: map[int]*bounded{}, tids: map[int]string{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of writing.

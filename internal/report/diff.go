@@ -119,7 +119,7 @@ type comparer struct {
 type changed struct {
 	key     string
 	label   string
-	kind    classify.Kind
+	row     *classify.Row
 	was, is sums
 	scene   *Scene // where who is from
 	who     callers.Chain
@@ -156,9 +156,9 @@ func (c *comparer) pair(p, q *process) Pair {
 
 // change is the finished form of o, and of its parts.
 func (c *comparer) change(p, q *process, o *changed) Change {
-	x := Change{Label: o.label, Kind: o.kind, Before: p.sumsOf(&o.was), After: q.sumsOf(&o.is), Difference: o.bytes(), Who: whoOf(o.who), Note: o.note}
-	if len(o.parts) == 0 && o.kind == classify.GlibcArena {
-		x.How = "first malloc in"
+	x := Change{Label: o.label, Kind: o.row.Kind, Before: p.sumsOf(&o.was), After: q.sumsOf(&o.is), Difference: o.bytes(), Who: whoOf(o.who), Note: o.note}
+	if len(o.parts) == 0 {
+		x.How = o.row.MadeBy
 	}
 	if x.differs() {
 		c.nameless.count(o.scene, o.who.Calls)
@@ -175,24 +175,25 @@ func (c *comparer) families(p, q *process) []*changed {
 	var list []*changed
 	collect := func(s *Scene, p *process, side func(*changed) *sums) {
 		for _, t := range p.things() {
-			word, label := family(t.kind)
+			h := t.row.Heading
+			word, label, files := h.Word, h.Words.One, h.Told == classify.AsFiles
 			f := by[word]
 			if f == nil {
-				f = &changed{key: word, label: label, kind: t.kind}
+				f = &changed{key: word, label: label, row: t.row}
 				by[word] = f
 				list = append(list, f)
 			}
 			side(f).add(&t.sums)
 			who := s.who(p, t.first)
 			key := who.Source()
-			if word == "elf" {
+			if files {
 				// A file is the same whoever loaded it.
 				key = elfFile(t)
 			}
 			o := by[word+"\x00"+key]
 			if o == nil {
-				o = &changed{key: key, label: label, kind: t.kind, scene: s, who: who}
-				if word == "elf" {
+				o = &changed{key: key, label: label, row: t.row, scene: s, who: who}
+				if files {
 					o.who = callers.Words(key)
 				}
 				by[word+"\x00"+key] = o
@@ -224,7 +225,7 @@ func (c *comparer) because(kinds []Change) *Because {
 				continue
 			}
 			for _, s := range c.settings {
-				if !explains(s.Name, o.Kind) {
+				if !c.after.known.Row(o.Kind).Settings.Explain(s.Name) {
 					continue
 				}
 				// The setting of the side that has less, if there is one.

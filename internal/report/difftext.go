@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -167,38 +166,4 @@ func (d *Diff) becauseText(c *Because, s text.Style) string {
 	log := map[string]string{"before": d.Before.Log, "after": d.After.Log}
 	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, c.remark(s),
 		log[c.SetBy], c.Setting, settingText(&c.Value, false)))
-}
-
-// explains tells whether a setting changes how much there is of a kind.
-func explains(name string, k classify.Kind) bool {
-	for _, e := range explanations {
-		if e.kind == k && strings.Contains(" "+e.settings+" ", " "+name+" ") {
-			return true
-		}
-	}
-	return false
-}
-
-// explanations are the settings that each kind of memory follows.
-var explanations = [...]struct {
-	kind     classify.Kind
-	settings string
-}{
-	{classify.GlibcArena, "MALLOC_ARENA_MAX MALLOC_ARENA_TEST GLIBC_TUNABLES cpus LD_PRELOAD libc_build_id"},
-	{classify.GlibcLarge, "MALLOC_MMAP_THRESHOLD_ MALLOC_MMAP_MAX_ GLIBC_TUNABLES LD_PRELOAD"},
-	{classify.Heap, "MALLOC_TOP_PAD_ MALLOC_TRIM_THRESHOLD_ MALLOC_MMAP_THRESHOLD_ MALLOC_ARENA_MAX GLIBC_TUNABLES LD_PRELOAD"},
-	{classify.ThreadStack, "rlimit_stack GLIBC_TUNABLES OMP_STACKSIZE OMP_NUM_THREADS RUST_MIN_STACK cpus"},
-	{classify.MainStack, "rlimit_stack"},
-	{classify.Jemalloc, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF cpus LD_PRELOAD"},
-	{classify.JemallocOwn, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF cpus LD_PRELOAD"},
-	{classify.GoHeap, "GOMEMLIMIT GOGC GODEBUG GOMAXPROCS cpus"},
-	{classify.GoOwn, "GOMEMLIMIT GOGC GODEBUG GOMAXPROCS cpus"},
-	{classify.JVMHeap, "JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS cgroup_memory_max cpus"},
-	{classify.JVMGC, "JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS cgroup_memory_max cpus"},
-	{classify.JVMCodeCache, "JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS"},
-	{classify.JVMClassSpace, "JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS"},
-	{classify.V8Heap, "NODE_OPTIONS"},
-	{classify.V8Cage, "NODE_OPTIONS"},
-	{classify.CPython, "PYTHONMALLOC"},
-	{classify.Sanitizer, "ASAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"},
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -69,7 +70,7 @@ type HistoryOptions struct {
 // one of pids are told, and what a fork took over from its parent.
 func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions) (*History, error) {
 	w := &watcher{addr: addr, HistoryOptions: o, of: map[int]*watched{}}
-	s, err := load(open, at, pids, w)
+	s, err := load(open, at, pids, w, classify.Known())
 	if err != nil {
 		return nil, err
 	}

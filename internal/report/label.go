@@ -10,68 +10,38 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// family is what a kind is listed under, in words for one and for several.
-func family(k classify.Kind) (word string, of string) {
-	switch k {
-	case classify.ELFText, classify.ELFRodata, classify.ELFData, classify.ELFRelro, classify.ELFBSS, classify.ELFGap:
-		return "elf", "ELF file"
-	case classify.StackGuard:
-		return string(classify.ThreadStack), classify.ThreadStack.Name()
-	case classify.VDSO:
-		return string(k), "the kernel's vdso and vvar"
-	}
-	return string(k), k.Name()
-}
-
-// labelOf names things of one family: "glibc malloc arena of thread 9838 worker", "3 thread stacks".
-func labelOf(ts []*thing) string {
-	t := ts[0]
-	word, name := family(t.kind)
+// labelOf names things of one heading: "glibc malloc arena of thread 9838 worker", "3 thread stacks".
+func labelOf(h *classify.Heading, ts []*thing) string {
 	switch {
-	case word == "elf":
-		return elfLabel(ts)
-	case t.kind == classify.VDSO:
-		return name
+	case h.Told == classify.AsFiles:
+		return filesLabel(ts)
+	case h.Told == classify.AsOne:
+		return h.Words.One
+	case len(ts) > 1:
+		return h.Words.Count(len(ts))
 	}
-	if len(ts) > 1 {
-		for _, o := range ts {
-			if o.name != t.name || t.kind != classify.Named {
-				return plural(len(ts), name)
-			}
-		}
-		return plural(len(ts), t.name)
-	}
-	if t.name != "" {
-		name = t.name
-	}
-	return detailed(name, t.detail)
+	return detailed(ts[0].words.One, ts[0].detail)
 }
 
-// partLabel names things whose family stands in the line above.
-func partLabel(ts []*thing) string {
+// partLabel names things whose heading stands in the line above.
+func partLabel(h *classify.Heading, ts []*thing) string {
 	t := ts[0]
-	word, name := family(t.kind)
-	if word == "elf" {
-		return elfLabel(ts)
+	own := t.words.One != h.Words.One
+	switch {
+	case h.Told == classify.AsFiles:
+		return filesLabel(ts)
+	case len(ts) > 1 && own:
+		return t.words.Count(len(ts))
+	case len(ts) > 1 || !own && t.detail == "":
+		return strconv.Itoa(len(ts)) + " of these"
+	case own:
+		return detailed(t.words.One, t.detail)
 	}
-	own := ""
-	if t.name != name {
-		own = t.name
-	}
-	if len(ts) > 1 {
-		if own == "" {
-			own = "of these"
-		}
-		return strconv.Itoa(len(ts)) + " " + own
-	}
-	if own == "" && t.detail == "" {
-		return "1 of these"
-	}
-	return detailed(own, t.detail)
+	return t.detail
 }
 
-// elfLabel names loaded files: "code and data of libc.so.6", "code and data of 6 files: a, b, c, ...".
-func elfLabel(ts []*thing) string {
+// filesLabel names loaded files: "code and data of libc.so.6", "code and data of 6 files: a, b, c, ...".
+func filesLabel(ts []*thing) string {
 	var files []string
 	for _, t := range ts {
 		for _, x := range t.pieces {
@@ -107,28 +77,12 @@ func detailed(name, detail string) string {
 	return name + ": " + detail
 }
 
-// plural writes "3 thread stacks".
-func plural(n int, name string) string {
-	switch name {
-	case classify.Direct.Name(), classify.Reserved.Name(), classify.FileData.Name(), classify.Unknown.Name(), classify.Locale.Name():
-		if name == "file" {
-			return fmt.Sprintf("%d files", n)
-		}
-		return fmt.Sprintf("%s (%d)", name, n)
-	}
-	if strings.HasSuffix(name, "memory") || strings.HasSuffix(name, "metadata") || strings.HasSuffix(name, ")") || strings.HasSuffix(name, "malloc") || strings.HasSuffix(name, "s") {
-		return fmt.Sprintf("%s (%d)", name, n)
-	}
-	return countText(n, name)
-}
-
 // kindDetail names a piece: "code of libc.so.6", "glibc malloc arena of thread 9838 worker".
 func kindDetail(x *piece) string {
-	word, _ := family(x.Kind)
 	switch {
-	case word == "elf" && x.Detail != "":
+	case x.row.Heading.Told == classify.AsFiles && x.Detail != "":
 		return x.Name + " of " + x.Detail
-	case x.Kind == classify.VDSO:
+	case x.row.Heading.Told == classify.AsOne:
 		return strings.Trim(x.File.Path, "[]")
 	}
 	return detailed(x.Name, x.Detail)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -29,7 +30,7 @@ var _ eventlog.Sink = (*Live)(nil)
 
 // NewLive returns a sink that writes to w, one Write for each record.
 func NewLive(w io.Writer) *Live {
-	return &Live{w: w, names: newNames(true), text: map[int][]byte{}}
+	return &Live{w: w, names: newNames(true, classify.Known()), text: map[int][]byte{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of the Write.

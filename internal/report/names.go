@@ -64,9 +64,9 @@ type step struct {
 	function        // name is "" where no symbol covers the address
 }
 
-func newNames(lines bool) *names {
+func newNames(lines bool, known *classify.Catalogue) *names {
 	return &names{
-		rules:   callers.NewRules(classify.Allocators()),
+		rules:   known.Callers(),
 		lines:   lines,
 		modules: map[int]Module{},
 		ids:     map[frame]int32{},

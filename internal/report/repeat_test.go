@@ -10,8 +10,11 @@ import (
 )
 
 // textLog is a log in memory: a header, a space (id 1, pid 10) with a page of its executable, and lines.
-func textLog(lines ...string) Open {
-	text := `{"type":"header","format":"vmblame","version":1,"tool":"t","mode":"run","command":["x"],"started":"2026-01-01T00:00:00Z","host":{"kernel":"6.1","arch":"x86_64","page_size":4096,"cpus":2,"hostname":"h"},"environment":{"overcommit":0}}
+func textLog(lines ...string) Open { return textLogIn(`{"overcommit":0}`, lines...) }
+
+// textLogIn is textLog with that environment.
+func textLogIn(environment string, lines ...string) Open {
+	text := `{"type":"header","format":"vmblame","version":1,"tool":"t","mode":"run","command":["x"],"started":"2026-01-01T00:00:00Z","host":{"kernel":"6.1","arch":"x86_64","page_size":4096,"cpus":2,"hostname":"h"},"environment":` + environment + `}
 {"type":"space","space":1,"t":1,"after":0,"pid":10,"cause":"launch","parent":null,"exe":"/bin/x","argv":["x"],"mappings":[` + pageOfExe + `]}
 {"type":"thread","t":1,"tid":10,"pid":10,"space":1,"what":"start","name":"x"}
 ` + strings.Join(lines, "\n") + "\n"

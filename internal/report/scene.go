@@ -22,6 +22,7 @@ type Scene struct {
 	Seq    uint64 // the last event before it
 	Cut    bool   // the log ends without its end line
 
+	known     *classify.Catalogue
 	header    *eventlog.Header
 	end       *eventlog.End // nil where the log is cut
 	names     *names
@@ -53,6 +54,7 @@ type process struct {
 type piece struct {
 	ledger.Entry
 	classify.Verdict
+	row   *classify.Row   // of its kind
 	maker *classify.Event // nil where no event made it
 	figures
 }
@@ -77,11 +79,13 @@ var ErrNoProcess = errors.New("no such process in the log")
 
 // Load reads the scene of a log at a moment. Of several processes only those with one of pids are in it,
 // all without pids. A cut log gives the scene of what there is of it. For the peak the log is read twice.
-func Load(open Open, at Moment, pids []int) (*Scene, error) { return load(open, at, pids, nil) }
+func Load(open Open, at Moment, pids []int) (*Scene, error) {
+	return load(open, at, pids, nil, classify.Known())
+}
 
-// load is Load, with one who watches; nil for none.
-func load(open Open, at Moment, pids []int, w *watcher) (*Scene, error) {
-	l := sceneLoader{at: at, pids: pids, watch: w}
+// load is Load, with one who watches, nil for none, and what is known of kinds.
+func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*Scene, error) {
+	l := sceneLoader{at: at, pids: pids, watch: w, known: known}
 	if at.Kind == AtPeak {
 		peak := &tally{pids: pids, lives: newLives(), bytes: map[int]int64{}, pidOf: map[int]int{}}
 		if _, err := each(open, func(r eventlog.Record, line int) { peak.put(r, line) }); err != nil {
@@ -102,7 +106,7 @@ func load(open Open, at Moment, pids []int, w *watcher) (*Scene, error) {
 		if w != nil {
 			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*watched{}}
 		}
-		return load(open, Moment{}, pids, w)
+		return load(open, Moment{}, pids, w, known)
 	}
 	if len(s.processes) == 0 && len(pids) > 0 {
 		return nil, ErrNoProcess
@@ -138,6 +142,7 @@ type sceneLoader struct {
 	pids   []int
 	past   bool // the moment is over
 	watch  *watcher
+	known  *classify.Catalogue
 	scene  *Scene
 	replay *eventlog.Replay
 	seen   map[int]*sightings // by space
@@ -146,7 +151,7 @@ type sceneLoader struct {
 }
 
 func (l *sceneLoader) begin() {
-	l.scene = &Scene{Moment: l.at, names: newNames(true), lives: newLives(), makers: newMakers(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
+	l.scene = &Scene{known: l.known, Moment: l.at, names: newNames(true, l.known), lives: newLives(), makers: newMakers(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
 	l.replay = eventlog.NewReplay()
 	l.seen = map[int]*sightings{}
 	l.sizes = map[int]int64{}
@@ -340,8 +345,8 @@ func (l *sceneLoader) furnish(p *process) {
 	if names != nil {
 		space.AnonName = func(i int) string { return names[i] }
 	}
-	for i, v := range classify.Classify(&space) {
-		p.pieces[i].Verdict = v
+	for i, v := range s.known.Classify(&space) {
+		p.pieces[i].Verdict, p.pieces[i].row = v, s.known.Row(v.Kind)
 	}
 }
 

@@ -45,7 +45,8 @@ type share struct {
 // A thing is what one Group of classify is: an arena, a stack with its guard, a loaded file.
 type thing struct {
 	kind   classify.Kind
-	name   string
+	row    *classify.Row
+	words  classify.Words // as its best part is called
 	detail string
 	tid    int
 	first  *piece // made before all others of it
@@ -61,12 +62,12 @@ func (p *process) things() []*thing {
 		x := &p.pieces[i]
 		t := by[x.Group]
 		if t == nil {
-			t = &thing{kind: x.Kind, name: x.Name, detail: x.Detail, tid: x.TID, first: x, sums: sums{things: 1}}
+			t = &thing{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, sums: sums{things: 1}}
 			by[x.Group] = t
 			list = append(list, t)
 		}
-		if minor(t.kind) && !minor(x.Kind) {
-			t.kind, t.name, t.detail, t.tid = x.Kind, x.Name, x.Detail, x.TID
+		if t.row.Minor && !x.row.Minor {
+			t.kind, t.row, t.words, t.detail, t.tid = x.Kind, x.row, x.Words(), x.Detail, x.TID
 		}
 		if before(x, t.first) {
 			t.first = x
@@ -78,11 +79,6 @@ func (p *process) things() []*thing {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// minor tells whether a kind is only a part of something that has a better name.
-func minor(k classify.Kind) bool {
-	return k == classify.StackGuard || k == classify.ELFGap || k == classify.Reserved
-}
 
 // before tells whether a was made before b. What the kernel made at exec was there first; what has no
 // origin comes last.
@@ -145,7 +141,7 @@ func (s *Scene) byKind(p *process) []*share {
 	members := map[*share][]*thing{}
 	var list []*share
 	for _, t := range p.things() {
-		word, _ := family(t.kind)
+		word := t.row.Heading.Word
 		f := byFamily[word]
 		if f == nil {
 			f = &share{kind: t.kind}
@@ -155,7 +151,7 @@ func (s *Scene) byKind(p *process) []*share {
 		who := s.who(p, t.first)
 		o := owner{word, who.Text(0), ""}
 		if t.kind != classify.ThreadStack {
-			o.name = t.name
+			o.name = t.words.One
 		}
 		h := byOwner[o]
 		if h == nil {
@@ -170,18 +166,19 @@ func (s *Scene) byKind(p *process) []*share {
 		members[f] = append(members[f], t)
 	}
 	for h, ts := range members {
-		h.label = labelOf(ts)
+		h.label = labelOf(ts[0].row.Heading, ts)
 	}
 	for i, f := range list {
 		if len(f.parts) == 1 {
 			list[i] = f.parts[0]
 			continue
 		}
-		if word, name := family(f.kind); word == "elf" {
-			f.label = "code and data of " + countText(f.things, name)
+		heading := members[f][0].row.Heading
+		if heading.Told == classify.AsFiles {
+			f.label = "code and data of " + heading.Words.Count(f.things)
 		}
 		for _, h := range f.parts {
-			h.full, h.label = h.label, partLabel(members[h])
+			h.full, h.label = h.label, partLabel(heading, members[h])
 		}
 	}
 	return list

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -72,7 +73,7 @@ func NewSummary(w io.Writer, o SummaryOptions) *Summary {
 	return &Summary{
 		w:       w,
 		o:       o,
-		names:   newNames(false),
+		names:   newNames(false, classify.Known()),
 		callers: map[int]struct{}{},
 		notes:   map[string]bool{},
 		spaces:  map[int]*space{},

@@ -92,7 +92,7 @@ func (h *share) callsText(width int) string {
 func kindsText(list []*piece) string {
 	var names []string
 	for _, x := range list {
-		_, n := family(x.Kind)
+		n := x.row.Heading.Words.One
 		if !slices.Contains(names, n) {
 			names = append(names, n)
 		}

@@ -159,24 +159,3 @@ func BenchmarkSummary(b *testing.B) {
 		s.Put(munmap)
 	}
 }
-
-// TestInUse: no advice about what is set already, by a variable, a tunable or an option.
-func TestInUse(t *testing.T) {
-	const words = "MALLOC_ARENA_MAX glibc.malloc.arena_max -Xmx"
-	for _, c := range []struct {
-		env  eventlog.Environment
-		argv []string
-		want bool
-	}{
-		{nil, []string{"java", "-cp", "x"}, false}, {nil, []string{"java", "-Xmx512m"}, true},
-		{eventlog.Environment{"MALLOC_ARENA_MAX": ptr("2")}, nil, true}, {eventlog.Environment{"MALLOC_ARENA_MAX": nil}, nil, false},
-		{eventlog.Environment{"GLIBC_TUNABLES": ptr("glibc.malloc.tcache_count=0:glibc.malloc.arena_max=2")}, nil, true},
-		{eventlog.Environment{"GLIBC_TUNABLES": ptr("glibc.malloc.tcache_count=0")}, nil, false},
-		{eventlog.Environment{"JAVA_TOOL_OPTIONS": ptr("-server -Xmx1g")}, nil, true},
-	} {
-		s := &Scene{header: &eventlog.Header{Environment: c.env}}
-		if got := s.inUse(&process{SpaceState: &eventlog.SpaceState{Argv: c.argv}}, words); got != c.want {
-			t.Errorf("%v %v: %v", c.env, c.argv, got)
-		}
-	}
-}

@@ -1,0 +1,33 @@
+package classify
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Usage is all that a process has of one kind. Sizes are bytes.
+type Usage struct {
+	Row                 *Row
+	Things              []int64 // what each reserves
+	Reserved, Committed int64
+	Resident, Swapped   int64              // 0 where they are not known
+	Fullest             int64              // resident in the fullest thing
+	Known               bool               // the three above are known
+	Size                func(int64) string // writes a size for people
+}
+
+// Advise says how a process could have less of a kind, and how many bytes that would spare: of address
+// space, or of memory where the text says so. The text is "" where it would not help.
+type Advise func(u *Usage) (spared int64, text string)
+
+// noAdvice is for kinds that nothing makes less of.
+func noAdvice(*Usage) (int64, string) { return 0, "" }
+
+// addressOnly is the advice about what is reserved and not accessible.
+func addressOnly(how string) Advise {
+	return func(u *Usage) (int64, string) {
+		spared := u.Reserved - u.Committed
+		name := u.Row.Words.One
+		return spared, fmt.Sprintf("%s of %s reserved by %s are address space only: %s", u.Size(spared), u.Size(u.Reserved), strings.ToLower(name[:1])+name[1:], how)
+	}
+}

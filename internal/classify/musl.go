@@ -1,0 +1,52 @@
+package classify
+
+import "github.com/vmblame/vmblame/internal/callers"
+
+var muslFamily = Family{Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+
+// muslMalloc are functions of musl's malloc: src/malloc/mallocng and oldmalloc.
+var muslMalloc = [...]string{"alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"}
+
+// findMusl knows musl's malloc: src/malloc/mallocng (groups, metadata with a guard page, large allocations)
+// and oldmalloc.
+func findMusl(v *view) {
+	for i, e := range v.free {
+		ev := v.events[i]
+		if ev == nil || !anonymous(e) || ev.Call != "mmap" && ev.Call != "mremap" {
+			continue
+		}
+		c := v.chain(ev)
+		by := c.by()
+		glibc, musl := c.libc()
+		if !glibc && !musl && isAllocation(by.name) {
+			musl = v.isMusl() // a stack of a thread's need not tell
+		}
+		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
+		switch {
+		case c.calledBy(muslMalloc[:]...):
+		case musl && isAllocation(by.name):
+		case by.name == "" && callers.IsMusl(by.module):
+			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
+		default:
+			continue
+		}
+		v.claim(i, d)
+	}
+}
+
+// isMusl reports whether the C library that is part of the program is musl: some stack passes through it, and
+// none through glibc.
+func (v *view) isMusl() bool {
+	if v.libc == "" {
+		v.libc = "?"
+		for _, ev := range v.events {
+			if glibc, musl := v.chain(ev).libc(); glibc {
+				v.libc = "glibc"
+				break
+			} else if musl {
+				v.libc = "musl"
+			}
+		}
+	}
+	return v.libc == "musl"
+}

@@ -1,0 +1,96 @@
+package classify
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Setting is something that governs how much there is of a kind, and that is no part of the program: what
+// a user sets, a limit, a fact of the machine.
+type Setting struct {
+	Name  string // as it is set, options by how they begin: MALLOC_ARENA_MAX, glibc.malloc.arena_max, -Xmx
+	Where Where
+	Hint  bool // the kind's advice is about it: who has set it needs none
+}
+
+// Where says where a setting is made.
+type Where uint8
+
+// The places of settings.
+const (
+	Variable   Where = iota // a variable of the environment
+	Tunable                 // an option in GLIBC_TUNABLES
+	JavaOption              // an option of a Java VM
+	NodeOption              // an option of Node
+	Machine                 // a limit or a fact of the machine; Name is the one that the header of a log has for it
+)
+
+// holders are the variables of the environment that hold options, and argv tells that the command line does.
+func (w Where) holders() (variables []string, argv bool) {
+	switch w {
+	case Tunable:
+		return []string{"GLIBC_TUNABLES"}, false
+	case JavaOption:
+		return []string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}, true
+	case NodeOption:
+		return []string{"NODE_OPTIONS"}, true
+	}
+	return nil, false
+}
+
+// Recorded is the names under which the header of a log has what may set s.
+func (s *Setting) Recorded() []string {
+	if variables, _ := s.Where.holders(); variables != nil {
+		return variables
+	}
+	return []string{s.Name}
+}
+
+// isSet reports whether s is set, by the environment (recorded, "" where it is not) or the command line.
+func (s *Setting) isSet(recorded func(name string) string, argv []string) bool {
+	begins := func(option string) bool { return strings.HasPrefix(option, s.Name) }
+	variables, inArgv := s.Where.holders()
+	for _, v := range variables {
+		// Options of programs are parted by blanks, tunables by colons.
+		if slices.ContainsFunc(strings.FieldsFunc(recorded(v), func(r rune) bool { return r == ' ' || r == ':' && s.Where == Tunable }), begins) {
+			return true
+		}
+	}
+	return inArgv && slices.ContainsFunc(argv, begins) || s.Where == Variable && recorded(s.Name) != ""
+}
+
+// Settings are those of one kind.
+type Settings []Setting
+
+// ungoverned are the settings of kinds that have none.
+var ungoverned = Settings{}
+
+// hint is settings that the kind's advice is about; names are parted by blanks.
+func hint(where Where, names string) Settings { return ungoverned.add(where, names, true) }
+
+// governed is settings that no advice is about.
+func governed(where Where, names string) Settings { return ungoverned.add(where, names, false) }
+
+// hint adds settings that the kind's advice is about.
+func (list Settings) hint(where Where, names string) Settings { return list.add(where, names, true) }
+
+// by adds settings that the kind's advice is not about.
+func (list Settings) by(where Where, names string) Settings { return list.add(where, names, false) }
+
+func (list Settings) add(where Where, names string, hint bool) Settings {
+	list = slices.Clip(list)
+	for _, name := range strings.Fields(names) {
+		list = append(list, Setting{name, where, hint})
+	}
+	return list
+}
+
+// Explain reports whether a difference in what a log's header has under a name explains one of the kind.
+func (list Settings) Explain(name string) bool {
+	return slices.ContainsFunc(list, func(s Setting) bool { return slices.Contains(s.Recorded(), name) })
+}
+
+// Known reports whether somebody has set what the kind's advice is about, and thus needs none.
+func (list Settings) Known(recorded func(name string) string, argv []string) bool {
+	return slices.ContainsFunc(list, func(s Setting) bool { return s.Hint && s.isSet(recorded, argv) })
+}
