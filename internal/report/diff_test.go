@@ -1,0 +1,87 @@
+package report
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// caseWith is testdata/case.jsonl at a moment, with another environment and perhaps without snapshots.
+func caseWith(t *testing.T, environment string, snapshots bool, at Moment) *Scene {
+	t.Helper()
+	log, err := os.ReadFile("testdata/case.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(strings.Replace(string(log), `{"MALLOC_ARENA_MAX":null}`, environment, 1)) {
+		if snapshots || !strings.HasPrefix(line, `{"type":"snapshot"`) {
+			lines = append(lines, line)
+		}
+	}
+	s, err := Load(func() (*eventlog.Reader, error) {
+		return eventlog.NewReader(strings.NewReader(strings.Join(lines, "")))
+	}, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestBecause: the largest difference stands beside the setting that governs its kind, in either direction, and
+// says whose setting that is; one that was not recorded is not called unset.
+func TestBecause(t *testing.T) {
+	begin := Moment{Kind: AtTime}
+	for _, c := range []struct {
+		before, after     string
+		environment, want string
+	}{
+		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":null}`, "MALLOC_ARENA_MAX 1 | unset", "b has MALLOC_ARENA_MAX=1"},
+		{`{"MALLOC_ARENA_MAX":null}`, `{"MALLOC_ARENA_MAX":"8"}`, "MALLOC_ARENA_MAX unset | 8", "a has MALLOC_ARENA_MAX=8"},
+		{`{"MALLOC_ARENA_MAX":"1"}`, `{}`, "MALLOC_ARENA_MAX 1 | ?", "b has MALLOC_ARENA_MAX=1"},
+		{`{}`, `{"MALLOC_ARENA_MAX":""}`, `MALLOC_ARENA_MAX ? | ""`, `a has MALLOC_ARENA_MAX=""`},
+		{`{}`, `{"MALLOC_ARENA_MAX":null}`, "the same", ""},
+		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":"1","overcommit_ratio":"50"}`, "overcommit_ratio ? | 50", ""},
+	} {
+		less, more := caseWith(t, c.before, true, begin), caseWith(t, c.after, true, Moment{})
+		grown, shrunk := Compare(less, more, [2]string{"b", "a"}), Compare(more, less, [2]string{"a", "b"})
+		sameAgain(t, "diff", grown)
+		sameAgain(t, "diff", shrunk)
+		got := string(grown.Text(text.Style{Whole: true}))
+		_, because, found := strings.Cut(got, "because: a has 64.0 MiB more: glibc malloc arena of thread worker, first malloc in ")
+		if !strings.Contains(got, "environment: "+c.environment+"\n") || found != (c.want != "") || found && !strings.HasSuffix(because, "; "+c.want+"\n") {
+			t.Errorf("%s | %s: want %s:\n%s", c.before, c.after, c.want, got)
+		}
+		if back := string(shrunk.Text(text.Style{Whole: true})); strings.Contains(back, "because: a has 64.0 MiB more") != found || found && !strings.HasSuffix(back, "; "+c.want+"\n") {
+			t.Errorf("the other way round:\n%s", back)
+		}
+	}
+}
+
+// TestNotMeasured: what was not measured on a side is not known, nor is how it differs; what is not there is
+// something else.
+func TestNotMeasured(t *testing.T) {
+	const environment = `{"MALLOC_ARENA_MAX":null}`
+	with, without := caseWith(t, environment, true, Moment{}), caseWith(t, environment, false, Moment{})
+	d := Compare(without, with, [2]string{"before", "after"})
+	if d.Processes[0].Before.Resident != nil || d.Processes[0].After.Resident == nil {
+		t.Errorf("%+v", d.Processes[0])
+	}
+	for line, want := range map[string]string{"resident": "? 324 KiB ?", "accessible": "12.8 MiB 12.8 MiB 0"} {
+		got := string(d.Text(text.Style{Whole: true}))
+		_, rest, _ := strings.Cut(got, "\n"+line)
+		if rest, _, _ = strings.Cut(rest, "\n"); strings.Join(strings.Fields(rest), " ") != want {
+			t.Errorf("%s: %q in\n%s", line, rest, got)
+		}
+	}
+	b := without.Blame(Question{Rows: []MapRow{{Range: without.processes[0].pieces[0].Range, Resident: -1}}})
+	if r := b.Processes[0].Rows[0]; r.Resident != nil || r.Mappings[0].Resident != nil {
+		t.Errorf("%+v", r)
+	}
+	if got := string(b.Text(text.Style{Whole: true})); !strings.Contains(got, "  ?  ") || strings.Contains(got, "resident 0") {
+		t.Errorf("%s", got)
+	}
+}
