@@ -29,11 +29,11 @@ demo: build ## build vmblame and show what it does on a real program
 testdata: ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory -s -C testdata
 
-test: testdata ## run all tests
-	$(GO) test -timeout $(TIMEOUT) ./...
+test: ## run all tests
+	@GO=$(GO) .ci/test -timeout $(TIMEOUT)
 
-race: testdata ## run all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) ./...
+race: ## run all tests under the race detector (needs a C compiler)
+	@GO=$(GO) CGO_ENABLED=1 .ci/test -race -timeout $(TIMEOUT)
 
 bench: build ## compare with a bare ptrace loop and with strace
 	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame

@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/plainenv", "internal/testenv", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/testenv", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm"}},
@@ -41,16 +41,16 @@ var never = map[string]struct {
 	other []string // modules, or packages of the standard library
 	only  []string // where set: the packages of ours that may be imported
 }{
-	"internal/vm":       {other: []string{"golang.org/x/sys", "syscall"}},
-	"internal/ledger":   {ours: []string{"internal/elffile", "tracer"}},
-	"tracer":            {only: []string{"internal/vm", "tracer/launcher"}},
-	"internal/callers":  {only: []string{}},
-	"internal/plainenv": {only: []string{}},
-	"tracer/launcher":   {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
-	"internal/report":   {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
-	"internal/elffile":  {ours: []string{"internal/ledger", "tracer"}},
-	"unwind":            {ours: []string{"tracer"}},
-	"symbolize":         {ours: []string{"tracer", "internal/ledger"}},
+	"internal/vm":      {other: []string{"golang.org/x/sys", "syscall"}},
+	"internal/ledger":  {ours: []string{"internal/elffile", "tracer"}},
+	"tracer":           {only: []string{"internal/vm", "tracer/launcher"}},
+	"internal/callers": {only: []string{}},
+	"internal/testenv": {only: []string{}},
+	"tracer/launcher":  {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
+	"internal/report":  {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
+	"internal/elffile": {ours: []string{"internal/ledger", "tracer"}},
+	"unwind":           {ours: []string{"tracer"}},
+	"symbolize":        {ours: []string{"tracer", "internal/ledger"}},
 }
 
 // modules lists for each third-party module the packages that import it, each with the greatest number of

@@ -17,11 +17,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // addr2line asks binutils for the chain of functions at each address.
 func addr2line(t testing.TB, path string, addrs []uint64) map[uint64][]Frame {
 	t.Helper()
+	testenv.Need(t, "addr2line")
 	var in strings.Builder
 	for _, a := range addrs {
 		fmt.Fprintf(&in, "%#x\n", a)

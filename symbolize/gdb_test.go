@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // infoSymbol asks gdb's "info symbol" for each address; one that it does not name is absent.
@@ -35,6 +37,7 @@ func infoSymbol(t testing.TB, path string, addrs []uint64) map[uint64]string {
 // TestGDB compares the outermost function with gdb's "info symbol". Where the two have not the same name
 // both must be names of symbols that cover the address; where we have none, none must.
 func TestGDB(t *testing.T) {
+	testenv.Need(t, "gdb", "libc6-dbg")
 	debug, err := open(t, libc(t)).DebugFile(nil)
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)

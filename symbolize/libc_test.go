@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // libc is the C library that programs of this machine run with.
@@ -100,6 +102,7 @@ func dwarfFunctions(t testing.TB, path string) []function {
 // file: none that does not cover the address, and none missing where one does.
 func TestLibcWithDebugSymbols(t *testing.T) {
 	f := open(t, libc(t))
+	testenv.Need(t, "libc6-dbg")
 	debug, err := f.DebugFile(nil)
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
@@ -152,6 +155,7 @@ func TestLibcWithDebugSymbols(t *testing.T) {
 func TestStrippedLibc(t *testing.T) {
 	path := libc(t)
 	f := open(t, path)
+	testenv.Need(t, "libc6-dbg")
 	debug, err := f.DebugFile(nil)
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg) are what the names are held against: %v", err)
@@ -190,6 +194,7 @@ func TestStrippedLibc(t *testing.T) {
 // TestAssemblyAliases takes the plainest of the names that the debugging information of assembly code has.
 func TestAssemblyAliases(t *testing.T) {
 	f := open(t, libc(t))
+	testenv.Need(t, "libc6-dbg")
 	debug, err := f.DebugFile(nil)
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)

@@ -4,11 +4,11 @@ import (
 	"os"
 	"testing"
 
-	"github.com/vmblame/vmblame/internal/plainenv"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestMain: what the tools say that ours is held against must not depend on the user's environment.
 func TestMain(m *testing.M) {
-	plainenv.Set()
+	testenv.Clean()
 	os.Exit(m.Run())
 }

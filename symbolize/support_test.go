@@ -12,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // run runs a command in dir and returns its standard output.
 func run(t testing.TB, dir, name string, args ...string) string {
 	t.Helper()
+	testenv.Need(t, name)
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Stderr = new(strings.Builder)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // spawn starts a program that is killed and reaped when the test is over.
@@ -45,6 +47,7 @@ func until(t *testing.T, what string, holds func() bool) {
 // on runs f with a Tracer, on a thread of its own that ends with it.
 func on(t *testing.T, f func(*Tracer)) {
 	t.Helper()
+	testenv.Need(t, "ptrace")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestEpilogueAgainstTables follows the code behind every call of a static program, C library and all, and
@@ -19,6 +21,7 @@ func TestEpilogueAgainstTables(t *testing.T) {
 	if !ok {
 		t.Fatalf("no code at %#x", regs[RegRIP])
 	}
+	testenv.Need(t, "objdump")
 	cmd := exec.Command("objdump", "-d", "-w", "--section=.text", path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

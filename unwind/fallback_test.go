@@ -13,6 +13,8 @@ import (
 	"sort"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // ownList runs a program to its mark and returns the return addresses that it wrote itself, and the walk.
@@ -48,6 +50,7 @@ func TestWithoutTables(t *testing.T) {
 	const bare = "-fno-asynchronous-unwind-tables"
 	strip := func(t *testing.T, path string) {
 		t.Helper()
+		testenv.Need(t, "strip")
 		if b, err := exec.Command("strip", path).CombinedOutput(); err != nil {
 			t.Fatalf("strip: %v\n%s", err, b)
 		}
@@ -88,6 +91,7 @@ func TestWithoutTables(t *testing.T) {
 	t.Run("separate debug file", func(t *testing.T) {
 		path := compile(t, "pointers.c", "-O2", "-g", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer")
 		debug := path + ".debug"
+		testenv.Need(t, "objcopy")
 		for _, argv := range [][]string{{"objcopy", "--only-keep-debug", path, debug},
 			{"objcopy", "--strip-all", "--add-gnu-debuglink=" + debug, path}} {
 			if b, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {

@@ -6,11 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // gdbFrames returns the pcs of the physical frames that gdb sees at the program's mark.
 func gdbFrames(t *testing.T, env []string, argv ...string) []uint64 {
 	t.Helper()
+	testenv.Need(t, "gdb")
 	args := append([]string{"-batch", "-nx", "-iex", "set debuginfod enabled off", "-iex", "set auto-load off",
 		"-x", "testdata/oracle.py", "--args"}, argv...)
 	cmd := exec.Command("gdb", args...)

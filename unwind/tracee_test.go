@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -39,6 +40,7 @@ type tracee struct {
 
 func startTracee(t *testing.T, env []string, extra *os.File, argv ...string) *tracee {
 	t.Helper()
+	testenv.Need(t, "ptrace")
 	runtime.LockOSThread()
 	old, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
 	if errno == 0 {
@@ -237,12 +239,15 @@ func compile(t *testing.T, source string, flags ...string) string {
 		cmd = exec.Command("go", append(append([]string{"build", "-o", out}, flags...), path)...)
 		cgo := "CGO_ENABLED=0"
 		if source == "callback.go" {
+			testenv.Need(t, "gcc")
 			cgo = "CGO_ENABLED=1"
 		}
 		cmd.Env = append(os.Environ(), cgo)
 	case ".cc":
+		testenv.Need(t, "g++")
 		cmd = exec.Command("g++", append([]string{"-o", out, path}, flags...)...)
 	default:
+		testenv.Need(t, "gcc")
 		cmd = exec.Command("gcc", append([]string{"-o", out, path}, flags...)...)
 	}
 	if b, err := cmd.CombinedOutput(); err != nil {

@@ -7,11 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestDecodeLengths holds the lengths of all instructions of a static program against objdump's.
 func TestDecodeLengths(t *testing.T) {
 	path := compile(t, "deep.c", "-O2", "-static")
+	testenv.Need(t, "objdump")
 	cmd := exec.Command("objdump", "-d", "-w", "--section=.text", path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

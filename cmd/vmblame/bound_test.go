@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // crosses waits for a line, maps 64 MiB, gives them back, maps them again, forks a child that maps as much
@@ -33,10 +34,8 @@ sys.stdin.readline()
 // TestUntilVSZ: the moment at which the bound is crossed is told each time, and stands in the log with the
 // kernel's figures, under run as under attach, in a child too.
 func TestUntilVSZ(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Need(t, "python3")
+	const python = "python3"
 	for _, mode := range []string{"run", "attach"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := t.TempDir()

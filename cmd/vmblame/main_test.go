@@ -17,14 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/plainenv"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // binary is the executable under test. Its folder can be read by every user.
 var binary string
 
 func TestMain(m *testing.M) {
-	plainenv.Set()
+	testenv.Clean()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "vmblame")
 		if err == nil {
@@ -64,6 +64,12 @@ func vmblame(t *testing.T, dir string, args ...string) result {
 
 func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
+	switch args[0] {
+	case "run":
+		testenv.Need(t, "ptrace")
+	case "attach":
+		testenv.Need(t, "attach")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
@@ -187,6 +193,7 @@ func tracerOf(pid int) string { return statusLine(pid, "TracerPid") }
 // background starts a program that is killed when the test ends.
 func background(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	testenv.Need(t, name)
 	cmd := exec.Command(name, args...)
 	start(t, cmd)
 	return cmd

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // elsewhere is a recording of a stripped program without any debug file, and where its debug file is.
@@ -62,6 +63,7 @@ func (e *elsewhere) debugFile() string {
 
 func tool(t *testing.T, name string, args ...string) {
 	t.Helper()
+	testenv.Need(t, name)
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}

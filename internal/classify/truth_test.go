@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vmblame/vmblame/internal/plainenv"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -26,7 +26,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
-	plainenv.Set()
+	testenv.Clean()
 	status := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
@@ -55,6 +55,7 @@ func executable(t *testing.T) string {
 
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
+	testenv.Need(t, name)
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
@@ -64,6 +65,7 @@ func run(t *testing.T, name string, args ...string) {
 // it wrote.
 func recordTruth(t *testing.T, flags []string, program ...string) (*Space, string) {
 	t.Helper()
+	testenv.Need(t, "ptrace", program[0])
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
@@ -178,13 +180,10 @@ func TestTruthNoStacks(t *testing.T) {
 }
 
 func TestTruthJemalloc(t *testing.T) {
-	libraries, _ := filepath.Glob("/usr/lib/x86_64-linux-gnu/libjemalloc.so.*")
-	if len(libraries) == 0 {
-		t.Fatal("no libjemalloc.so (package libjemalloc2)")
-	}
+	testenv.Need(t, "libjemalloc.so")
 	program := filepath.Join(t.TempDir(), "truth")
 	run(t, "gcc", "-g", "-O1", "-pthread", "-o", program, "testdata/truth_jemalloc.c", "-ldl")
-	s, text := recordTruth(t, []string{"--env", "LD_PRELOAD=" + libraries[0],
+	s, text := recordTruth(t, []string{"--env", "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
 		"--env", "MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0,background_thread:false,narenas:3"}, program)
 	each(t, s, text)
 }

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // build compiles a small program with the host's gcc.
@@ -28,6 +30,7 @@ func build(t *testing.T, src string, args ...string) string {
 
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
+	testenv.Need(t, name)
 	if b, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, b)
 	}

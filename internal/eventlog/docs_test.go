@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // blocks returns the fenced blocks of docs/eventlog.md in that language.
@@ -68,6 +69,7 @@ func TestDocsShowRealLines(t *testing.T) {
 
 // TestDocsReplay runs the program of the documentation and compares its ledgers with ours.
 func TestDocsReplay(t *testing.T) {
+	testenv.Need(t, "python3")
 	path := filepath.Join(t.TempDir(), "replay.py")
 	if err := os.WriteFile(path, []byte(blocks(t, "python")[0]), 0o600); err != nil {
 		t.Fatal(err)

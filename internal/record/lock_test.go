@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/tracer"
 )
 
 // The kernel at hand names the functions in which threads wait for the lock of the mappings as waitsForKernel
 // expects.
 func TestLockWaitersAreKnown(t *testing.T) {
+	testenv.Need(t, "make", "gcc")
 	dir := t.TempDir()
 	if out, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+dir, "storm").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

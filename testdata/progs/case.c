@@ -17,10 +17,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifdef JEMALLOC
 void *je_malloc(size_t size);
-void je_free(void *p);
 // Read by jemalloc: it would have as many arenas as there are processors, and one of them only on one.
 const char *malloc_conf = "narenas:8";
+#else
+// own_alloc stands for it where there is none to link.
+#define JEMALLOC 0
+#define je_malloc own_alloc
+NOINLINE static void *own_alloc(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+#endif
 
 enum { HEAP_MAX = 64 << 20, TRANSIENT = (2 << 20) - 4096, TRIES = 8 };
 
@@ -50,24 +60,26 @@ static void name_thread(const char *name)
 	acc_printf("thread pid=%d tid=%d name=%s stack=%x", (long)acc_pid(), (long)acc_tid(), name, (unsigned long)&here);
 }
 
-// allocated says that [p, p+len) lies in memory that jemalloc mapped under fn.
-static void *allocated(char *p, unsigned long len, const char *fn)
+// allocate uses len bytes, and says that they lie in memory that jemalloc mapped under fn.
+static inline __attribute__((always_inline)) void *allocate(unsigned long len, const char *fn)
 {
+	void *p = je_malloc(len);
 	if (!p)
 		acc_fail("je_malloc");
 	memset(p, 1, len);
-	acc_printf("jemalloc pid=%d tid=%d start=%x len=%d fn=%s", (long)acc_pid(), (long)acc_tid(), (unsigned long)p, len, fn);
+	if (JEMALLOC)
+		acc_printf("jemalloc pid=%d tid=%d start=%x len=%d fn=%s", (long)acc_pid(), (long)acc_tid(), (unsigned long)p, len, fn);
 	return p;
 }
 
-NOINLINE static void silly_socket_init(void) { allocated(je_malloc(3670016), 3670016, __func__); }
-NOINLINE static void silly_timer_init(void) { allocated(je_malloc(2000000), 2000000, __func__); }
+NOINLINE static void silly_socket_init(void) { allocate(3670016, __func__); }
+NOINLINE static void silly_timer_init(void) { allocate(2000000, __func__); }
 
 NOINLINE static void *thread_socket(void *arg)
 {
 	wait_step(1);
 	name_thread("socket");
-	allocated(je_malloc(100), 100, __func__);
+	allocate(100, __func__);
 	next_step();
 	wait_step(1000);
 	return arg;
@@ -77,7 +89,7 @@ NOINLINE static void *thread_timer(void *arg)
 {
 	wait_step(2);
 	name_thread("timer");
-	allocated(je_malloc(100), 100, __func__);
+	allocate(100, __func__);
 	next_step();
 	wait_step(1000);
 	return arg;

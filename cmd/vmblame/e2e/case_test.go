@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -23,7 +24,6 @@ func holdCase(t *testing.T, r *traced) {
 	space := r.log.Space(1)
 	holdCaseThreads(t, r, space)
 	holdArena(t, r, space)
-	holdJemalloc(t, r, space)
 	holdReuse(t, r, space)
 	for i := range r.log.events {
 		for _, name := range r.names(r.log.events[i].stack) {
@@ -33,6 +33,8 @@ func holdCase(t *testing.T, r *traced) {
 			}
 		}
 	}
+	testenv.Need(t, "libjemalloc.a")
+	holdJemalloc(t, r, space)
 }
 
 // origin returns the event that made the page at addr be mapped.

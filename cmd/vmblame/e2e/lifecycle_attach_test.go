@@ -59,14 +59,14 @@ func visit(t *testing.T, times int, duration string, pid int) {
 }
 
 func TestAttachToThreadsThatComeAndGo(t *testing.T) {
-	c := begin(t, []string{prog("churn"), "1000s"})
+	c := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 	visit(t, 50, "30ms", c.pid)
 }
 
 // Another thread takes the leader's place by execve, at any moment of attach and detach.
 func TestAttachToExec(t *testing.T) {
-	c := begin(t, []string{prog("exec_again")})
+	c := begin(t, []string{prog(t, "exec_again")})
 	eventually(t, "it has begun", func() bool { return c.line("account") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	// As often as it takes to see some execs; how many are seen in a visit is the scheduler's affair.
@@ -86,7 +86,7 @@ func TestAttachToDying(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	recorded := 0
 	for i := range 40 {
-		c := begin(t, []string{prog("storm"), "8", "0", "1"})
+		c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 		_ = os.Remove(log)
 		a := attach(t, log, "-q", c.pid)
@@ -108,7 +108,7 @@ func TestAttachToDying(t *testing.T) {
 }
 
 func TestAttachToStorm(t *testing.T) {
-	c := begin(t, []string{prog("storm"), "8", "0", "1"})
+	c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 	visit(t, 50, "20ms", c.pid)
 	c.signal(syscall.SIGTERM)
@@ -117,7 +117,7 @@ func TestAttachToStorm(t *testing.T) {
 
 // A real-time signal is queued, and comes once and in order.
 func TestAttachLosesNoSignal(t *testing.T) {
-	c := begin(t, []string{prog("signals"), "until-term", "100"})
+	c := begin(t, []string{prog(t, "signals"), "until-term", "100"})
 	eventually(t, "signals has begun", func() bool { return len(threadsOf(c.pid)) == 2 })
 	visit(t, 20, "10ms", c.pid)
 	c.signal(syscall.SIGTERM)
@@ -132,7 +132,7 @@ func TestAttachLosesNoSignal(t *testing.T) {
 // or restart.
 func sleepers(t *testing.T) *child {
 	t.Helper()
-	c := begin(t, []string{prog("eintr"), "100000"})
+	c := begin(t, []string{prog(t, "eintr"), "100000"})
 	eventually(t, "all sleep", func() bool { return c.line("ready") != "" })
 	return c
 }
@@ -173,7 +173,7 @@ func TestIgnoredSignalsWhileAttached(t *testing.T) {
 func TestDetach(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			c := begin(t, []string{prog("churn"), "1000s"})
+			c := begin(t, []string{prog(t, "churn"), "1000s"})
 			eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 			log := filepath.Join(t.TempDir(), "log.jsonl")
 			a := attached(t, log, c.pid)
@@ -190,7 +190,7 @@ func TestDetach(t *testing.T) {
 func TestAttachUntilTheEnd(t *testing.T) {
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(how.String(), func(t *testing.T) {
-			c := begin(t, []string{prog("storm"), "4", "0", "1"})
+			c := begin(t, []string{prog(t, "storm"), "4", "0", "1"})
 			eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 			log := filepath.Join(t.TempDir(), "log.jsonl")
 			a := attached(t, log, c.pid)
@@ -212,7 +212,7 @@ func TestAttachToSeveral(t *testing.T) {
 	var list []*child
 	var args []any
 	for range 3 {
-		c := begin(t, []string{prog("churn"), "1000s"})
+		c := begin(t, []string{prog(t, "churn"), "1000s"})
 		eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 		list, args = append(list, c), append(args, c.pid)
 	}
@@ -290,7 +290,7 @@ os.wait()
 
 // A munmap that waits for the reader of a userfaultfd: attach and detach do not.
 func TestAttachToStuckCall(t *testing.T) {
-	c := begin(t, []string{prog("uffd_stuck")})
+	c := begin(t, []string{prog(t, "uffd_stuck")})
 	eventually(t, "the call is stuck", func() bool { return c.line("ready") != "" || c.line("lacks") != "" })
 	if c.line("lacks") != "" {
 		c.mustEnd("exit status 0")

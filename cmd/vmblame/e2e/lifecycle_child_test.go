@@ -27,6 +27,7 @@ type child struct {
 // begin starts argv. Its output goes to files; its account, where it writes one, too.
 func begin(t *testing.T, argv []string, change ...func(*exec.Cmd)) *child {
 	t.Helper()
+	need(t, argv)
 	c := &child{t: t, dir: t.TempDir(), reaped: make(chan struct{})}
 	c.cmd = exec.Command(argv[0], argv[1:]...)
 	c.cmd.Dir = c.dir
@@ -256,8 +257,6 @@ func traceesOf(pid int) (list []int) {
 }
 
 // prog is the path of a traced program.
-func prog(name string) string { return filepath.Join(built.progs, name) }
-
 // isZombie reads the state in a line of /proc/PID/stat.
 func isZombie(stat string) bool {
 	rest := stat[strings.LastIndexByte(stat, ')')+1:]

@@ -86,7 +86,7 @@ func TestRunDescriptors(t *testing.T) {
 // nohup vmblame run: neither goes with the terminal.
 func TestRunUnderNohup(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	c := begin(t, []string{"nohup", built.vmblame, "run", "-q", "-o", log, "--", prog("storm"), "1", "0", "1"})
+	c := begin(t, []string{"nohup", built.vmblame, "run", "-q", "-o", log, "--", prog(t, "storm"), "1", "0", "1"})
 	pid := traceeOf(c, "ready")
 	c.signal(syscall.SIGHUP)
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {

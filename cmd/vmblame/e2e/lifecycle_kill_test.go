@@ -28,7 +28,7 @@ func TestKilledWhileMapping(t *testing.T) {
 		if i%5 == 4 {
 			flags = []string{"--no-seccomp"}
 		}
-		c := launch(t, log, append(flags, prog("storm"), "8", "0", fmt.Sprint(i))...)
+		c := launch(t, log, append(flags, prog(t, "storm"), "8", "0", fmt.Sprint(i))...)
 		pid := traceeOf(c, "ready")
 		// Not a wait for anything: any moment will do.
 		time.Sleep(time.Duration(random.IntN(50_000)) * time.Microsecond)
@@ -53,14 +53,14 @@ func TestKilledWhileMapping(t *testing.T) {
 func TestDiesWhileMapping(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGSEGV} {
-		launch(t, log, prog("dies"), fmt.Sprint(int(sig)), "8").mustEnd("signal: " + sig.String())
+		launch(t, log, prog(t, "dies"), fmt.Sprint(int(sig)), "8").mustEnd("signal: " + sig.String())
 		proven(t, log)
 	}
 }
 
 // An attached process goes on when vmblame is killed.
 func TestVmblameKilledWhileAttached(t *testing.T) {
-	c := begin(t, []string{prog("churn"), "1000s"})
+	c := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	for range 10 {
@@ -81,7 +81,7 @@ func TestVmblameKilled(t *testing.T) {
 		if !filter {
 			flags = []string{"--no-seccomp"}
 		}
-		c := launch(t, log, append(flags, prog("storm"), "4", "0", "1")...)
+		c := launch(t, log, append(flags, prog(t, "storm"), "4", "0", "1")...)
 		pid := traceeOf(c, "ready")
 		statFD, err := syscall.Open(fmt.Sprintf("/proc/%d/stat", pid), syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		if err != nil {

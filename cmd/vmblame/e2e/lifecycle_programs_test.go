@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // sources of what the programs below work on.
@@ -71,6 +73,7 @@ func TestRealPrograms(t *testing.T) {
 
 // A server that is launched, serves its clients and is told to end.
 func TestRunServer(t *testing.T) {
+	testenv.Need(t, "redis-server", "redis-benchmark")
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "socket")
 	log := filepath.Join(dir, "log.jsonl")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // refused checks that vmblame ends with a message of at most two lines that has all these words.
@@ -33,7 +35,7 @@ func TestAttachRefused(t *testing.T) {
 		t.Helper()
 		refused(t, attach(t, log, "-q", pid), "exit status 1", append(words, fmt.Sprintf("attach %d: ", pid))...)
 	}
-	churn := begin(t, []string{prog("churn"), "1000s"})
+	churn := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return churn.line("ready") != "" })
 
 	refusal(1<<22, "no such process") // PID_MAX_LIMIT, proc_sys_kernel(5)
@@ -107,9 +109,10 @@ time.sleep(1000)
 	}
 }
 
-// publicDir is a temporary directory that every user may search.
+// publicDir is a temporary directory that every user may search, for tests that run programs as another.
 func publicDir(t *testing.T) string {
 	t.Helper()
+	testenv.Need(t, "root")
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
@@ -124,7 +127,7 @@ func setuidDir(t *testing.T) string {
 	t.Helper()
 	dir := publicDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
-		t.Fatalf("mount a tmpfs (tests run as root): %v", err)
+		t.Fatalf("mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -202,14 +205,14 @@ func TestProgramBehindClosedDirectory(t *testing.T) {
 // Tracers inside of tracers: the kernel allows one for each process.
 func TestNestedTracers(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	c := launch(t, log, prog("nested_tracer"))
+	c := launch(t, log, prog(t, "nested_tracer"))
 	c.mustEnd("exit status 0")
 	if got := c.line("traceme"); !strings.HasSuffix(got, "allowed=0") {
 		t.Error(got)
 	}
 	proven(t, log)
 	// Not followed, and without a filter, the child is the program's.
-	c = launch(t, log, "--no-follow", "--no-seccomp", prog("nested_tracer"))
+	c = launch(t, log, "--no-follow", "--no-seccomp", prog(t, "nested_tracer"))
 	c.mustEnd("exit status 0")
 	if got := c.line("traceme"); !strings.HasSuffix(got, "allowed=1") {
 		t.Error(got)
@@ -229,8 +232,9 @@ func TestNestedTracers(t *testing.T) {
 
 // With a pid namespace of its own the program has two numbers: the log has ours, and its own beside.
 func TestPidNamespace(t *testing.T) {
+	testenv.Need(t, "root", "unshare")
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	c := launch(t, log, "unshare", "--pid", "--fork", "--mount-proc", prog("exec_thread"))
+	c := launch(t, log, "unshare", "--pid", "--fork", "--mount-proc", prog(t, "exec_thread"))
 	c.mustEnd("exit status 0")
 	s := proven(t, log)
 	inner := make(map[int]bool)
@@ -261,11 +265,12 @@ func TestPidNamespace(t *testing.T) {
 
 // From the outside, a process in a container: namespaces and a root of its own.
 func TestAttachIntoContainer(t *testing.T) {
+	testenv.Need(t, "root")
 	dir := t.TempDir()
 	script := `set -e; mkdir -p root/lib root/lib64 root/usr root/proc root/bin; cp "$1" root/storm
 		for d in lib lib64 usr bin; do mount --rbind /$d root/$d; done; mount -t proc proc root/proc
 		exec chroot root /storm 4 0 1`
-	c := begin(t, []string{"unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "sh", "-c", script, "sh", prog("storm")},
+	c := begin(t, []string{"unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "sh", "-c", script, "sh", prog(t, "storm")},
 		func(cmd *exec.Cmd) {
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT_FD=1")

@@ -18,7 +18,7 @@ func launch(t *testing.T, log string, args ...string) *child {
 func TestGroupStop(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--no-seccomp"}} {
 		log := filepath.Join(t.TempDir(), "log.jsonl")
-		c := launch(t, log, append(flags, prog("stopcont"), "20")...)
+		c := launch(t, log, append(flags, prog(t, "stopcont"), "20")...)
 		c.mustEnd("exit status 0")
 		if got := c.line("stops"); got != "stops rounds=20 stopped=20 continued=20 ran_while_stopped=0" {
 			t.Error(got)
@@ -29,7 +29,7 @@ func TestGroupStop(t *testing.T) {
 
 // The same, while vmblame comes and goes.
 func TestGroupStopWhileAttached(t *testing.T) {
-	c := begin(t, []string{prog("stopcont"), "60"})
+	c := begin(t, []string{prog(t, "stopcont"), "60"})
 	eventually(t, "the child maps", func() bool { return len(childrenOf(c.pid)) == 1 })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	target := childrenOf(c.pid)[0]
@@ -48,7 +48,7 @@ func TestGroupStopWhileAttached(t *testing.T) {
 // A stopped process stays stopped when vmblame comes and when it goes, and can be continued afterwards and
 // meanwhile.
 func TestAttachToStopped(t *testing.T) {
-	c := begin(t, []string{prog("storm"), "4", "0", "1"})
+	c := begin(t, []string{prog(t, "storm"), "4", "0", "1"})
 	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	stop := func() {
@@ -92,7 +92,7 @@ func TestAttachToStopped(t *testing.T) {
 func TestIgnoredSignals(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--no-seccomp"}} {
 		log := filepath.Join(t.TempDir(), "log.jsonl")
-		c := launch(t, log, append(flags, prog("ignored_signals"))...)
+		c := launch(t, log, append(flags, prog(t, "ignored_signals"))...)
 		c.mustEnd("exit status 0")
 		if got := c.line("ignored"); got != "ignored sent=100 returned=0" {
 			t.Error(got)

@@ -153,7 +153,7 @@ for line in sys.stdin: os.write(1, b"got " + line.encode())
 
 // Ctrl-C detaches; ^Z would freeze the process and does nothing.
 func TestAttachOnTerminal(t *testing.T) {
-	c := begin(t, []string{prog("churn"), "1000s"})
+	c := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	s := openTerminal(t)

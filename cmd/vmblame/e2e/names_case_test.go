@@ -1,15 +1,17 @@
 package e2e
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestArenaNames: the frames of a glibc arena, which strace calls by the nearest exported names, are called
 // what they are where libc's debug symbols are there, and nothing where they are not.
 func TestArenaNames(t *testing.T) {
-	program := filepath.Join(built.progs, "case")
+	testenv.Need(t, "libc6-dbg")
+	program := prog(t, "case")
 	const reserved = 128 << 20 // a new heap of an arena maps twice HEAP_MAX_SIZE to find an aligned half
 	n, o := recordNames(t, nil, program)
 	if o.status != "exit status 0" {

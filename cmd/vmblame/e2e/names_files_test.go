@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestUnloadedLibraries: a library keeps its names when it is deleted or replaced before its code has run,
 // and when it was unloaded; what is written into its file afterwards names nothing of the old code.
 func TestUnloadedLibraries(t *testing.T) {
-	program := filepath.Join(built.progs, "loads")
+	testenv.Need(t, "root", "setpriv")
+	program := prog(t, "loads")
 	for _, user := range []int{0, 65534} {
 		dir := t.TempDir()
 		lib := func(name, fn, length string) string {
@@ -126,6 +128,7 @@ func (n *namedLog) libcSources(id string) map[string]int {
 // own debug file and without, and in a mount namespace by a bind mount and by an overlay. The debug file of
 // this machine's libc has nothing to say about it.
 func TestOtherLibc(t *testing.T) {
+	testenv.Need(t, "root", "unshare", "libc6-dbg")
 	libc := libcPath(t)
 	loader, err := filepath.EvalSymlinks("/lib64/ld-linux-x86-64.so.2")
 	if err != nil {
@@ -203,6 +206,7 @@ func startAs(t *testing.T, user int, dir, account string, argv ...string) outcom
 
 // TestMemfd: a program that was executed from memory has its names, for root and for others.
 func TestMemfd(t *testing.T) {
+	testenv.Need(t, "root", "setpriv", "/usr/bin/python3")
 	for _, user := range []int{0, 65534} {
 		dir := t.TempDir()
 		source, program := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestPerfMaps: code in memory is called what its process has told of it, in each address space its own.
 func TestPerfMaps(t *testing.T) {
-	program := filepath.Join(built.progs, "jit")
+	program := prog(t, "jit")
 	// In a pid namespace the program is number 1, and so is that of another run: it has a /tmp of its own too.
 	tmp := t.TempDir()
 	copyFile(t, program, filepath.Join(tmp, "jit"), nil)
@@ -26,25 +28,30 @@ func TestPerfMaps(t *testing.T) {
 		{"live", []string{"--live"}, "exit status 0", []string{program}},
 		{"own namespaces", nil, "exit status 0", namespaces},
 	} {
-		n, o := recordNames(t, c.flags, c.argv...)
-		if o.status != c.status {
-			t.Errorf("%s: %s: %s", c.name, o.status, o.stderr)
-		}
-		for length, want := range map[uint64]string{0x7a1000: "of the parent", 0x7a2000: "?", 0x7a3000: "of the child", 0x7a4000: "of the parent"} {
-			if c.name == "live" && length == 0x7a2000 {
-				continue // both were told before
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "own namespaces" {
+				testenv.Need(t, "root", "unshare")
 			}
-			frames := n.mapped(t, length)
-			anon := in(frames, "[anon]")
-			if got := called(anon); !slices.Equal(got, []string{want}) {
-				t.Errorf("%s: %#x: code in memory is %q in %q, want %q", c.name, length, got, called(frames), want)
+			n, o := recordNames(t, c.flags, c.argv...)
+			if o.status != c.status {
+				t.Errorf("%s: %s", o.status, o.stderr)
 			}
-			for _, f := range anon {
-				if f.symbol != nil && f.symbol.Source != "perfmap" {
-					t.Errorf("%s: source %q", c.name, f.symbol.Source)
+			for length, want := range map[uint64]string{0x7a1000: "of the parent", 0x7a2000: "?", 0x7a3000: "of the child", 0x7a4000: "of the parent"} {
+				if c.name == "live" && length == 0x7a2000 {
+					continue // both were told before
+				}
+				frames := n.mapped(t, length)
+				anon := in(frames, "[anon]")
+				if got := called(anon); !slices.Equal(got, []string{want}) {
+					t.Errorf("%#x: code in memory is %q in %q, want %q", length, got, called(frames), want)
+				}
+				for _, f := range anon {
+					if f.symbol != nil && f.symbol.Source != "perfmap" {
+						t.Errorf("source %q", f.symbol.Source)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -57,6 +64,7 @@ func TestNode(t *testing.T) {
 	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	testenv.Need(t, "node")
 	n, o := recordNames(t, nil, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", script)
 	if o.status != "exit status 0" {
 		t.Fatalf("%s: %s", o.status, o.stderr)

@@ -39,7 +39,7 @@ func TestMalformedLibraries(t *testing.T) {
 	headers := len(f.Progs)*56 + 64
 	rnd := rand.New(rand.NewSource(1))
 	const count = 80
-	argv := []string{filepath.Join(built.progs, "loads")}
+	argv := []string{prog(t, "loads")}
 	for i := range count {
 		b := slices.Clone(whole)
 		switch i % 4 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// samplePrograms builds the programs whose frames are judged.
+// samplePrograms writes the programs whose frames are judged.
 func samplePrograms(t *testing.T, dir string) []sampled {
 	t.Helper()
 	write := func(name, text string) string {
@@ -20,7 +20,7 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 	c, cxx := write("threads.c", threadsProgram), write("templates.cc", templatesProgram)
 	command(t, "gcc", "-O2", "-g", "-pthread", "-o", at("threads"), c)
 	command(t, "objcopy", "--strip-all", at("threads"), at("threads_stripped"))
-	command(t, "g++", "-O2", "-g", "-std=c++17", "-o", at("templates"), cxx)
+	templates := []string{"g++", "-O2", "-g", "-std=c++17", "-o", at("templates"), cxx}
 	write("main.go", goProgram)
 	write("go.mod", "module sample\n\ngo 1.21\n")
 	command(t, "go", "build", "-C", dir, "-buildvcs=false", "-o", at("sample_go"), "main.go")
@@ -30,28 +30,20 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 	redis := "redis-server --port 0 --unixsocket " + at("sock") + " --save '' --dir " + dir + " >/dev/null & p=$!; " +
 		"until redis-cli -s " + at("sock") + " ping >/dev/null 2>&1; do kill -0 $p || exit 1; done; " +
 		"redis-cli -s " + at("sock") + " debug populate 60000 >/dev/null; redis-cli -s " + at("sock") + " shutdown nosave; wait"
-	list := []sampled{
+	return []sampled{
 		{name: "python3", argv: []string{"/usr/bin/python3", "-c", "import json, ssl, sqlite3, decimal, threading\nx = [bytes(300000) for i in range(300)]\n" +
 			"ts = [threading.Thread(target=lambda: [list(range(100000)) for i in range(10)]) for i in range(4)]\n[t.start() for t in ts]\n[t.join() for t in ts]"}},
 		{name: "node", argv: []string{"node", script}},
-		{name: "redis", argv: []string{"sh", "-c", redis}},
+		{name: "redis", needs: []string{"redis-server", "redis-cli"}, argv: []string{"sh", "-c", redis}},
 		{name: "gcc (cc1plus)", argv: []string{"g++", "-O2", "-std=c++17", "-c", "-o", at("templates.o"), cxx}},
 		{name: "stripped C", argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "stripped C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads")}},
-		{name: "C++", argv: []string{at("templates")}},
+		{name: "C++", build: templates, argv: []string{at("templates")}},
 		{name: "Go", argv: []string{at("sample_go")}},
 		{name: "stripped Go", argv: []string{at("sample_go_stripped")}, unstripped: at("sample_go")},
+		{name: "Rust", needs: []string{"rustc"}, argv: []string{filepath.Join(built.progs, "stack_rust")}},
 	}
-	if rust := filepath.Join(built.progs, "stack_rust"); exists(rust) { // built where there is rustc
-		list = append(list, sampled{name: "Rust", argv: []string{rust}})
-	}
-	return list
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 const threadsProgram = `

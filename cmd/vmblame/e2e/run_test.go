@@ -32,6 +32,7 @@ const limit = 3 * time.Minute
 // start runs a program to its end in dir, its account going to the file of that name.
 func start(t *testing.T, dir, account string, argv ...string) outcome {
 	t.Helper()
+	need(t, argv)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -68,7 +69,7 @@ func trace(t *testing.T, flags []string, program string, args ...string) *traced
 	log := filepath.Join(dir, "log.jsonl")
 	said := filepath.Join(dir, "account")
 	argv := append([]string{built.vmblame, "run", "-q", "-o", log}, flags...)
-	argv = append(append(argv, "--", filepath.Join(built.progs, program)), args...)
+	argv = append(append(argv, "--", prog(t, program)), args...)
 	r := &traced{outcome: start(t, dir, said, argv...)}
 	problems := 0
 	err := eventlog.CheckFile(log, func(p eventlog.Problem) {

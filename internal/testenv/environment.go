@@ -1,6 +1,4 @@
-// Package plainenv is for tests that run programs: what a program does, prints and maps depends on variables
-// that the user of `go test` may have set. It knows nothing of limits, terminals and working folders.
-package plainenv
+package testenv
 
 import (
 	"os"
@@ -17,8 +15,9 @@ const variables = `GLIBC_TUNABLES MALLOC_* LD_*
 	MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS
 	DEBUGINFOD_* XDG_CACHE_HOME VMBLAME_*`
 
-// Set takes these variables out of the environment of this process, and so of those it starts.
-func Set() {
+// Clean takes the variables that change programs out of the environment of this process, and so of those it
+// starts. It knows nothing of limits, terminals and working folders.
+func Clean() {
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); listed(name) {
 			os.Unsetenv(name)

@@ -1,0 +1,97 @@
+package testenv
+
+import (
+	"debug/elf"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// feature is something a test may need.
+type feature struct {
+	has func() bool
+	how string // to have it: "root", "sysctl NAME=VALUE" or the Debian package
+}
+
+// find returns the feature of that name. What is in neither list is a program of a package that is not known,
+// or what only a test can tell.
+func find(name string) feature {
+	if f, ok := features[name]; ok {
+		return f
+	}
+	return feature{func() bool { _, err := exec.LookPath(name); return err == nil }, packages[filepath.Base(name)]}
+}
+
+// packages are Debian's and Ubuntu's packages of programs.
+var packages = map[string]string{
+	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
+	"bash": "bash", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "make": "make",
+	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
+	"redis-server": "redis-server", "setpriv": "util-linux", "strace": "strace", "unshare": "util-linux", "zstd": "zstd",
+}
+
+// features are what is no program of PATH.
+var features = map[string]feature{
+	"root": {func() bool { return os.Geteuid() == 0 }, "root"},
+	// A program of PATH that may be a shim of rustup without a toolchain.
+	"rustc": {hasRustc, "rustc"},
+	// The debug file of the C library at hand, which is for exactly its build.
+	"libc6-dbg": {hasDebugLibc, "libc6-dbg"},
+	// ld links it; the programs of testdata give its functions other names.
+	"libjemalloc.a":  {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc*.a") }, "libjemalloc-dev"},
+	"libjemalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") }, "libjemalloc2"},
+	// A process may trace its children: a container may forbid even that.
+	"ptrace": {hasPtrace, "--cap-add=SYS_PTRACE"},
+	// A process may trace others of its user: Documentation/admin-guide/LSM/Yama.rst.
+	"attach": {hasAttach, "root"},
+	// What the traced programs find missing in the kernel (their line "lacks").
+	"hugetlb":         {nil, "vm.nr_hugepages=16"},
+	"userfaultfd":     {nil, "root"},
+	"perf_event_open": {nil, "root"},
+}
+
+var hasRustc = sync.OnceValue(func() bool { return exec.Command("rustc", "--version").Run() == nil })
+
+func isThere(pattern string) bool {
+	list, _ := filepath.Glob(pattern)
+	return len(list) > 0
+}
+
+func hasDebugLibc() bool {
+	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"} {
+		f, err := elf.Open(path)
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		if s := f.Section(".note.gnu.build-id"); s != nil {
+			if b, err := s.Data(); err == nil && len(b) > 17 { // 16 bytes: sizes, type and "GNU\0"
+				id := hex.EncodeToString(b[16:])
+				return isThere("/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug")
+			}
+		}
+		return false
+	}
+	return false
+}
+
+var hasPtrace = sync.OnceValue(func() bool {
+	cmd := exec.Command("/proc/self/exe", "-h")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if cmd.Start() != nil {
+		return false
+	}
+	// It stands at its first instruction.
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	return true
+})
+
+func hasAttach() bool {
+	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	return hasPtrace() && (err != nil || strings.TrimSpace(string(scope)) == "0" || os.Geteuid() == 0)
+}

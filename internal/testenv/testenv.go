@@ -1,0 +1,62 @@
+// Package testenv is for tests that run programs: what they need of the machine, and an environment that
+// changes nothing (what a program does, prints and maps depends on variables that the user of `go test` may
+// have set).
+//
+// A test that needs what the machine lacks is skipped, and the skip is counted; where CI is set it fails.
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// ci and skips are read before Clean takes them away. CI set to anything makes a skip a failure; skips names
+// the file that each skip adds a line to, "TEST\tNEED\tHOW", for `make test` to count.
+var ci, skips = os.Getenv("CI") != "", os.Getenv("VMBLAME_TEST_SKIPS")
+
+// Need skips the test unless the machine has all of what: each is a program of PATH, or one of the features.
+func Need(t testing.TB, what ...string) {
+	t.Helper()
+	for _, name := range what {
+		if f := find(name); !f.has() {
+			lacks(t, name, f.how)
+		}
+	}
+}
+
+// Lacks skips the test since the machine lacks what it needs, as it has found out by itself.
+func Lacks(t testing.TB, what string) {
+	t.Helper()
+	lacks(t, what, find(what).how)
+}
+
+func lacks(t testing.TB, what, how string) {
+	t.Helper()
+	_ = os.Getenv("CI") // go test's cache only sees what is asked while a test runs
+	if how == "" {
+		how = "?"
+	}
+	if ci {
+		t.Fatalf("the machine lacks %s (%s), and CI is set", what, how)
+	}
+	if err := count(fmt.Sprintf("%s\t%s\t%s\n", t.Name(), what, how)); err != nil {
+		t.Fatal(err)
+	}
+	t.Skipf("the machine lacks %s (%s)", what, how)
+}
+
+func count(line string) error {
+	if skips == "" {
+		return nil
+	}
+	f, err := os.OpenFile(skips, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
