@@ -101,8 +101,8 @@ func (s *Scene) Blame(q Question) *Blame {
 
 func (s *Scene) blamedRow(p *process, r MapRow, q *Question, unnamed nameless) BlamedRow {
 	o := BlamedRow{Start: eventlog.Hex(r.Start), End: eventlog.Hex(r.End), Perms: r.Perms, Path: r.Path, Mappings: []BlamedRange{}}
-	from, to := p.overlapping(r.Range)
 	var resident int64
+	from, to := p.overlapping(r.Range)
 	for i := from; i < to; i++ {
 		x := &p.pieces[i]
 		m := s.blamedRange(p, x, r.Range, q.Frames || q.Stacks)
@@ -111,14 +111,14 @@ func (s *Scene) blamedRow(p *process, r MapRow, q *Question, unnamed nameless) B
 			unnamed.stack(s, m.Stack)
 		}
 		o.Mapped += m.Bytes
-		resident += x.part(r.Range).rss
+		if m.Resident != nil {
+			resident += *m.Resident
+			o.Resident = &resident
+		}
 		o.Mappings = append(o.Mappings, m)
 	}
-	switch {
-	case r.Resident >= 0:
+	if r.Resident >= 0 {
 		o.Resident = &r.Resident
-	case p.taken >= 0 && from < to:
-		o.Resident = &resident
 	}
 	return o
 }

@@ -19,9 +19,9 @@ func (a *Blame) Text(s text.Style) []byte {
 			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, exeName(p.Exe), a.momentText())
 		}
 		if p.Mapping != nil {
-			b = a.appendAddress(b, p, s)
+			b = appendAddress(b, a, p, s)
 		} else {
-			b = a.appendRows(b, p, s)
+			b = appendRows(b, a, p, s)
 		}
 	}
 	switch {
@@ -38,7 +38,7 @@ func (a *Blame) Text(s text.Style) []byte {
 	return b
 }
 
-func (a *Blame) appendRows(b []byte, p *BlamedProcess, s text.Style) []byte {
+func appendRows(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
 	t := &text.Table{Indent: 2, Columns: []text.Column{
 		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
 		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(s.Width) - 8},
@@ -51,7 +51,7 @@ func (a *Blame) appendRows(b []byte, p *BlamedProcess, s text.Style) []byte {
 	t.Columns = append(t.Columns, text.Column{Head: "THREAD"}, text.Column{Head: "WHO"})
 	for i := range p.Rows {
 		r := &p.Rows[i]
-		t.Add(text.Banner(a.rowText(r, s))...)
+		t.Add(text.Banner(rowText(a, r, s))...)
 		for j := range r.Mappings {
 			m := &r.Mappings[j]
 			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), text.Plain(m.Label)}
@@ -77,7 +77,7 @@ func (a *Blame) appendRows(b []byte, p *BlamedProcess, s text.Style) []byte {
 
 // rowText is the line above the mappings of a row: "7ff… rw-p 11.5 MiB, resident 3.2 MiB: one row for the
 // kernel, 4 mappings".
-func (a *Blame) rowText(r *BlamedRow, s text.Style) string {
+func rowText(a *Blame, r *BlamedRow, s text.Style) string {
 	size := int64(r.End - r.Start)
 	t := fmt.Sprintf("%x-%x", uint64(r.Start), uint64(r.End))
 	if r.Perms != "" {
@@ -103,7 +103,7 @@ func (a *Blame) rowText(r *BlamedRow, s text.Style) string {
 }
 
 // appendAddress tells all about the mapping at one address.
-func (a *Blame) appendAddress(b []byte, p *BlamedProcess, s text.Style) []byte {
+func appendAddress(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
 	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, exeName(p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
 	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }

@@ -53,8 +53,8 @@ type Change struct {
 	Parts []Change `json:"parts,omitempty"`
 }
 
-// differs reports whether there is another number of things, or of bytes, on the other side.
-func (c *Change) differs() bool {
+// Differs reports whether there is another number of things, or of bytes, on the other side.
+func (c *Change) Differs() bool {
 	return c.Difference != 0 || c.Before.Count != c.After.Count || c.Before.Committed != c.After.Committed
 }
 
@@ -160,7 +160,7 @@ func (c *comparer) change(p, q *process, o *changed) Change {
 	if len(o.parts) == 0 {
 		x.How = o.row.MadeBy
 	}
-	if x.differs() {
+	if x.Differs() {
 		c.nameless.count(o.scene, o.who.Calls)
 	}
 	for _, part := range o.parts {

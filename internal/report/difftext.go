@@ -22,14 +22,14 @@ func (d *Diff) Text(s text.Style) []byte {
 		if len(d.Processes) > 1 {
 			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.ExeBefore), sideText(p.PIDAfter, p.ExeAfter))
 		}
-		b = d.appendPair(b, p, s)
+		b = appendPair(b, d, p, s)
 	}
 	if len(d.Processes) == 0 {
 		b = append(b, "nothing is mapped at either moment\n"...)
 	}
-	b = d.appendSettings(b, s)
+	b = appendSettings(b, d.Environment, s)
 	if len(d.Processes) > 0 && d.Processes[0].Because != nil {
-		b = append(b, d.becauseText(d.Processes[0].Because, s)+"\n"...)
+		b = append(b, becauseText(d, d.Processes[0].Because, s)+"\n"...)
 	}
 	return b
 }
@@ -41,7 +41,7 @@ func sideText(pid *int, exe string) string {
 	return fmt.Sprintf("pid %d %s", *pid, exeName(exe))
 }
 
-func (d *Diff) appendPair(b []byte, p *Pair, s text.Style) []byte {
+func appendPair(b []byte, d *Diff, p *Pair, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
 		{Color: text.Kind}, {Head: clipName(d.Before.Log), Right: true, Color: text.Number}, {Head: clipName(d.After.Log), Right: true, Color: text.Number},
 		{Head: "difference", Right: true, Color: text.Number}, {},
@@ -75,19 +75,19 @@ func (d *Diff) appendPair(b []byte, p *Pair, s text.Style) []byte {
 	same := 0
 	for i := range p.Kinds {
 		k := &p.Kinds[i]
-		differing := slices.DeleteFunc(slices.Clone(k.Parts), func(o Change) bool { return !o.differs() })
+		differing := slices.DeleteFunc(slices.Clone(k.Parts), func(o Change) bool { return !o.Differs() })
 		if len(differing) == 0 {
 			same++
 			continue
 		}
 		if len(k.Parts) == 1 {
-			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(k.Parts[0].remark(s)))
+			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(remark(&k.Parts[0], s)))
 			continue
 		}
 		add("  "+k.Label, &k.Before, &k.After, reserved)
 		for j := range differing {
 			o := &differing[j]
-			add("    "+o.howMany(), &o.Before, &o.After, reserved, text.Plain(o.remark(s)))
+			add("    "+howMany(o), &o.Before, &o.After, reserved, text.Plain(remark(o, s)))
 		}
 	}
 	b = t.Append(b, s)
@@ -98,7 +98,7 @@ func (d *Diff) appendPair(b []byte, p *Pair, s text.Style) []byte {
 }
 
 // howMany counts the things on both sides: "3 of these", "0 | 1".
-func (c *Change) howMany() string {
+func howMany(c *Change) string {
 	if c.Before.Count == c.After.Count {
 		return fmt.Sprintf("%d of these", c.After.Count)
 	}
@@ -106,7 +106,7 @@ func (c *Change) howMany() string {
 }
 
 // remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident".
-func (c *Change) remark(s text.Style) string {
+func remark(c *Change, s text.Style) string {
 	room := max(s.Width-60, 40)
 	if s.Whole {
 		room = 0
@@ -137,16 +137,16 @@ func clipName(s string) string {
 }
 
 // appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset".
-func (d *Diff) appendSettings(b []byte, s text.Style) []byte {
-	if len(d.Environment) == 0 {
+func appendSettings(b []byte, list []Setting, s text.Style) []byte {
+	if len(list) == 0 {
 		return append(b, "environment: the same\n"...)
 	}
-	var list []string
-	for _, v := range d.Environment {
+	var words []string
+	for _, v := range list {
 		t := fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore), settingText(v.After, v.UnknownAfter))
-		list = append(list, strings.ReplaceAll(text.Printable(t), " ", "\u00a0"))
+		words = append(words, strings.ReplaceAll(text.Printable(t), " ", "\u00a0"))
 	}
-	t := text.Fold("environment: "+strings.Join(list, "; "), s.Lines(), "             ")
+	t := text.Fold("environment: "+strings.Join(words, "; "), s.Lines(), "             ")
 	return append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
 }
 
@@ -162,8 +162,8 @@ func settingText(v *string, unknown bool) string {
 	return *v
 }
 
-func (d *Diff) becauseText(c *Because, s text.Style) string {
+func becauseText(d *Diff, c *Because, s text.Style) string {
 	log := map[string]string{"before": d.Before.Log, "after": d.After.Log}
-	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, c.remark(s),
+	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s),
 		log[c.SetBy], c.Setting, settingText(&c.Value, false)))
 }

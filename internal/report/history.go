@@ -137,7 +137,7 @@ func (f *finisher) steps(c *watched) []Step {
 
 // finish says of a step who did it.
 func (f *finisher) finish(c *watched, st *Step) {
-	if st.What == repeated {
+	if st.What == Repeated {
 		return
 	}
 	if st.Reused {

@@ -14,7 +14,7 @@ func (h *History) Text(s text.Style) []byte {
 		if i > 0 {
 			b = append(b, '\n')
 		}
-		b = h.appendSpace(b, &h.Spaces[i], s)
+		b = appendSpace(b, h, &h.Spaces[i], s)
 	}
 	if len(h.Spaces) == 0 {
 		b = fmt.Appendf(b, "%v: nothing was ever mapped there up to %s\n", h.Address, h.momentText())
@@ -25,7 +25,7 @@ func (h *History) Text(s text.Style) []byte {
 // ends is how many of the first and of the last steps a terminal shows.
 const ends = 50
 
-func (h *History) appendSpace(b []byte, c *SpaceHistory, s text.Style) []byte {
+func appendSpace(b []byte, h *History, c *SpaceHistory, s text.Style) []byte {
 	exe := ""
 	if c.Exe != "" {
 		exe = " " + exeName(c.Exe)
@@ -46,16 +46,16 @@ func (h *History) appendSpace(b []byte, c *SpaceHistory, s text.Style) []byte {
 			case left > 0 && i == ends:
 				ok = yield(text.Banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left)))
 			case left > 0 && i > ends && i < ends+left:
-			case st.What == repeated:
+			case st.What == Repeated:
 				steps := "step"
 				if st.Steps > 1 {
 					steps = fmt.Sprintf("%d steps", st.Steps)
 				}
-				ok = yield(text.Banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", text.When(st.until()), steps, st.Times)))
+				ok = yield(text.Banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", text.When(until(st)), steps, st.Times)))
 			default:
-				ok = yield(st.row(s))
+				ok = yield(stepRow(st, s))
 				if ok && h.Stacks && st.Stack != 0 {
-					ok = yield(text.Banner(st.stackText()))
+					ok = yield(text.Banner(stepStack(st)))
 				}
 			}
 			if !ok {
@@ -64,20 +64,20 @@ func (h *History) appendSpace(b []byte, c *SpaceHistory, s text.Style) []byte {
 		}
 	}
 	b = t.AppendRows(b, s, rows)
-	b = fmt.Appendf(b, "now: %s\n", text.Printable(h.nowText(c, s)))
+	b = fmt.Appendf(b, "now: %s\n", text.Printable(nowText(h, c, s)))
 	return fmt.Appendf(b, "next: vmblame blame %s %v\n", s.Log, h.Address)
 }
 
 // until is when the last of those happened that a step stands for.
-func (st *Step) until() int64 {
+func until(st *Step) int64 {
 	if st.Last != nil {
 		return *st.Last
 	}
 	return st.T
 }
 
-// row is the line of a step. A narrow terminal has room for how much it was alone, not for where.
-func (st *Step) row(s text.Style) []text.Cell {
+// stepRow is the line of a step. A narrow terminal has room for how much it was alone, not for where.
+func stepRow(st *Step, s text.Style) []text.Cell {
 	what := st.What
 	if st.Times > 0 {
 		what += fmt.Sprintf(" %d times", st.Times)
@@ -86,11 +86,11 @@ func (st *Step) row(s text.Style) []text.Cell {
 	if !s.Whole && s.Width < 100 {
 		place = s.Size(int64(st.End - st.Start))
 	}
-	return []text.Cell{text.Plain(text.When(st.until())), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(threadText(st.TID, st.Thread)), whoCell(st.chain())}
+	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(threadText(st.TID, st.Thread)), whoCell(st.chain())}
 }
 
-// stackText is the call of a step with its arguments, and its stack.
-func (st *Step) stackText() string {
+// stepStack is the call of a step with its arguments, and its stack.
+func stepStack(st *Step) string {
 	call := ""
 	if st.Call != "" {
 		call = fmt.Sprintf("   event %d: %s\n", st.Event, text.Printable(st.Call))
@@ -99,7 +99,7 @@ func (st *Step) stackText() string {
 }
 
 // nowText is what stands at the address at the moment of the history.
-func (h *History) nowText(c *SpaceHistory, s text.Style) string {
+func nowText(h *History, c *SpaceHistory, s text.Style) string {
 	switch {
 	case c.Now != nil:
 		t := c.Now.Label + ", " + c.Now.Perms

@@ -3,8 +3,8 @@ package report
 // A program that maps and frees the same piece of memory a hundred thousand times gives its addresses a
 // hundred thousand histories of two lines. They are told as the two lines and how often they came again.
 
-// repeated is the word of a step that stands for many: those before it, once more and once more.
-const repeated = "repeated"
+// Repeated is the word of a step that stands for many: those before it, once more and once more.
+const Repeated = "repeated"
 
 // longest is how many steps may come again together.
 const longest = 8
@@ -35,7 +35,7 @@ func (c *watched) again() bool {
 	n := len(c.steps)
 	for k := 1; k <= longest && n-k-1 >= c.fixed; k++ {
 		r := &c.steps[n-k-1]
-		if r.What != repeated {
+		if r.What != Repeated {
 			continue
 		}
 		if r.Steps != k || !same(c.steps[n-2*k-1:n-k-1], c.steps[n-k:]) {
@@ -57,7 +57,7 @@ func (c *watched) fold() {
 			continue
 		}
 		first := &c.steps[n-2*k]
-		*first = Step{What: repeated, Start: first.Start, End: first.End, T: first.T, Last: ptr(c.steps[n-1].T), Times: 2, Steps: k}
+		*first = Step{What: Repeated, Start: first.Start, End: first.End, T: first.T, Last: ptr(c.steps[n-1].T), Times: 2, Steps: k}
 		c.steps = c.steps[:n-2*k+1]
 		return
 	}
@@ -68,7 +68,7 @@ func (c *watched) fold() {
 func same(a, b []Step) bool {
 	for i := len(a) - 1; i >= 0; i-- {
 		x, y := &a[i], &b[i]
-		if x.What == repeated || x.What != y.What || x.Start != y.Start || x.End != y.End || x.Stack != y.Stack || x.TID != y.TID || x.call != y.call ||
+		if x.What == Repeated || x.What != y.What || x.Start != y.Start || x.End != y.End || x.Stack != y.Stack || x.TID != y.TID || x.call != y.call ||
 			x.Times != 0 || y.Times != 0 || x.Text != y.Text {
 			return false
 		}

@@ -69,7 +69,7 @@ func TestRepeatedSteps(t *testing.T) {
 	for i := range steps {
 		st := &steps[i]
 		verbs = append(verbs, st.What)
-		if st.What == repeated {
+		if st.What == Repeated {
 			total += st.Steps * st.Times
 		} else {
 			total++
@@ -112,7 +112,7 @@ func TestRepeatedBeforeFork(t *testing.T) {
 	}
 	// mapped, freed, 9 times more, mapped, forked: as it was at the fork.
 	steps := h.Spaces[0].Steps
-	if len(steps) != 5 || steps[2].What != repeated || steps[2].Times != 9 || steps[3].What != "mapped" || steps[4].Calls[0] != "as pid 10 had it" {
+	if len(steps) != 5 || steps[2].What != Repeated || steps[2].Times != 9 || steps[3].What != "mapped" || steps[4].Calls[0] != "as pid 10 had it" {
 		t.Errorf("%+v", steps)
 	}
 	if h := history(t, HistoryOptions{}, lines...); len(h.Spaces) != 2 || len(h.Spaces[1].Steps) != 1 {
