@@ -28,7 +28,7 @@ var layers = []struct {
 	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm"}},
-	{4, []string{"internal/modules", "internal/naming", "internal/analysis"}},
+	{4, []string{"internal/modules", "internal/naming", "internal/inspect", "internal/analysis"}},
 	{5, []string{"internal/report", "internal/record"}},
 	{6, []string{"cmd/vmblame"}},
 	{7, []string{"cmd/vmblame/e2e"}},
@@ -63,7 +63,7 @@ var modules = map[string]map[string]int{
 	"github.com/tidwall/btree":              {"internal/ledger": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
-	"golang.org/x/sys":                      {"tracer": 14, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
+	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 14, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"github.com/rogpeppe/go-internal":       {},
 }

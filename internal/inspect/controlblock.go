@@ -1,0 +1,84 @@
+package inspect
+
+import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// findControlBlocks finds the stacks of threads that no list of the C library led to: in static programs, with
+// musl, with an older glibc. The thread pointer leads to the block; where it is not known, the block is looked
+// for at the end of the mapping that the stack pointer lies in.
+func findControlBlocks(l *look) {
+	for i := range l.Threads {
+		t := &l.Threads[i]
+		if t.FSBase != 0 {
+			l.controlBlock(t.FSBase, t)
+			continue
+		}
+		e := l.row(t.SP)
+		if t.SP == 0 || e == nil || !private(e) || e.File.Path != "" || l.claims.overlaps(vm.Range{Start: t.SP, End: t.SP + 1}) {
+			continue
+		}
+		// The block lies in the last pages of the stack. Where rows merge that need not be the row's end.
+		for at := e.End - 16; at > max(t.SP, e.End-min(e.Len(), pthreadSpan)); at -= 16 {
+			if w, ok := l.word(at); ok && w == at && l.controlBlock(at, t) {
+				break
+			}
+		}
+	}
+}
+
+// controlBlock adds the stack of the thread whose control block is at tcb.
+func (l *look) controlBlock(tcb uint64, t *Thread) bool {
+	if l.claims.overlaps(vm.Range{Start: tcb, End: tcb + 1}) {
+		return false
+	}
+	return l.hasTID(tcb, t.TID) && (l.threadStack(tcb, t.TID, "the thread's control block") || l.muslStack(tcb, t.TID))
+}
+
+// hasTID reports whether the block at tcb bears this thread's number, as those of glibc and musl do.
+func (l *look) hasTID(tcb uint64, tid int) bool {
+	var b [pthreadWords * 8 / 2]byte
+	if !l.read(b[:], tcb) {
+		return false
+	}
+	for i := 0; i+4 <= len(b); i += 4 {
+		if uint32(b[i])|uint32(b[i+1])<<8|uint32(b[i+2])<<16|uint32(b[i+3])<<24 == uint32(tid) {
+			return true
+		}
+	}
+	return false
+}
+
+// muslStack is threadStack for musl's struct pthread (src/internal/pthread_impl.h), which points to itself once and
+// has five neighbouring words: the mapping and its size, the highest address of the stack, its size, the guard's.
+func (l *look) muslStack(tcb uint64, tid int) bool {
+	w := l.words(tcb, 40)
+	if w == nil || w[0] != tcb {
+		return false
+	}
+	for i := 6; i+5 <= len(w); i++ {
+		base, size, top, stack, guard := w[i], w[i+1], w[i+2], w[i+3], w[i+4]
+		end := base + size
+		if base == 0 || !aligned(base) || !aligned(size) || end <= base || tcb <= base || tcb >= end ||
+			top > tcb || top <= base || stack > top-base || !aligned(guard) || guard >= size {
+			continue
+		}
+		r := vm.Range{Start: base, End: end}
+		if l.covered(r, anonymous) {
+			return l.addStack(r, guard, tid, "the thread's control block (musl)")
+		}
+	}
+	return false
+}
+
+// threadIDs returns the tids, ascending.
+func (p *Process) threadIDs() []int {
+	ids := make([]int, len(p.Threads))
+	for i := range p.Threads {
+		ids[i] = p.Threads[i].TID
+	}
+	slices.Sort(ids)
+	return ids
+}

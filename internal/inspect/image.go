@@ -1,0 +1,99 @@
+package inspect
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"path"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Image is an ELF file that is loaded: the rows that are mapped of it, and the file itself.
+type Image struct {
+	Path string // as maps shows it
+	File *elffile.File
+	Bias uint64 // address = virtual address of the file + Bias
+	Rows vm.Range
+
+	symbols map[string]uint64
+	read    map[string]bool // by section
+}
+
+// name is the file's name without directories.
+func (m *Image) name() string { return strings.TrimSuffix(path.Base(m.Path), " (deleted)") }
+
+// symbolLimit bounds the bytes of a symbol table that are read.
+const symbolLimit = 64 << 20
+
+// symbol returns the address of a defined symbol, by the dynamic symbols, then by the others; 0 where the file
+// does not have it. A version (@VERSION) is no part of the name.
+func (m *Image) symbol(name string) uint64 {
+	for _, table := range [...]string{".dynsym", ".symtab"} {
+		if !m.read[table] {
+			m.readSymbols(table)
+		}
+		if a, ok := m.symbols[name]; ok {
+			return a
+		}
+	}
+	return 0
+}
+
+// exported returns what symbol does, of the dynamic symbols alone: they are there in every stripped file, and
+// cheap to read.
+func (m *Image) exported(name string) uint64 {
+	if !m.read[".dynsym"] {
+		m.readSymbols(".dynsym")
+	}
+	return m.symbols[name]
+}
+
+func (m *Image) readSymbols(section string) {
+	if m.read == nil {
+		m.read, m.symbols = map[string]bool{}, map[string]uint64{}
+	}
+	m.read[section] = true
+	strs := ".dynstr"
+	if section == ".symtab" {
+		strs = ".strtab"
+	}
+	if m.File.Class() != elf.ELFCLASS64 {
+		return
+	}
+	table, err := m.File.SectionData(section, symbolLimit)
+	if err != nil {
+		return
+	}
+	names, err := m.File.SectionData(strs, symbolLimit)
+	if err != nil {
+		return
+	}
+	for ; len(table) >= elf.Sym64Size; table = table[elf.Sym64Size:] {
+		typ := elf.ST_TYPE(table[4])
+		if typ != elf.STT_OBJECT && typ != elf.STT_NOTYPE && typ != elf.STT_FUNC {
+			continue
+		}
+		at, value := binary.LittleEndian.Uint32(table), binary.LittleEndian.Uint64(table[8:])
+		if binary.LittleEndian.Uint16(table[6:]) == 0 || uint64(at) >= uint64(len(names)) || value == 0 {
+			continue
+		}
+		name := names[at:]
+		if i := strings.IndexByte(string(name[:min(len(name), 512)]), 0); i > 0 {
+			if _, is := m.symbols[string(name[:i])]; !is {
+				m.symbols[string(name[:i])] = value + m.Bias
+			}
+		}
+	}
+}
+
+// constant reads a word of size bytes of the file's constants at an address of the process, from the file.
+func (m *Image) constant(addr uint64, size int) (uint64, bool) {
+	var b [8]byte
+	if addr < m.Bias {
+		return 0, false
+	}
+	n, err := m.File.ReadVaddr(b[:size], addr-m.Bias)
+	return binary.LittleEndian.Uint64(b[:]), err == nil && n == size
+}

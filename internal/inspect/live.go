@@ -1,0 +1,85 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/procfs"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Live is a process that runs, as a look finds it. Close gives its descriptors back.
+type Live struct {
+	Process
+	// Refused says why its memory may not be read, nil where it may: the rows alone tell then.
+	Refused error
+
+	pages procfs.Pagemap
+}
+
+// OpenLive gathers what a look at process pid needs. Nothing is stopped. The error says that there is no such
+// process, or that not even its rows may be read.
+func OpenLive(pid int) (*Live, error) {
+	rows, err := procfs.Smaps(pid)
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{Process: Process{PID: pid, Rows: rows}, pages: procfs.Pagemap{TID: pid}}
+	for _, tid := range procfs.Tasks(pid) {
+		l.Threads = append(l.Threads, Thread{TID: tid, Name: procfs.Comm(tid), SP: procfs.StackPointer(tid)})
+	}
+	l.Memory, l.Open = liveMemory{l}, l.open
+	var b [8]byte
+	if len(rows) > 0 {
+		_, l.Refused = readv(pid, b[:], rows[0].Start)
+		if errors.Is(l.Refused, unix.EFAULT) {
+			l.Refused = nil
+		}
+	}
+	return l, nil
+}
+
+// Close gives back what OpenLive opened.
+func (l *Live) Close() { l.pages.Close() }
+
+// open opens the file of a row by the kernel's own link to it, which is right for deleted files and other mount
+// namespaces, or by its path below the process's root where that link may not be read (it needs CAP_SYS_ADMIN or
+// CAP_CHECKPOINT_RESTORE).
+func (l *Live) open(m *vm.Mapping) (*elffile.File, error) {
+	proc := "/proc/" + strconv.Itoa(l.PID)
+	f, err := elffile.OpenPath(fmt.Sprintf("%s/map_files/%x-%x", proc, m.Start, m.End))
+	if err == nil {
+		return f, nil
+	}
+	path := proc + "/root" + m.File.Path
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return nil, err
+	}
+	if st.Ino != m.File.Inode {
+		return nil, fmt.Errorf("%s: %w: not the file that is mapped", m.File.Path, os.ErrNotExist)
+	}
+	return elffile.OpenPath(path)
+}
+
+// liveMemory is Memory by process_vm_readv(2) and /proc/PID/pagemap.
+type liveMemory struct{ l *Live }
+
+func (m liveMemory) ReadPages(p []byte, addr uint64) int {
+	n, _ := readv(m.l.PID, p, addr)
+	return n
+}
+
+func (m liveMemory) Resident(r vm.Range) func(yield func(vm.Range) bool) {
+	return m.l.pages.Resident(r)
+}
+
+func readv(pid int, p []byte, addr uint64) (int, error) {
+	local := []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}}
+	return unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}, 0)
+}

@@ -1,0 +1,199 @@
+package inspect
+
+import (
+	"debug/elf"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Thread is a task of the process.
+type Thread struct {
+	TID    int
+	Name   string
+	FSBase uint64 // the thread pointer, 0 where it is not known
+	SP     uint64 // the stack pointer, 0 where it is not known
+}
+
+// Process is what a look begins with.
+type Process struct {
+	PID     int
+	Rows    []vm.SmapsEntry // ascending, as the kernel keeps them apart; figures are not needed
+	Threads []Thread
+	Memory  Memory
+	// Open opens the file that a row maps, or says why it cannot; nil opens none. It is asked once a file. Look
+	// closes what it opened.
+	Open func(row *vm.Mapping) (*elffile.File, error)
+}
+
+// look is one look at a process, on its way through the readers.
+type look struct {
+	*Process
+	*reader
+	findings
+	images []*Image
+}
+
+// A source is one thing that memory tells of; readers run in the order of their list, and what an earlier one
+// has claimed stays claimed.
+var sources = [...]struct {
+	name string // for tests and benchmarks
+	find func(*look)
+}{
+	{"ELF images", findImages},
+	{"glibc threads", findGlibcThreads},
+	{"threads by their control blocks", findControlBlocks},
+	{"glibc arenas", findArenas},
+	{"glibc large chunks", findLarge},
+}
+
+// Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
+func Look(p *Process) []Finding {
+	l := &look{Process: p, reader: newReader(p.Memory)}
+	l.openImages()
+	for _, s := range sources {
+		s.find(l)
+	}
+	for _, m := range l.images {
+		m.File.Close()
+	}
+	slices.SortFunc(l.list, func(a, b Finding) int {
+		if a.Parts[0].Start < b.Parts[0].Start {
+			return -1
+		}
+		return 1
+	})
+	return l.list
+}
+
+// row returns the row that contains addr, nil for none.
+func (p *Process) row(addr uint64) *vm.SmapsEntry {
+	i, found := slices.BinarySearchFunc(p.Rows, addr, func(e vm.SmapsEntry, a uint64) int {
+		switch {
+		case e.End <= a:
+			return -1
+		case e.Start > a:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return nil
+	}
+	return &p.Rows[i]
+}
+
+// covered reports whether every byte of r is mapped by rows for which ok holds.
+func (p *Process) covered(r vm.Range, ok func(*vm.SmapsEntry) bool) bool {
+	for at := r.Start; at < r.End; {
+		e := p.row(at)
+		if e == nil || !ok(e) {
+			return false
+		}
+		at = e.End
+	}
+	return r.Start < r.End
+}
+
+// anonymous reports whether a row is private memory of no file.
+func anonymous(e *vm.SmapsEntry) bool { return e.Perms&vm.Shared == 0 && !e.File.Backed() }
+
+// private reports whether a row is memory that a program could have mapped for its data: anonymous, writable.
+func private(e *vm.SmapsEntry) bool { return anonymous(e) && e.Perms&vm.Write != 0 }
+
+// aligned reports whether v is a multiple of a page.
+func aligned(v uint64) bool { return v%vm.PageSize == 0 }
+
+// openImages finds the ELF files that are loaded: a file of which a row can be executed, with all rows that have
+// the same place in it.
+func (l *look) openImages() {
+	if l.Open == nil {
+		return
+	}
+	type key struct {
+		dev   vm.Dev
+		inode uint64
+	}
+	files := map[key]*elffile.File{}
+	code := map[key]bool{}
+	of := func(e *vm.SmapsEntry) key { return key{e.File.Dev, e.File.Inode} }
+	for i := range l.Rows {
+		if e := &l.Rows[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
+			code[of(e)] = true
+		}
+	}
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		k := of(e)
+		if e.File.Inode == 0 || !code[k] {
+			continue
+		}
+		f, seen := files[k]
+		if !seen {
+			f, _ = l.Open(&e.Mapping)
+			if f != nil && f.Class() != elf.ELFCLASS64 {
+				f.Close()
+				f = nil
+			}
+			files[k] = f
+		}
+		if f == nil {
+			continue
+		}
+		bias, ok := biasOf(f, &e.Mapping)
+		if !ok {
+			continue
+		}
+		at := slices.IndexFunc(l.images, func(m *Image) bool { return m.File == f && m.Bias == bias })
+		if at < 0 {
+			l.images = append(l.images, &Image{Path: e.File.Path, File: f, Bias: bias, Rows: e.Range})
+			continue
+		}
+		l.images[at].Rows.End = e.End
+	}
+	// A file that is mapped a second time to be read is no image of it.
+	l.images = slices.DeleteFunc(l.images, func(m *Image) bool {
+		return !slices.ContainsFunc(l.Rows, func(e vm.SmapsEntry) bool {
+			return e.Perms&vm.Exec != 0 && m.Rows.Contains(e.Start) && e.File.Inode != 0
+		})
+	})
+}
+
+// biasOf returns what must be added to the file's own addresses for the row: what the segment that the row shows
+// says.
+func biasOf(f *elffile.File, e *vm.Mapping) (uint64, bool) {
+	for _, p := range f.Progs() {
+		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
+			continue
+		}
+		from := vm.PageDown(p.Off)
+		if e.Offset < from || e.Offset >= p.Off+p.Filesz || p.Flags&elf.PF_X == 0 != (e.Perms&vm.Exec == 0) {
+			continue
+		}
+		return e.Start - (vm.PageDown(p.Vaddr) + e.Offset - from), true
+	}
+	return 0, false
+}
+
+// image returns the loaded image whose file has one of these names, nil for none.
+func (l *look) image(match func(name string) bool) *Image {
+	for _, m := range l.images {
+		if match(m.name()) {
+			return m
+		}
+	}
+	return nil
+}
+
+// imageAt returns the image that covers addr with its segments, nil for none.
+func (l *look) imageAt(addr uint64) *Image {
+	for _, m := range l.images {
+		for _, p := range m.File.Progs() {
+			if p.Type == elf.PT_LOAD && addr-m.Bias >= p.Vaddr && addr-m.Bias < p.Vaddr+p.Memsz {
+				return m
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package inspect
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program builds one of testdata's programs, starts it untraced and returns what it says up to "ready", and what a
+// look at it finds. It waits for its standard input to close, which the end of the test does.
+func program(t *testing.T, name string) ([]string, *Live, []Finding) {
+	t.Helper()
+	out := t.TempDir()
+	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, b)
+	}
+	cmd := exec.Command(filepath.Join(out, name))
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		io.Copy(io.Discard, stdout)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	var said []string
+	for s := bufio.NewScanner(stdout); s.Scan() && s.Text() != "ready"; {
+		said = append(said, s.Text())
+	}
+	l, err := OpenLive(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return said, l, Look(&l.Process)
+}
+
+// lines scans those of the lines that begin with the word of the format.
+func lines(said []string, format string, each func(scan func(...any))) (n int) {
+	word, _, _ := strings.Cut(format, " ")
+	for _, s := range said {
+		if strings.HasPrefix(s, word+" ") {
+			n++
+			each(func(to ...any) {
+				if _, err := fmt.Sscanf(s, format, to...); err != nil {
+					panic(s + ": " + err.Error())
+				}
+			})
+		}
+	}
+	return n
+}

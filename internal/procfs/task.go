@@ -1,0 +1,38 @@
+package procfs
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Tasks lists the threads of a process by /proc/PID/task, ascending; empty where there is no such process.
+func Tasks(pid int) []int {
+	list, _ := os.ReadDir(path(pid, "task"))
+	var tids []int
+	for _, e := range list {
+		if tid, err := strconv.Atoi(e.Name()); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	slices.Sort(tids)
+	return tids
+}
+
+// Comm reads the name of a thread from /proc/TID/comm, "" where there is none.
+func Comm(tid int) string { return strings.TrimSuffix(text(tid, "comm"), "\n") }
+
+// StackPointer reads the stack pointer of a thread that sleeps from /proc/TID/syscall, 0 where it runs or where that
+// may not be read. Nothing is stopped for it.
+func StackPointer(tid int) uint64 {
+	f := strings.Fields(text(tid, "syscall"))
+	if len(f) < 3 {
+		return 0
+	}
+	sp, err := strconv.ParseUint(strings.TrimPrefix(f[len(f)-2], "0x"), 16, 64)
+	if err != nil {
+		return 0
+	}
+	return sp
+}
