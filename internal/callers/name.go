@@ -50,6 +50,14 @@ func Bare(name string) string {
 	return name
 }
 
+// Matches reports whether a name is one of a list, or begins with one that ends in "*" there.
+func Matches(name string, list []string) bool {
+	return name != "" && slices.ContainsFunc(list, func(want string) bool {
+		start, many := strings.CutSuffix(want, "*")
+		return name == start || many && strings.HasPrefix(name, start)
+	})
+}
+
 // IsWrapper reports whether a function, as Source writes it, only makes a system call for whoever called it:
 // those of C libraries, of Go's runtime and packages, and of cgo.
 func IsWrapper(name string) bool { return slices.Contains(wrappers[:], name) }

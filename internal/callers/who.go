@@ -37,19 +37,18 @@ type Allocator struct {
 // Rules tell the program's own functions from those of allocators. They are safe for concurrent use.
 type Rules struct {
 	modules   []string
-	functions set
-	pages     set
+	functions []string
+	pages     []string
 	prefixes  []string
 }
 
 // NewRules makes rules that know these allocators.
 func NewRules(list []Allocator) *Rules {
-	r := &Rules{modules: []string{"libdl.so", "libstdc++"}, functions: newSet(mallocs[:]), pages: newSet(libcPages[:])}
-	for i := range list {
-		a := &list[i]
+	r := &Rules{modules: []string{"libdl.so", "libstdc++"}, functions: slices.Clone(mallocs[:]), pages: slices.Clone(libcPages[:])}
+	for _, a := range list {
 		r.modules = append(r.modules, a.Modules...)
-		r.functions.add(a.Functions)
-		r.pages.add(a.Pages)
+		r.functions = append(r.functions, a.Functions...)
+		r.pages = append(r.pages, a.Pages...)
 		if a.Prefix != "" {
 			r.prefixes = append(r.prefixes, a.Prefix)
 		}
@@ -119,7 +118,7 @@ func (r *Rules) chain(stack iter.Seq[Call], isOwn func(Call) bool) (c Chain, ok 
 		return Words(loader), true
 	case first < 0:
 		from := wrapper
-		for from < len(calls)-1 && r.pages.has(r.source(calls[from])) {
+		for from < len(calls)-1 && Matches(r.source(calls[from]), r.pages) {
 			from++
 		}
 		return Chain{calls[min(from, len(calls)-1):], 1}, false
@@ -146,7 +145,7 @@ func (r *Rules) isBase(module string) bool {
 }
 
 // isAllocator reports whether a function is an allocator's, which programs often carry inside them.
-func (r *Rules) isAllocator(name string) bool { return r.functions.has(r.source(name)) }
+func (r *Rules) isAllocator(name string) bool { return Matches(r.source(name), r.functions) }
 
 // source is a function's name in the allocator's source.
 func (r *Rules) source(name string) string {
@@ -167,30 +166,4 @@ func Unprefixed(name, end string) string {
 		return name[i+len(end):]
 	}
 	return name
-}
-
-// set is a set of names, and of beginnings of names.
-type set struct {
-	names  map[string]bool
-	starts []string
-}
-
-func newSet(list []string) set {
-	s := set{names: map[string]bool{}}
-	s.add(list)
-	return s
-}
-
-func (s *set) add(list []string) {
-	for _, name := range list {
-		if start, many := strings.CutSuffix(name, "*"); many {
-			s.starts = append(s.starts, start)
-		} else {
-			s.names[name] = true
-		}
-	}
-}
-
-func (s *set) has(name string) bool {
-	return s.names[name] || slices.ContainsFunc(s.starts, func(start string) bool { return strings.HasPrefix(name, start) })
 }

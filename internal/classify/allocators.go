@@ -70,14 +70,10 @@ func findAllocators(v *view) {
 				}
 				d.Evidence, d.Confidence = ev.Call+" by "+by.module, Likely
 			}
-			if f := c.one(a.Own); f != "" {
+			if f := c.find(a.Own...); f != "" {
 				d.Kind, d.Evidence = a.Kinds[1].Kind, "mapped for "+f
 			}
-			n := v.run(i)
-			d.Group = v.group()
-			for ; i < n; i++ {
-				v.claim(i, d)
-			}
+			v.claimAll(i, v.run(i), d)
 			break
 		}
 	}

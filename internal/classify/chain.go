@@ -2,6 +2,7 @@ package classify
 
 import (
 	"path"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/callers"
 )
@@ -54,18 +55,6 @@ func (c *chain) by() frame {
 	return frame{}
 }
 
-// find returns the innermost of these functions on the stack, "" for none.
-func (c *chain) find(names ...string) string {
-	for _, f := range c.frames {
-		for _, n := range names {
-			if f.name == n {
-				return n
-			}
-		}
-	}
-	return ""
-}
-
 // libc tells which C library the stack passes through, also one that is part of the program: by the
 // functions that call main or start a thread.
 func (c *chain) libc() (glibc, musl bool) {
@@ -77,7 +66,7 @@ func (c *chain) libc() (glibc, musl bool) {
 			return false, true
 		}
 		switch {
-		case oneOf(f.name, muslMalloc[:]):
+		case slices.Contains(muslMalloc[:], f.name):
 			return false, true
 		case callers.IsGlibc(f.module):
 			return true, false

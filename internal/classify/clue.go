@@ -1,56 +1,33 @@
 package classify
 
-import "strings"
+import "github.com/vmblame/vmblame/internal/callers"
 
-// clue is what functions on a call stack tell. A function that ends in "*" stands for all that begin so.
+// clue is what functions on a call stack tell.
 type clue struct {
 	kind      Kind
-	words     Words // as Verdict.Name, none for the kind's
-	functions []string
+	words     Words    // as Verdict.Name, none for the kind's
+	functions []string // as for callers.Matches
 }
 
 // clue returns the first of a list that has a function on the stack, and that function.
 func (c *chain) clue(list []clue) (*clue, string) {
 	for i := range list {
-		for _, f := range c.frames {
-			if f.name == "" {
-				continue
-			}
-			for _, want := range list[i].functions {
-				if matches(f.name, want) {
-					return &list[i], f.name
-				}
-			}
+		if f := c.find(list[i].functions...); f != "" {
+			return &list[i], f
 		}
 	}
 	return nil, ""
 }
 
-// one returns the innermost of these functions on the stack, "" for none.
-func (c *chain) one(functions []string) string {
-	_, f := c.clue([]clue{{functions: functions}})
-	return f
-}
-
-// matches reports whether a name is the one wanted, or begins with it where that ends in "*".
-func matches(name, want string) bool {
-	start, many := strings.CutSuffix(want, "*")
-	if many {
-		return strings.HasPrefix(name, start)
+// find returns the innermost of these functions on the stack, "" for none.
+func (c *chain) find(functions ...string) string {
+	for _, f := range c.frames {
+		if callers.Matches(f.name, functions) {
+			return f.name
+		}
 	}
-	return name == want
+	return ""
 }
 
 // calledBy reports whether the caller of the system call's wrapper is one of these.
-func (c *chain) calledBy(functions ...string) bool {
-	by := c.by().name
-	if by == "" {
-		return false
-	}
-	for _, want := range functions {
-		if matches(by, want) {
-			return true
-		}
-	}
-	return false
-}
+func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by().name, functions) }

@@ -3,6 +3,7 @@ package classify
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -106,7 +107,7 @@ func findFiles(v *view) {
 		}
 		name := cleanName(e.File.Path)
 		switch {
-		case e.Perms&vm.Write == 0 && (oneOf(name, localeNames[:]) || strings.HasSuffix(name, ".mo")):
+		case e.Perms&vm.Write == 0 && (slices.Contains(localeNames[:], name) || strings.HasSuffix(name, ".mo")):
 			v.claim(i, Verdict{Kind: Locale, Detail: name, Evidence: "file " + e.File.Path})
 		default:
 			v.claim(i, Verdict{Kind: FileData, Detail: name, Evidence: "file " + e.File.Path})

@@ -71,10 +71,7 @@ func findGlibcArenas(v *view) {
 			}
 			v.ownedBy(&d, ev)
 		}
-		d.Group = v.group()
-		for ; i < j; i++ {
-			v.claim(i, d)
-		}
+		v.claimAll(i, j, d)
 	}
 }
 
@@ -97,11 +94,7 @@ func findArenasInTheMaking(v *view) {
 			d.Evidence = fmt.Sprintf("%d MiB reserved without access, not trimmed or not used yet", ev.Length>>20)
 		}
 		v.ownedBy(&d, ev)
-		n := v.run(i)
-		d.Group = v.group()
-		for ; i < n; i++ {
-			v.claim(i, d)
-		}
+		v.claimAll(i, v.run(i), d)
 	}
 }
 

@@ -3,6 +3,7 @@ package classify
 import (
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
+	"slices"
 )
 
 // findGlibcLarge knows the allocations that glibc's malloc/malloc.c gives a mapping of their own
@@ -57,5 +58,5 @@ func isAllocation(name string) bool {
 		"__libc_calloc2", "__libc_malloc2", "checked_request2size":
 		return true
 	}
-	return callers.IsMalloc(name) || oneOf(name, glibcInner[:])
+	return callers.IsMalloc(name) || slices.Contains(glibcInner[:], name)
 }

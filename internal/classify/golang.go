@@ -71,10 +71,6 @@ func findGo(v *view) {
 				d.name(part.words)
 			}
 		}
-		n := v.run(i)
-		d.Group = v.group()
-		for ; i < n; i++ {
-			v.claim(i, d)
-		}
+		v.claimAll(i, v.run(i), d)
 	}
 }

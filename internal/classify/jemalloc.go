@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
@@ -61,7 +62,7 @@ func findJemalloc(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case by.name != "" && oneOf(callers.Unprefixed(by.name, jemallocPrefix), jemallocCall[:]):
+		case by.name != "" && slices.Contains(jemallocCall[:], callers.Unprefixed(by.name, jemallocPrefix)):
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)
@@ -93,7 +94,7 @@ var jemallocUses = [...]struct {
 // detailJemalloc tells metadata from extents, and what for, by the functions on the stack.
 func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	for _, f := range c.frames {
-		if oneOf(callers.Unprefixed(f.name, jemallocPrefix), jemallocOwn[:]) {
+		if slices.Contains(jemallocOwn[:], callers.Unprefixed(f.name, jemallocPrefix)) {
 			d.Kind, d.Detail, d.Evidence = JemallocOwn, "base", "mapped for "+f.name
 			break
 		}
@@ -171,13 +172,4 @@ func (v *view) sharedFrames(a, b *Event) int {
 		return true
 	})
 	return n
-}
-
-func oneOf(s string, list []string) bool {
-	for _, x := range list {
-		if s == x {
-			return true
-		}
-	}
-	return false
 }

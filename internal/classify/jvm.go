@@ -3,6 +3,7 @@ package classify
 import (
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -69,9 +70,7 @@ func findJVM(v *view) {
 		default:
 			d.Detail = "by " + c.outer("os::*", "ReservedSpace::*", "VirtualSpace::*", "Generation::*")
 		}
-		for ; i < n; i++ {
-			v.claim(i, d)
-		}
+		v.claimAll(i, n, d)
 	}
 }
 
@@ -89,11 +88,7 @@ func (v *view) claimArchive(i int, d Verdict) {
 // outer is the innermost named function that is none of these, the caller's name where there is none.
 func (c *chain) outer(but ...string) string {
 	for _, f := range c.frames[c.caller:] {
-		known := f.name == ""
-		for _, b := range but {
-			known = known || matches(f.name, b)
-		}
-		if !known {
+		if f.name != "" && !callers.Matches(f.name, but) {
 			return f.name
 		}
 	}

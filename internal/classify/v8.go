@@ -49,18 +49,14 @@ func findV8(v *view) {
 		c := v.chain(ev)
 		switch {
 		case c.calledBy("v8::*", "cppgc::*"):
-			n := v.run(i)
-			d := Verdict{Kind: V8Heap, Evidence: ev.Call + " by " + c.outer("v8::base::*", "v8::internal::VirtualMemory::*"), Group: v.group()}
+			d := Verdict{Kind: V8Heap, Evidence: ev.Call + " by " + c.outer("v8::base::*", "v8::internal::VirtualMemory::*")}
 			if part, f := c.clue(v8Parts[:]); part != nil {
 				d.Kind, d.Evidence = part.kind, "mapped for "+f
 				d.name(part.words)
 			}
-			for ; i < n; i++ {
-				v.claim(i, d)
-			}
+			v.claimAll(i, v.run(i), d)
 		case v.unnamed(c, isV8) != "" && ev.Flags&vm.MapNoReserve != 0 && ev.Prot == vm.ProtNone:
-			n := v.run(i)
-			d := Verdict{Kind: V8Heap, Confidence: v.unnamed(c, isV8), Evidence: "reserved without access in a program of V8's", Group: v.group()}
+			d := Verdict{Kind: V8Heap, Confidence: v.unnamed(c, isV8), Evidence: "reserved without access in a program of V8's"}
 			switch {
 			case ev.Length >= 8<<30 && ev.Length < 64<<30:
 				d.Kind, d.Confidence = Wasm, Guess
@@ -69,9 +65,7 @@ func findV8(v *view) {
 			case ev.Length >= 64<<20:
 				d.Kind = V8Code
 			}
-			for ; i < n; i++ {
-				v.claim(i, d)
-			}
+			v.claimAll(i, v.run(i), d)
 		}
 	}
 }

@@ -74,6 +74,16 @@ func (v *view) claim(i int, d Verdict) {
 	v.out[i] = d
 }
 
+// claimAll settles the entries from i to j, as parts of one thing.
+func (v *view) claimAll(i, j int, d Verdict) {
+	if d.Group == 0 {
+		d.Group = v.group()
+	}
+	for ; i < j; i++ {
+		v.claim(i, d)
+	}
+}
+
 // beside reports whether entry j begins where its predecessor ends.
 func (v *view) beside(j int) bool {
 	return j > 0 && j < len(v.Entries) && v.Entries[j-1].End == v.Entries[j].Start
