@@ -43,7 +43,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 				}()
 			}
 			err = r.Check(func(p eventlog.Problem) {
-				cut = cut || strings.Contains(p.Text, eventlog.ErrCut.Error())
+				cut = cut || p.Cut
 				if n++; n <= maxProblems {
 					found.Problems = append(found.Problems, problemJSON{p.Line, p.Text})
 					fmt.Fprintf(out, "%s: %s\n", log, text.Printable(p.String()))

@@ -15,6 +15,15 @@ type recorded struct {
 	events    map[uint64]*Event
 	snapshots map[int]*eventlog.Snapshot // the last of each space
 	threads   []eventlog.Thread          // all records
+	stacks    map[int]*eventlog.Stack
+	modules   map[int]*eventlog.Module
+	symbols   map[address]*eventlog.Symbol
+}
+
+// address is where a symbol is found.
+type address struct {
+	module int
+	offset eventlog.Hex
 }
 
 // replayLog reads a log; until, where not nil, ends it at the first record it is true of.
@@ -25,7 +34,8 @@ func replayLog(t testing.TB, path string, until func(eventlog.Record) bool) *rec
 		t.Fatal(err)
 	}
 	defer r.Close()
-	p := &recorded{Replay: eventlog.NewReplay(), events: map[uint64]*Event{}, snapshots: map[int]*eventlog.Snapshot{}}
+	p := &recorded{Replay: eventlog.NewReplay(), events: map[uint64]*Event{}, snapshots: map[int]*eventlog.Snapshot{},
+		stacks: map[int]*eventlog.Stack{}, modules: map[int]*eventlog.Module{}, symbols: map[address]*eventlog.Symbol{}}
 	for {
 		rec, err := r.Next()
 		if err == io.EOF || errors.Is(err, eventlog.ErrCut) {
@@ -46,11 +56,24 @@ func replayLog(t testing.TB, path string, until func(eventlog.Record) bool) *rec
 			s := *x
 			s.Mappings = append([]eventlog.SnapshotMapping(nil), x.Mappings...)
 			p.snapshots[x.Space] = &s
+		case *eventlog.Stack:
+			p.stacks[x.Stack] = x
+		case *eventlog.Module:
+			p.modules[x.Module] = x
+		case *eventlog.Symbol:
+			p.symbols[address{x.Module, x.Offset}] = x
 		}
 		if err := p.Put(rec); err != nil {
 			t.Logf("%s: %v", path, err)
 		}
 	}
+}
+
+func (p *recorded) frames(stack int) []eventlog.Frame {
+	if s := p.stacks[stack]; s != nil {
+		return s.Frames
+	}
+	return nil
 }
 
 func (p *recorded) event(x *eventlog.Event) {
@@ -98,13 +121,16 @@ func (p *recorded) space(id int) *Space {
 	}
 	s.Event = func(seq uint64) *Event { return p.events[seq] }
 	s.Frames = func(id int, yield func(function, module string) bool) {
-		stack, _ := p.Stack(id, nil)
-		for _, f := range stack.Frames {
+		for _, f := range p.frames(id) {
 			module := "?"
-			if m := p.Module(f.Module); m != nil {
+			if m := p.modules[f.Module]; m != nil {
 				module = m.Path
 			}
-			y := p.Symbol(f)
+			at := address{f.Module, f.Offset}
+			if f.Call {
+				at.offset--
+			}
+			y := p.symbols[at]
 			if y == nil || len(y.Frames) == 0 {
 				if !yield("", module) {
 					return
@@ -119,8 +145,7 @@ func (p *recorded) space(id int) *Space {
 		}
 	}
 	s.Addresses = func(id int, yield func(addr uint64) bool) {
-		stack, _ := p.Stack(id, nil)
-		for _, f := range stack.Frames {
+		for _, f := range p.frames(id) {
 			if !yield(uint64(f.Offset)) {
 				return
 			}

@@ -13,6 +13,7 @@ type Problem struct {
 	Line int    // of the log; 1 is the header
 	Seq  uint64 // the event concerned, or the last one before the line
 	Text string
+	Cut  bool // the log ends here without its end line
 }
 
 // String says "line 7 (seq 3): …".
@@ -38,16 +39,16 @@ func Check(src io.Reader, report func(Problem)) error {
 	return r.Check(report)
 }
 
-// Check reads the rest of a log, replays it and reports everything in it that cannot be true: an order
-// that is broken, a reference to nothing, a change that found what the ledger does not have there, a
-// snapshot that differs from the ledger, counts that are wrong, a log that is cut. It returns nil when it
-// has read all it could, whatever it found, and the source's error where reading failed. It must be called
-// before the first Next. Its memory grows with the mappings, stacks and spaces of the log, not with its
-// events.
+// Check reads the rest of a log, replays it and reports everything in it that cannot be true: what
+// docs/eventlog.md lists under "What vmblame check proves". It returns nil when it has read all it could,
+// whatever it found, and the source's error where reading failed. It must be called before the first Next.
+// Its memory grows with the mappings, threads, stacks and spaces of the log, not with its events.
 func (r *Reader) Check(report func(Problem)) error {
 	c := &checker{
 		report: report, p: NewReplay(), errnos: errnos(),
-		execs: map[uint64]int{}, apart: map[int]*ledger.Ledger{},
+		execs: map[uint64]*execution{}, apart: map[int]*ledger.Ledger{}, growsDown: map[uint64]bool{},
+		threadChecks: threadChecks{live: map[int]checkedThread{}, processes: map[int]checkedProcess{}, users: map[int]*spaceUsers{}, roots: map[int]bool{}},
+		stackChecks:  stackChecks{modules: map[int]checkedModule{}, stacks: map[int]span{}, places: map[place]uint32{}, named: map[symbolKey]bool{}},
 	}
 	for {
 		rec, err := r.Next()
@@ -63,19 +64,23 @@ func (r *Reader) Check(report func(Problem)) error {
 type checker struct {
 	report func(Problem)
 	line   int
+	header *Header
 	p      *Replay
 	conv   converter
 	errnos map[string]bool
 
-	stacks, modules        idSet
-	events, nStacks, drift uint64
-	eventT                 int64
-	execs                  map[uint64]int         // seq of a successful execve: its space
-	apart                  map[int]*ledger.Ledger // by space: what madvise(MADV_DONTFORK) was asked for
+	events, drifts, snapshots uint64
+	unverified                uint64                 // notes that say so
+	eventT, lastT             int64                  // of the last event, and the latest of all lines
+	execs                     map[uint64]*execution  // by seq: the calls of execve that succeeded
+	apart                     map[int]*ledger.Ledger // by space: what madvise(MADV_DONTFORK) was asked for
+	growsDown                 map[uint64]bool        // events that mapped with MAP_GROWSDOWN
+	threadChecks
+	stackChecks
 }
 
 func (c *checker) problem(format string, args ...any) {
-	c.report(Problem{c.line, c.p.seq, fmt.Sprintf(format, args...)})
+	c.report(Problem{Line: c.line, Seq: c.p.seq, Text: fmt.Sprintf(format, args...)})
 }
 
 // must reports the problem unless ok.
@@ -93,10 +98,10 @@ func (c *checker) finish(err error) error {
 	case err == io.EOF:
 		return nil
 	case errors.Is(err, ErrCut):
-		c.problem("%v: there is no end line", ErrCut)
+		c.report(Problem{Line: c.line, Seq: c.p.seq, Text: fmt.Sprintf("%v: there is no end line", ErrCut), Cut: true})
 		return nil
 	case errors.As(err, &line):
-		c.report(Problem{line.Line, c.p.seq, line.Err.Error()})
+		c.report(Problem{Line: line.Line, Seq: c.p.seq, Text: line.Err.Error()})
 		return nil
 	}
 	return err
@@ -105,101 +110,96 @@ func (c *checker) finish(err error) error {
 func (c *checker) record(rec Record) {
 	switch r := rec.(type) {
 	case *Header:
-		c.header(r)
+		c.checkHeader(r)
 	case *Space:
+		c.time(r.T)
 		c.space(r)
-		return
 	case *Event:
+		c.time(r.T)
 		c.event(r)
-		return
 	case *Thread:
+		c.time(r.T)
 		c.thread(r)
 	case *Module:
-		c.must(c.modules.add(r.Module), "module %d: defined before, or not a positive number", r.Module)
-		c.must(r.Path != "", "module %d: no path", r.Module)
+		c.module(r)
 	case *Stack:
 		c.stack(r)
 	case *Drift:
-		if !c.checkDrift(r) {
-			c.p.Put(r)
-			return
-		}
+		c.time(r.T)
+		c.drift(r)
 	case *Symbol:
 		c.symbol(r)
 	case *Snapshot:
+		c.time(r.T)
 		c.snapshot(r)
 	case *Note:
+		c.time(r.T)
 		c.must(r.Level == "info" || r.Level == "warning", "note: level %q is neither info nor warning", r.Level)
 		c.must(r.Code != "" && r.Text != "", "note: no code or no text")
+		if r.Code == "unverified" {
+			c.unverified++
+		}
 	case *End:
 		c.end(r)
 	}
-	if err := c.p.Put(rec); err != nil {
-		c.problem("%s: %v", rec.Type(), err)
-	}
 }
 
-func (c *checker) header(r *Header) {
+func (c *checker) time(t int64) {
+	c.must(t >= 0, "t %d is before the recording began", t)
+	c.lastT = max(c.lastT, t)
+}
+
+func (c *checker) checkHeader(r *Header) {
+	c.header = r
 	c.must(r.Mode == "run" || r.Mode == "attach", "header: mode %q is neither run nor attach", r.Mode)
 	c.must(validTime(r.Started), "header: started %q is no time of RFC 3339", r.Started)
 	c.must(r.Host.PageSize == 4096, "header: page size %d is not 4096", r.Host.PageSize)
 }
 
-func (c *checker) thread(r *Thread) {
-	c.must(c.p.Space(r.Space) != nil, "thread %d: space %d is not known", r.TID, r.Space)
-	c.must(r.What == "start" || r.What == "exec" || r.What == "exit", "thread %d: what %q is none of start, exec, exit", r.TID, r.What)
-	c.must(r.TID > 0 && r.PID > 0, "thread %d of process %d: not a positive number", r.TID, r.PID)
-}
-
-func (c *checker) stack(r *Stack) {
-	c.nStacks++
-	c.must(c.stacks.add(r.Stack), "stack %d: defined before, or not a positive number", r.Stack)
-	complete := r.End == "undefined-ra" || r.End == "elf-entry" || r.End == "goexit"
-	c.must(r.Complete == complete, "stack %d: complete is %v, and its end %q", r.Stack, r.Complete, r.End)
-	c.must(r.End != "", "stack %d: no end", r.Stack)
-	for i, f := range r.Frames {
-		if !c.must(c.modules.has(f.Module), "stack %d: frame %d: module %d is not known", r.Stack, i, f.Module) {
-			return
-		}
-		c.must(f.Via != "", "stack %d: frame %d: no via", r.Stack, i)
-	}
-	if len(r.Frames) > 0 {
-		c.must(!r.Frames[0].Call, "stack %d: frame 0 cannot be a return address", r.Stack)
-	}
-}
-
-func (c *checker) symbol(r *Symbol) {
-	c.must(c.modules.has(r.Module), "symbol: module %d is not known", r.Module)
-	c.must(r.Source != "", "symbol %v of module %d: no source", r.Offset, r.Module)
-	c.must(len(r.Frames) > 0, "symbol %v of module %d: no name", r.Offset, r.Module)
-	for i, f := range r.Frames {
-		c.must(f.Function != "", "symbol %v of module %d: frame %d: no function", r.Offset, r.Module, i)
-		c.must(f.Inlined == (i < len(r.Frames)-1), "symbol %v of module %d: frame %d: inlined is %v", r.Offset, r.Module, i, f.Inlined)
-		if !f.Inlined {
-			c.must(f.Start <= r.Offset, "symbol %v of module %d: %s starts behind it, at %v", r.Offset, r.Module, f.Function, f.Start)
-		}
-	}
-}
-
 func (c *checker) end(r *End) {
 	c.must(r.Events == c.events, "end: %d events, but %d lines of them", r.Events, c.events)
-	c.must(r.Stacks == c.nStacks, "end: %d stacks, but %d lines of them", r.Stacks, c.nStacks)
-	c.must(r.Drifts == c.drift, "end: %d drifts, but %d lines of them", r.Drifts, c.drift)
+	c.must(r.Stacks == uint64(len(c.stacks)), "end: %d stacks, but %d lines of them", r.Stacks, len(c.stacks))
+	c.must(r.Drifts == c.drifts, "end: %d drifts, but %d lines of them", r.Drifts, c.drifts)
 	c.must(r.Lost == 0, "end: %d events are lost", r.Lost)
-	c.must(r.T >= c.eventT, "end: t %d is before the last event's, %d", r.T, c.eventT)
+	c.must(r.T >= c.lastT, "end: t %d is before that of another line, %d", r.T, c.lastT)
+	attach := c.header.Mode == "attach"
 	switch r.Cause {
-	case "exit", "detach", "duration", "failed":
+	case "exit":
+		c.must(attach || r.Exit != nil, "end: no exit of the program that was launched")
+		for tid, t := range c.live {
+			c.problem("end: thread %d of process %d has not ended, though all have", tid, t.pid)
+		}
+	case "detach", "duration":
+		c.must(attach, "end: cause %q, though the program was launched", r.Cause)
+	case "failed":
 	default:
 		c.problem("end: cause %q is none of exit, detach, duration, failed", r.Cause)
 	}
-	attach := c.p.header.Mode == "attach"
-	switch {
-	case attach:
-		c.must(r.Exit == nil, "end: an exit, though the program was not launched")
-	case r.Cause == "exit":
-		c.must(r.Exit != nil, "end: no exit of the program that was launched")
+	c.must(!attach || r.Exit == nil, "end: an exit, though the program was not launched")
+	if e := r.Exit; e != nil {
+		c.must((e.Code == nil) != (e.Signal == nil), "end: exit has neither or both of code and signal")
+		c.must(e.Code == nil || *e.Code >= 0 && *e.Code <= 255, "end: no program exits with this code")
+		c.must((e.Signal == nil) == (e.Name == ""), "end: exit has a signal's name or number, and not the other")
+		c.must(e.Signal == nil || *e.Signal >= 1 && *e.Signal <= 64, "end: no signal has this number")
 	}
-	if r.Exit != nil {
-		c.must((r.Exit.Code == nil) != (r.Exit.Signal == nil), "end: exit has neither or both of code and signal")
+	c.checks(r)
+	c.lives(r)
+}
+
+// checks holds the number of comparisons between the bounds that the log gives: with --verify=off there is
+// none; else each space that threads used had one at least, or a note says that it had not.
+func (c *checker) checks(r *End) {
+	if r.Checks == 0 || r.Cause == "failed" {
+		return
 	}
+	used, threads := uint64(0), uint64(0)
+	for _, u := range c.users {
+		threads += uint64(u.ever)
+		if u.ever > 0 {
+			used++
+		}
+	}
+	c.must(r.Checks+c.unverified >= used, "end: %d checks and %d notes that there was none, but %d address spaces", r.Checks, c.unverified, used)
+	most := 2*(c.events+threads+used+c.drifts) + c.snapshots
+	c.must(r.Checks <= most, "end: %d checks, where there was occasion for %d", r.Checks, most)
 }

@@ -1,47 +1,82 @@
 package eventlog
 
-import "github.com/vmblame/vmblame/internal/vm"
+import (
+	"slices"
+	"strings"
 
-// The constants of asm-generic/mman-common.h and asm-generic/mman.h that decide what a call may do.
-const (
-	mapFixed          = 0x10
-	mapAnonymous      = 0x20
-	mapHugeTLB        = 0x40000
-	mapFixedNoReplace = 0x100000
-	protGrows         = 0x03000000 // PROT_GROWSDOWN | PROT_GROWSUP
-	hugePage          = 2 << 20
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// call checks that the changes of an event are what its call, with these arguments, can have done.
-// Arguments that the log does not have are not asked for.
-func (c *checker) call(r *Event) {
+const hugePage = 2 << 20
+
+// calledWith are the arguments that each call has, by the names of its man page.
+var calledWith = map[string]string{
+	"mmap": "addr length prot flags fd offset", "mmap2": "addr length prot flags fd pgoffset",
+	"munmap": "addr length", "mprotect": "addr len prot", "pkey_mprotect": "addr len prot pkey", "brk": "addr",
+	"mremap":  "old_address old_size new_size flags",
+	"madvise": "addr length advice", "prctl": "op attr addr size val", "arch_prctl": "op addr",
+	"shmat": "shmid shmaddr shmflg", "shmdt": "shmaddr", "io_setup": "nr_events ctx_idp", "io_destroy": "ctx_id",
+	"remap_file_pages": "addr size prot pgoff flags", "map_shadow_stack": "addr size flags",
+	"execve": "pathname argv envp", "execveat": "dirfd pathname argv envp flags",
+}
+
+// arguments checks that a call that is known has its arguments.
+func (c *checker) arguments(r *Event) {
+	for name := range strings.FieldsSeq(calledWith[r.Call]) {
+		if _, ok := r.Args.Get(name); !ok {
+			c.problem("event %d: %s without its argument %s", r.Seq, r.Call, name)
+		}
+	}
+}
+
+// returnsZero are the calls that return nothing else when they succeed.
+var returnsZero = []string{"munmap", "mprotect", "pkey_mprotect", "madvise", "prctl", "shmdt", "io_setup", "io_destroy", "remap_file_pages", "execve", "execveat"}
+
+// call checks that the changes of an event are what its call, with these arguments, can have done to s, which
+// is as it was before. Arguments that the log does not have are not asked for.
+func (c *checker) call(r *Event, s *SpaceState) {
 	if r.Error != "" {
 		c.failedCall(r)
 		return
+	}
+	if r.Result == nil {
+		return // reported
+	}
+	if slices.Contains(returnsZero, r.Call) {
+		c.must(r.Result.Value == 0, "event %d: %s succeeded, and returned %d", r.Seq, r.Call, r.Result.Value)
 	}
 	switch r.Call {
 	case "munmap":
 		c.kinds(r, true, false, false)
 		if x, ok := r.span("addr", "length"); ok {
-			c.must(x.Start%vm.PageSize == 0, "event %d: munmap of %#x, which no page begins at, succeeded", r.Seq, x.Start)
+			c.must(x.Start%vm.PageSize == 0 && !x.Empty(), "event %d: munmap of %v, which is not a range of whole pages, succeeded", r.Seq, x)
 			c.within(r, x)
 		}
 	case "shmdt", "io_destroy":
 		c.kinds(r, true, false, false)
 	case "mprotect", "pkey_mprotect":
 		c.kinds(r, false, false, true)
+		c.edits(r, "perms")
 		c.mprotect(r)
-	case "madvise", "prctl":
+	case "madvise":
 		c.kinds(r, false, false, true)
+		c.edits(r, "")
+	case "prctl":
+		c.kinds(r, false, false, true)
+		c.edits(r, "path")
 	case "mmap", "mmap2":
 		c.kinds(r, true, true, false)
 		c.mmap(r)
+	case "shmat", "map_shadow_stack":
+		c.kinds(r, true, true, false)
+		c.added(r)
 	case "brk":
 		c.kinds(r, true, true, false)
 		c.brk(r)
 	case "mremap":
 		c.kinds(r, true, true, false)
-		c.mremap(r)
+		c.mremap(r, s)
 	case "execve", "execveat":
 		c.must(len(r.Changes) == 0, "event %d: %s changes the old address space", r.Seq, r.Call)
 	}
@@ -50,29 +85,41 @@ func (c *checker) call(r *Event) {
 // failedCall: a call that fails may have unmapped (MAP_FIXED) or changed (mprotect across a hole) part of
 // what it was asked for, but not mapped anything; mremap of several mappings may have moved some.
 func (c *checker) failedCall(r *Event) {
+	flags, known := r.number("flags")
 	switch r.Call {
 	case "mremap":
-	case "execve", "execveat":
+	case "execve", "execveat", "brk", "shmdt", "io_setup", "io_destroy":
 		c.must(len(r.Changes) == 0, "event %d: a failed %s changes something", r.Seq, r.Call)
+	case "mmap", "mmap2":
+		c.kinds(r, true, false, false)
+		c.must(len(r.Changes) == 0 || !known || flags&vm.MapFixed != 0, "event %d: a failed mmap without MAP_FIXED changes something", r.Seq)
 	default:
 		c.kinds(r, true, false, true)
 	}
 }
 
-func (c *checker) mprotect(r *Event) {
-	prot, known := r.number("prot")
-	if x, ok := r.span("addr", "len"); ok && known && prot&protGrows == 0 {
-		c.within(r, x)
-	}
+// edits checks that a call changes nothing but this of what stays.
+func (c *checker) edits(r *Event, what string) {
 	for i := range r.Changes {
 		was, now := r.Changes[i].Was, r.Changes[i].Now
 		if was == nil || now == nil {
 			continue
 		}
-		c.must(was.Path == now.Path && was.Inode == now.Inode && was.Dev == now.Dev && was.Offset == now.Offset,
-			"event %d: change %d: mprotect changes what is mapped", r.Seq, i)
-		if known {
+		c.must((what == "perms" || was.Perms == now.Perms) && (what == "path" || was.Path == now.Path) &&
+			was.Inode == now.Inode && was.Dev == now.Dev && was.Offset == now.Offset,
+			"event %d: change %d: %s changes what is mapped", r.Seq, i, r.Call)
+	}
+}
+
+func (c *checker) mprotect(r *Event) {
+	prot, known := r.number("prot")
+	if x, ok := r.span("addr", "len"); ok && known && prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 {
+		c.within(r, x)
+	}
+	for i := range r.Changes {
+		if was, now := r.Changes[i].Was, r.Changes[i].Now; was != nil && now != nil && known {
 			c.perms(r, i, now, prot)
+			c.must(was.Perms[3:] == now.Perms[3:], "event %d: change %d: mprotect makes %s of %s", r.Seq, i, now.Perms, was.Perms)
 		}
 	}
 }
@@ -80,99 +127,135 @@ func (c *checker) mprotect(r *Event) {
 // perms checks permissions against a prot argument; personality(READ_IMPLIES_EXEC) may add execution.
 func (c *checker) perms(r *Event, i int, a *Attr, prot uint64) {
 	p, err := vm.ParsePerms(a.Perms)
-	if err != nil {
-		return // reported already
-	}
-	p &= vm.Read | vm.Write | vm.Exec
-	want := vm.ProtPerms(prot)
-	c.must(p == want || p == want|vm.Exec && want&vm.Read != 0, "event %d: change %d: prot %d gave %s", r.Seq, i, prot, a.Perms)
+	c.must(err == nil && allows(p, prot), "event %d: change %d: prot %d gave %s", r.Seq, i, prot, a.Perms)
 }
 
-// mmap: the removal of what stood there, piece by piece, and then one addition.
-func (c *checker) mmap(r *Event) {
-	if !c.must(r.Result != nil, "event %d: mmap has neither result nor error", r.Seq) {
-		return
-	}
+func allows(p vm.Perms, prot uint64) bool {
+	p &= vm.Read | vm.Write | vm.Exec
+	want := vm.ProtPerms(prot)
+	return p == want || p == want|vm.Exec && want&vm.Read != 0
+}
+
+// added checks that a call that maps did so once, where its result says, after removing what stood there.
+func (c *checker) added(r *Event) (at vm.Range, ok bool) {
 	n := len(r.Changes)
-	if !c.must(n > 0 && r.Changes[n-1].Was == nil, "event %d: mmap succeeded, and its last change maps nothing", r.Seq) {
-		return
+	if !c.must(n > 0 && r.Changes[n-1].Was == nil, "event %d: %s succeeded, and its last change maps nothing", r.Seq, r.Call) {
+		return at, false
 	}
 	for i := range n - 1 {
-		c.must(r.Changes[i].Was != nil, "event %d: change %d: mmap maps a second range", r.Seq, i)
+		c.must(r.Changes[i].Was != nil, "event %d: change %d: %s maps a second range", r.Seq, i, r.Call)
 	}
-	added := vm.Range{Start: uint64(r.Changes[n-1].Start), End: uint64(r.Changes[n-1].End)}
-	c.within(r, added)
-	result := uint64(r.Result.Value)
-	c.must(added.Start == result, "event %d: mmap returned %#x, and mapped %v", r.Seq, result, added)
-	length, ok := r.number("length")
+	at = r.Changes[n-1].span()
+	c.within(r, at)
+	return at, c.must(at.Start == uint64(r.Result.Value), "event %d: %s returned %v, and mapped %v", r.Seq, r.Call, Hex(r.Result.Value), at)
+}
+
+func (c *checker) mmap(r *Event) {
+	at, ok := c.added(r)
+	length, ok1 := r.number("length")
 	flags, ok2 := r.number("flags")
-	if !ok || !ok2 {
+	prot, ok3 := r.number("prot")
+	if !ok || !ok1 || !ok2 || !ok3 {
 		return
 	}
-	want := vm.RangeOf(result, length)
-	huge := flags&mapHugeTLB != 0 || flags&mapAnonymous == 0 && (added.Start|added.End)%hugePage == 0
-	if !huge {
-		c.must(added == want, "event %d: mmap was asked for %d bytes, and mapped %v", r.Seq, length, added)
+	n := len(r.Changes) - 1
+	now := r.Changes[n].Now
+	want := vm.RangeOf(at.Start, length)
+	anonymous := flags&vm.MapAnonymous != 0
+	huge := flags&vm.MapHugeTLB != 0 || !anonymous && (at.Start|at.End)%hugePage == 0
+	c.must(at == want || huge && at.Covers(want), "event %d: mmap was asked for %d bytes, and mapped %v", r.Seq, length, at)
+	if flags&vm.MapFixed != 0 {
+		addr, ok := r.number("addr")
+		c.must(!ok || addr == at.Start, "event %d: mmap with MAP_FIXED at %v returned %v", r.Seq, Hex(addr), Hex(at.Start))
+	} else {
+		c.must(n == 0, "event %d: mmap without MAP_FIXED returned a range that was not free", r.Seq)
 	}
-	c.must(!huge || added.Covers(want), "event %d: mmap was asked for %d bytes, and mapped %v", r.Seq, length, added)
-	if addr, ok := r.number("addr"); ok && flags&(mapFixed|mapFixedNoReplace) != 0 {
-		// A kernel before 4.17 takes MAP_FIXED_NOREPLACE for a hint.
-		c.must(addr == result || flags&mapFixed == 0, "event %d: mmap with MAP_FIXED at %#x returned %#x", r.Seq, addr, result)
+	c.perms(r, n, now, prot)
+	shared := flags&vm.MapTypeMask == vm.MapShared || flags&vm.MapTypeMask == vm.MapSharedValidate
+	c.must(shared == (now.Perms[3] == 's'), "event %d: mmap with flags %#x gave %s", r.Seq, flags, now.Perms)
+	if flags&vm.MapGrowsDown != 0 {
+		c.growsDown[r.Seq] = true
 	}
-	if flags&mapFixed == 0 {
-		c.must(n == 1, "event %d: mmap without MAP_FIXED returned a range that was not free", r.Seq)
+	if anonymous {
+		c.must(shared || flags&vm.MapHugeTLB != 0 || now.Inode == 0, "event %d: mmap with MAP_ANONYMOUS mapped a file", r.Seq)
+		return
 	}
-	if prot, ok := r.number("prot"); ok && flags&mapAnonymous != 0 {
-		c.perms(r, n-1, r.Changes[n-1].Now, prot)
+	fd, ok := r.number("fd")
+	c.must(!ok || int32(fd) >= 0, "event %d: mmap of descriptor %d succeeded", r.Seq, int32(fd))
+	c.must(now.Inode != 0 || now.Path != "", "event %d: mmap of a file mapped none", r.Seq)
+	offset, ok := r.number("offset")
+	if pages, ok2 := r.number("pgoffset"); ok2 {
+		offset, ok = pages*vm.PageSize, true
 	}
+	// Drivers and file systems in memory choose offsets of their own.
+	if ok && ownFile(now.Path) {
+		c.must(offset == now.Offset, "event %d: mmap of offset %d mapped %d", r.Seq, offset, now.Offset)
+	}
+}
+
+// ownFile reports whether the kernel leaves the file offset of a mapping as mmap(2) was asked for.
+func ownFile(path string) bool {
+	for _, other := range []string{"/dev/", "/proc/", "/sys/", "/[", "/dmabuf:"} {
+		if strings.HasPrefix(path, other) {
+			return false
+		}
+	}
+	return strings.HasPrefix(path, "/")
 }
 
 // brk: what is mapped ends, and what is unmapped begins, at the new break.
 func (c *checker) brk(r *Event) {
-	if !c.must(r.Result != nil, "event %d: brk has neither result nor error", r.Seq) || len(r.Changes) == 0 {
-		return
+	if addr, ok := r.number("addr"); ok {
+		c.must(addr == uint64(r.Result.Value), "event %d: brk(%v) succeeded, and returned %v", r.Seq, Hex(addr), Hex(r.Result.Value))
 	}
 	at := vm.PageUp(uint64(r.Result.Value))
 	for i := range r.Changes {
 		ch := &r.Changes[i]
 		if ch.Was == nil {
-			c.must(uint64(ch.End) == at, "event %d: change %d: brk returned %#x, and mapped up to %v", r.Seq, i, r.Result.Value, ch.End)
+			c.must(uint64(ch.End) == at, "event %d: change %d: brk returned %v, and mapped up to %v", r.Seq, i, Hex(r.Result.Value), ch.End)
+			c.perms(r, i, ch.Now, vm.ProtRead|vm.ProtWrite)
+			c.must(ch.Now.Inode == 0 && ch.Now.Perms[3] == 'p', "event %d: change %d: brk mapped a file", r.Seq, i)
 		} else {
-			c.must(uint64(ch.Start) >= at, "event %d: change %d: brk returned %#x, and unmapped %v", r.Seq, i, r.Result.Value, ch.Start)
+			c.must(uint64(ch.Start) >= at, "event %d: change %d: brk returned %v, and unmapped %v", r.Seq, i, Hex(r.Result.Value), ch.Start)
 		}
-	}
-}
-
-func (c *checker) mremap(r *Event) {
-	old, ok := r.span("old_address", "old_size")
-	size, ok2 := r.number("new_size")
-	if !ok || !ok2 || !c.must(r.Result != nil, "event %d: mremap has neither result nor error", r.Seq) {
-		return
-	}
-	target := vm.RangeOf(uint64(r.Result.Value), size)
-	for i := range r.Changes {
-		ch := &r.Changes[i]
-		x := vm.Range{Start: uint64(ch.Start), End: uint64(ch.End)}
-		if x.Start%hugePage == 0 && x.End%hugePage == 0 {
-			continue // sizes of huge pages are rounded up to these
-		}
-		if ch.Now != nil {
-			c.must(target.Covers(x), "event %d: change %d: mremap mapped %v outside of %v", r.Seq, i, x, target)
-			if m := ch.Now.MovedFrom; m != nil {
-				c.must(uint64(m.Start)-old.Start == x.Start-target.Start, "event %d: change %d: mremap moved %v to %v, but said %v to %v", r.Seq, i, m.Start, ch.Start, old, target)
-			}
-			continue
-		}
-		c.must(target.Covers(x) || old.Covers(x), "event %d: change %d: mremap unmapped %v, outside of %v and %v", r.Seq, i, x, old, target)
 	}
 }
 
 // afterCall checks what must stand in the ledger once a call has succeeded.
 func (c *checker) afterCall(r *Event, s *SpaceState) {
-	if r.Error != "" || r.Call != "munmap" || r.Result == nil {
-		return
+	switch r.Call {
+	case "munmap":
+		if x, ok := r.span("addr", "length"); ok {
+			c.must(s.Ledger.Free(x), "event %d: munmap of %v succeeded, and something is mapped there still", r.Seq, x)
+		}
+	case "mprotect", "pkey_mprotect":
+		x, ok := r.span("addr", "len")
+		prot, ok2 := r.number("prot")
+		if !ok || !ok2 || prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) != 0 {
+			return
+		}
+		c.must(s.Ledger.Covered(x), "event %d: %s of %v succeeded, and not all of it is mapped", r.Seq, r.Call, x)
+		s.Ledger.Overlapping(x, func(e ledger.Entry) bool {
+			return c.must(allows(e.Perms, prot), "event %d: prot %d succeeded, and %v is %v", r.Seq, prot, e.Range, e.Perms)
+		})
+	case "mremap":
+		size, ok := r.number("new_size")
+		to := vm.RangeOf(uint64(r.Result.Value), size)
+		c.must(!ok || s.Ledger.Covered(to), "event %d: mremap returned %v, and not all of it is mapped", r.Seq, to)
+	case "brk":
+		at := vm.PageUp(uint64(r.Result.Value))
+		above, ok := s.Ledger.At(at)
+		c.must(!ok || above.File.Path != "[heap]", "event %d: brk returned %v, and the heap goes on", r.Seq, Hex(r.Result.Value))
+		_, ok = s.Ledger.At(at - 1)
+		c.must(ok || !hasHeap(s), "event %d: brk returned %v, and nothing is mapped below it", r.Seq, Hex(r.Result.Value))
 	}
-	if x, ok := r.span("addr", "length"); ok {
-		c.must(s.Ledger.Free(x), "event %d: munmap of %v succeeded, and something is mapped there still", r.Seq, x)
+}
+
+func hasHeap(s *SpaceState) bool {
+	for e := range s.Ledger.All {
+		if e.File.Path == "[heap]" {
+			return true
+		}
 	}
+	return false
 }

@@ -14,34 +14,31 @@ func (c *checker) event(r *Event) {
 	c.eventT = max(c.eventT, r.T)
 	c.must(r.PID > 0 && r.TID > 0, "event %d: thread %d of process %d: not a positive number", r.Seq, r.TID, r.PID)
 	c.must(r.Call != "", "event %d: no call", r.Seq)
-	c.must(r.Stack == nil || c.stacks.has(*r.Stack), "event %d: its stack is not known", r.Seq)
-	c.must(r.Error == "" || r.Result == nil, "event %d: %s failed with %s, and has a result", r.Seq, r.Call, r.Error)
+	c.must((r.Error == "") == (r.Result != nil), "event %d: %s has neither or both of result and error", r.Seq, r.Call)
 	c.must(r.Error == "" || c.errnos[r.Error], "event %d: %q is no errno's name", r.Seq, r.Error)
 	s := c.p.Space(r.Space)
 	if !c.must(s != nil, "event %d: space %d is not known", r.Seq, r.Space) {
-		c.p.Put(r)
 		return
 	}
+	c.actor(r)
 	if !c.changes("event", r.Seq, r.Changes) {
-		c.p.Put(r) // says the same again
 		return
 	}
 	c.changeOrigins(r)
+	c.arguments(r)
 	if !r.Uncertain {
-		c.call(r)
+		c.fits(r, s)
+		c.call(r, s)
 	}
 	if err := c.p.Put(r); err != nil {
 		c.problem("event %d: %s: %v", r.Seq, r.Call, err)
 		return
 	}
-	if !r.Uncertain {
+	c.codeChanged(r.Space, r.Changes)
+	if !r.Uncertain && r.Error == "" && r.Result != nil {
 		c.afterCall(r, s)
 	}
 	switch r.Call {
-	case "execve", "execveat":
-		if r.Error == "" {
-			c.execs[r.Seq] = r.Space
-		}
 	case "madvise":
 		c.advice(r)
 	case "mremap":
@@ -49,7 +46,7 @@ func (c *checker) event(r *Event) {
 	}
 }
 
-// changes checks each change by itself, and tells whether all of them can be.
+// changes checks each change by itself, and reports whether all of them can be.
 func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 	for i := range changes {
 		ch := &changes[i]
@@ -58,11 +55,23 @@ func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 			return false
 		}
 	}
-	if _, err := c.conv.list(changes); err != nil {
+	list, err := c.conv.list(changes)
+	if err != nil {
 		c.problem("%s %d: %v", what, seq, err)
 		return false
 	}
+	for i := range list {
+		for _, e := range []*ledger.Entry{list[i].Was, list[i].Now} {
+			c.must(e == nil || possible(e), "%s %d: change %d: no mapping can be (%v)", what, seq, i, e)
+		}
+	}
 	return true
+}
+
+// possible reports whether the kernel can show such a mapping: file offsets are whole pages, what is no file
+// has none, and a file has a name.
+func possible(e *ledger.Entry) bool {
+	return e.Offset%vm.PageSize == 0 && (e.Offset == 0 || e.File.Backed()) && (e.File.Inode == 0 || e.File.Path != "")
 }
 
 // changeOrigins checks who is said to have made the pages.
@@ -178,15 +187,16 @@ func (c *checker) grown(r *Event, s *SpaceState) {
 	}
 }
 
-// checkDrift tells whether the changes can be.
-func (c *checker) checkDrift(r *Drift) bool {
-	c.drift++
-	c.must(c.p.Space(r.Space) != nil, "drift: space %d is not known", r.Space)
+func (c *checker) drift(r *Drift) {
+	c.drifts++
+	s := c.p.Space(r.Space)
+	if !c.must(s != nil, "drift: space %d is not known", r.Space) {
+		return
+	}
 	c.must(r.Guess != "", "drift: no guess")
 	c.must(len(r.Changes) > 0, "drift: no changes")
-	c.must(r.Beside == nil || *r.Beside <= c.p.seq, "drift: beside an event that is not known")
 	if !c.changes("drift after", r.After, r.Changes) {
-		return false
+		return
 	}
 	for i := range r.Changes {
 		was, now := r.Changes[i].Was, r.Changes[i].Now
@@ -195,12 +205,42 @@ func (c *checker) checkDrift(r *Drift) bool {
 		case was == nil:
 			c.must(now.Origin == nil && (now.OriginCause == "drift" || now.OriginCause == "stack growth"),
 				"drift: change %d: its pages have an origin, though no traced call explains them", i)
+			c.must((now.OriginCause == "stack growth") == (r.Guess == "stack growth"), "drift: change %d: %q is no %q", i, now.OriginCause, r.Guess)
 		default:
 			c.must(sameOrigin(was, now) || now.Origin == nil, "drift: change %d: pages that stay have another origin", i)
 		}
-		if r.Guess == "stack growth" {
-			c.must(was == nil && now != nil && now.OriginCause == "stack growth", "drift: change %d: is no growth of a stack", i)
+	}
+	if r.Guess == "stack growth" {
+		c.growth(r, s)
+	}
+	if err := c.p.Put(r); err != nil {
+		c.problem("drift: %v", err)
+	}
+	c.codeChanged(r.Space, r.Changes)
+}
+
+// growth checks that a stack has grown: pages below what is a stack, or was mapped with MAP_GROWSDOWN by the
+// event that the drift names.
+func (c *checker) growth(r *Drift, s *SpaceState) {
+	for i := range r.Changes {
+		ch := &r.Changes[i]
+		if !c.must(ch.Was == nil && ch.Now != nil, "drift: change %d: is no growth of a stack", i) {
+			return
+		}
+		above, ok := s.Ledger.At(uint64(ch.End))
+		c.must(ok, "drift: change %d: a stack grows, and none is above %v", i, ch.End)
+		switch {
+		case r.Beside == nil:
+			c.must(ch.Now.Path == "[stack]" || ch.Now.Path == above.File.Path, "drift: change %d: a stack grows that is %q", i, ch.Now.Path)
+		case above.Origin.Cause == ledger.FromEvent:
+			c.must(above.Origin.Event == *r.Beside, "drift: change %d: grows beside event %d, and above it is event %d", i, *r.Beside, above.Origin.Event)
+			c.must(c.growsDown[*r.Beside], "drift: change %d: event %d did not map with MAP_GROWSDOWN", i, *r.Beside)
+		default:
+			c.must(above.Origin.Cause == ledger.StackGrowth, "drift: change %d: grows beside event %d, and above it is %v", i, *r.Beside, above.Origin)
+			c.must(c.growsDown[*r.Beside], "drift: change %d: event %d did not map with MAP_GROWSDOWN", i, *r.Beside)
 		}
 	}
-	return true
 }
+
+// span is the range of a change.
+func (c *Change) span() vm.Range { return vm.Range{Start: uint64(c.Start), End: uint64(c.End)} }

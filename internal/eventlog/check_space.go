@@ -15,7 +15,8 @@ func validTime(s string) bool {
 
 // space checks the beginning of an address space.
 func (c *checker) space(r *Space) {
-	c.must(r.Space > 0 && r.PID > 0, "space %d of process %d: not a positive number", r.Space, r.PID)
+	c.must(r.PID > 0, "space %d: process %d: not a positive number", r.Space, r.PID)
+	c.must(r.Space == len(c.p.Spaces())+1, "space %d: the one before it is %d", r.Space, len(c.p.Spaces()))
 	if err := c.p.Put(r); err != nil {
 		c.problem("space %d: %v", r.Space, err)
 	}
@@ -25,11 +26,17 @@ func (c *checker) space(r *Space) {
 		}
 	}
 	s := c.p.Space(r.Space)
-	mode := c.p.header.Mode
+	mode := c.header.Mode
+	for e := range s.Ledger.All {
+		if !c.must(possible(&e), "space %d: no mapping can be (%v)", r.Space, e) {
+			break
+		}
+	}
 	switch r.Cause {
 	case "launch", "attach":
 		c.must(r.Parent == nil && r.After == 0, "space %d: begins by %s, but after something", r.Space, r.Cause)
 		c.must((mode == "run") == (r.Cause == "launch"), "space %d: begins by %s in a recording by %s", r.Space, r.Cause, mode)
+		c.roots[r.PID] = true
 		want := ledger.Origin{Cause: ledger.Kernel}
 		if r.Cause == "attach" {
 			want = ledger.Origin{Cause: ledger.BeforeAttach}
@@ -58,20 +65,15 @@ func (c *checker) execSpace(s *SpaceState) {
 	if !c.must(parent != nil && parent != s, "space %d: begins by exec, but its parent %d is not known", s.ID, s.Parent) {
 		return
 	}
-	seq := s.After
-	for e := range s.Ledger.All {
-		if e.Origin.Cause == ledger.Kernel {
-			seq = e.Origin.Exec
-		}
-		break
+	e := c.execs[s.After]
+	if !c.must(e != nil, "space %d: event %d is no execve that succeeded", s.ID, s.After) {
+		return
 	}
-	if of, ok := c.execs[seq]; !ok {
-		c.problem("space %d: event %d is no execve that succeeded", s.ID, seq)
-	} else {
-		c.must(of == parent.ID, "space %d: its execve, event %d, is one of space %d, not of its parent %d", s.ID, seq, of, parent.ID)
-		c.must(s.After >= seq, "space %d: begins after event %d, before its execve, event %d", s.ID, s.After, seq)
-	}
-	c.allFrom(s, ledger.Origin{Cause: ledger.Kernel, Exec: seq})
+	c.must(!e.used, "space %d: its execve, event %d, began another space", s.ID, s.After)
+	e.used = true
+	c.must(e.space == parent.ID, "space %d: its execve, event %d, is one of space %d, not of its parent %d", s.ID, s.After, e.space, parent.ID)
+	c.must(e.pid == s.PID, "space %d: of process %d, and its execve, event %d, of process %d", s.ID, s.PID, s.After, e.pid)
+	c.allFrom(s, ledger.Origin{Cause: ledger.Kernel, Exec: s.After})
 }
 
 // forkSpace holds the child's mappings against the parent's ledger at the moment of the fork.
@@ -80,19 +82,16 @@ func (c *checker) forkSpace(s *SpaceState) {
 	if !c.must(parent != nil && parent != s, "space %d: begins by fork, but its parent %d is not known", s.ID, s.Parent) {
 		return
 	}
-	child := s.Ledger.Clone() // the comparison may have to wait for the parent's event
-	line := c.line
-	err := c.p.when(parent, s.After, func() error {
-		may := func(was, now *ledger.Entry) bool { return c.forkMayDiffer(parent, was, now) }
-		c.differences(line, "space", s.ID, "its parent had", parent.Ledger, "it begins with", child, may)
-		return nil
-	})
-	if err != nil {
+	c.forked = true
+	c.must(c.processes[s.PID].threads == 0, "space %d: begins by fork for process %d, which runs in another", s.ID, s.PID)
+	if err := parent.comesAfter(s.After); err != nil {
 		c.problem("space %d: %v", s.ID, err)
 	}
+	may := func(was, now *ledger.Entry) bool { return c.forkMayDiffer(parent, was, now) }
+	c.differences("space", s.ID, "its parent had", parent.Ledger, "it begins with", s.Ledger, may)
 }
 
-// forkMayDiffer tells whether a fork explains that the child has now where the parent had was.
+// forkMayDiffer reports whether a fork explains that the child has now where the parent had was.
 func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool {
 	if now != nil {
 		// What no call explains is the child's own; so is growth of a stack that the parent's ledger has
@@ -110,47 +109,15 @@ func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool
 	return a != nil && a.Covered(was.Range)
 }
 
-// differences reports at line the first differences between two ledgers, but for those that may be.
-func (c *checker) differences(line int, what string, id int, aSays string, a *ledger.Ledger, bSays string, b *ledger.Ledger, may func(x, y *ledger.Entry) bool) {
+// differences reports the first differences between two ledgers, but for those that may be.
+func (c *checker) differences(what string, id int, aSays string, a *ledger.Ledger, bSays string, b *ledger.Ledger, may func(x, y *ledger.Entry) bool) {
 	shown := 0
 	compare(a, b, func(r vm.Range, x, y *ledger.Entry) bool {
 		if may(x, y) {
 			return true
 		}
-		c.report(Problem{line, c.p.seq, sprintDifference(what, id, r, aSays, x, bSays, y)})
+		c.problem("%s", sprintDifference(what, id, r, aSays, x, bSays, y))
 		shown++
 		return shown < mostDifferences
 	})
-}
-
-func (c *checker) snapshot(r *Snapshot) {
-	s := c.p.Space(r.Space)
-	if !c.must(s != nil, "snapshot: space %d is not known", r.Space) {
-		return
-	}
-	c.must(r.Cause != "", "snapshot of space %d: no cause", r.Space)
-	l := ledger.New()
-	last := Hex(0)
-	for i := range r.Mappings {
-		m := &r.Mappings[i].Mapping
-		e, err := c.conv.entry(m.Start, m.End, &m.Attr)
-		if err != nil {
-			c.problem("snapshot of space %d: mapping %d: %v", r.Space, i, err)
-			return
-		}
-		if !c.must(m.Start >= last, "snapshot of space %d: mapping %d is not above the one before it", r.Space, i) {
-			return
-		}
-		last = m.End
-		l.Add(e, nil)
-	}
-	line := c.line
-	err := c.p.when(s, r.After, func() error {
-		none := func(_, _ *ledger.Entry) bool { return false }
-		c.differences(line, "snapshot of space", s.ID, "the ledger has", s.Ledger, "it shows", l, none)
-		return nil
-	})
-	if err != nil {
-		c.problem("snapshot of space %d: %v", r.Space, err)
-	}
 }

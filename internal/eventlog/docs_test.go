@@ -78,10 +78,7 @@ func TestDocsReplay(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	p, err := Load("testdata/good.jsonl", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, _ := replayed(t, "testdata/good.jsonl", nil)
 	calls := map[uint64]string{1: "brk", 2: "mmap", 4: "mmap", 7: "mremap"}
 	var want []string
 	for _, s := range p.Spaces() {

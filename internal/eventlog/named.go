@@ -16,6 +16,21 @@ type ExportFrame struct {
 	SymbolSource   string  `json:"symbol_source,omitempty"`
 }
 
+// symbolKey is where the names of an address are found.
+type symbolKey struct {
+	module int
+	offset Hex
+}
+
+// symbolKey is where the names of f are found: a return address names the call before it.
+func (f Frame) symbolKey() symbolKey {
+	k := symbolKey{f.Module, f.Offset}
+	if f.Call {
+		k.offset--
+	}
+	return k
+}
+
 // appendNamedStack appends the object of s, its frames named.
 func appendNamedStack(dst []byte, s *Stack, names map[symbolKey]*Symbol) []byte {
 	dst = appendInt(dst, `{"type":"stack","stack":`, int64(s.Stack))

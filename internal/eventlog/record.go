@@ -212,7 +212,7 @@ type Snapshot struct {
 }
 
 // SnapshotMapping is a Mapping with the kernel's figures in bytes. A kernel row that several mappings
-// share is divided: each figure stands on the first of them (see docs/eventlog.md).
+// share is divided between them (see docs/eventlog.md).
 type SnapshotMapping struct {
 	Mapping
 	RSS          uint64 `json:"rss"`

@@ -28,6 +28,7 @@ type simulated struct {
 	id, pid int
 	last    uint64
 	l       *ledger.Ledger
+	left    bool // its process has executed another program
 }
 
 func simulate(seed uint64, events int) []byte {
@@ -37,14 +38,24 @@ func simulate(seed uint64, events int) []byte {
 	first := &simulated{id: 1, pid: 100, l: ledger.New()}
 	s.exec(first, nil)
 	for s.events < events {
-		s.step(s.spaces[s.rng.IntN(len(s.spaces))])
+		if p := s.spaces[s.rng.IntN(len(s.spaces))]; !p.left {
+			s.step(p)
+		}
 	}
 	for _, p := range s.spaces {
 		s.snapshot(p, "exit")
+		if !p.left {
+			s.thread(p, "exit")
+		}
 	}
 	code := 0
 	s.put(&End{T: int64(s.seq), Cause: "exit", Exit: &Exit{Code: &code}, Events: s.seq, Drifts: s.drifts})
 	return s.log
+}
+
+// thread writes a line of the only thread of a process.
+func (s *simulation) thread(p *simulated, what string) {
+	s.put(&Thread{T: int64(s.seq), TID: p.pid, PID: p.pid, Space: p.id, What: what, Name: "x"})
 }
 
 func (s *simulation) put(r Record) { s.log = AppendRecord(s.log, r) }
@@ -74,6 +85,11 @@ func (s *simulation) begin(n, parent *simulated, cause string) {
 		r.Mappings = append(r.Mappings, MappingOf(&e))
 	}
 	s.put(r)
+	what := "start"
+	if cause == "exec" {
+		what = "exec"
+	}
+	s.thread(n, what)
 	s.spaces = append(s.spaces, n)
 }
 
@@ -127,7 +143,7 @@ func (s *simulation) step(p *simulated) {
 			flags, e.File, e.Offset = 0x12, vm.File{Inode: uint64(k + 1), Path: "/data"}, page(9)
 		}
 		s.changes = p.l.Add(e, s.changes)
-		s.event(p, "mmap", Args{address("addr", at.Start), number("length", length), number("prot", uint64(k)), number("flags", flags)}, &Result{int64(at.Start), true}, "")
+		s.event(p, "mmap", Args{address("addr", at.Start), number("length", length), number("prot", uint64(k)), number("flags", flags), number("fd", 3), number("offset", e.Offset)}, &Result{int64(at.Start), true}, "")
 	case k < 10:
 		s.changes = p.l.Remove(at, s.changes)
 		s.event(p, "munmap", Args{address("addr", at.Start), number("length", length)}, zero, "")
@@ -142,18 +158,22 @@ func (s *simulation) step(p *simulated) {
 	case k < 16:
 		to := 0x8000000 + page(2048)
 		if from, ok := p.l.At(at.Start); !ok || from.End < at.End {
-			s.event(p, "mremap", Args{address("old_address", at.Start)}, nil, "EFAULT")
+			s.event(p, "mremap", Args{address("old_address", at.Start), number("old_size", at.Len()), number("new_size", at.Len()), number("flags", 1)}, nil, "EFAULT")
 			break
 		}
-		size := at.Len() + page(4)
+		size, flags := at.Len()+page(4), uint64(3)
+		if k == 13 {
+			size, flags = at.Len(), 7 // MREMAP_DONTUNMAP
+		}
 		s.changes = p.l.Move(at, to, size, o, k == 13, s.changes)
-		s.event(p, "mremap", Args{address("old_address", at.Start), number("old_size", at.Len()), number("new_size", size), number("flags", 3)}, &Result{int64(to), true}, "")
+		s.event(p, "mremap", Args{address("old_address", at.Start), number("old_size", at.Len()), number("new_size", size), number("flags", flags), address("new_address", to)}, &Result{int64(to), true}, "")
 	case k == 16 && len(s.spaces) < 8:
 		s.seq--
 		n := &simulated{id: len(s.spaces) + 1, pid: 100 + len(s.spaces), l: p.l.Clone()}
 		s.begin(n, p, "fork")
 	case k == 17 && len(s.spaces) < 8:
-		s.event(p, "execve", nil, zero, "")
+		s.event(p, "execve", Args{address("pathname", 1), address("argv", 2), address("envp", 3)}, zero, "")
+		p.left = true
 		s.exec(&simulated{id: len(s.spaces) + 1, pid: p.pid, l: ledger.New()}, p)
 	case k == 18:
 		s.seq--
@@ -275,7 +295,7 @@ func mistake(rng *rand.Rand, a *Attr, c *Change) string {
 }
 
 func TestSimulationHasEverything(t *testing.T) {
-	r, err := NewReader(bytes.NewReader(simulate(7, 400)))
+	r, err := NewReader(bytes.NewReader(simulate(7, 2000)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,13 +224,15 @@ func fillUp(t *testing.T, w *Writer) error {
 	err := put(&Header{Format: "vmblame", Version: 1, Mode: "run", Started: "2026-01-02T03:04:05Z", Host: Host{PageSize: 4096}})
 	if err == nil {
 		err = put(&Space{Space: 1, PID: 1, Cause: "launch"})
+		put(&Thread{TID: 1, PID: 1, Space: 1, What: "start"})
+		put(&Module{Module: 1, Path: "[anon]", Dev: "00:00"})
 	}
 	for i := 1; err == nil; i++ {
 		if i > 1<<20 {
 			t.Fatal("it is never full")
 		}
 		if i%100 == 1 {
-			if err = put(&Stack{Stack: 1 + i/100, End: "max-depth"}); err != nil {
+			if err = put(&Stack{Stack: 1 + i/100, Frames: []Frame{{PC: 1, Module: 1, Offset: 1, Via: "pc"}}, End: "max-depth"}); err != nil {
 				break
 			}
 		}
@@ -242,7 +244,7 @@ func fillUp(t *testing.T, w *Writer) error {
 		}
 		// Arguments that compress badly.
 		x := int64(uint64(i)*0x9e3779b97f4a7c15) >> 1
-		err = put(&Event{Seq: uint64(i), T: int64(i), Space: 1, PID: 1, TID: 1, Call: "madvise", Args: Args{{Name: "x", Value: x}, {Name: "y", Value: x * x}}, Result: &Result{}})
+		err = put(&Event{Seq: uint64(i), T: int64(i), Space: 1, PID: 1, TID: 1, Call: "madvise", Args: Args{{Name: "addr", Value: x}, {Name: "length", Value: x * x}, {Name: "advice"}}, Result: &Result{}})
 	}
 	return err
 }
@@ -261,11 +263,8 @@ func checkFailed(t *testing.T, path string) {
 	if err != nil {
 		t.Error(err)
 	}
-	p, err := Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e := p.End(); e.Cause != "failed" || e.Events == 0 || e.Lost == 0 || e.Checks != 5 || e.Exit == nil {
+	_, last := replayed(t, path, nil)
+	if e := last.(*End); e.Cause != "failed" || e.Events == 0 || e.Lost == 0 || e.Checks != 5 || e.Exit == nil {
 		t.Errorf("end: %+v", e)
 	}
 }

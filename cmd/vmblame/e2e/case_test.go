@@ -66,7 +66,13 @@ func holdCaseThreads(t *testing.T, r *traced, space *eventlog.SpaceState) {
 	}
 	for _, line := range lines {
 		tid := int(line.number("tid"))
-		if th, ok := r.log.Thread(tid); !ok || th.Name != line["name"] || th.What != "exit" {
+		var th eventlog.Thread // its last line
+		for _, line := range r.log.threads {
+			if line.TID == tid {
+				th = line
+			}
+		}
+		if th.Name != line["name"] || th.What != "exit" {
 			t.Errorf("thread %d, %s: %+v", tid, line["name"], th)
 		}
 		_, e := r.origin(t, space, line.number("stack"))

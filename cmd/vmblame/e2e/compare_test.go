@@ -43,7 +43,7 @@ func (r *traced) hold(t *testing.T, may allow) {
 // holdLog checks what must be true of every log.
 func (r *traced) holdLog(t *testing.T, may allow) {
 	t.Helper()
-	end := r.log.End()
+	end := r.log.end
 	if end == nil {
 		t.Fatal("the log has no end line")
 	}
@@ -86,7 +86,7 @@ func (r *traced) holdLog(t *testing.T, may allow) {
 }
 
 func (r *traced) noted(code string) bool {
-	return slices.ContainsFunc(r.log.Notes(), func(n eventlog.Note) bool { return n.Code == code })
+	return slices.ContainsFunc(r.log.notes, func(n eventlog.Note) bool { return n.Code == code })
 }
 
 // holdExec checks that a space that began by exec says which execve made it: an event of the space before.
@@ -249,7 +249,11 @@ func (r *traced) names(stack int) []string {
 }
 
 func (r *traced) namesAt(f eventlog.Frame) []string {
-	sym := r.log.Symbol(f)
+	at := address{f.Module, f.Offset}
+	if f.Call {
+		at.offset--
+	}
+	sym := r.log.symbols[at]
 	if sym == nil {
 		return []string{"?"}
 	}

@@ -92,7 +92,7 @@ func (p *program) run(t *testing.T, alone outcome, flags []string) {
 	r.hold(t, p.may)
 	p.holdLife(t, r)
 	if slices.Contains(flags, "--verify=each") && !p.may.uncertain {
-		if end := r.log.End(); end.Checks < end.Events {
+		if end := r.log.end; end.Checks < end.Events {
 			t.Errorf("%d checks of %d events", end.Checks, end.Events)
 		}
 	}

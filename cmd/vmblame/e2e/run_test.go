@@ -97,6 +97,15 @@ type recording struct {
 	drifts    []drift
 	snapshots map[int]int // by space
 	frames    map[int]*eventlog.Stack
+	symbols   map[address]*eventlog.Symbol
+	notes     []eventlog.Note
+	end       *eventlog.End // nil where the log is cut
+}
+
+// address is where a symbol is found.
+type address struct {
+	module int
+	offset eventlog.Hex
 }
 
 // event is what the tests ask of an event line; a storm has a hundred thousand.
@@ -126,7 +135,7 @@ func readLog(t *testing.T, path string) *recording {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	r := &recording{Replay: eventlog.NewReplay(), snapshots: map[int]int{}, frames: map[int]*eventlog.Stack{}}
+	r := &recording{Replay: eventlog.NewReplay(), snapshots: map[int]int{}, frames: map[int]*eventlog.Stack{}, symbols: map[address]*eventlog.Symbol{}}
 	alive := map[int]bool{}
 	for {
 		rec, err := in.Next()
@@ -152,6 +161,12 @@ func readLog(t *testing.T, path string) *recording {
 			alive[rec.TID] = rec.What != "exit"
 		case *eventlog.Stack:
 			r.frames[rec.Stack] = rec
+		case *eventlog.Symbol:
+			r.symbols[address{rec.Module, rec.Offset}] = rec
+		case *eventlog.Note:
+			r.notes = append(r.notes, *rec)
+		case *eventlog.End:
+			r.end = rec
 		case *eventlog.Snapshot:
 			r.snapshots[rec.Space]++
 		case *eventlog.Drift:

@@ -37,7 +37,7 @@ func TestStorm(t *testing.T) {
 			if len(r.account.sections) != 1 || len(r.log.spaces) != 1 || len(threads) < 4 || pages < 300 {
 				t.Errorf("%d sections, %d spaces; %d pages of %d threads are live", len(r.account.sections), len(r.log.spaces), pages, len(threads))
 			}
-			end := r.log.End()
+			end := r.log.end
 			if len(r.log.drifts) != 0 || end.Drifts != 0 || end.Lost != 0 {
 				t.Errorf("%d drifts, %d lost", end.Drifts, end.Lost)
 			}

@@ -1,0 +1,66 @@
+package eventlog
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+func (c *checker) snapshot(r *Snapshot) {
+	s := c.p.Space(r.Space)
+	if !c.must(s != nil, "snapshot: space %d is not known", r.Space) {
+		return
+	}
+	c.snapshots++
+	c.must(r.Cause != "", "snapshot of space %d: no cause", r.Space)
+	l := ledger.New()
+	last := Hex(0)
+	for i := range r.Mappings {
+		m := &r.Mappings[i].Mapping
+		e, err := c.conv.entry(m.Start, m.End, &m.Attr)
+		if err != nil {
+			c.problem("snapshot of space %d: mapping %d: %v", r.Space, i, err)
+			return
+		}
+		if !c.must(m.Start >= last, "snapshot of space %d: mapping %d is not above the one before it", r.Space, i) {
+			return
+		}
+		last = m.End
+		l.Add(e, nil)
+	}
+	if err := s.comesAfter(r.After); err != nil {
+		c.problem("snapshot of space %d: %v", r.Space, err)
+	}
+	none := func(_, _ *ledger.Entry) bool { return false }
+	c.differences("snapshot of space", s.ID, "the ledger has", s.Ledger, "it shows", l, none)
+	c.figures(r, l)
+}
+
+// figures holds those of a kernel row against its size. A row that is several mappings is one stretch of
+// alike neighbours, and the figures stand anywhere in it.
+func (c *checker) figures(r *Snapshot, l *ledger.Ledger) {
+	var row vm.Mapping
+	var sum SnapshotMapping
+	close := func() {
+		n := row.Len()
+		c.must(sum.RSS <= n && sum.Swap <= n, "snapshot of space %d: %v: %d bytes of memory and %d of swap in %d", r.Space, row.Range, sum.RSS, sum.Swap, n)
+		c.must(sum.PSS <= sum.RSS, "snapshot of space %d: %v: pss %d is more than rss %d", r.Space, row.Range, sum.PSS, sum.RSS)
+		c.must(sum.PrivateDirty <= sum.RSS, "snapshot of space %d: %v: private_dirty %d is more than rss %d", r.Space, row.Range, sum.PrivateDirty, sum.RSS)
+		sum = SnapshotMapping{}
+	}
+	for i := range r.Mappings {
+		m := &r.Mappings[i]
+		e, _ := l.At(uint64(m.Start))
+		e = e.Cut(vm.Range{Start: uint64(m.Start), End: uint64(m.End)})
+		if i > 0 && row.End == e.Start && row.Agrees(e.Mapping) {
+			row.End = e.End
+		} else {
+			close()
+			row = e.Mapping
+		}
+		sum.RSS += m.RSS
+		sum.PSS += m.PSS
+		sum.PrivateDirty += m.PrivateDirty
+		sum.Swap += m.Swap
+	}
+	close()
+}
