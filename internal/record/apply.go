@@ -10,7 +10,7 @@ import (
 
 // effect enters what a call that has returned did into its space's ledger and appends the changes to dst.
 // errno is 0 on success. number is the event's, the origin of what the call mapped.
-func (r *Recorder) effect(f *flight, result int64, errno syscall.Errno, number uint64, dst []ledger.Change) []ledger.Change {
+func (r *Recorder) effect(f *pending, result int64, errno syscall.Errno, number uint64, dst []ledger.Change) []ledger.Change {
 	sp, op := f.task.space, &f.call.Op
 	o := ledger.Origin{Event: number}
 	if errno != 0 {
@@ -56,14 +56,14 @@ func (r *Recorder) effect(f *flight, result int64, errno syscall.Errno, number u
 }
 
 // word reads a word of the tracee's memory, 0 where it cannot.
-func (r *Recorder) word(f *flight, addr uint64, size int) uint64 {
+func (r *Recorder) word(f *pending, addr uint64, size int) uint64 {
 	var w uint64
 	f.task.thread.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&w)), size))
 	return w
 }
 
 // failed settles a call that returned an error: some have changed a part of what they were asked to.
-func (r *Recorder) failed(sp *space, f *flight, errno syscall.Errno, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+func (r *Recorder) failed(sp *space, f *pending, errno syscall.Errno, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	op := &f.call.Op
 	switch op.Kind {
 	case vm.OpUnmap, vm.OpProtect, vm.OpMap, vm.OpRemap, vm.OpRemapFile, vm.OpName:
@@ -80,14 +80,14 @@ func (r *Recorder) failed(sp *space, f *flight, errno syscall.Errno, o ledger.Or
 	return r.reread(sp, ranges, o, dst)
 }
 
-// plain tells that an mmap's result follows from its arguments alone.
+// plain reports whether an mmap's result follows from its arguments alone.
 func plain(op *vm.Op) bool {
 	const odd = vm.MapHugeTLB | vm.MapGrowsDown | vm.MapTypeMask&^vm.MapPrivate
 	return op.Flags&vm.MapAnonymous != 0 && op.Flags&odd == 0
 }
 
 // mapped enters a successful mmap.
-func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+func (r *Recorder) mapped(sp *space, f *pending, addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	op := &f.call.Op
 	e := ledger.Entry{Origin: o}
 	e.Range = vm.RangeOf(addr, op.Len)
@@ -112,7 +112,7 @@ func (r *Recorder) mapped(sp *space, f *flight, addr uint64, o ledger.Origin, ds
 		m := row.Slice(e.Range)
 		e.Perms, e.Offset, e.File = m.Perms, m.Offset, m.File
 	} else {
-		f.uncertain, sp.uncertain = true, true
+		f.Uncertain, sp.uncertain = true, true
 	}
 	if e.Perms&vm.Exec != 0 && e.File.Inode != 0 {
 		r.pin(sp, &e)
@@ -141,7 +141,7 @@ func (r *Recorder) perms(t *task, prot uint64) vm.Perms {
 }
 
 // protected enters a successful mprotect. All its pages were mapped then: what the ledger lacks has grown.
-func (r *Recorder) protected(sp *space, f *flight, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+func (r *Recorder) protected(sp *space, f *pending, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	op := &f.call.Op
 	at := op.Range
 	if !sp.ledger.Covered(at) {
@@ -160,7 +160,7 @@ func (r *Recorder) protected(sp *space, f *flight, o ledger.Origin, dst []ledger
 }
 
 // broke enters what brk(2) did: result is the program break after the call.
-func (r *Recorder) broke(sp *space, f *flight, now uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+func (r *Recorder) broke(sp *space, f *pending, now uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	before := sp.brk
 	sp.brk = now
 	if before == 0 {

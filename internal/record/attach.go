@@ -53,7 +53,7 @@ func Attach(o Options) (out Outcome, err error) {
 		defer timer.Stop()
 	}
 	return r.run(sinks, func() error {
-		r.box.put(header, nil)
+		r.queue.Put(header)
 		for _, tid := range late {
 			r.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
 		}
@@ -113,7 +113,7 @@ func (r *Recorder) end(cause string) {
 	time.AfterFunc(detachBound, r.tracer.Wake)
 }
 
-// giveUp tells whether the wait for quiet has lasted long enough.
+// giveUp reports whether the wait for quiet has lasted long enough.
 func (r *Recorder) giveUp() bool { return r.clock().After(r.endBy) }
 
 // finalLook holds all ledgers against the kernel's view before the threads are let go.
@@ -134,13 +134,12 @@ func (r *Recorder) finalLook() {
 // breakOff ends the calls of a space that did not return within the bound. Those that were held have not
 // begun.
 func (r *Recorder) breakOff(sp *space) {
-	for _, f := range sp.waiting {
-		f.active, f.call.Syscall = false, nil
+	for _, c := range sp.gate.Abandon() {
+		c.Owner.(*pending).call.Syscall = nil
 	}
-	sp.waiting = nil
-	for len(sp.inFlight) > 0 {
+	for c := sp.gate.InFlight(); c != nil; c = sp.gate.InFlight() {
 		sp.uncertain = true
-		r.cancel(sp.inFlight[0])
+		r.cancel(c.Owner.(*pending))
 	}
 }
 

@@ -6,7 +6,7 @@ import "time"
 // across it must not be read all the time.
 const between = time.Second
 
-// tooLarge tells that more than Options.Bound bytes are mapped in a space.
+// tooLarge reports whether more than Options.Bound bytes are mapped in a space.
 func (r *Recorder) tooLarge(sp *space) bool {
 	return r.opts.Bound > 0 && sp.ledger.Bytes() > uint64(r.opts.Bound)
 }
@@ -28,6 +28,6 @@ func (r *Recorder) watchSize(sp *space) {
 	}
 	sp.measured = now
 	if s := r.snapshot(sp, "vsz"); s != nil {
-		r.box.put(s, nil)
+		r.queue.Put(s)
 	}
 }

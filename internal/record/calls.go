@@ -4,37 +4,44 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
 
 // entered handles a thread that is about to perform a followed call.
 func (r *Recorder) entered(t *task, c *tracer.Call) {
-	f := &t.flight
-	*f = flight{task: t, call: *c, taken: f.taken[:0]}
+	f := &t.pending
+	*f = pending{task: t, call: *c, taken: f.taken[:0]}
+	f.Owner = f
 	sp := t.space
 	if c.ABI != tracer.ABI64 && !sp.compat {
 		sp.compat = true
 		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
 	}
-	r.classify(sp, f)
-	switch c.Op.Kind {
-	case vm.OpExec:
+	r.roundToPages(&f.call.Op)
+	f.Classify(&f.call.Op, c.ABI != tracer.ABI64, sp)
+	if c.Op.Kind == vm.OpExec {
 		r.beforeExec(t, f)
 		r.source.Resume(t.thread)
 		return
-	case vm.OpClone, vm.OpPersonality, vm.OpSetMM:
-		if r.admit(sp, f) {
-			r.source.Resume(t.thread)
-		}
+	}
+	if !sp.gate.Admit(&f.Call, sp.alone()) {
+		r.wakeIn(order.HoldBound)
 		return
 	}
-	if r.admit(sp, f) {
-		r.depart(f)
+	r.release(f)
+}
+
+// roundToPages makes the range of a MAP_FIXED as long as the pages are that it asks for.
+func (r *Recorder) roundToPages(op *vm.Op) {
+	if op.Kind == vm.OpMap && op.Fixed {
+		size := r.mapPageSize(op)
+		op.Range.End = max(op.Range.End, op.Addr+(op.Len+size-1)&^(size-1))
 	}
 }
 
-// silent tells that a call is no event whatever it returns.
+// silent reports whether a call is no event whatever it returns.
 func silent(op *vm.Op) bool {
 	switch op.Kind {
 	case vm.OpClone, vm.OpPersonality, vm.OpSetMM:
@@ -45,20 +52,23 @@ func silent(op *vm.Op) bool {
 	return false
 }
 
-// depart sends a call into the kernel. Its stack is taken while the kernel serves it, or before where the
+// release sends a call into the kernel. Its stack is taken while the kernel serves it, or before where the
 // call may take the stack away.
-func (r *Recorder) depart(f *flight) {
+func (r *Recorder) release(f *pending) {
 	sp, op := f.task.space, &f.call.Op
+	if f.Uncertain {
+		sp.uncertain = true // it goes although it conflicts with one that is stuck
+	}
 	if silent(op) {
 		r.source.Resume(f.task.thread)
 		return
 	}
 	r.growthBefore(sp, op)
-	if f.class == fixed && r.orderMatters(sp) && (op.Kind == vm.OpUnmap || op.Kind == vm.OpBrk) {
+	if f.OnlyRemoves() && !sp.alone() {
 		r.takeEarly(sp, f)
 	}
 	sp0 := f.task.thread.Regs().Rsp
-	early := f.at.Contains(sp0) || op.Range.Contains(sp0) || op.Target.Contains(sp0)
+	early := f.At().Contains(sp0) || op.Range.Contains(sp0) || op.Target.Contains(sp0)
 	if early {
 		r.walk(f)
 	}
@@ -68,17 +78,15 @@ func (r *Recorder) depart(f *flight) {
 	}
 }
 
-// takeEarly settles the place of a call that only removes: no other call may map there before the kernel
-// has removed it, and any may at once thereafter, long before the return is seen.
-func (r *Recorder) takeEarly(sp *space, f *flight) {
-	f.settled = r.number(sp, f)
-	f.record = r.begin(f, f.settled)
-	f.record.open = true
-	f.taken = sp.ledger.Remove(f.at, f.taken[:0])
+// takeEarly settles the place of a call that only removes.
+func (r *Recorder) takeEarly(sp *space, f *pending) {
+	f.event = r.begin(f)
+	f.event.Owner = f
+	f.taken = sp.ledger.Remove(f.At(), f.taken[:0])
 	r.touchedCode(sp, f.taken)
-	r.box.put(&f.record.Event, f.record)
-	if stuck := r.box.overfull(); stuck != nil {
-		r.withdraw(stuck.flight)
+	r.queue.Open(f.event, f.At())
+	if e := r.queue.Overfull(); e != nil {
+		r.withdraw(e.Owner.(*pending))
 	}
 }
 
@@ -90,12 +98,12 @@ func errnoOf(result int64) syscall.Errno {
 	return 0
 }
 
-// restarting tells that the kernel will perform the call again without returning to the program.
+// restarting reports whether the kernel will perform the call again without returning to the program.
 func restarting(e syscall.Errno) bool { return e >= 512 && e <= 516 }
 
 // returned handles a call that has come back from the kernel.
 func (r *Recorder) returned(t *task, result int64) {
-	f := &t.flight
+	f := &t.pending
 	sp, op := t.space, &f.call.Op
 	errno := errnoOf(result)
 	switch op.Kind {
@@ -117,19 +125,18 @@ func (r *Recorder) returned(t *task, result int64) {
 			}
 		}
 	}
-	if silent(op) || restarting(errno) && f.settled == 0 {
+	if silent(op) || restarting(errno) && f.event == nil {
 		r.done(sp, f)
 		return
 	}
 	changes := r.changes[:0]
 	switch {
-	case f.settled == 0:
-		number := r.number(sp, f)
-		b := r.begin(f, number)
-		changes = r.effect(f, result, errno, number, changes)
+	case f.event == nil:
+		b := r.begin(f)
+		changes = r.effect(f, result, errno, b.Number(), changes)
 		r.finish(f, b, result, errno, changes)
 		r.touchedCode(sp, changes)
-		r.box.put(&b.Event, b)
+		r.queue.PutEvent(b)
 	case errno != 0:
 		changes = r.putBack(sp, f, errno, changes)
 		r.finishEarly(f, result, errno, changes)
@@ -144,54 +151,67 @@ func (r *Recorder) returned(t *task, result int64) {
 	r.done(sp, f)
 }
 
-// done ends a flight, also one that was in nobody's way.
-func (r *Recorder) done(sp *space, f *flight) {
-	if f.active {
-		r.released(sp, f)
-	} else {
-		r.settleQuiet(sp)
+// done takes a call that has ended out of the gate of its space. With each call that ends, also with one that
+// the gate never saw because nothing conflicts with it, the space may have become quiet: then the ledger is held
+// against the kernel's view where that is due. What waited for the call goes on.
+func (r *Recorder) done(sp *space, f *pending) {
+	waited := f.Active()
+	sp.gate.Release(&f.Call)
+	r.settleQuiet(sp)
+	if waited {
+		r.releaseWaiting(sp)
+	}
+}
+
+// releaseWaiting lets go what waits and no longer must.
+func (r *Recorder) releaseWaiting(sp *space) {
+	for c := sp.gate.Ready(); c != nil; c = sp.gate.Ready() {
+		r.release(c.Owner.(*pending))
+	}
+}
+
+// overdue looks for calls that are stuck and lets go what waits for them.
+func (r *Recorder) overdue(sp *space) {
+	sp.gate.Overdue()
+	r.releaseWaiting(sp)
+	if sp.gate.Waiting() {
+		r.wakeIn(order.HoldBound)
 	}
 }
 
 // finishEarly completes a record that was opened at the call's entry.
-func (r *Recorder) finishEarly(f *flight, result int64, errno syscall.Errno, changes []change) {
-	b := f.record
-	f.record = nil
-	if f.withdrawn {
+func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []change) {
+	b := f.event
+	f.event = nil
+	if b.Withdrawn() {
 		r.finishWithdrawn(f, result, errno)
 		return
 	}
 	r.finish(f, b, result, errno, changes)
-	r.box.closed(b)
+	r.queue.Close(b)
 }
 
 // askedBreak takes the answer of brk(0) where the break is not known. It has no place in the order: where
 // another thread moves the break meanwhile it may be the one before or after.
 func (r *Recorder) askedBreak(sp *space, now uint64) {
-	if sp.brk != 0 {
-		return
+	if sp.brk == 0 && !sp.gate.MovesBreak() {
+		sp.brk = now
 	}
-	for _, f := range sp.inFlight {
-		if f.call.Op.Kind == vm.OpBrk {
-			return
-		}
-	}
-	sp.brk = now
 }
 
 // putBack returns to the ledger what a failed call did not remove after all, and returns what it did
 // change. Nothing else was let into the range meanwhile.
-func (r *Recorder) putBack(sp *space, f *flight, errno syscall.Errno, dst []change) []change {
+func (r *Recorder) putBack(sp *space, f *pending, errno syscall.Errno, dst []change) []change {
 	for _, c := range f.taken {
 		sp.ledger.Add(*c.Was, nil)
 	}
 	r.touchedCode(sp, f.taken)
-	return r.failed(sp, f, errno, origin(f.settled), dst)
+	return r.failed(sp, f, errno, origin(f.event.Number()), dst)
 }
 
 // settleQuiet holds the ledger against the kernel's view where that is due and no call is in flight.
 func (r *Recorder) settleQuiet(sp *space) {
-	if !sp.quiet() || sp.ended {
+	if !sp.gate.Quiet() || sp.ended {
 		return
 	}
 	if sp.uncertain {

@@ -8,26 +8,17 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// number takes the next event number for a space: the event's place in the order is settled now.
-func (r *Recorder) number(sp *space, f *flight) uint64 {
-	r.events++
-	f.previous = sp.lastEvent
-	sp.lastEvent = r.events
-	return r.events
-}
-
-// begin prepares the record of a call whose place is settled now.
-func (r *Recorder) begin(f *flight, number uint64) *eventBox {
-	b := r.box.box()
+// begin settles a call's place in the order and prepares its event.
+func (r *Recorder) begin(f *pending) *order.PendingEvent {
+	b := r.queue.Begin(&f.task.space.events)
 	c := &f.call
-	b.Event = eventlog.Event{Seq: number, T: r.now(), Space: f.task.space.id, PID: f.task.pid, TID: f.task.thread.TID,
-		Call: c.Syscall.Name}
-	b.open, b.flight = false, f
-	b.Args = b.args[:0]
+	b.T, b.Space, b.PID, b.TID, b.Call = r.now(), f.task.space.id, f.task.pid, f.task.thread.TID, c.Syscall.Name
+	b.Args = b.Room.Args[:0]
 	for i, a := range c.Syscall.Args {
 		v := c.Args[i]
 		arg := eventlog.Arg{Name: a.Name, Value: int64(v)}
@@ -45,20 +36,19 @@ func (r *Recorder) begin(f *flight, number uint64) *eventBox {
 }
 
 // finish completes the record with how the call ended.
-func (r *Recorder) finish(f *flight, b *eventBox, result int64, errno syscall.Errno, changes []ledger.Change) {
+func (r *Recorder) finish(f *pending, b *order.PendingEvent, result int64, errno syscall.Errno, changes []ledger.Change) {
 	if errno != 0 {
 		b.Error = errnoName(errno)
 	} else {
-		b.result = eventlog.Result{Value: result, Address: f.call.Syscall.AddrRet}
-		b.Result = &b.result
+		b.Room.Result = eventlog.Result{Value: result, Address: f.call.Syscall.AddrRet}
+		b.Result = &b.Room.Result
 	}
 	if f.stack != 0 {
-		b.stack = f.stack
-		b.Stack = &b.stack
+		b.Room.Stack = f.stack
+		b.Stack = &b.Room.Stack
 	}
-	b.setChanges(r.words, changes)
-	b.Uncertain = f.uncertain
-	b.flight = nil
+	r.encoder.setChanges(b, changes)
+	b.Uncertain = f.Uncertain
 }
 
 func errnoName(e syscall.Errno) string {
@@ -73,13 +63,13 @@ func errnoName(e syscall.Errno) string {
 
 // drift writes what the kernel shows and no call explains; the ledger has taken it over already.
 func (r *Recorder) drift(sp *space, changes []ledger.Change, guess string, beside uint64) {
-	d := &eventlog.Drift{T: r.now(), After: sp.lastEvent, Space: sp.id, Changes: r.words.changes(changes), Guess: guess}
+	d := &eventlog.Drift{T: r.now(), After: sp.events.Last(), Space: sp.id, Changes: r.encoder.changes(changes), Guess: guess}
 	if beside != 0 {
 		d.Beside = &beside
 	}
 	r.drifts++
 	r.touchedCode(sp, changes)
-	r.box.put(d, nil)
+	r.queue.Put(d)
 }
 
 // touchedCode makes the unwinder forget what it knows of executable pages that changed.
@@ -94,7 +84,7 @@ func (r *Recorder) touchedCode(sp *space, changes []ledger.Change) {
 
 // note writes a note to the log, and a warning to the user.
 func (r *Recorder) note(level, code, text string) {
-	r.box.put(&eventlog.Note{T: r.now(), Level: level, Code: code, Text: text}, nil)
+	r.queue.Put(&eventlog.Note{T: r.now(), Level: level, Code: code, Text: text})
 	if level == "warning" {
 		r.warn(text)
 	}

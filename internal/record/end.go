@@ -9,7 +9,7 @@ import (
 
 // exiting handles a thread at its exit stop: its address space can still be read.
 func (r *Recorder) exiting(t *task, s *tracer.Stop) {
-	f := &t.flight
+	f := &t.pending
 	if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
 			r.undo(f)
@@ -39,19 +39,19 @@ func (r *Recorder) lookIfLast(sp *space) {
 	if left > few {
 		return
 	}
-	var execing *flight
+	var execing *pending
 	for _, t := range r.tasks {
 		if left <= 0 || t.space != sp || t.exiting {
 			continue
 		}
-		if f := &t.flight; f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec {
+		if f := &t.pending; f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec {
 			execing = f
 			continue
 		}
 		if !ended(t.thread.TID) {
 			return
 		}
-		r.cancel(&t.flight)
+		r.cancel(&t.pending)
 		left--
 	}
 	for tid, announced := range r.expected {
@@ -62,7 +62,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	switch {
 	case left <= 0:
 		r.lastLook(sp, "exit")
-	case left == 1 && execing != nil && sp.quiet():
+	case left == 1 && execing != nil && sp.gate.Quiet():
 		// It waits in execve for the others to end; the image it leaves is still there.
 		if r.opts.Verify != VerifyOff {
 			r.verify(sp, "unknown")
@@ -72,7 +72,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	}
 }
 
-// ended tells that a thread is dead though we may not have been told: a kill can make it pass its exit stop
+// ended reports whether a thread is dead though we may not have been told: a kill can make it pass its exit stop
 // unseen.
 func ended(tid int) bool {
 	s := tracer.State(tid)
@@ -82,40 +82,40 @@ func ended(tid int) bool {
 // lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
 // snapshot.
 func (r *Recorder) lastLook(sp *space, cause string) {
-	if r.opts.Verify != VerifyOff && sp.quiet() {
+	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
 		r.verify(sp, "unknown")
 		sp.proven = true
 	}
 	r.lookAtPerfMap(sp)
 	if s := r.snapshot(sp, cause); s != nil {
-		r.box.put(s, nil)
+		r.queue.Put(s)
 	}
 }
 
 // cancel drops a call whose thread ends without telling its result.
-func (r *Recorder) cancel(f *flight) {
+func (r *Recorder) cancel(f *pending) {
 	if f.task == nil {
 		return
 	}
 	sp := f.task.space
-	if f.settled != 0 && f.record != nil && r.stillThere(f) {
+	if f.event != nil && r.stillThere(f) {
 		r.undo(f)
 	}
-	if f.settled != 0 && f.record != nil {
+	if f.event != nil {
 		// It had been let go, so most likely the kernel has done it; what stands there the space's last
 		// look tells.
-		f.uncertain, sp.uncertain = true, true
+		f.Uncertain, sp.uncertain = true, true
 		r.finishEarly(f, 0, 0, f.taken)
 	}
-	if f.active {
-		r.released(sp, f)
+	if f.Active() {
+		r.done(sp, f)
 	}
 	f.call.Syscall = nil
 }
 
-// stillThere tells that the kernel shows what a call of unknown result was to remove: nobody else can have
+// stillThere reports whether the kernel shows what a call of unknown result was to remove: nobody else can have
 // mapped it again meanwhile.
-func (r *Recorder) stillThere(f *flight) bool {
+func (r *Recorder) stillThere(f *pending) bool {
 	sp := f.task.space
 	if sp.view == nil || len(f.taken) == 0 {
 		return false
@@ -141,7 +141,7 @@ func (r *Recorder) stillThere(f *flight) bool {
 
 // leave takes a task out of its space.
 func (r *Recorder) leave(t *task) {
-	r.cancel(&t.flight)
+	r.cancel(&t.pending)
 	sp := t.space
 	if sp == nil {
 		return
@@ -167,8 +167,8 @@ func (r *Recorder) endSpace(sp *space) {
 	sp.view = nil
 }
 
-// unborn gives back what a task had that ended before its first stop.
-func (r *Recorder) unborn(from *inheritance) {
+// neverStarted gives back what a task had that ended before its first stop.
+func (r *Recorder) neverStarted(from *inheritance) {
 	sp := from.parent
 	if from.forked != nil {
 		sp = from.forked
@@ -183,7 +183,7 @@ func (r *Recorder) unborn(from *inheritance) {
 func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	if never := r.expected[th.TID]; never != nil {
 		delete(r.expected, th.TID)
-		r.unborn(never)
+		r.neverStarted(never)
 	}
 	if th.TID == r.mainPID {
 		r.setExit(s.Status)

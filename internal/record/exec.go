@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -14,7 +15,7 @@ import (
 )
 
 // beforeExec does at the entry of execve what cannot be done after it: the old image is then gone.
-func (r *Recorder) beforeExec(t *task, f *flight) {
+func (r *Recorder) beforeExec(t *task, f *pending) {
 	sp := t.space
 	for i, a := range f.call.Syscall.Args {
 		if a.Kind == tracer.Text {
@@ -22,7 +23,7 @@ func (r *Recorder) beforeExec(t *task, f *flight) {
 		}
 	}
 	r.walk(f)
-	if r.opts.Verify != VerifyOff && sp.quiet() && !sp.ended {
+	if r.opts.Verify != VerifyOff && sp.gate.Quiet() && !sp.ended {
 		r.verify(sp, "unknown")
 		sp.proven = true
 	}
@@ -55,21 +56,21 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 	t.thread = th
 	th.Data = t
 	r.tasks[th.TID] = t
-	f := &t.flight
-	if f.active {
-		r.released(old, f)
+	f := &t.pending
+	if f.Active() {
+		r.done(old, f)
 	}
 	number := uint64(0)
 	if old != nil && f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec {
 		if s := f.snapshot; s != nil {
-			s.After = old.lastEvent
-			r.box.put(s, nil)
+			s.After = old.events.Last()
+			r.queue.Put(s)
 		}
-		number = r.number(old, f)
-		b := r.begin(f, number)
+		b := r.begin(f)
+		number = b.Number()
 		b.TID = former
 		r.finish(f, b, 0, 0, nil)
-		r.box.put(&b.Event, b)
+		r.queue.PutEvent(b)
 	}
 	if former != th.TID {
 		r.threadGone(t, former) // behind the execve, which is its
@@ -117,6 +118,7 @@ func (r *Recorder) blindSpace(t *task, err error) *space {
 		r.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
 	}
 	sp := &space{ledger: ledger.New(), ended: true}
+	sp.gate = order.NewGate(sp, r.rules)
 	sp.walker = unwind.NewSpace(code{r, sp})
 	return sp
 }
@@ -126,5 +128,5 @@ func (r *Recorder) threadGone(t *task, tid int) {
 	if t.space == nil || t.space.id == 0 {
 		return
 	}
-	r.box.put(&eventlog.Thread{T: r.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID}, nil)
+	r.queue.Put(&eventlog.Thread{T: r.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID})
 }

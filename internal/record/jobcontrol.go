@@ -37,7 +37,7 @@ func (r *Recorder) stopWithProgram() {
 		}
 		if group, err := unix.Getpgid(r.mainPID); err == nil && group == unix.Getpgrp() {
 			r.keyboardStop = time.Time{}
-			r.box.flush()
+			r.queue.Flush()
 			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		}
 		return

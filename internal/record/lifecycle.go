@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -25,7 +26,7 @@ type inheritance struct {
 // cloned handles a task that has just made another.
 func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 	sp := t.space
-	inherited := &inheritance{parent: sp, after: sp.lastEvent, readImpliesExec: t.readImpliesExec}
+	inherited := &inheritance{parent: sp, after: sp.events.Last(), readImpliesExec: t.readImpliesExec}
 	shares, known := sameMM(t.thread.TID, child)
 	if !known {
 		shares = c == nil || c.Op.CloneFlags&vm.CloneVM != 0
@@ -34,7 +35,7 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		sp.users++
 	} else {
 		r.noticeGrowth(sp)
-		inherited.after = sp.lastEvent
+		inherited.after = sp.events.Last()
 		inherited.forked = &space{ledger: sp.ledger.Clone(), brk: sp.brk, growing: append([]growing(nil), sp.growing...)}
 		inherited.ignore = r.opts.NoFollow
 		if !inherited.ignore {
@@ -43,7 +44,7 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		}
 	}
 	r.expected[child] = inherited
-	r.done(sp, &t.flight)
+	r.done(sp, &t.pending)
 	r.source.Resume(t.thread)
 }
 
@@ -75,9 +76,9 @@ func (r *Recorder) introduce(th *tracer.Thread, inherited *inheritance) *task {
 	return t
 }
 
-// stillborn returns the task of a thread whose exit stop comes before any other: it was killed at once. It is
+// exitedBeforeStart returns the task of a thread whose exit stop comes before any other: it was killed at once. It is
 // nil for a thread that is not recorded.
-func (r *Recorder) stillborn(th *tracer.Thread) *task {
+func (r *Recorder) exitedBeforeStart(th *tracer.Thread) *task {
 	inherited := r.expected[th.TID]
 	if inherited == nil || inherited.ignore {
 		return nil
@@ -111,14 +112,15 @@ func (r *Recorder) newTask(th *tracer.Thread) *task {
 
 func (r *Recorder) threadLine(t *task, what string) {
 	regs := t.thread.Regs()
-	r.box.put(&eventlog.Thread{T: r.now(), TID: t.thread.TID, PID: t.pid, Space: t.space.id, What: what, Name: t.name,
-		NsTID: t.nsTID, SP: eventlog.Hex(regs.Rsp), TLS: eventlog.Hex(regs.Fs_base)}, nil)
+	r.queue.Put(&eventlog.Thread{T: r.now(), TID: t.thread.TID, PID: t.pid, Space: t.space.id, What: what, Name: t.name,
+		NsTID: t.nsTID, SP: eventlog.Hex(regs.Rsp), TLS: eventlog.Hex(regs.Fs_base)})
 }
 
 // beginFork announces the copy of an address space. The kernel leaves out what MADV_DONTFORK marks.
 func (r *Recorder) beginFork(child int, from *inheritance) {
 	sp := from.forked
 	sp.users = 1
+	sp.gate = order.NewGate(sp, r.rules)
 	sp.walker = from.parent.walker.Fork(code{r, sp})
 	view, err := procfs.OpenMaps(child)
 	if err == nil {
@@ -142,12 +144,12 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	r.spaces++
 	sp.id, sp.pid = r.spaces, pid
 	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: pid, Cause: cause,
-		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.words.mappings(sp.ledger)}
+		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.encoder.mappings(sp.ledger)}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
 	}
-	r.box.put(rec, nil)
+	r.queue.Put(rec)
 	if cause == "fork" {
 		sp.above = r.tooLarge(sp) // as its parent
 		return
@@ -167,6 +169,7 @@ func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
 		return nil, err
 	}
 	sp := &space{ledger: ledger.New(), view: view}
+	sp.gate = order.NewGate(sp, r.rules)
 	view.Alive = func() int { return r.anyTask(sp) }
 	sp.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return o })
 	for _, row := range rows {

@@ -138,7 +138,7 @@ func (r *Recorder) addModule(key moduleKey, m *module, f vm.File, names *nameSou
 	if names.file != nil || names.perf != nil {
 		r.names.module(m.id, names)
 	}
-	r.box.define(rec)
+	r.queue.Define(rec)
 }
 
 // noModule is the module of code in no executable mapping.
@@ -173,7 +173,7 @@ func (r *Recorder) lookAtPerfMap(sp *space) {
 func (r *Recorder) endPerfMap(sp *space) {
 	if p := r.modules.perf[sp.id]; p != nil {
 		delete(r.modules.perf, sp.id)
-		r.box.define(mark(p.finish))
+		r.queue.Define(mark(p.finish))
 	}
 }
 

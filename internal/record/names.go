@@ -169,7 +169,7 @@ func (r *Recorder) nameFrames(stop, done chan struct{}) {
 			return
 		case <-tick.C:
 			if recs := r.names.resolve(); len(recs) > 0 {
-				r.box.out <- &batch{records: recs}
+				r.queue.Send(recs...)
 			}
 		}
 	}
@@ -178,7 +178,7 @@ func (r *Recorder) nameFrames(stop, done chan struct{}) {
 // finalNames names what is left, once the sinks have caught up with all stacks.
 func (r *Recorder) finalNames() []eventlog.Record {
 	caught := make(chan struct{})
-	r.box.out <- &batch{records: []eventlog.Record{mark(func() { close(caught) })}}
+	r.queue.Send(mark(func() { close(caught) }))
 	<-caught
 	r.modules.finish()
 	return r.names.resolve()

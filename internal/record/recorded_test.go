@@ -10,6 +10,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -39,11 +40,13 @@ type recorded struct {
 func newRecorded(t *testing.T, maps string) *recorded {
 	p := &recorded{t: t, source: &playback{}}
 	p.r = &Recorder{
-		opts: Options{NoStacks: true, Verify: VerifyEach}, source: p.source, start: time.Now(), words: newWords(),
-		box: *newOutbox(), tasks: map[int]*task{}, expected: map[int]*inheritance{}, modules: newModules(),
+		opts: Options{NoStacks: true, Verify: VerifyEach}, source: p.source, start: time.Now(), encoder: newEncoder(),
+		queue: order.NewQueue(), tasks: map[int]*task{}, expected: map[int]*inheritance{}, modules: newModules(),
 	}
+	p.r.rules = p.r.orderRules()
 	p.kernel(maps)
 	p.sp = &space{id: 1, pid: 100, users: 1, ledger: ledger.New(), view: &p.maps}
+	p.sp.gate = order.NewGate(p.sp, p.r.rules)
 	p.sp.walker = unwind.NewSpace(code{p.r, p.sp})
 	p.sp.ledger.Load(p.maps.rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.Kernel} })
 	p.thread = &tracer.Thread{TID: 100, TGID: 100}
@@ -108,8 +111,14 @@ func (p *recorded) call(c tracer.Call, result int64, maps string) []string {
 }
 
 func (p *recorded) lines() (lines []string) {
-	records := p.r.box.cur.records
-	for _, rec := range records[p.read:] {
+	p.r.queue.Flush()
+	var records []eventlog.Record
+	select {
+	case b := <-p.r.queue.Batches():
+		records = b.Records
+	default:
+	}
+	for _, rec := range records {
 		switch rec := rec.(type) {
 		case *eventlog.Event:
 			line := fmt.Sprintf("%d %s %s", rec.Seq, rec.Call, rec.Error)
@@ -125,7 +134,6 @@ func (p *recorded) lines() (lines []string) {
 			lines = append(lines, rec.Type())
 		}
 	}
-	p.read = len(records)
 	return lines
 }
 

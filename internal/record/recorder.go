@@ -11,6 +11,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -25,7 +26,7 @@ type Recorder struct {
 	start    time.Time
 	maxDepth int
 	hugePage uint64 // bytes of a default huge page
-	// privileged tells that set-user-ID programs get their privileges although we follow them.
+	// privileged says that set-user-ID programs get their privileges although we follow them.
 	privileged bool
 
 	tasks    map[int]*task
@@ -38,11 +39,12 @@ type Recorder struct {
 	modules  *modules
 	interner *unwind.Interner
 	names    *names
-	words    *words
-	box      outbox
+	encoder  *encoder
+	queue    *order.Queue
+	rules    *order.Rules
 
-	events, stacks, checks, drifts uint64
-	spaces, threads                int
+	stacks, checks, drifts uint64
+	spaces, threads        int
 
 	mainPID      int
 	exit         *eventlog.Exit
@@ -68,14 +70,17 @@ func newRecorder(o Options) *Recorder {
 	r := &Recorder{
 		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: procfs.HugePageSize(),
 		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
-		modules: newModules(), interner: unwind.NewInterner(), names: newNames(&o), words: newWords(),
-		box: *newOutbox(), requests: make(chan func(), 16),
+		modules: newModules(), interner: unwind.NewInterner(), names: newNames(&o), encoder: newEncoder(),
+		queue: order.NewQueue(), requests: make(chan func(), 16),
 	}
+	r.rules = r.orderRules()
 	if r.maxDepth <= 0 {
 		r.maxDepth = 256
 	}
 	r.source = r.tracer
-	filter := len(o.PIDs) == 0 && !o.NoSeccomp // whose owner needs one capability more, or all of them go
+	// A program that carries a filter keeps its privileges only where who installed it had CAP_SYS_ADMIN: without,
+	// the helper has to set no_new_privs first (seccomp(2)).
+	filter := len(o.PIDs) == 0 && !o.NoSeccomp
 	r.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (!filter || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	return r
 }
@@ -147,7 +152,7 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 		return r.awake()
 	default:
 		if t == nil && s.Kind == tracer.Exiting {
-			t = r.stillborn(s.Thread)
+			t = r.exitedBeforeStart(s.Thread)
 			r.current = t
 		}
 		if t == nil {
@@ -183,19 +188,19 @@ func (r *Recorder) awake() bool {
 	}
 	seen := make(map[*space]bool)
 	for _, t := range r.tasks {
-		if sp := t.space; sp != nil && len(sp.waiting) > 0 && !seen[sp] {
+		if sp := t.space; sp != nil && sp.gate.Waiting() && !seen[sp] {
 			seen[sp] = true
 			r.overdue(sp)
 		}
 	}
-	r.box.flush()
+	r.queue.Flush()
 	return r.ending == "failed" || r.ending != "" && r.giveUp()
 }
 
 // run delivers records to the sinks while body runs, and ends the log.
 func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error) {
-	r.box.sinks.Add(1)
-	go r.deliver(sinks)
+	delivered := make(chan struct{})
+	go r.deliver(sinks, delivered)
 	stop := make(chan struct{})
 	idle, named := make(chan struct{}), make(chan struct{})
 	go r.background(stop, idle)
@@ -206,19 +211,18 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 		r.ending = "failed"
 		r.note("warning", "failed", err.Error())
 	}
-	r.box.flush()
+	r.queue.Flush()
 	close(stop)
 	<-idle
 	<-named
-	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.events - uint64(len(r.box.withdrawn)), Stacks: r.stacks,
+	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.queue.Events(), Stacks: r.stacks,
 		Checks: r.checks, Drifts: r.drifts}
 	if r.opts.Command == nil {
 		end.Exit = nil
 	}
-	final := &batch{records: append(r.finalNames(), &end)}
-	r.box.out <- final
-	close(r.box.out)
-	r.box.sinks.Wait()
+	r.queue.Send(append(r.finalNames(), &end)...)
+	r.queue.End()
+	<-delivered
 	return Outcome{Exit: r.exit, End: end}, err
 }
 

@@ -47,7 +47,7 @@ func Run(o Options) (out Outcome, err error) {
 		return out, launchFailure(o.Command[0], launch, err)
 	}
 	return r.run(sinks, func() error {
-		r.box.put(header, nil)
+		r.queue.Put(header)
 		if launched.ASLRKept {
 			r.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}

@@ -6,10 +6,10 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// deliver runs on its own goroutine: it gives batches to the sinks until the outbox is closed. A sink that
+// deliver runs on its own goroutine: it gives batches to the sinks until the queue has ended. A sink that
 // fails gets nothing more; the recording goes on.
-func (r *Recorder) deliver(sinks []eventlog.Sink) {
-	defer r.box.sinks.Done()
+func (r *Recorder) deliver(sinks []eventlog.Sink, done chan struct{}) {
+	defer close(done)
 	defer func() {
 		// A bug of a sink ends the log, not the program: the rest is taken and dropped.
 		if p := recover(); p != nil {
@@ -17,8 +17,8 @@ func (r *Recorder) deliver(sinks []eventlog.Sink) {
 			r.drop()
 		}
 	}()
-	for b := range r.box.out {
-		for _, rec := range b.records {
+	for b := range r.queue.Batches() {
+		for _, rec := range b.Records {
 			if reached, ok := rec.(mark); ok {
 				reached()
 				continue
@@ -33,17 +33,14 @@ func (r *Recorder) deliver(sinks []eventlog.Sink) {
 				}
 			}
 		}
-		select {
-		case r.box.spare <- b:
-		default:
-		}
+		r.queue.Recycle(b)
 	}
 }
 
-// drop takes batches until the outbox is closed.
+// drop takes batches until the queue has ended.
 func (r *Recorder) drop() {
-	for b := range r.box.out {
-		for _, rec := range b.records {
+	for b := range r.queue.Batches() {
+		for _, rec := range b.Records {
 			if reached, ok := rec.(mark); ok {
 				reached()
 			}

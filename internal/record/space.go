@@ -5,6 +5,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -27,12 +28,10 @@ type space struct {
 	brk     uint64 // the program break, 0 where it is not known
 	growing []growing
 
-	inFlight  []*flight
-	waiting   []*flight
+	gate      *order.Gate
 	uncertain bool // a conflicting call was let go: settle from the kernel's view when quiet
-
-	lastEvent uint64 // number of the last event that was settled
-	compat    bool   // the note about 32-bit calls has been written
+	events    order.Sequence
+	compat    bool // the note about 32-bit calls has been written
 
 	above    bool      // more is mapped than Options.Bound
 	measured time.Time // when the last snapshot for that was taken
@@ -47,8 +46,14 @@ type kernelView interface {
 	Close()
 }
 
-// quiet tells that no call of the space is in flight, so that ledger and kernel must agree.
-func (sp *space) quiet() bool { return len(sp.inFlight) == 0 }
+// Break implements order.Facts.
+func (sp *space) Break() uint64 { return sp.brk }
+
+// Covered implements order.Facts.
+func (sp *space) Covered(r vm.Range) bool { return sp.ledger.Covered(r) }
+
+// alone reports whether one task uses the space: its calls race with no other.
+func (sp *space) alone() bool { return sp.users <= 1 }
 
 // task is the recorder's side of a thread.
 type task struct {
@@ -60,40 +65,19 @@ type task struct {
 	// readImpliesExec is READ_IMPLIES_EXEC of personality(2), which is a thread's and not a space's.
 	readImpliesExec bool
 	exiting         bool
-	flight          flight
+	pending         pending
 }
 
-// class says how a call is ordered against others of its space.
-type class uint8
-
-const (
-	unordered class = iota // changes nothing that an order matters for
-	chooser                // the kernel picks the place
-	fixed                  // the place is known at entry
-	exclusive              // neither is known
-)
-
-// flight is a call between its entry and its return.
-type flight struct {
-	task  *task
-	call  tracer.Call
-	class class
-	at    vm.Range // what a fixed call, or a brk, works on
-	isBrk bool
-	live  bool // the whole of at was mapped when the call was let go
-
-	active   bool // in flight or waiting
-	admitted time.Time
-	stuck    bool // it has blocked for longer than others are made to wait
-	// settled is the event's number where its place in the order was settled at its entry (munmap among
-	// several threads, whose removal is taken from the ledger before the kernel does it).
-	settled   uint64
-	record    *eventBox
-	taken     []ledger.Change
-	uncertain bool
-	previous  uint64 // the last event of the space before this one
-	withdrawn bool
-	stack     int    // id of the stack, 0 for none
-	text      string // execve: the path, read at entry
-	snapshot  *eventlog.Snapshot
+// pending is a call between its entry and its return.
+type pending struct {
+	order.Call
+	task *task
+	call tracer.Call
+	// event is open where its place in the order was settled at the call's entry (a removal among several
+	// threads, which is taken from the ledger before the kernel does it); taken is what it removed.
+	event    *order.PendingEvent
+	taken    []ledger.Change
+	stack    int    // id of the stack, 0 for none
+	text     string // execve: the path, read at entry
+	snapshot *eventlog.Snapshot
 }

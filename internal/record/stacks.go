@@ -12,7 +12,7 @@ const compatSegment = 0x23
 
 // walk takes the stack of a call. It runs between the thread's syscall-enter-stop and its resumption after
 // the call, so that the memory it reads cannot change under it, and mostly while the kernel serves the call.
-func (r *Recorder) walk(f *flight) {
+func (r *Recorder) walk(f *pending) {
 	f.stack = 0
 	if r.opts.NoStacks {
 		return
@@ -33,7 +33,7 @@ func (r *Recorder) walk(f *flight) {
 }
 
 // narrowStack is the stack of 32-bit code, of which only the pc is told.
-func (r *Recorder) narrowStack(f *flight, at *unwind.Regs) {
+func (r *Recorder) narrowStack(f *pending, at *unwind.Regs) {
 	pc := at[unwind.RegRIP]
 	m, offset, ok := code{r, f.task.space}.CodeAt(pc)
 	if !ok {
@@ -64,5 +64,5 @@ func (r *Recorder) announceStack(id int) {
 			Via: f.How.String(), Call: f.Call}
 	}
 	r.stacks++
-	r.box.define(rec)
+	r.queue.Define(rec)
 }

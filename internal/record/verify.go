@@ -66,14 +66,14 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	if err != nil {
 		return nil
 	}
-	s := &eventlog.Snapshot{T: r.now(), After: sp.lastEvent, Space: sp.id, Cause: cause,
+	s := &eventlog.Snapshot{T: r.now(), After: sp.events.Last(), Space: sp.id, Cause: cause,
 		Mappings: make([]eventlog.SnapshotMapping, 0, sp.ledger.Len())}
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
 	i := 0
 	var share divider
 	for e := range sp.ledger.All {
-		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *r.words.attr(&e)}}
+		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *r.encoder.attr(&e)}}
 		for i < len(rows) && rows[i].End <= e.Start {
 			i++
 		}

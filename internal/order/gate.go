@@ -1,0 +1,172 @@
+package order
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// HoldBound is how long a call may keep others of its space waiting before it is asked whether it is stuck. A
+// call that takes longer waits for something outside, which may be one of those that wait for it (userfaultfd,
+// FUSE).
+//
+// Shorter bounds mistake others for such: on a busy machine a call waits 20 ms and more for a lock whose holder
+// has no processor, and io_destroy(2) for an RCU grace period.
+const HoldBound = 50 * time.Millisecond
+
+// Rules are what the gates of a recording have in common.
+type Rules struct {
+	// Now is a monotonic clock.
+	Now func() time.Time
+	// Stuck reports whether a call that has been in the kernel for HoldBound or more waits there for something
+	// that the held calls may have to bring about. A gate without an answer in time holds for ever.
+	Stuck func(c *Call, inside time.Duration) bool
+	// Killed reports whether the thread of a call that waits has been killed: it is not let go, but comes to
+	// its end by itself, which releases the call.
+	Killed func(c *Call) bool
+	// OneAtATime lets calls go one by one, so that the kernel's view can be asked after each.
+	OneAtATime bool
+}
+
+// Gate says which calls of one address space may be in the kernel together.
+type Gate struct {
+	rules    *Rules
+	space    Facts
+	inFlight []*Call
+	waiting  []*Call // in the order in which they came
+	next     int     // where Ready goes on in waiting
+}
+
+// NewGate returns the gate of an address space in which no call is under way.
+func NewGate(space Facts, rules *Rules) *Gate { return &Gate{space: space, rules: rules} }
+
+// Admit lets a classified call go, and reports so, or keeps it waiting until Ready returns it. alone says that
+// no other task uses the address space, so that there is nobody to wait for.
+func (g *Gate) Admit(c *Call, alone bool) bool {
+	if c.class == unordered {
+		return true
+	}
+	c.active = true
+	if alone {
+		g.inFlight = append(g.inFlight, c)
+		return true
+	}
+	c.live = c.class == fixed && g.space.Covered(c.at)
+	if g.blocked(c, len(g.waiting)) {
+		g.waiting = append(g.waiting, c)
+		return false
+	}
+	g.enter(c)
+	return true
+}
+
+// enter counts a call as in flight. It is uncertain where it goes although it conflicts with one that is stuck.
+func (g *Gate) enter(c *Call) {
+	c.admitted = g.rules.Now()
+	for _, o := range g.inFlight {
+		if o.stuck && c.Conflicts(o) {
+			o.Uncertain, c.Uncertain = true, true
+		}
+	}
+	g.inFlight = append(g.inFlight, c)
+}
+
+// blocked reports whether c must wait for a call in flight or for one of the first n that wait.
+func (g *Gate) blocked(c *Call, n int) bool {
+	for _, o := range g.inFlight {
+		if !o.stuck && g.excludes(o, c) {
+			return true
+		}
+	}
+	for _, o := range g.waiting[:n] {
+		if g.excludes(o, c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gate) excludes(o, c *Call) bool { return g.rules.OneAtATime || c.Conflicts(o) }
+
+// Release takes a call that has returned, or whose thread has ended, out of the gate. What waited for it is
+// handed out by Ready.
+func (g *Gate) Release(c *Call) {
+	if !c.active {
+		return
+	}
+	c.active = false
+	g.inFlight = drop(g.inFlight, c)
+	g.waiting = drop(g.waiting, c)
+	g.next = 0
+}
+
+func drop(list []*Call, c *Call) []*Call {
+	if i := slices.Index(list, c); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// Ready returns a call that has waited and need not any longer, in flight from now on, or nil. After Release
+// and Overdue it is called until it returns nil; between two calls of it the caller may settle the place of the
+// one that it got.
+func (g *Gate) Ready() *Call {
+	for ; g.next < len(g.waiting); g.next++ {
+		c := g.waiting[g.next]
+		if c.isBrk {
+			c.classifyBrk(g.space.Break())
+		}
+		c.live = c.class == fixed && g.space.Covered(c.at)
+		if g.blocked(c, g.next) || g.rules.Killed(c) {
+			continue
+		}
+		g.waiting = slices.Delete(g.waiting, g.next, g.next+1)
+		g.enter(c)
+		return c
+	}
+	g.next = 0
+	return nil
+}
+
+// Overdue looks for calls that are stuck: those hold nobody any more. They and what overtakes them are
+// uncertain, and the address space has to be settled from the kernel's view once it is quiet.
+func (g *Gate) Overdue() {
+	now := g.rules.Now()
+	for _, c := range g.inFlight {
+		inside := now.Sub(c.admitted)
+		if !c.stuck && inside >= HoldBound && g.rules.Stuck(c, inside) {
+			c.stuck = true
+		}
+	}
+	g.next = 0
+}
+
+// Waiting reports whether a call is held.
+func (g *Gate) Waiting() bool { return len(g.waiting) > 0 }
+
+// Quiet reports whether no call is in flight, so that ledger and kernel must agree.
+func (g *Gate) Quiet() bool { return len(g.inFlight) == 0 }
+
+// MovesBreak reports whether a brk(2) is in flight: what another one answers may be the break before or after.
+func (g *Gate) MovesBreak() bool {
+	return slices.ContainsFunc(g.inFlight, func(c *Call) bool { return c.op.Kind == vm.OpBrk })
+}
+
+// Abandon forgets the calls that wait, which have not begun, and returns them.
+func (g *Gate) Abandon() []*Call {
+	list := g.waiting
+	for _, c := range list {
+		c.active = false
+	}
+	g.waiting = nil
+	return list
+}
+
+// InFlight returns a call that is in the kernel, nil where there is none.
+func (g *Gate) InFlight() *Call {
+	if len(g.inFlight) == 0 {
+		return nil
+	}
+	return g.inFlight[0]
+}
