@@ -63,6 +63,15 @@ func appendRare(dst []byte, r Record) []byte {
 			Type string `json:"type"`
 			Symbol
 		}{r.Type(), c}
+	case *Content:
+		c := *r
+		if c.Findings == nil {
+			c.Findings = []Finding{}
+		}
+		v = struct {
+			Type string `json:"type"`
+			Content
+		}{r.Type(), c}
 	case *Note:
 		v = struct {
 			Type string `json:"type"`

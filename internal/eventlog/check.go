@@ -132,6 +132,8 @@ func (c *checker) record(rec Record) {
 	case *Snapshot:
 		c.time(r.T)
 		c.snapshot(r)
+	case *Content:
+		c.content(r)
 	case *Note:
 		c.time(r.T)
 		c.must(r.Level == "info" || r.Level == "warning", "note: level %q is neither info nor warning", r.Level)

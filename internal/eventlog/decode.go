@@ -30,6 +30,8 @@ func (d *decoder) decode(line []byte) (Record, error) {
 		return rare(d, new(Module))
 	case "symbol":
 		return rare(d, new(Symbol))
+	case "content":
+		return rare(d, new(Content))
 	case "note":
 		return rare(d, new(Note))
 	case "end":

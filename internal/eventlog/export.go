@@ -32,7 +32,7 @@ func ExportJSON(path string, w io.Writer) error {
 	x.record(x.header)
 	for _, a := range [...]struct{ name, record string }{
 		{"spaces", "space"}, {"threads", "thread"}, {"modules", "module"}, {"stacks", "stack"}, {"events", "event"},
-		{"drifts", "drift"}, {"snapshots", "snapshot"}, {"notes", "note"},
+		{"drifts", "drift"}, {"snapshots", "snapshot"}, {"contents", "content"}, {"notes", "note"},
 	} {
 		x.text(`,"` + a.name + `":[`)
 		if err := x.array(a.record); err != nil {

@@ -22,6 +22,7 @@ type document struct {
 	Events    []json.RawMessage `json:"events"`
 	Drifts    []json.RawMessage `json:"drifts"`
 	Snapshots []json.RawMessage `json:"snapshots"`
+	Contents  []json.RawMessage `json:"contents"`
 	Notes     []json.RawMessage `json:"notes"`
 	End       json.RawMessage   `json:"end"`
 }
@@ -57,7 +58,7 @@ func TestExportHoldsEveryObject(t *testing.T) {
 	}
 	for typ, list := range map[string][]json.RawMessage{
 		"header": {d.Header}, "space": d.Spaces, "thread": d.Threads, "module": d.Modules, "event": d.Events,
-		"drift": d.Drifts, "snapshot": d.Snapshots, "note": d.Notes, "end": {d.End},
+		"drift": d.Drifts, "snapshot": d.Snapshots, "content": d.Contents, "note": d.Notes, "end": {d.End},
 	} {
 		var got []string
 		for _, m := range list {

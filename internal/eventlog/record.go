@@ -6,7 +6,7 @@ import "encoding/json"
 const Version = 1
 
 // A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Event, *Drift, *Symbol,
-// *Snapshot, *Note or *End.
+// *Snapshot, *Content, *Note or *End.
 type Record interface {
 	// Type is the value of the line's "type" field.
 	Type() string
@@ -222,6 +222,40 @@ type SnapshotMapping struct {
 	AnonName     string `json:"anon_name,omitempty"`
 }
 
+// Content is what a space's memory told of itself at a moment: what stands in it, by the control blocks, headers
+// and books of those who use it. Only a recording that finds a process as it runs needs that.
+type Content struct {
+	T        int64     `json:"t"`
+	After    uint64    `json:"after"`
+	Space    int       `json:"space"`
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is one thing that was recognised.
+type Finding struct {
+	Kind       string        `json:"kind"`             // a word of docs/kinds.md
+	Detail     string        `json:"detail,omitempty"` // which one
+	TID        int           `json:"tid,omitempty"`    // the thread that it belongs to
+	Confidence string        `json:"confidence"`       // "certain", "likely", "guess"
+	Evidence   string        `json:"evidence"`
+	Parts      []FindingPart `json:"parts"`
+	Books      *Books        `json:"books,omitempty"`
+}
+
+// FindingPart is a piece of a finding. Pieces do not overlap.
+type FindingPart struct {
+	Start Hex    `json:"start"`
+	End   Hex    `json:"end"`
+	Kind  string `json:"kind,omitempty"` // where it is another than the finding's
+}
+
+// Books are what an allocator's own figures say of a finding, in bytes.
+type Books struct {
+	System uint64 `json:"system"` // opened for use
+	Free   uint64 `json:"free"`   // of that what nobody uses, Top included
+	Top    uint64 `json:"top"`    // of that what lies at the end
+}
+
 // Note is something the reader should know.
 type Note struct {
 	T     int64  `json:"t"`
@@ -259,6 +293,7 @@ func (*Event) Type() string    { return "event" }    // implements Record
 func (*Drift) Type() string    { return "drift" }    // implements Record
 func (*Symbol) Type() string   { return "symbol" }   // implements Record
 func (*Snapshot) Type() string { return "snapshot" } // implements Record
+func (*Content) Type() string  { return "content" }  // implements Record
 func (*Note) Type() string     { return "note" }     // implements Record
 func (*End) Type() string      { return "end" }      // implements Record
 
