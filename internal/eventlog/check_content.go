@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -37,16 +36,10 @@ func (c *checker) content(r *Content) {
 	for i := 1; i < len(parts); i++ {
 		c.must(parts[i-1].End <= parts[i].Start, "content of space %d: %v is two things", r.Space, parts[i-1].Intersect(parts[i]))
 	}
-	line := c.line
-	err := c.p.when(s, r.After, func() error {
-		for _, x := range parts {
-			if !s.Ledger.Covered(x) {
-				c.report(Problem{line, c.p.seq, fmt.Sprintf("content of space %d: not all of %v is mapped", s.ID, x)})
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.comesAfter(r.After); err != nil {
 		c.problem("content of space %d: %v", r.Space, err)
+	}
+	for _, x := range parts {
+		c.must(s.Ledger.Covered(x), "content of space %d: not all of %v is mapped", s.ID, x)
 	}
 }
