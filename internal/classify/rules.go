@@ -3,6 +3,7 @@ package classify
 // rules are tried in this order; the first that claims an entry decides. The order is that of trust: the
 // kernel's own names, names that programs gave, files, what calls and stacks say, shape alone.
 var rules = [...]rule{
+	{"what memory told", findContent},
 	{"the kernel's labels", findKernelNamed},
 	{"names given by programs", findNamed},
 	{"shared memory, rings, devices", findSpecialFiles},

@@ -58,6 +58,9 @@ type Space struct {
 	Addresses func(stack int, yield func(addr uint64) bool)
 	// Threads are in order of their start. One that has ended matters where its stack is kept for reuse.
 	Threads []Thread
+	// Content is what memory told when the recording began, of what had been mapped before. Entries do not reach
+	// over the end of a part (CutAtParts).
+	Content []Finding
 }
 
 // Confidence says in a word how sure a verdict is.
@@ -79,6 +82,7 @@ type Verdict struct {
 	TID        int    // the thread it belongs to, 0 for none
 	Confidence Confidence
 	Evidence   string // what the verdict rests on, one clause
+	Books      *Books // what the allocator's own figures said when the recording began, of the whole group
 	// Group is the same for entries that are parts of one thing: an arena's committed and reserved part, a
 	// stack and its guard, the segments of one loaded ELF file. It is 1 or more; numbers rise in the order
 	// in which the things were found.

@@ -12,7 +12,7 @@ import (
 // What lies beyond that is somebody else's, whatever it looks like.
 func findImages(l *look) {
 	for _, m := range l.images {
-		f := Finding{Kind: classify.ELFText, Detail: m.name(), Confidence: classify.Certain, Evidence: "program headers of the file, and the rows that map it"}
+		f := classify.Finding{Kind: classify.ELFText, Detail: m.name(), Confidence: classify.Certain, Evidence: "program headers of the file, and the rows that map it"}
 		var relro vm.Range
 		for _, p := range m.File.Progs() {
 			if p.Type == elf.PT_GNU_RELRO {
@@ -39,7 +39,7 @@ func findImages(l *look) {
 }
 
 // segment adds the rows of r that map the file.
-func (m *Image) segment(l *look, f *Finding, r, relro vm.Range) {
+func (m *Image) segment(l *look, f *classify.Finding, r, relro vm.Range) {
 	for at := r.Start; at < r.End; {
 		e := l.row(at)
 		if e == nil {
@@ -60,19 +60,19 @@ func (m *Image) segment(l *look, f *Finding, r, relro vm.Range) {
 		case relro.Start < relro.End && relro.Overlaps(x):
 			k = classify.ELFRelro
 		}
-		f.Parts = append(f.Parts, Part{x, k})
+		f.Parts = append(f.Parts, classify.Part{Range: x, Kind: k})
 	}
 }
 
 // bss adds the anonymous memory of r.
-func (m *Image) bss(l *look, f *Finding, r vm.Range) {
+func (m *Image) bss(l *look, f *classify.Finding, r vm.Range) {
 	for at := r.Start; at < r.End; {
 		e := l.row(at)
 		if e == nil {
 			return
 		}
 		if anonymous(e) {
-			f.Parts = append(f.Parts, Part{e.Intersect(vm.Range{Start: at, End: r.End}), classify.ELFBSS})
+			f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End}), Kind: classify.ELFBSS})
 		}
 		at = e.End
 	}

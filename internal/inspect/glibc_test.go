@@ -15,7 +15,7 @@ func TestGlibc(t *testing.T) {
 	said, _, found := program(t, "memory_malloc")
 	stacks := map[int]vm.Range{}
 	var ended, large []vm.Range
-	var books []*Books
+	var books []*classify.Books
 	arenas := map[string]int{} // by the threads that use them
 	for _, f := range found {
 		switch f.Kind {
@@ -105,7 +105,7 @@ func TestGlibc(t *testing.T) {
 			most += x.Size
 			chunks += x.Count
 		}
-		i := slices.IndexFunc(books, func(b *Books) bool {
+		i := slices.IndexFunc(books, func(b *classify.Books) bool {
 			return b.System == h.System[0].Size && b.Free <= most && most <= b.Free+7*(chunks+1)
 		})
 		if i < 0 {

@@ -53,15 +53,15 @@ func findArenas(l *look) {
 			l.mainArena(a, next)
 			continue
 		}
-		f := Finding{Kind: classify.GlibcArena, Confidence: classify.Certain, Evidence: "heap_info at a multiple of 64 MiB, in the ring of malloc's arenas"}
+		f := classify.Finding{Kind: classify.GlibcArena, Confidence: classify.Certain, Evidence: "heap_info at a multiple of 64 MiB, in the ring of malloc's arenas"}
 		var sum uint64
 		for _, h := range list {
 			r := vm.Range{Start: h.at, End: h.at + heapMax}
 			open := vm.Range{Start: h.at, End: h.at + h.accessible}
-			f.Parts = append(f.Parts, Part{Range: open})
+			f.Parts = append(f.Parts, classify.Part{Range: open})
 			// The rest stays reserved; an empty row there would be somebody else's.
 			if rest := (vm.Range{Start: open.End, End: r.End}); !rest.Empty() && l.covered(rest, inaccessible) {
-				f.Parts = append(f.Parts, Part{Range: rest})
+				f.Parts = append(f.Parts, classify.Part{Range: rest})
 			}
 			sum += h.size
 		}
@@ -159,8 +159,8 @@ func (l *look) mainArena(a, next uint64) {
 		if e.File.Path != "[heap]" {
 			continue
 		}
-		f := Finding{Kind: classify.Heap, Detail: "glibc's main arena", Confidence: classify.Certain, Evidence: "the kernel's label; main_arena in the ring of malloc's arenas"}
-		f.Parts = []Part{{Range: e.Range}}
+		f := classify.Finding{Kind: classify.Heap, Detail: "glibc's main arena", Confidence: classify.Certain, Evidence: "the kernel's label; main_arena in the ring of malloc's arenas"}
+		f.Parts = []classify.Part{{Range: e.Range}}
 		f.Books = l.arenaBooks(a, next, func(system uint64) bool { return system >= vm.PageSize && aligned(system) })
 		l.add(f)
 		return

@@ -1,5 +1,7 @@
 package inspect
 
+import "github.com/vmblame/vmblame/internal/classify"
+
 // Offsets in malloc_state (malloc/malloc.c) since glibc 2.27: before the bins nothing has moved since, behind them
 // next tells where the rest is.
 const (
@@ -15,7 +17,7 @@ const (
 // arenaBooks counts what an arena holds and what of it is free, as mallinfo2 does: the top, the chunks of the bins
 // and those of the fast bins; what threads keep in their own caches counts as used. nil where the books do not
 // agree with themselves, as while somebody changes them.
-func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *Books {
+func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *classify.Books {
 	w := l.words(arena, arenaWords-8)
 	if w == nil || next/8+3 >= uint64(len(w)) {
 		return nil
@@ -25,7 +27,7 @@ func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *Bo
 	if !ok || !sane(system) || top > system {
 		return nil
 	}
-	b := &Books{System: system, Top: top, Free: top}
+	b := &classify.Books{System: system, Top: top, Free: top}
 	chunks := 0
 	for i := range fastbins {
 		for at := w[fastbinsAt/8+i]; at != 0; chunks++ {

@@ -41,7 +41,7 @@ func (l *look) largeIn(r vm.Range) {
 		at += size
 	}
 	for i, c := range chain {
-		f := Finding{Kind: classify.GlibcLarge, Confidence: classify.Certain, Evidence: "the header of a chunk with a mapping of its own, which ends where the mapping or the next chunk does", Parts: []Part{{Range: c}}}
+		f := classify.Finding{Kind: classify.GlibcLarge, Confidence: classify.Certain, Evidence: "the header of a chunk with a mapping of its own, which ends where the mapping or the next chunk does", Parts: []classify.Part{{Range: c}}}
 		if i == len(chain)-1 && c.End != r.End {
 			f.Confidence, f.Evidence = classify.Likely, "the header of a chunk with a mapping of its own"
 		}

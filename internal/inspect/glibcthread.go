@@ -114,17 +114,17 @@ func (l *look) threadStack(tcb uint64, tid int, evidence string) bool {
 
 // addStack adds a stack of which guard bytes at its start are inaccessible, as far as the rows agree.
 func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool {
-	f := Finding{Kind: classify.ThreadStack, Confidence: classify.Certain, Evidence: evidence}
+	f := classify.Finding{Kind: classify.ThreadStack, Confidence: classify.Certain, Evidence: evidence}
 	if name, alive := l.threadName(tid); alive {
 		f.TID, f.Detail = tid, "of thread "+strconv.Itoa(tid)+" "+name
 	} else {
 		f.Detail = "of an ended thread"
 	}
 	if e := l.row(r.Start); guard > 0 && e != nil && e.Perms&(vm.Read|vm.Write|vm.Exec) == 0 {
-		f.Parts = append(f.Parts, Part{vm.Range{Start: r.Start, End: r.Start + guard}, classify.StackGuard})
+		f.Parts = append(f.Parts, classify.Part{Range: vm.Range{Start: r.Start, End: r.Start + guard}, Kind: classify.StackGuard})
 		r.Start += guard
 	}
-	f.Parts = append(f.Parts, Part{Range: r})
+	f.Parts = append(f.Parts, classify.Part{Range: r})
 	return l.add(f)
 }
 

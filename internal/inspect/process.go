@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"slices"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -49,7 +50,7 @@ var sources = [...]struct {
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
-func Look(p *Process) []Finding {
+func Look(p *Process) []classify.Finding {
 	l := &look{Process: p, reader: newReader(p.Memory)}
 	l.openImages()
 	for _, s := range sources {
@@ -58,7 +59,7 @@ func Look(p *Process) []Finding {
 	for _, m := range l.images {
 		m.File.Close()
 	}
-	slices.SortFunc(l.list, func(a, b Finding) int {
+	slices.SortFunc(l.list, func(a, b classify.Finding) int {
 		if a.Parts[0].Start < b.Parts[0].Start {
 			return -1
 		}

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/classify"
 )
 
 // program builds one of testdata's programs, starts it untraced and returns what it says up to "ready", and what a
 // look at it finds. It waits for its standard input to close, which the end of the test does.
-func program(t *testing.T, name string) ([]string, *Live, []Finding) {
+func program(t *testing.T, name string) ([]string, *Live, []classify.Finding) {
 	t.Helper()
 	out := t.TempDir()
 	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {

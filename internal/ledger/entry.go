@@ -73,5 +73,9 @@ func (e *Entry) after(at vm.Range, o Origin) Entry {
 	return n
 }
 
-// joins tells whether o begins where e ends and is the same but for that.
-func (e *Entry) joins(o *Entry) bool { return e.End == o.Start && e.Same(o) }
+// joins reports whether o begins where e ends and is the same but for that. What was there before the recording began
+// stays as the kernel showed it: that it kept two such neighbours apart tells that they are two mappings (since
+// Linux 6.7 the stacks of threads by VM_NOHUGEPAGE, which maps does not show).
+func (e *Entry) joins(o *Entry) bool {
+	return e.End == o.Start && e.Same(o) && e.Origin.Cause != BeforeAttach
+}

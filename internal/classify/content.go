@@ -1,0 +1,93 @@
+package classify
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Finding is one thing that was recognised by what stands in memory: a thread's stack, an arena, the image of a
+// file. It holds for pages that were there when memory was looked at and that no call has touched since.
+type Finding struct {
+	Kind       Kind
+	Detail     string // which one: "of thread 9838 worker"; may be ""
+	TID        int    // the thread that it belongs to, 0 for none
+	Confidence Confidence
+	Evidence   string // the two facts that agree, one clause
+	Parts      []Part
+	Books      *Books // nil where an allocator keeps none, or they did not agree with themselves
+}
+
+// Part is a piece of a finding. Pieces do not overlap, those of different findings neither.
+type Part struct {
+	vm.Range
+	Kind Kind // "" for that of the finding
+}
+
+// Books are an allocator's own figures, in bytes.
+type Books struct {
+	System uint64 // what it holds from the kernel, opened for use
+	Free   uint64 // of that what nobody uses, the top included
+	Top    uint64 // of that what lies at the end and could be given back at once
+}
+
+// found reports whether e is as it was when memory was looked at.
+func found(e *ledger.Entry) bool { return e.Origin.Cause == ledger.BeforeAttach }
+
+// CutAtParts returns the entries with those divided that reach over the ends of a part of what was found: the kernel
+// shows neighbours as one row, whoever made them.
+func CutAtParts(entries []ledger.Entry, content []Finding) []ledger.Entry {
+	var cuts []uint64
+	for i := range content {
+		for _, p := range content[i].Parts {
+			cuts = append(cuts, p.Start, p.End)
+		}
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	out := make([]ledger.Entry, 0, len(entries))
+	for _, e := range entries {
+		if found(&e) {
+			i := sort.Search(len(cuts), func(i int) bool { return cuts[i] > e.Start })
+			for ; i < len(cuts) && cuts[i] < e.End; i++ {
+				out = append(out, e.Cut(vm.Range{Start: e.Start, End: cuts[i]}))
+				e = e.Cut(vm.Range{Start: cuts[i], End: e.End})
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// findContent takes what memory itself told of what was mapped before the recording began.
+func findContent(v *view) {
+	for k := range v.Content {
+		f := &v.Content[k]
+		d := Verdict{Kind: f.Kind, Detail: f.Detail, TID: f.TID, Confidence: f.Confidence, Evidence: f.Evidence, Books: f.Books, Group: v.group()}
+		for _, p := range f.Parts {
+			kind := f.Kind
+			if p.Kind != "" {
+				kind = p.Kind
+			}
+			i := v.at(p.Start)
+			if i < 0 {
+				i = sort.Search(len(v.Entries), func(i int) bool { return v.Entries[i].Start >= p.Start })
+			}
+			for ; i < len(v.Entries) && v.Entries[i].Start < p.End; i++ {
+				e := &v.Entries[i]
+				if !found(e) || !p.Covers(e.Range) || v.claimed(i) {
+					continue
+				}
+				d := d
+				d.Kind = kind
+				if t := v.stackOwner(i); f.Kind == ThreadStack && t != nil {
+					// A stack is used again without a call.
+					d.TID, d.Detail = t.TID, "of thread "+threadText(t)
+				}
+				v.claim(i, d)
+			}
+		}
+	}
+}
