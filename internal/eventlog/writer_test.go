@@ -270,7 +270,7 @@ func checkFailed(t *testing.T, path string) {
 }
 
 // smallDisk returns a directory in which a file cannot grow beyond some 100 KiB: a file system of that
-// size or, where none may be mounted, a limit of this process.
+// size or, where none may be mounted, a larger limit of this process.
 func smallDisk(t *testing.T) (dir string, full error) {
 	dir = t.TempDir()
 	const size = 100 << 10
@@ -282,9 +282,12 @@ func smallDisk(t *testing.T) (dir string, full error) {
 		})
 		return dir, syscall.ENOSPC
 	}
-	limitFileSize(t, size)
+	limitFileSize(t, fileLimit)
 	return dir, syscall.EFBIG
 }
+
+// fileLimit is more than what go test itself writes of this process into a file while the limit holds.
+const fileLimit = 4 << 20
 
 func limitFileSize(t *testing.T, size uint64) {
 	var old syscall.Rlimit
@@ -314,7 +317,7 @@ func TestWriterFileSizeLimit(t *testing.T) {
 	for _, name := range []string{"log.jsonl", "log.jsonl.zst"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			limitFileSize(t, 100<<10)
+			limitFileSize(t, fileLimit)
 			failingLog(t, filepath.Join(dir, name), syscall.EFBIG)
 		})
 	}
