@@ -12,6 +12,7 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 	why := classify(status)
 	grouped, interrupted := th.grouped, th.interrupted
 	th.state, th.grouped, th.interrupted, th.entering = stopped, why == groupStop, false, false
+	th.inside = why != groupStop && why != trapStop && why != signalStop
 	if th.options != 0 && th.born {
 		th.setOptions()
 	}

@@ -46,10 +46,13 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 		}
 	}
 	for _, th := range t.threads {
+		t.protect(th)
+	}
+	for _, th := range t.threads {
 		if th.born {
 			continue
 		}
-		th.begin()
+		t.begin(th)
 		th.options = options
 		if th.state == running {
 			late = append(late, th.TID)
@@ -158,6 +161,7 @@ func (t *Tracer) Detach() int {
 func (t *Tracer) detachAll() {
 	t.parking = true
 	t.ready = nil
+	t.disable()
 	t.letGo()
 	within, done := t.bound(stopBound)
 	defer done()
@@ -188,7 +192,9 @@ func (t *Tracer) leave(w wait) {
 		t.bear(w)
 		return
 	}
-	switch th.arrive(w.status) {
+	why := th.arrive(w.status)
+	th.shedded(why)
+	switch why {
 	case syscallStop:
 		var info syscallInfo
 		if ptraceSyscallInfo(th.TID, &info) == 0 && info.op == syscallInfoEntry {
@@ -213,6 +219,12 @@ func (t *Tracer) letGo() {
 		if th.state != stopped {
 			continue
 		}
+		if t.shed(th) {
+			continue
+		}
+		if t.unshield(th); th.state != stopped {
+			continue
+		}
 		th.uncover()
 		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
 		t.remove(th)
@@ -228,7 +240,11 @@ func (t *Tracer) Drop(th *Thread) {
 		t.Resume(th)
 		return
 	}
-	if th.state == stopped {
+	if th.state == stopped { // at its first stop, or at that of an exec
+		t.unshield(th)
+		if th.event != nil {
+			_ = th.event.control(unix.PERF_EVENT_IOC_DISABLE)
+		}
 		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
 		t.remove(th)
 	}

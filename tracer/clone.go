@@ -37,19 +37,21 @@ func (t *Tracer) cloned(th *Thread) bool {
 	delete(t.newborn, tid)
 	child.TGID = groupOf(tid, th.TGID)
 	child.Ignore = th.Ignore
+	t.inheritShield(child.TGID, th.TGID)
 	s := Stop{Kind: Cloned, Thread: th, Child: tid}
+	s.Order, _, _ = th.takeOpen()
 	if th.followed {
 		s.Call = &th.call
 		child.cleared = th.cleared
 	}
 	th.followed = false
 	th.uncover()
-	if t.filter {
+	if t.backend != BySyscall {
 		th.inCall = false
 	}
 	known := t.threads[tid]
 	if t.attaching {
-		th.inCall = true // its exit stop comes, with no entry stop before it
+		th.inCall = t.backend != BySigtrap // its exit stop comes, with no entry stop before it
 		// Where it is known, Attach's scan came before this: it may have stopped already.
 		if known == nil && (arrived || !over(tid)) {
 			t.add(child)
@@ -62,7 +64,7 @@ func (t *Tracer) cloned(th *Thread) bool {
 	t.add(child)
 	switch {
 	case arrived:
-		child.begin()
+		t.begin(child)
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
 	case over(tid):
 		t.remove(child)
@@ -80,15 +82,16 @@ func (t *Tracer) started(th *Thread) bool {
 	if t.attaching {
 		return false
 	}
-	th.begin()
+	t.begin(th)
 	return t.out(Stop{Kind: Started, Thread: th})
 }
 
 // begin marks a task whose first stop is handed out, and reads its registers for Regs.
-func (th *Thread) begin() {
+func (t *Tracer) begin(th *Thread) {
 	th.born = true
 	th.uncover()
 	ptraceGetRegs(th.TID, &th.regs)
+	t.arm(th)
 }
 
 // uncover puts a cleared CLONE_UNTRACED back.
@@ -109,7 +112,7 @@ func (t *Tracer) adoptOrphans(tgid int, ignore bool) {
 		delete(t.newborn, tid)
 		child.TGID = groupOf(tid, child.TGID)
 		child.Ignore = ignore
-		child.begin()
+		t.begin(child)
 		t.add(child)
 		t.ready = append(t.ready, Stop{Kind: Started, Thread: child})
 	}

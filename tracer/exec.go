@@ -20,7 +20,7 @@ func (t *Tracer) execed(th *Thread) bool {
 		s.Call = &th.call
 	}
 	th.followed = false
-	th.inCall = !t.filter // by PTRACE_SYSCALL the exit stop of execve is still to come
+	th.inCall = t.backend == BySyscall // the exit stop of execve is still to come
 	if t.prelude {
 		t.prelude = false
 		th.inCall = false
@@ -31,5 +31,7 @@ func (t *Tracer) execed(th *Thread) bool {
 	// Where the stop that would have introduced it is lost in the exec, this one does.
 	th.born = true
 	ptraceGetRegs(th.TID, &th.regs)
+	t.execShield(th.TGID)
+	t.arm(th) // the exec has taken its event away
 	return t.out(s)
 }

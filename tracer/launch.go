@@ -102,6 +102,9 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, fmt.Errorf("seize the launch helper: %s", why)
 	}
 	t.filter, t.follow, t.prelude, t.launched = l.Filter, l.Follow, true, pid
+	if l.Filter {
+		t.backend = BySeccomp
+	}
 	t.add(&Thread{TID: pid, TGID: pid, state: running, born: true})
 	return p, nil
 }

@@ -17,6 +17,9 @@ type status struct {
 	uid        int
 	kernel     bool // a kernel thread
 	ignored    uint64
+	blocked    uint64
+	pending    uint64 // of the thread or of its process
+	seccomp    int    // its mode: 0 for none
 	caught     uint64 // signals with a handler, signal N in bit N-1
 }
 
@@ -64,6 +67,13 @@ func parseStatus(text []byte) (st status) {
 			st.uid, _ = strconv.Atoi(first)
 		case "NSpid":
 			st.nsTID, _ = strconv.Atoi(last)
+		case "SigPnd", "ShdPnd":
+			set, _ := strconv.ParseUint(value, 16, 64)
+			st.pending |= set
+		case "Seccomp":
+			st.seccomp, _ = strconv.Atoi(value)
+		case "SigBlk":
+			st.blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":
 			st.ignored, _ = strconv.ParseUint(value, 16, 64)
 		case "SigCgt":

@@ -35,6 +35,15 @@ const (
 	Woken
 	// Quiet: after Quiesce, all threads are stopped; Stop.Thread is nil.
 	Quiet
+	// Settled: every call with a place in the order up to Stop.Order has been handed out, those of threads
+	// that are Pending excepted; Stop.Thread is nil. Of a source that knows the order only.
+	Settled
+	// Touched: the thread has had its address space locked for writing at Stop.Order by no followed call, but
+	// by that of number Stop.Number, or by a page fault (-1): a stack has grown, a driver has mapped.
+	Touched
+	// Missed: the thread has had its address space locked for writing Stop.Count times, at last at Stop.Order,
+	// and was not stopped for it: what it did only the kernel's view can tell.
+	Missed
 )
 
 // A Stop is one thing that happened to a tracee. It is valid until the next call of Source.Next.
@@ -48,8 +57,11 @@ type Stop struct {
 	Former      int
 	Status      unix.WaitStatus
 	// Order is the call's place in the kernel's order of changes to its address space where the source
-	// knows it (a time stamp taken under mmap_lock); 0 where the caller has to find it by holding calls.
-	Order uint64
+	// knows it (a time stamp taken under mmap_lock); 0 where the caller has to find it by holding calls. Of
+	// Cloned it is the place of the copy that was made, of Exiting that of Call.
+	Order  uint64
+	Number int
+	Count  uint64
 }
 
 // A Source hands out stops, in the order in which it learns of them. Tracer is one; a source that learns

@@ -33,6 +33,13 @@ type Thread struct {
 	born    bool    // its first stop has been handed out
 	exiting bool    // its exit stop has been handed out
 	again   bool    // another stop of it stands in the queue behind this one: the next resumption is left out
+	// event watches the thread under the backend BySigtrap; stepping says that it is followed by PTRACE_SYSCALL
+	// all the same.
+	event    *lockEvent
+	inside   bool // the stop it is in is within a call: no signal was looked at
+	unmasked bool // its signal mask was mask, and lacks SIGTRAP for now
+	mask     uint64
+	stepping bool
 }
 
 type state uint8

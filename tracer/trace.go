@@ -23,10 +23,12 @@ type Tracer struct {
 	threads   map[int]*Thread
 	groups    map[int]int // live threads of each thread group
 	filter    bool        // the tracees carry our filter
-	follow    bool        // children are traced too
-	prelude   bool        // the launch helper runs; nothing is handed out
-	parking   bool        // stopped threads stay stopped; see Quiesce
-	attaching bool        // Attach collects the first stops
+	backend   Backend
+	armed     armed
+	follow    bool // children are traced too
+	prelude   bool // the launch helper runs; nothing is handed out
+	parking   bool // stopped threads stay stopped; see Quiesce
+	attaching bool // Attach collects the first stops
 	newborn   map[int]*Thread
 	queue     []wait
 	ready     []Stop // stops made up by the tracer itself
@@ -50,7 +52,7 @@ type wait struct {
 func New() *Tracer {
 	t := &Tracer{
 		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int),
-		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true,
+		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true, backend: BySyscall,
 		wakeCh: make(chan os.Signal, 1),
 	}
 	signal.Notify(t.wakeCh, wakeSignal)
@@ -93,7 +95,11 @@ func (t *Tracer) Next() (*Stop, error) {
 			}
 			continue
 		}
+		if t.armed.unsettled && t.settled() {
+			return &t.stop, nil
+		}
 		if t.woken.CompareAndSwap(true, false) {
+			t.armed.unsettled = t.backend == BySigtrap
 			t.stop = Stop{Kind: Woken}
 			return &t.stop, nil
 		}
@@ -166,8 +172,17 @@ func (t *Tracer) Resume(th *Thread) {
 		return
 	}
 	request := unix.PTRACE_CONT
-	if !t.filter || th.inCall {
+	switch t.backend {
+	case BySyscall:
 		request = unix.PTRACE_SYSCALL
+	case BySeccomp:
+		if th.inCall {
+			request = unix.PTRACE_SYSCALL
+		}
+	case BySigtrap:
+		if th.stepping {
+			request = unix.PTRACE_SYSCALL
+		}
 	}
 	if t.prelude {
 		request = unix.PTRACE_CONT
@@ -187,9 +202,11 @@ func (t *Tracer) remove(th *Thread) {
 	if t.threads[th.TID] != th {
 		return
 	}
+	t.disarm(th)
 	delete(t.threads, th.TID)
 	if t.groups[th.TGID]--; t.groups[th.TGID] <= 0 {
 		delete(t.groups, th.TGID)
+		delete(t.armed.shields, th.TGID)
 	}
 }
 
@@ -201,12 +218,14 @@ func (t *Tracer) handle(w wait) bool {
 		if th == nil {
 			return false
 		}
+		t.drain(th)
+		left, _, _ := th.takeOpen()
 		t.remove(th)
 		if t.groups[th.TGID] == 0 {
 			t.adoptOrphans(th.TGID, th.Ignore)
 		}
 		th.state = running
-		return t.out(Stop{Kind: Gone, Thread: th, Status: w.status})
+		return t.out(Stop{Kind: Gone, Thread: th, Status: w.status, Order: left})
 	}
 	if th == nil {
 		if t.prelude { // a thread of the helper's Go runtime; it ends with the exec
@@ -217,16 +236,26 @@ func (t *Tracer) handle(w wait) bool {
 		return false
 	}
 	why := th.arrive(w.status)
+	t.drain(th)
 	if t.prelude && why != execStop {
 		t.Resume(th)
 		return false
 	}
 	switch why {
 	case signalStop:
+		if t.backend == BySigtrap && th.toDeliver == int(unix.SIGTRAP) {
+			if ours, out := t.trapped(th); ours {
+				return out
+			}
+			t.giveTrap(th)
+		}
 		t.hear(th)
 	case seccompStop:
 		return t.entered(th)
 	case syscallStop:
+		if t.backend == BySigtrap {
+			return t.stepped(th)
+		}
 		if th.inCall {
 			return t.returned(th)
 		}
@@ -247,12 +276,16 @@ func (t *Tracer) handle(w wait) bool {
 		if !th.born {
 			return t.started(th)
 		}
+		if th.Pending() != 0 {
+			return t.overdue(th)
+		}
 	}
 	t.Resume(th)
 	return false
 }
 
 func (t *Tracer) out(s Stop) bool {
+	t.armed.unsettled = t.backend == BySigtrap
 	if s.Thread != nil && s.Thread.Ignore && s.Kind != Gone {
 		if s.Kind != GroupStopped {
 			t.Resume(s.Thread)
@@ -351,22 +384,4 @@ func compatResult(eax uint32) int64 {
 		return int64(int32(eax))
 	}
 	return int64(eax)
-}
-
-// exiting handles PTRACE_EVENT_EXIT. Where a call was under way, the register holds its result unless a
-// kill made the kernel skip it: then it still is the -ENOSYS that the entry code put there.
-func (t *Tracer) exiting(th *Thread) bool {
-	s := Stop{Kind: Exiting, Thread: th}
-	if th.inCall && th.followed {
-		rax, e := ptracePeekUser(th.TID, offsetRAX)
-		if e == 0 {
-			s.Call, s.Result = &th.call, int64(rax)
-			if th.call.ABI == ABI32 {
-				s.Result = compatResult(uint32(rax))
-			}
-			s.NotExecuted = s.Result == -int64(syscall.ENOSYS)
-		}
-	}
-	th.inCall, th.followed, th.exiting = false, false, true
-	return t.out(s)
 }

@@ -48,6 +48,8 @@ var features = map[string]feature{
 	"ptrace": {hasPtrace, "--cap-add=SYS_PTRACE"},
 	// A process may trace others of its user: Documentation/admin-guide/LSM/Yama.rst.
 	"attach": {hasAttach, "root"},
+	// Perf events on the kernel's tracepoints, whose numbers are in tracefs.
+	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"hugetlb":         {nil, "vm.nr_hugepages=16"},
 	"userfaultfd":     {nil, "root"},

@@ -134,27 +134,38 @@ func decode(b []byte) (c Config) {
 }
 
 func init() {
-	if config, status, ok := ours(); ok {
+	line := commandLine()
+	if config, status, ok := ours(line, Name); ok {
 		launch(config, status)
 		syscall.Exit(125)
 	}
+	if in, out, ok := ours(line, ProbeName); ok {
+		probe(in, out)
+		syscall.Exit(0)
+	}
 }
 
-// ours tells from the command line whether this process is the helper.
-func ours() (config, status int, ok bool) {
+// commandLine is the beginning of this process's command line.
+func commandLine() []byte {
 	fd, err := syscall.Open("/proc/self/cmdline", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0, false
+		return nil
 	}
-	var buf [64]byte
-	n, _ := syscall.Read(fd, buf[:])
+	buf := make([]byte, 64)
+	n, _ := syscall.Read(fd, buf)
 	syscall.Close(fd)
-	if n < len(Name)+1 || string(buf[:len(Name)+1]) != Name+"\x00" {
+	return buf[:max(n, 0)]
+}
+
+// ours tells from the command line whether this process is the helper of that name.
+func ours(line []byte, name string) (first, second int, ok bool) {
+	n := len(name) + 1
+	if len(line) < n || string(line[:n]) != name+"\x00" {
 		return 0, 0, false
 	}
 	var fds [2]int
 	i, digits := 0, 0
-	for _, c := range buf[len(Name)+1 : n] {
+	for _, c := range line[n:] {
 		switch {
 		case c == 0 && digits > 0:
 			i, digits = i+1, 0

@@ -1,0 +1,25 @@
+package tracer
+
+import "syscall"
+
+// exiting handles PTRACE_EVENT_EXIT. Where a call was under way, the register holds its result unless a
+// kill made the kernel skip it: then it still is the -ENOSYS that the entry code put there.
+func (t *Tracer) exiting(th *Thread) bool {
+	s := Stop{Kind: Exiting, Thread: th}
+	if th.inCall && th.followed {
+		rax, e := ptracePeekUser(th.TID, offsetRAX)
+		if e == 0 {
+			s.Call, s.Result = &th.call, int64(rax)
+			if th.call.ABI == ABI32 {
+				s.Result = compatResult(uint32(rax))
+			}
+			s.NotExecuted = s.Result == -int64(syscall.ENOSYS)
+		}
+	}
+	if first, _, n := th.takeOpen(); n > 0 && ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th) {
+		// A kill keeps it from the stop, not from its result.
+		s.Call, s.Result, s.Order = &th.call, th.result(), first
+	}
+	th.inCall, th.followed, th.exiting = false, false, true
+	return t.out(s)
+}

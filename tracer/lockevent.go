@@ -1,0 +1,171 @@
+package tracer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bits and codes of include/uapi/linux/perf_event.h and asm-generic/siginfo.h that x/sys does not name.
+const (
+	perfRemoveOnExec = 1 << 36
+	perfSigtrap      = 1 << 37
+
+	trapPerf      = 6 // si_code
+	trapPerfAsync = 1 // in si_perf_flags: the signal was blocked when it was sent
+)
+
+// sigData comes back in the siginfo of our own signals: the program may have such events, too.
+const sigData = 0x766d626c616d6521
+
+// lockFilter lets through what has the lock for writing. A failure to get it comes from a kill alone.
+const lockFilter = "write==1 && success==1\x00"
+
+// ringPages are the data pages of a ring. A thread stops at each record, so a page is plenty: it holds what
+// a thread leaves whose SIGTRAP is blocked until that is noticed.
+const ringPages = 1
+
+// lockEvent is a perf event (perf_event_open(2)) on mmap_lock:mmap_lock_acquire_returned of one thread.
+type lockEvent struct {
+	fd    int
+	ring  []byte // the page of struct perf_event_mmap_page, then the data
+	tail  uint64
+	read  uint64 // records
+	lost  uint64 // records that the kernel says did not fit
+	open  []uint64
+	owner *Thread
+	owed  bool // a signal is on its way
+}
+
+// Tracefs is where the kernel's tracepoints are, "" where it is not mounted or may not be read.
+func tracefs() string {
+	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
+		if _, err := os.Stat(dir + "/events/mmap_lock"); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// lockTracepoint reads the number of the tracepoint.
+func lockTracepoint() (uint64, error) {
+	dir := tracefs()
+	if dir == "" {
+		if _, err := os.Stat("/sys/kernel/tracing"); err == nil && os.Geteuid() == 0 {
+			return 0, fmt.Errorf("tracefs is not mounted, or the kernel has no mmap_lock tracepoints (CONFIG_TRACING): mount -t tracefs nodev /sys/kernel/tracing")
+		}
+		return 0, fmt.Errorf("/sys/kernel/tracing cannot be read: run as root, or mount tracefs there")
+	}
+	text, err := os.ReadFile(dir + "/events/mmap_lock/mmap_lock_acquire_returned/id")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+}
+
+// openLockEvent watches a thread from now on. It must be a tracee, or the signals would kill it.
+func openLockEvent(tid int, id uint64) (*lockEvent, error) {
+	attr := unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample: 1, Sample_type: unix.PERF_SAMPLE_TIME,
+		Bits:     unix.PerfBitDisabled | unix.PerfBitUseClockID | perfRemoveOnExec | perfSigtrap,
+		Clockid:  unix.CLOCK_MONOTONIC_RAW,
+		Wakeup:   1 << 30, // nobody polls it
+		Sig_data: sigData,
+	}
+	attr.Size = uint32(unsafe.Sizeof(attr))
+	fd, err := unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("perf_event_open: %w", err)
+	}
+	ev := &lockEvent{fd: fd}
+	// Enabled before it has its ring, one stop in a thousand would come without a record.
+	if _, _, e := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(unsafe.StringData(lockFilter)))); e != 0 {
+		unix.Close(fd)
+		return nil, fmt.Errorf("perf event: set the filter: %w", e)
+	}
+	ev.ring, err = unix.Mmap(fd, 0, (1+ringPages)*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("perf event: map the ring: %w", err)
+	}
+	if err := ev.control(unix.PERF_EVENT_IOC_ENABLE); err != nil {
+		ev.close()
+		return nil, fmt.Errorf("perf event: enable: %w", err)
+	}
+	return ev, nil
+}
+
+func (ev *lockEvent) control(request uintptr) error {
+	if _, _, e := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(ev.fd), request, 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
+func (ev *lockEvent) close() {
+	_ = unix.Munmap(ev.ring)
+	unix.Close(ev.fd)
+	ev.ring = nil
+}
+
+// drain appends to open the stamps that have come since the last time, and returns the newest, 0 for none.
+// A record stands in the ring before the lock that it tells of is given back.
+func (ev *lockEvent) drain() (newest uint64) {
+	page := (*unix.PerfEventMmapPage)(unsafe.Pointer(&ev.ring[0]))
+	head := atomic.LoadUint64(&page.Data_head)
+	if head == ev.tail {
+		return 0
+	}
+	data := ev.ring[os.Getpagesize():]
+	size := uint64(len(data))
+	// Records are multiples of eight bytes, and so is the ring: a word is never divided.
+	word := func(at uint64) uint64 { return binary.NativeEndian.Uint64(data[at%size:]) }
+	for ev.tail < head {
+		header := word(ev.tail) // u32 type, u16 misc, u16 size
+		length := header >> 48
+		if length < 8 {
+			break // not what the kernel writes
+		}
+		switch uint32(header) {
+		case unix.PERF_RECORD_SAMPLE:
+			newest = word(ev.tail + 8)
+			ev.open = append(ev.open, newest)
+			ev.read++
+			ev.owed = true
+		case unix.PERF_RECORD_LOST: // u64 id, u64 lost
+			ev.lost += word(ev.tail + 16)
+		}
+		ev.tail += length
+	}
+	ev.tail = head
+	atomic.StoreUint64(&page.Data_tail, head)
+	return newest
+}
+
+// missing is how many times the kernel counted the lock taken beyond the records that were read. Records
+// that were LOST are told of only with the next that fits, so the count alone is proof.
+func (ev *lockEvent) missing() uint64 {
+	var count [8]byte
+	if n, err := unix.Read(ev.fd, count[:]); err != nil || n != len(count) {
+		return 0
+	}
+	ev.drain()
+	if n := binary.NativeEndian.Uint64(count[:]); n > ev.read {
+		return n - ev.read
+	}
+	return 0
+}
+
+// rawClock is the clock of the stamps.
+func rawClock() uint64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &ts)
+	return uint64(ts.Nano())
+}

@@ -1,0 +1,86 @@
+package tracer
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A SIGTRAP of ours that reaches a thread without a tracer kills its process. So before a thread is let go
+// its event is off, and what is on its way has come and been kept from it.
+
+// disable ends all events. What has been sent already still comes.
+func (t *Tracer) disable() {
+	t.armed.closing = true
+	for _, ev := range t.armed.events {
+		_ = ev.control(unix.PERF_EVENT_IOC_DISABLE)
+	}
+}
+
+// trapWaits reports whether one of our signals waits for the thread, which stands still.
+func (th *Thread) trapWaits() bool {
+	const (
+		peekSiginfo = 0x4209
+		batch       = 8
+	)
+	var infos [batch][16]uint64
+	for args := (struct {
+		off   uint64
+		flags uint32
+		nr    int32
+	}{nr: batch}); ; args.off += batch {
+		n, _, e := syscall.RawSyscall6(syscall.SYS_PTRACE, peekSiginfo, uintptr(th.TID), uintptr(unsafe.Pointer(&args)), uintptr(unsafe.Pointer(&infos)), 0, 0)
+		if e != 0 {
+			return false
+		}
+		for _, info := range infos[:n] {
+			if int32(info[0]) == int32(unix.SIGTRAP) && int32(info[1]) == trapPerf && info[3] == sigData {
+				return true
+			}
+		}
+		if n < batch {
+			return false
+		}
+	}
+}
+
+// shed lets a thread that is about to be detached run to the stop of a signal of ours, where one is on its
+// way, and reports whether that is so.
+func (t *Tracer) shed(th *Thread) bool {
+	if t.backend != BySigtrap || th.exiting {
+		return false
+	}
+	switch {
+	case th.inside && th.event != nil && th.event.owed:
+		// The signal is sent only when it leaves the kernel. The interrupt stops it there in any case.
+		th.interrupt()
+	case th.trapWaits():
+		if mask, e := ptraceSigmask(th.TID); e == 0 && mask&trapBit != 0 {
+			th.mask, th.unmasked = mask, ptraceSetSigmask(th.TID, mask&^trapBit) == 0
+		}
+	default:
+		return false
+	}
+	sig := th.toDeliver
+	th.toDeliver, th.state = 0, running
+	ptrace(unix.PTRACE_CONT, th.TID, 0, uintptr(sig))
+	return true
+}
+
+// shedded takes back what shed has done, and keeps the signal from the thread.
+func (th *Thread) shedded(why why) {
+	if th.unmasked {
+		th.unmasked = false
+		ptraceSetSigmask(th.TID, th.mask)
+	}
+	if why == signalStop && th.toDeliver == int(unix.SIGTRAP) && th.isOurTrap() {
+		th.toDeliver = 0
+	}
+}
+
+// isOurTrap reports whether the signal-delivery-stop that the thread is in is for a signal of ours.
+func (th *Thread) isOurTrap() bool {
+	info, e := ptraceSiginfo(th.TID)
+	return e == 0 && int32(info[1]) == trapPerf && info[3] == sigData
+}

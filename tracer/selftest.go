@@ -1,0 +1,168 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/tracer/launcher"
+)
+
+// TestSigtrap finds out whether the backend BySigtrap can be relied on here: a child of ours makes a known number
+// of mapping calls, and each must stop it once, be counted once and be stamped once, in order; then some with
+// SIGTRAP blocked, of which none may pass unnoticed; then it calls execve, and the new image must be followed from
+// its first call. It takes some milliseconds. t must have no tracees; it is as good as new afterwards.
+func (t *Tracer) TestSigtrap() error {
+	if source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource"); err == nil && string(source) != "tsc\n" {
+		return fmt.Errorf("the clocksource is %q and not tsc: time stamps of different processors cannot be compared", string(source[:max(len(source)-1, 0)]))
+	}
+	backend := t.backend
+	if err := t.Arm(); err != nil {
+		return err
+	}
+	err := t.probe()
+	tracepoint := t.armed.tracepoint
+	t.backend, t.armed = backend, armed{tracepoint: tracepoint}
+	t.queue, t.ready, t.parking = nil, nil, false
+	clear(t.threads)
+	clear(t.groups)
+	clear(t.newborn)
+	return err
+}
+
+// testBound is how long the probe may take before that is a failure.
+const testBound = 5 * time.Second
+
+func (t *Tracer) probe() error {
+	in, toProbe, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer toProbe.Close()
+	fromProbe, out, err := os.Pipe()
+	if err != nil {
+		in.Close()
+		return err
+	}
+	defer fromProbe.Close()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{launcher.ProbeName, "3", "4"},
+		&syscall.ProcAttr{Env: launcherEnv(), Files: []uintptr{0, 1, 2, in.Fd(), out.Fd()}})
+	in.Close()
+	out.Close()
+	if err != nil {
+		return fmt.Errorf("start the probe: %w", err)
+	}
+	defer t.reapProbe(pid)
+	var ready [launcher.StatusSize]byte
+	if _, err := io.ReadFull(fromProbe, ready[:]); err != nil {
+		return fmt.Errorf("start the probe: %w", err)
+	}
+	if _, err := t.Attach(pid, false); err != nil {
+		return err
+	}
+	if t.armed.failure != nil {
+		return t.armed.failure
+	}
+	// It is let go only when all of its threads are followed.
+	go func() { _, _ = toProbe.Write([]byte{1}) }()
+	return t.watchProbe(pid)
+}
+
+// watchProbe follows the probe to its end and holds against each other what stopped, what was counted and what
+// was stamped.
+func (t *Tracer) watchProbe(pid int) error {
+	const calls = 2 * launcher.ProbePairs
+	within, done := t.bound(testBound)
+	defer done()
+	var seen, blocked, after int
+	var last uint64
+	execed := false
+	for within() {
+		s, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return errors.New("self-test: the probe ended before its time")
+		}
+		if err != nil {
+			return err
+		}
+		if s.Thread == nil {
+			continue
+		}
+		if s.Thread.TID == pid {
+			if s.Order != 0 && s.Order <= last && s.Kind != Gone {
+				return fmt.Errorf("self-test: time stamps run backwards")
+			}
+			last = max(last, s.Order)
+			switch s.Kind {
+			case Returned:
+				switch {
+				case execed:
+					after++
+				case seen < calls:
+					if !s.Thread.event.agrees() {
+						return errors.New("self-test: the kernel counts other calls than it tells of")
+					}
+					seen++
+				default:
+					blocked++
+				}
+			case Missed:
+				blocked += int(s.Count)
+			case Execed:
+				if seen != calls || blocked < calls {
+					return fmt.Errorf("self-test: %d of %d calls stopped the probe, %d of %d with SIGTRAP blocked were noticed", seen, calls, blocked, calls)
+				}
+				execed = true
+			case Exiting:
+				if !s.Thread.event.agrees() || after == 0 {
+					return errors.New("self-test: the new image after execve was not followed")
+				}
+				return nil
+			}
+		}
+		if s.Kind != Gone && s.Kind != GroupStopped {
+			t.Resume(s.Thread)
+		}
+	}
+	return errors.New("self-test: the probe does not come on")
+}
+
+// agrees reports whether the kernel's count is that of the records.
+func (ev *lockEvent) agrees() bool { return ev != nil && ev.missing() == 0 && ev.lost == 0 }
+
+// reapProbe ends the probe.
+func (t *Tracer) reapProbe(pid int) {
+	_ = unix.Kill(pid, unix.SIGKILL)
+	for _, th := range t.threads {
+		t.Resume(th)
+	}
+	for {
+		s, err := t.Next()
+		if err != nil {
+			_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
+			return
+		}
+		if s.Thread != nil && s.Kind != Gone && s.Kind != GroupStopped {
+			t.Resume(s.Thread)
+		}
+	}
+}
+
+// testedFile is where the result of the self-test is remembered for the boot: root's in /run, others' in the
+// directory that is theirs alone; "" for nowhere.
+func testedFile() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if os.Geteuid() == 0 {
+		dir = "/run"
+	}
+	if dir == "" {
+		return ""
+	}
+	return dir + "/vmblame-sigtrap-" + strconv.Itoa(os.Geteuid())
+}

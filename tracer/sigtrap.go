@@ -1,0 +1,340 @@
+package tracer
+
+import (
+	"encoding/binary"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The backend BySigtrap. Every change to the mappings of a process is made with its mmap_lock held for
+// writing, and the tracepoint mmap_lock:mmap_lock_acquire_returned fires in the thread that has just got it.
+// A perf event on it with attr.sigtrap sends the thread a SIGTRAP (si_code TRAP_PERF) when it leaves the
+// kernel: a tracee stops for that, with the registers of the call that has returned. So a thread stops once
+// for each call that may have changed mappings, and never for any other.
+//
+// The record in the event's ring carries a time stamp that was taken under the lock. Write sections of one
+// address space do not overlap, so the stamps are the kernel's order and nobody need be held to know it.
+
+// armed are the events of all threads and what has been read from them.
+type armed struct {
+	tracepoint uint64
+	events     []*lockEvent
+	newest     uint64 // the newest stamp that was read
+	told       uint64 // the newest that a Settled stop has told
+	unsettled  bool   // something was handed out since the last Settled stop
+	failure    error  // why an event could not be had, the first time
+	closing    bool   // an end is under way: no new events
+
+	shields     map[int]*shield // by thread group
+	unprotected []Unprotected
+}
+
+// Arm makes t use the backend BySigtrap. It must be called before Attach or Prepare.
+func (t *Tracer) Arm() error {
+	id, err := lockTracepoint()
+	if err != nil {
+		return err
+	}
+	t.backend, t.armed.tracepoint, t.armed.shields = BySigtrap, id, make(map[int]*shield)
+	return nil
+}
+
+// arm gives a thread its event. Where SIGTRAP is blocked, no stop would come: such a thread is followed by
+// PTRACE_SYSCALL until it is not, and the event gives the order alone.
+func (t *Tracer) arm(th *Thread) {
+	if t.backend != BySigtrap || t.armed.closing {
+		return
+	}
+	t.disarm(th)
+	ev, err := openLockEvent(th.TID, t.armed.tracepoint)
+	if err != nil {
+		if t.armed.failure == nil && err.(interface{ Unwrap() error }).Unwrap() != syscall.ESRCH {
+			t.armed.failure = err
+		}
+		th.stepping = true
+		return
+	}
+	ev.owner, th.event = th, ev
+	t.armed.events = append(t.armed.events, ev)
+	th.stepping = th.blocksTrap()
+}
+
+// disarm closes the thread's event.
+func (t *Tracer) disarm(th *Thread) {
+	ev := th.event
+	if ev == nil {
+		return
+	}
+	th.event = nil
+	list := t.armed.events
+	for i := range list {
+		if list[i] == ev {
+			list[i] = list[len(list)-1]
+			list[len(list)-1] = nil
+			t.armed.events = list[:len(list)-1]
+			break
+		}
+	}
+	// Kernels before 6.15 wait here for a signal that is on its way, and so for us.
+	go ev.close()
+}
+
+// blocksTrap reports whether SIGTRAP is blocked by the thread. /proc tells of one that runs.
+func (th *Thread) blocksTrap() bool {
+	mask, e := ptraceSigmask(th.TID)
+	if e != 0 {
+		st, err := readStatus(th.TID)
+		return err == nil && st.blocked&trapBit != 0
+	}
+	return mask&trapBit != 0
+}
+
+// drain reads the thread's ring.
+func (t *Tracer) drain(th *Thread) {
+	if th.event != nil {
+		t.armed.newest = max(t.armed.newest, th.event.drain())
+	}
+}
+
+// Pending is the stamp of the first time that the thread took the lock without a stop having told of it yet:
+// the call is under way. 0 where there is none.
+func (th *Thread) Pending() uint64 {
+	if th.event == nil || len(th.event.open) == 0 {
+		return 0
+	}
+	return th.event.open[0]
+}
+
+// takeOpen returns the first and the last stamp of what is open, and how many there were. Nothing is open
+// then.
+func (th *Thread) takeOpen() (first, last uint64, n int) {
+	ev := th.event
+	if ev == nil || len(ev.open) == 0 {
+		return 0, 0, 0
+	}
+	n = len(ev.open)
+	first, last = ev.open[0], ev.open[n-1]
+	ev.open = ev.open[:0]
+	return first, last, n
+}
+
+// Settle reads all rings, twice: a record stands in its ring before its lock is given back, so whoever sees
+// a record can rely on every earlier one of that address space being in its ring already, and finds it there
+// in the second pass. After it, every call with a stamp up to the one returned has been handed out, or its
+// thread is Pending.
+func (t *Tracer) Settle() uint64 {
+	newest := t.armed.newest
+	for _, ev := range t.armed.events {
+		newest = max(newest, ev.drain())
+	}
+	t.armed.newest = newest
+	for _, ev := range t.armed.events {
+		t.armed.newest = max(t.armed.newest, ev.drain())
+	}
+	return newest
+}
+
+// settled makes the Settled stop of a round that is over.
+func (t *Tracer) settled() bool {
+	t.armed.unsettled = false
+	newest := t.armed.newest
+	if len(t.armed.events) > 1 {
+		newest = t.Settle()
+		t.seekBlocked()
+	}
+	t.armed.told = newest
+	t.stop = Stop{Kind: Settled, Order: newest}
+	return true
+}
+
+// suspicious is how old, in nanoseconds, an open record may be before it is looked whether its thread blocks
+// SIGTRAP.
+const suspicious = 2_000_000
+
+// seekBlocked interrupts threads that have taken the lock and will not stop: those that block SIGTRAP.
+func (t *Tracer) seekBlocked() {
+	var now uint64
+	for _, ev := range t.armed.events {
+		th := ev.owner
+		if len(ev.open) == 0 || th.state != running || th.stepping || th.interrupted {
+			continue
+		}
+		if now == 0 {
+			now = rawClock()
+		}
+		if now > ev.open[0]+suspicious && th.blocksTrap() {
+			th.interrupt()
+		}
+	}
+}
+
+// trapped handles a signal-delivery-stop for SIGTRAP. ours reports whether the signal is one of ours; it is
+// not delivered then.
+func (t *Tracer) trapped(th *Thread) (ours, out bool) {
+	info, e := ptraceSiginfo(th.TID)
+	if e != 0 {
+		return true, false // killed
+	}
+	if int32(info[1]) != trapPerf || info[3] != sigData {
+		return false, false
+	}
+	th.toDeliver = 0
+	if th.event != nil {
+		th.event.owed = false
+	}
+	flags := uint32(info[4] >> 32)
+	if flags&trapPerfAsync != 0 && !th.stepping {
+		return true, t.missed(th)
+	}
+	return true, t.completed(th)
+}
+
+// overdue handles an event stop of a thread that has taken the lock. Its own stop comes next, unless the
+// signal is blocked, or the program has thrown it away by setting SIGTRAP's action (sigaction(2)).
+func (t *Tracer) overdue(th *Thread) bool {
+	if th.blocksTrap() || !th.trapWaits() {
+		return t.missed(th)
+	}
+	th.state = running
+	ptrace(unix.PTRACE_CONT, th.TID, 0, 0)
+	return false
+}
+
+// missed hands out that a thread has taken the lock and not stopped where it did: its SIGTRAP was blocked.
+// What it did is for the kernel to tell. From now on it is followed by PTRACE_SYSCALL while that lasts.
+func (t *Tracer) missed(th *Thread) bool {
+	th.stepping = th.blocksTrap()
+	_, last, n := th.takeOpen()
+	if n == 0 {
+		t.Resume(th)
+		return false
+	}
+	return t.out(Stop{Kind: Missed, Thread: th, Order: last, Count: uint64(n)})
+}
+
+// completed hands out the call that the thread stands behind, if it has taken the lock.
+func (t *Tracer) completed(th *Thread) bool {
+	t.protect(th)
+	first, last, n := th.takeOpen()
+	if n == 0 || th.Ignore {
+		t.Resume(th)
+		return false
+	}
+	if ptraceGetRegs(th.TID, &th.regs) != 0 {
+		return false
+	}
+	s := Stop{Kind: Returned, Thread: th, Order: first}
+	if !t.decode(th) {
+		s.Kind, s.Number = Touched, int(int64(th.regs.Orig_rax))
+		if harmless(s.Number) {
+			t.Resume(th)
+			return false
+		}
+	} else {
+		s.Call, s.Result = &th.call, th.result()
+	}
+	if n > 1 && s.Kind == Returned && s.Call.Op.CloneFlags == 0 {
+		// A second lock within one call is a stack's, which grew when the kernel wrote to it.
+		th.again = true
+		t.ready = append(t.ready, Stop{Kind: Touched, Thread: th, Order: last, Number: -1})
+	}
+	return t.out(s)
+}
+
+// result is what the call returned whose registers th.regs are.
+func (th *Thread) result() int64 {
+	if th.call.ABI == ABI32 {
+		return compatResult(uint32(th.regs.Rax))
+	}
+	return int64(th.regs.Rax)
+}
+
+// decode reads from the registers behind a call which it was; false where it is none that is followed.
+func (t *Tracer) decode(th *Thread) bool {
+	if int64(th.regs.Orig_rax) < 0 {
+		return false
+	}
+	abi := ABI64
+	if uint32(th.regs.Orig_rax)&x32Bit != 0 {
+		abi = ABIX32
+	}
+	if !bySyscallInstruction(&th.regs) {
+		var info syscallInfo
+		if ptraceSyscallInfo(th.TID, &info) == 0 && info.arch == unix.AUDIT_ARCH_I386 {
+			abi = ABI32
+		}
+	}
+	return th.enter(abi, t.table)
+}
+
+// stepped handles a syscall-stop of a thread that is followed by PTRACE_SYSCALL.
+func (t *Tracer) stepped(th *Thread) bool {
+	var info syscallInfo
+	if ptraceSyscallInfo(th.TID, &info) != 0 {
+		return false
+	}
+	if info.op == syscallInfoEntry {
+		th.entering, th.followed = true, false
+		t.Resume(th)
+		return false
+	}
+	th.entering = false
+	if th.event == nil {
+		return t.unstamped(th)
+	}
+	th.stepping = th.blocksTrap()
+	return t.completed(th)
+}
+
+// unstamped hands out a call of a thread that has no event: the time of its return is all that is known of
+// its place in the order.
+func (t *Tracer) unstamped(th *Thread) bool {
+	if ptraceGetRegs(th.TID, &th.regs) != 0 {
+		return false
+	}
+	if th.Ignore || !t.decode(th) || th.call.Op.Kind == 0 {
+		t.Resume(th)
+		return false
+	}
+	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: th.result(), Order: rawClock()})
+}
+
+// harmless reports of a system call's number that it takes the lock for writing and changes neither place nor
+// permissions nor file of any mapping. Page faults (-1) and unknown numbers are not harmless.
+func harmless(nr int) bool {
+	switch nr {
+	case unix.SYS_MLOCK, unix.SYS_MLOCK2, unix.SYS_MUNLOCK, unix.SYS_MLOCKALL, unix.SYS_MUNLOCKALL, unix.SYS_MBIND,
+		unix.SYS_SET_MEMPOLICY_HOME_NODE, unix.SYS_MIGRATE_PAGES, unix.SYS_PKEY_ALLOC, unix.SYS_PKEY_FREE, unix.SYS_MSEAL,
+		unix.SYS_MADVISE, unix.SYS_PROCESS_MADVISE, unix.SYS_CLONE, unix.SYS_CLONE3, unix.SYS_FORK, unix.SYS_VFORK,
+		unix.SYS_ARCH_PRCTL, unix.SYS_EXECVE, unix.SYS_EXECVEAT:
+		return true
+	}
+	return false
+}
+
+// ptraceSiginfo is the siginfo_t of a signal-delivery-stop, in words: si_signo and si_errno, si_code, si_addr,
+// si_perf_data, si_perf_type and si_perf_flags (include/uapi/asm-generic/siginfo.h).
+func ptraceSiginfo(tid int) (info [16]uint64, e syscall.Errno) {
+	e = ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info)))
+	return info, e
+}
+
+// trapBit is SIGTRAP in a signal mask.
+const trapBit = 1 << (unix.SIGTRAP - 1)
+
+func ptraceSetSigmask(tid int, mask uint64) syscall.Errno {
+	const setSigmask = 0x420b
+	var set [8]byte
+	binary.NativeEndian.PutUint64(set[:], mask)
+	return ptrace(setSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
+}
+
+// ptraceSigmask asks PTRACE_GETSIGMASK (ptrace(2)).
+func ptraceSigmask(tid int) (mask uint64, e syscall.Errno) {
+	const getSigmask = 0x420a
+	var set [8]byte
+	e = ptrace(getSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
+	return binary.NativeEndian.Uint64(set[:]), e
+}
