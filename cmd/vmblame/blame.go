@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 func blameCommand() *cobra.Command {
@@ -27,7 +28,7 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG", "ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "-" {
-				r, err := report.ParseRange(args[1])
+				r, err := vm.ParseRange(args[1])
 				if err != nil {
 					return misused(cmd, "%s: %v", args[1], err)
 				}
@@ -40,7 +41,7 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			if args[1] == "-" {
 				text, err := io.ReadAll(os.Stdin)
 				if err == nil {
-					q.Rows, q.PID, err = report.ParseMapText(text)
+					q.Rows, q.PID, err = vm.ParseMapText(text)
 				}
 				if err != nil {
 					return failed("blame %s: standard input: %w: give it the text of /proc/PID/maps, smaps or pmap", log.name, err)

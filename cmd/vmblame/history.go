@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 func historyCommand() *cobra.Command {
@@ -18,7 +19,7 @@ freed and mapped again, when, by which thread and through which calls.
 Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG", "ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			addr, err := report.ParseAddress(args[1])
+			addr, err := vm.ParseAddress(args[1])
 			if err != nil {
 				return misused(cmd, "%s: %v", args[1], err)
 			}

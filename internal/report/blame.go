@@ -10,7 +10,7 @@ import (
 // A Question is what blame is asked: who mapped an address, a range, or the rows of a text.
 type Question struct {
 	Range  vm.Range // where Rows is nil; one byte long: an address
-	Rows   []MapRow
+	Rows   []vm.MapRow
 	PID    int  // that the text names, 0 for none
 	Stacks bool // every mapping is shown with its whole stack
 	Frames bool // whole stacks are in the answer, shown or not
@@ -99,7 +99,7 @@ func (s *Scene) Blame(q Question) *Blame {
 	return b
 }
 
-func (s *Scene) blamedRow(p *process, r MapRow, q *Question, unnamed nameless) BlamedRow {
+func (s *Scene) blamedRow(p *process, r vm.MapRow, q *Question, unnamed nameless) BlamedRow {
 	o := BlamedRow{Start: eventlog.Hex(r.Start), End: eventlog.Hex(r.End), Perms: r.Perms, Path: r.Path, Mappings: []BlamedRange{}}
 	var resident int64
 	from, to := p.overlapping(r.Range)
@@ -176,14 +176,14 @@ func (p *process) overlapping(r vm.Range) (from, to int) {
 }
 
 // rows are the rows that q asks about; for a range those that the kernel shows there.
-func (s *Scene) rows(p *process, q *Question) []MapRow {
+func (s *Scene) rows(p *process, q *Question) []vm.MapRow {
 	if q.Rows != nil {
 		return q.Rows
 	}
-	var rows []MapRow
+	var rows []vm.MapRow
 	for _, r := range kernelRows(p.pieces) {
 		if r.Overlaps(q.Range) {
-			rows = append(rows, MapRow{Range: r.Intersect(q.Range), Perms: r.Perms.String(), Resident: -1, Path: r.File.Path})
+			rows = append(rows, vm.MapRow{Range: r.Intersect(q.Range), Perms: r.Perms.String(), Resident: -1, Path: r.File.Path})
 		}
 	}
 	return rows

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // caseWith is testdata/case.jsonl at a moment, with another environment and perhaps without snapshots.
@@ -77,7 +78,7 @@ func TestNotMeasured(t *testing.T) {
 			t.Errorf("%s: %q in\n%s", line, rest, got)
 		}
 	}
-	b := without.Blame(Question{Rows: []MapRow{{Range: without.processes[0].pieces[0].Range, Resident: -1}}})
+	b := without.Blame(Question{Rows: []vm.MapRow{{Range: without.processes[0].pieces[0].Range, Resident: -1}}})
 	if r := b.Processes[0].Rows[0]; r.Resident != nil || r.Mappings[0].Resident != nil {
 		t.Errorf("%+v", r)
 	}

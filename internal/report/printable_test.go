@@ -55,7 +55,7 @@ func TestHostileNames(t *testing.T) {
 	s := scene(t, log, Moment{})
 	x := s.processes[0].pieces[0]
 	check("blame", s.Blame(Question{Range: vm.Range{Start: x.Start, End: x.Start + 1}}).Text(text.Style{Whole: true}))
-	check("blame", s.Blame(Question{Rows: []MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}).Text(text.Style{Whole: true}))
+	check("blame", s.Blame(Question{Rows: []vm.MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}).Text(text.Style{Whole: true}))
 	h, err := ReadHistory(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true, Stacks: true})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func roundTripAt(t *testing.T, log string, at Moment, end *Scene) {
 	}
 	questions := []Question{{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, {Range: vm.Range{End: vm.AddressMax}, Frames: true}}
 	for _, r := range asked {
-		questions = append(questions, Question{Range: r}, Question{Rows: []MapRow{{Range: r, Perms: "rw-p", Resident: 4096, Path: "/x y"}, {Range: r, Resident: -1}}})
+		questions = append(questions, Question{Range: r}, Question{Rows: []vm.MapRow{{Range: r, Perms: "rw-p", Resident: 4096, Path: "/x y"}, {Range: r, Resident: -1}}})
 	}
 	for _, q := range questions {
 		sameAgain(t, "blame", s.Blame(q))

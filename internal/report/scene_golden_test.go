@@ -80,7 +80,7 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, _, err := ParseMapText(text)
+		rows, _, err := vm.ParseMapText(text)
 		if err != nil {
 			t.Fatal(err)
 		}

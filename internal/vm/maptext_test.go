@@ -1,4 +1,4 @@
-package report
+package vm
 
 import (
 	"errors"
@@ -6,13 +6,11 @@ import (
 	"os"
 	"reflect"
 	"testing"
-
-	"github.com/vmblame/vmblame/internal/vm"
 )
 
 func TestParseMapText(t *testing.T) {
 	row := func(start, end uint64, perms string, resident int64, path string) MapRow {
-		return MapRow{vm.Range{Start: start, End: end}, perms, resident, path}
+		return MapRow{Range{Start: start, End: end}, perms, resident, path}
 	}
 	for name, c := range map[string]struct {
 		text string
@@ -44,13 +42,13 @@ func TestParseMapText(t *testing.T) {
 	}
 }
 
-// TestParseOwnMaps: this very process's memory map is read whole.
-func TestParseOwnMaps(t *testing.T) {
+// TestOwnMapText: this very process's memory map is read whole.
+func TestOwnMapText(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := vm.ParseSmaps(nil, text)
+	want, err := ParseSmaps(nil, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +65,7 @@ func TestParseOwnMaps(t *testing.T) {
 }
 
 func TestParseRange(t *testing.T) {
-	for s, want := range map[string]vm.Range{
+	for s, want := range map[string]Range{
 		"7f00": {Start: 0x7f00, End: 0x7f01}, "0x7f00": {Start: 0x7f00, End: 0x7f01}, "0x1000-0x2000": {Start: 0x1000, End: 0x2000}, "1000-2000": {Start: 0x1000, End: 0x2000},
 	} {
 		if got, err := ParseRange(s); err != nil || got != want {
@@ -77,25 +75,6 @@ func TestParseRange(t *testing.T) {
 	for _, s := range []string{"", "x", "-", "1000-", "-1000", "2000-1000", "1000-1000", "0x", "10000000000000000", "ffffffffffffffff"} {
 		if got, err := ParseRange(s); err == nil {
 			t.Errorf("%s: %v", s, got)
-		}
-	}
-}
-
-func TestParseMoment(t *testing.T) {
-	for s, want := range map[string]Moment{
-		"end": {}, "peak": {Kind: AtPeak}, "1.5s": {Kind: AtTime, T: 1_500_000_000}, "200ms": {Kind: AtTime, T: 200_000_000}, "seq:12": {Kind: AtSeq, Seq: 12},
-	} {
-		m, err := ParseMoment(s)
-		if err != nil || m != want {
-			t.Errorf("%s: %+v, %v", s, m, err)
-		}
-		if again, err := ParseMoment(m.String()); err != nil || again != want {
-			t.Errorf("%s: written as %s", s, m)
-		}
-	}
-	for _, s := range []string{"", "now", "-1s", "seq:", "seq:x", "seq:-1", "12"} {
-		if m, err := ParseMoment(s); err == nil {
-			t.Errorf("%s: %+v", s, m)
 		}
 	}
 }
@@ -138,7 +117,7 @@ func TestSinglePmapRows(t *testing.T) {
 		full("rd mr mw me ac sd", "a b"):                                             {Perms: "r--p", Resident: 8192, Path: "a b"},
 		full("rd", ""):                                                               {Perms: "r--p", Resident: 8192},
 	} {
-		want.Range = vm.Range{Start: 0x55707e9e1000, End: 0x55707e9e3000}
+		want.Range = Range{Start: 0x55707e9e1000, End: 0x55707e9e3000}
 		if rows, _, err := ParseMapText([]byte(text)); err != nil || len(rows) != 1 || rows[0] != want {
 			t.Errorf("%q: %+v, %v; want %+v", text, rows, err, want)
 		}

@@ -1,4 +1,4 @@
-package report
+package vm
 
 import (
 	"bufio"
@@ -6,19 +6,17 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-
-	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // A MapRow is a row that the kernel, or pmap, shows for a part of an address space.
 type MapRow struct {
-	vm.Range
+	Range
 	Perms    string // "" where the text has none
 	Resident int64  // bytes, -1 where the text has none
 	Path     string
 }
 
-// ErrNoRows tells that a text has no row of a memory map in it.
+// ErrNoRows is the error of a text that has no row of a memory map in it.
 var ErrNoRows = errors.New("no row of /proc/PID/maps, smaps or pmap in it")
 
 // ParseMapText reads the text of /proc/PID/maps, of /proc/PID/smaps, or what pmap prints, with or without
@@ -36,7 +34,7 @@ func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 			continue
 		}
 		if row, ok := mapsRow(f, line); ok {
-			if foreign = row.Start >= vm.VsyscallStart; !foreign {
+			if foreign = row.Start >= VsyscallStart; !foreign {
 				rows = append(rows, row)
 			}
 			continue
@@ -102,7 +100,7 @@ type pmapHead struct {
 // columns it has: the size ("132K") and the mode; those of -x; those of -X and -XX.
 func pmapRow(f []string, line string, head pmapHead) (MapRow, bool) {
 	start, err := strconv.ParseUint(f[0], 16, 64)
-	if err != nil || start%vm.PageSize != 0 || start >= vm.VsyscallStart || len(f[0]) < 8 || len(f) < 3 {
+	if err != nil || start%PageSize != 0 || start >= VsyscallStart || len(f[0]) < 8 || len(f) < 3 {
 		return MapRow{}, false
 	}
 	row := MapRow{Resident: -1}
@@ -145,7 +143,7 @@ func pmapRow(f []string, line string, head pmapHead) (MapRow, bool) {
 			}
 		}
 	}
-	row.Range = vm.Range{Start: start, End: start + size}
+	row.Range = Range{Start: start, End: start + size}
 	if !ok || row.Empty() {
 		return MapRow{}, false
 	}
@@ -171,26 +169,26 @@ func pmapPerms(s string) string {
 
 // ParseRange reads "START-END", or an address alone, which is the byte there; both are hexadecimal with or
 // without 0x.
-func ParseRange(s string) (vm.Range, error) {
+func ParseRange(s string) (Range, error) {
 	from, to, two := strings.Cut(s, "-")
 	start, err := ParseAddress(from)
 	if err != nil {
-		return vm.Range{}, err
+		return Range{}, err
 	}
 	if !two {
 		if start+1 == 0 {
-			return vm.Range{}, errAddress
+			return Range{}, errAddress
 		}
-		return vm.Range{Start: start, End: start + 1}, nil
+		return Range{Start: start, End: start + 1}, nil
 	}
 	end, err := ParseAddress(to)
 	if err != nil {
-		return vm.Range{}, err
+		return Range{}, err
 	}
 	if end <= start {
-		return vm.Range{}, errors.New("the range ends before it begins")
+		return Range{}, errors.New("the range ends before it begins")
 	}
-	return vm.Range{Start: start, End: end}, nil
+	return Range{Start: start, End: end}, nil
 }
 
 var errAddress = errors.New("not an address: hexadecimal digits, with or without 0x")
