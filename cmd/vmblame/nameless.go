@@ -66,7 +66,7 @@ func appendHints(b []byte, nameless []report.Unnamed, logs ...string) []byte {
 	return b
 }
 
-// nameSupplier says what would give the names of a module, "" where nothing would; have tells that it is here
+// nameSupplier says what would give the names of a module, "" where nothing would; have reports whether it is here
 // already.
 func nameSupplier(m report.Module) (hint string, have bool) {
 	here := false

@@ -102,17 +102,12 @@ type Frame struct {
 	Inlined  bool         `json:"inlined,omitempty"`
 }
 
-func (st *step) frameOf() Frame {
-	return Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined}
-}
-
-// framesOf are the frames of a stack, innermost first.
-func (s *Scene) framesOf(stack int) []Frame {
-	var list []Frame
-	for st := range s.names.walk(stack) {
-		list = append(list, st.frameOf())
+// framesOf are the frames of a stack, innermost first, and why the walk of it ended early.
+func (n *names) framesOf(stack int) (list []Frame, end string) {
+	for st := range n.walk(stack) {
+		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined})
 	}
-	return list
+	return list, n.stackEnd(stack)
 }
 
 // Sums are what mappings add up to.

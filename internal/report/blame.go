@@ -132,7 +132,7 @@ func (s *Scene) blamedRange(p *process, x *piece, r vm.Range, frames bool) Blame
 		m.Moved = &Moved{eventlog.Hex(x.Moved.Start), x.Moved.Origin.Event}
 	}
 	if frames && m.Stack != 0 {
-		m.Frames, m.StackEnd = s.framesOf(m.Stack), s.names.stackEnd(m.Stack)
+		m.Frames, m.StackEnd = s.names.framesOf(m.Stack)
 	}
 	return m
 }

@@ -107,9 +107,8 @@ func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
 	b = fmt.Appendf(b, "%d):\n", r.Seq)
 	b = append(appendCall(b, r), '\n')
 	if r.Stack != nil {
-		for st := range u.names.walk(*r.Stack) {
-			b = appendFrame(b, st.frameOf())
-		}
+		frames, end := u.names.framesOf(*r.Stack)
+		b = appendStack(b, frames, end)
 	}
 	_, err := u.w.Write(b)
 	return err

@@ -75,7 +75,7 @@ func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions
 		return nil, err
 	}
 	h := &History{At: s.at(), Address: eventlog.Hex(addr), Stacks: o.Stacks, Spaces: []SpaceHistory{}}
-	f := finisher{Scene: s, watcher: w, frames: map[int][]Frame{}, nameless: nameless{}}
+	f := finisher{Scene: s, watcher: w, stacks: map[int]wholeStack{}, nameless: nameless{}}
 	for _, c := range w.of {
 		if len(c.steps) > 0 && wanted(pids, c.space.PID) {
 			f.told = append(f.told, c)
@@ -89,12 +89,18 @@ func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions
 	return h, nil
 }
 
+// wholeStack is a stack that steps may have in common.
+type wholeStack struct {
+	frames []Frame
+	end    string
+}
+
 // finisher makes histories of what was watched.
 type finisher struct {
 	*Scene
 	*watcher
 	told     []*watched
-	frames   map[int][]Frame // by stack
+	stacks   map[int]wholeStack
 	nameless nameless
 }
 
@@ -148,10 +154,12 @@ func (f *finisher) finish(c *watched, st *Step) {
 		st.Thread = f.lives.name(st.TID, st.T)
 	}
 	if st.Stack != 0 && f.Calls {
-		if f.frames[st.Stack] == nil {
-			f.frames[st.Stack] = f.framesOf(st.Stack)
+		whole, ok := f.stacks[st.Stack]
+		if !ok {
+			whole.frames, whole.end = f.names.framesOf(st.Stack)
+			f.stacks[st.Stack] = whole
 		}
-		st.Frames, st.StackEnd = f.frames[st.Stack], f.names.stackEnd(st.Stack)
+		st.Frames, st.StackEnd = whole.frames, whole.end
 	}
 }
 

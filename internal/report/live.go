@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -116,16 +117,9 @@ func (l *Live) stack(id int) []byte {
 	if t, ok := l.text[id]; ok {
 		return t
 	}
-	var b []byte
-	named := true
-	for s := range l.names.walk(id) {
-		named = named && s.name != ""
-		b = appendFrame(b, s.frameOf())
-	}
-	if end := l.names.stackEnd(id); end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
-	}
-	if named {
+	frames, end := l.names.framesOf(id)
+	b := appendStack(nil, frames, end)
+	if !slices.ContainsFunc(frames, func(f Frame) bool { return f.Function == "" }) {
 		if len(l.text) == textsKept {
 			clear(l.text)
 		}
