@@ -96,18 +96,13 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	if r.bound > 0 {
 		sinks = append(sinks, report.NewBound(os.Stderr, int64(r.bound)))
 	}
-	switch {
-	case r.quiet:
-	case r.json:
-		sinks = append(sinks, &summaryJSON{os.Stderr, log})
-	default:
-		o := report.SummaryOptions{Log: name, Quoted: quote(name)}
+	if !r.quiet {
+		sum := &summary{Recording: report.NewRecording(name), w: os.Stderr, json: r.json}
+		sum.style.Width, sum.style.Color, sum.style.Whole = look(os.Stderr)
 		if log.regular {
-			o.Next = []string{"vmblame report " + quote(name)}
-			o.Scene = log.scene
+			sum.style.Log = quote(name)
 		}
-		o.Width, o.Color, o.Whole = look(os.Stderr)
-		sinks = append(sinks, report.NewSummary(os.Stderr, o))
+		sinks = append(sinks, sum)
 	}
 	return sinks, nil
 }

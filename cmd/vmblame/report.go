@@ -12,6 +12,7 @@ import (
 func reportCommand() *cobra.Command {
 	var a answer
 	var o report.ReportOptions
+	var vmas bool
 	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
 	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
 	cmd := &cobra.Command{
@@ -31,13 +32,12 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			if err != nil {
 				return err
 			}
-			o.By, o.Sort = report.By(by.value), report.Sort(sort.value)
-			return a.print(cmd,
-				func() []byte {
-					text := s.Report(o, a.look(args[0]))
-					return withHints(text, s.Nameless(text), log.name)
-				},
-				func() any { return s.ReportJSON(o) })
+			o.By, o.Sort, o.Bytes = report.By(by.value), report.Sort(sort.value), a.bytes
+			if vmas {
+				o.Sort = report.SortVMAs
+			}
+			r := s.Report(o)
+			return a.give(cmd, r, r.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	f := cmd.Flags()
@@ -45,7 +45,7 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 	f.Var(&by, "by", "list by "+by.list())
 	f.Var(&sort, "sort", "order by "+sort.list())
 	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
-	f.BoolVar(&o.VMAs, "vmas", false, "numbers of mappings, beside vm.max_map_count")
+	f.BoolVar(&vmas, "vmas", false, "numbers of mappings, beside vm.max_map_count")
 	by.complete(cmd, "by")
 	sort.complete(cmd, "sort")
 	return cmd

@@ -143,3 +143,9 @@ func (p *Replay) apply(s *SpaceState, changes []Change) error {
 	}
 	return err
 }
+
+// Forget drops an address space. What later records say of it is not known any more.
+func (p *Replay) Forget(space int) {
+	delete(p.byID, space)
+	p.spaces = slices.DeleteFunc(p.spaces, func(s *SpaceState) bool { return s.ID == space })
+}

@@ -68,8 +68,8 @@ func (s *Scene) rangeOf(p *process, x *piece, r vm.Range) Range {
 		Offset: m.Offset, Label: kindDetail(x), Kind: x.Kind, Name: x.Name, Detail: x.Detail, Owner: x.TID, Confidence: x.Confidence, Evidence: x.Evidence,
 		Cause: x.Origin.Cause.String(), Who: whoOf(s.who(p, x)),
 	}
-	if p.taken >= 0 {
-		j.Resident = ptr(x.part(r).rss)
+	if f := x.part(r); f.asked > 0 {
+		j.Resident = &f.rss
 	}
 	if x.Origin.Event != 0 || x.maker != nil {
 		j.Origin = ptr(x.Origin.Event)
@@ -82,14 +82,7 @@ func (s *Scene) rangeOf(p *process, x *piece, r vm.Range) Range {
 }
 
 // part is the figures of the part of x that lies in r, by length where that is not all of it.
-func (x *piece) part(r vm.Range) figures {
-	n, of := r.Intersect(x.Range).Len(), x.Len()
-	if n == of {
-		return x.figures
-	}
-	cut := func(v int64) int64 { return int64(float64(v)*float64(n)/float64(of)) &^ (vm.PageSize - 1) }
-	return figures{cut(x.rss), cut(x.pss), cut(x.dirty), cut(x.swap)}
-}
+func (x *piece) part(r vm.Range) figures { return x.figures.part(r.Intersect(x.Range).Len(), x.Len()) }
 
 // A Frame is a function on a stack, or one inlined into it.
 type Frame struct {
@@ -122,9 +115,30 @@ type Sums struct {
 	Mappings  int    `json:"mappings"` // entries of the ledger
 }
 
+// Add adds o. What was measured of one alone stands for both.
+func (s *Sums) Add(o *Sums) {
+	s.Reserved += o.Reserved
+	s.Committed += o.Committed
+	s.Resident, s.Shared = plus(s.Resident, o.Resident), plus(s.Shared, o.Shared)
+	s.Dirty, s.Swapped = plus(s.Dirty, o.Dirty), plus(s.Swapped, o.Swapped)
+	s.Count += o.Count
+	s.Mappings += o.Mappings
+}
+
+// plus is the sum of two figures, of which none may be known.
+func plus(a, b *int64) *int64 {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return ptr(*a + *b)
+}
+
 func (p *process) sumsOf(n *sums) Sums {
 	j := Sums{Reserved: n.reserved, Committed: n.committed, Count: n.things, Mappings: n.pieces}
-	if p.taken >= 0 {
+	if n.asked > 0 || n.reserved == 0 && p.taken >= 0 {
 		j.Resident = ptr(n.rss)
 		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)
 	}

@@ -61,7 +61,7 @@ func TestNewFamily(t *testing.T) {
 	}
 	few, many := side(1, `"1"`), side(3, "null")
 	style := text.Style{Width: 160}
-	report := string(many.Report(ReportOptions{}, style))
+	report := string(many.Report(ReportOptions{}).Text(style))
 	diff := string(Compare(few, many, [2]string{"few", "many"}).Text(style))
 	for _, c := range []struct{ in, want string }{
 		{report, "3 zoo pens "}, {report, "zoo fence "}, {report, "zoo_alloc < load_lions < main"}, {report, "hint: ZOO_PENS=1 would spare most of 192.0 MiB in 3 zoo pens"},
@@ -71,7 +71,7 @@ func TestNewFamily(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", c.want, c.in)
 		}
 	}
-	if report := string(few.Report(ReportOptions{}, style)); strings.Contains(report, "hint: ") {
+	if report := string(few.Report(ReportOptions{}).Text(style)); strings.Contains(report, "hint: ") {
 		t.Errorf("a hint to who needs none:\n%s", report)
 	}
 }

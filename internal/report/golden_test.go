@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 var update = flag.Bool("update", false, "write what the views print to testdata")
@@ -41,14 +43,42 @@ func feed(t *testing.T, log string, sink eventlog.Sink) {
 var views = map[string]func(w io.Writer, log string) eventlog.Sink{
 	"live": func(w io.Writer, _ string) eventlog.Sink { return NewLive(w) },
 	"summary": func(w io.Writer, log string) eventlog.Sink {
-		return NewSummary(w, SummaryOptions{Log: log, Width: 100, Next: []string{"vmblame check " + log}})
+		return newSummary(w, log, text.Style{Log: log, Width: 100})
 	},
 	"wide": func(w io.Writer, log string) eventlog.Sink {
-		return NewSummary(w, SummaryOptions{Width: 100, Whole: true})
+		return newSummary(w, "", text.Style{Width: 100, Whole: true})
 	},
 	"narrow": func(w io.Writer, log string) eventlog.Sink {
-		return NewSummary(w, SummaryOptions{Log: log, Width: 70, Color: true})
+		return newSummary(w, log, text.Style{Width: 70, Color: true})
 	},
+}
+
+// summarySink writes a summary when a log ends, from its JSON.
+type summarySink struct {
+	*Recording
+	w io.Writer
+	l text.Style
+}
+
+func newSummary(w io.Writer, log string, l text.Style) *summarySink {
+	return &summarySink{NewRecording(log), w, l}
+}
+
+func (s *summarySink) Put(r eventlog.Record) error {
+	s.Recording.Put(r)
+	if _, ok := r.(*eventlog.End); !ok {
+		return nil
+	}
+	b, err := json.Marshal(s.Summary())
+	if err != nil {
+		return err
+	}
+	var sum Summary
+	if err := json.Unmarshal(b, &sum); err != nil {
+		return err
+	}
+	_, err = s.w.Write(sum.Text(s.l))
+	return err
 }
 
 // TestGolden compares what every view prints of every log with testdata/LOG.VIEW.txt, where that exists.

@@ -44,7 +44,7 @@ func TestJSONNames(t *testing.T) {
 	}
 	for _, log := range logs {
 		s := scene(t, log, Moment{})
-		docs := []any{s.ReportJSON(ReportOptions{}), s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}),
+		docs := []any{s.Report(ReportOptions{}), s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}),
 			Compare(scene(t, log, Moment{Kind: AtSeq, Seq: 1}), s, [2]string{"a", "b"})}
 		for i := range s.processes[0].pieces {
 			h, err := ReadHistory(opener(log), Moment{}, nil, s.processes[0].pieces[i].Start, HistoryOptions{Calls: true})

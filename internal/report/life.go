@@ -10,10 +10,9 @@ import (
 
 // lives follows threads, and through them which address spaces are in use.
 type lives struct {
-	threads []life
-	byTID   map[int][]int // indices into threads, in order of their start
-	bySpace map[int][]int // the same
-	users   map[int]int   // living threads of a space; absent where none has been seen
+	byTID   map[int][]*life // in order of their start
+	bySpace map[int][]*life // the same
+	users   map[int]int     // living threads of a space; absent where none has been seen
 }
 
 // life is a thread from its start, or its exec, to its end.
@@ -24,7 +23,7 @@ type life struct {
 }
 
 func newLives() *lives {
-	return &lives{byTID: map[int][]int{}, bySpace: map[int][]int{}, users: map[int]int{}}
+	return &lives{byTID: map[int][]*life{}, bySpace: map[int][]*life{}, users: map[int]int{}}
 }
 
 // put takes a thread record that lies before the moment. It returns the space that has no thread left by
@@ -41,12 +40,12 @@ func (l *lives) put(r *eventlog.Thread) (left int) {
 		l.rename(r)
 		return left
 	}
-	l.byTID[r.TID] = append(l.byTID[r.TID], len(l.threads))
-	l.bySpace[r.Space] = append(l.bySpace[r.Space], len(l.threads))
-	l.threads = append(l.threads, life{
+	x := &life{
 		Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, SP: uint64(r.SP), TLS: uint64(r.TLS), Start: r.T},
 		space:  r.Space,
-	})
+	}
+	l.byTID[r.TID] = append(l.byTID[r.TID], x)
+	l.bySpace[r.Space] = append(l.bySpace[r.Space], x)
 	l.users[r.Space]++
 	return left
 }
@@ -58,6 +57,18 @@ func (l *lives) rename(r *eventlog.Thread) {
 	}
 }
 
+// forget drops the threads of a space.
+func (l *lives) forget(space int) {
+	for _, x := range l.bySpace[space] {
+		rest := slices.DeleteFunc(l.byTID[x.TID], func(o *life) bool { return o == x })
+		if l.byTID[x.TID] = rest; len(rest) == 0 {
+			delete(l.byTID, x.TID)
+		}
+	}
+	delete(l.bySpace, space)
+	delete(l.users, space)
+}
+
 func (l *lives) end(x *life, t int64) {
 	x.ended, x.End = true, t
 	l.users[x.space]--
@@ -65,7 +76,7 @@ func (l *lives) end(x *life, t int64) {
 
 func (l *lives) last(tid int) *life {
 	if of := l.byTID[tid]; len(of) > 0 {
-		return &l.threads[of[len(of)-1]]
+		return of[len(of)-1]
 	}
 	return nil
 }
@@ -79,8 +90,8 @@ func (l *lives) over(space int) bool {
 // lastOf is a moment before the last of the ended threads of a space ended.
 func (l *lives) lastOf(space int) int64 {
 	var t int64
-	for _, i := range l.bySpace[space] {
-		t = max(t, l.threads[i].End-1)
+	for _, x := range l.bySpace[space] {
+		t = max(t, x.End-1)
 	}
 	return t
 }
@@ -88,14 +99,14 @@ func (l *lives) lastOf(space int) int64 {
 // at is the thread that had this tid at time t, nil where none is known.
 func (l *lives) at(tid int, t int64) *life {
 	of := l.byTID[tid]
-	i, _ := slices.BinarySearchFunc(of, t, func(i int, t int64) int {
-		return cmp.Compare(l.threads[i].Start, t+1)
+	i, _ := slices.BinarySearchFunc(of, t, func(x *life, t int64) int {
+		return cmp.Compare(x.Start, t+1)
 	})
 	switch {
 	case i > 0:
-		return &l.threads[of[i-1]]
+		return of[i-1]
 	case len(of) > 0:
-		return &l.threads[of[0]]
+		return of[0]
 	}
 	return nil
 }
@@ -112,8 +123,8 @@ func (l *lives) name(tid int, t int64) string {
 // shown as it was before its last threads were taken away.
 func (l *lives) of(space int, until int64) []classify.Thread {
 	var list []classify.Thread
-	for _, i := range l.bySpace[space] {
-		t := l.threads[i].Thread
+	for _, x := range l.bySpace[space] {
+		t := x.Thread
 		if t.End > until {
 			t.End = 0
 		}

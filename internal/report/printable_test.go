@@ -64,10 +64,8 @@ func TestHostileNames(t *testing.T) {
 	for name, view := range map[string]func(w io.Writer) eventlog.Sink{
 		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w) },
 		"bound":   func(w io.Writer) eventlog.Sink { return NewBound(w, 1<<20) },
-		"summary": func(w io.Writer) eventlog.Sink { return NewSummary(w, SummaryOptions{Width: 100}) },
-		"kinds": func(w io.Writer) eventlog.Sink {
-			return NewSummary(w, SummaryOptions{Whole: true, Scene: func() *Scene { return s }})
-		},
+		"summary": func(w io.Writer) eventlog.Sink { return newSummary(w, "log", text.Style{Width: 100}) },
+		"whole":   func(w io.Writer) eventlog.Sink { return newSummary(w, "log", text.Style{Whole: true}) },
 	} {
 		var b bytes.Buffer
 		feed(t, log, view(&b))
@@ -76,7 +74,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		check(name, b.Bytes())
 	}
-	if j := string(asJSON(t, s.ReportJSON(ReportOptions{By: ByThread}))); !strings.Contains(j, `\u001b[2Jx\ny`) {
+	if j := string(asJSON(t, s.Report(ReportOptions{By: ByThread}))); !strings.Contains(j, `\u001b[2Jx\ny`) {
 		t.Error("JSON has other names than the log")
 	}
 }

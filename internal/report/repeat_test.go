@@ -171,14 +171,14 @@ func TestLastEvent(t *testing.T) {
 // TestKilled: what was killed ended when its last thread did, not at the last snapshot there is of it.
 func TestKilled(t *testing.T) {
 	open := textLog(mapLine(1, 0x7f0000000000, 0x7f0000002000),
-		`{"type":"snapshot","t":10001,"after":1,"space":1,"cause":"vsz","mappings":[]}`,
+		`{"type":"snapshot","t":10001,"after":1,"space":1,"cause":"vsz","mappings":[`+pageOfExe[:len(pageOfExe)-1]+`,"rss":4096,"pss":4096,"private_dirty":0,"swap":0}]}`,
 		mapLine(2, 0x7f0000100000, 0x7f0000102000),
 		`{"type":"thread","t":900000000,"tid":10,"pid":10,"space":1,"what":"exit","name":"x"}`)
 	s, err := Load(open, Moment{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(s.Report(ReportOptions{}, text.Style{Whole: true})); !strings.Contains(text, "mapped at its end, 0.9000 s") || !strings.Contains(text, "(counted at 0.0000 s, the nearest snapshot)") {
+	if text := string(s.Report(ReportOptions{}).Text(text.Style{Whole: true})); !strings.Contains(text, "mapped at its end, 0.9000 s") || !strings.Contains(text, "(counted at 0.0000 s, the nearest snapshot)") {
 		t.Errorf("%s", text)
 	}
 }

@@ -2,179 +2,148 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// ReportOptions say what a report lists.
-type ReportOptions struct {
-	By      By
-	Sort    Sort
-	MinSize int64 // bytes: lines with less reserved are summed up in one
-	VMAs    bool  // numbers of mappings instead of bytes
-}
-
-// Sort is the order of a report's lines.
-type Sort string
-
-// The values of Sort; all but the name put the largest first.
-const (
-	SortReserved  Sort = "reserved"
-	SortCommitted Sort = "committed"
-	SortResident  Sort = "resident"
-	SortCount     Sort = "count"
-	SortName      Sort = "name"
-)
-
-// Report says who holds the address spaces of s.
-func (s *Scene) Report(o ReportOptions, l text.Style) []byte {
-	var b, next []byte
-	for i, p := range s.processes {
+// Text is the report for people.
+func (r *Report) Text(l text.Style) []byte {
+	var b []byte
+	next := ""
+	for i := range r.Processes {
+		p := &r.Processes[i]
 		if i > 0 {
 			b = append(b, '\n')
 		}
-		b = s.head(b, p, l)
-		if o.VMAs {
-			b = s.vmas(b, p, o, l)
-			continue
-		}
-		list := s.shares(p, o.By)
-		if !l.Whole && (o.By == ByKind || o.By == "") {
-			for _, h := range list {
-				if h.parts = alike(h.parts); len(h.parts) == 1 {
-					h.who, h.pieces, h.parts = h.parts[0].who, h.parts[0].pieces, nil
-				}
+		b = r.head(b, p, l)
+		rows := p.Holders
+		switch {
+		case r.Sort == SortVMAs:
+			b = r.vmas(b, p, l)
+		default:
+			rows = r.shown(rows, l)
+			b = append(b, '\n')
+			b = r.table(rows, l).Append(b, l)
+			if len(p.Advice) > 0 {
+				b = appendHints(append(b, '\n'), p.Advice, l)
+			}
+			if i == 0 {
+				next = r.next(rows, l)
 			}
 		}
-		list, hidden := arrange(list, o)
-		b = append(b, '\n')
-		b = s.table(b, p, list, hidden, o, l)
-		if hints := s.advice(p, l); len(hints) > 0 {
-			b = appendAdvice(append(b, '\n'), hints, l)
-		}
-		if i == 0 {
-			next = s.next(nil, p, list, o, l)
-		}
 	}
-	if len(s.processes) == 0 {
-		b = fmt.Appendf(b, "nothing is mapped at %s\n", s.momentText())
+	if len(r.Processes) == 0 {
+		b = fmt.Appendf(b, "nothing is mapped at %s\n", r.momentText())
 	}
 	return append(b, next...)
 }
 
-// total sums up the pieces of p.
-func (p *process) total() sums {
-	var n sums
-	for i := range p.pieces {
-		n.add(ptr(p.pieces[i].sums()))
-	}
-	return n
-}
-
-// explained is how many bytes of p a traced call or the kernel's exec made.
-func (p *process) explained() int64 {
-	var n int64
-	for i := range p.pieces {
-		if c := p.pieces[i].Origin.Cause; c == ledger.FromEvent || c == ledger.Kernel {
-			n += int64(p.pieces[i].Len())
-		}
-	}
-	return n
-}
-
 // head says what is mapped in p altogether.
-func (s *Scene) head(b []byte, p *process, l text.Style) []byte {
-	n := p.total()
-	when := s.momentText()
-	if p.ended && s.Moment.Kind == AtEnd {
-		when = "its end, " + text.When(p.until)
+func (r *Report) head(b []byte, p *ReportProcess, l text.Style) []byte {
+	when := r.momentText()
+	if p.Ended && r.Moment == "end" {
+		when = "its end, " + text.When(p.Until)
 	}
 	peak := ""
-	if len(s.processes) == 1 && s.Moment.Kind != AtPeak {
-		peak = " (peak " + l.Size(s.peak) + ")"
+	if len(r.Processes) == 1 && r.Moment != "peak" {
+		peak = " (peak " + l.Size(r.Peak) + ")"
 	}
 	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
-		p.PID, p.name(), l.Paint(text.Number, l.Size(n.reserved)), when, peak, text.Percent(p.explained(), n.reserved))
-	b = fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.Size(n.committed), countText(len(p.pieces), "mapping"), p.residentText(n, s.T, l))
-	return b
+		p.PID, exeName(p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
+	return fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), r.residentText(p, l))
 }
 
-func (p *process) residentText(n sums, t int64, l text.Style) string {
-	if p.taken < 0 {
+func (r *Report) residentText(p *ReportProcess, l text.Style) string {
+	if p.ResidentAt == nil || p.Total.Resident == nil {
 		return "resident bytes not recorded"
 	}
-	size := l.Size(n.rss) + " resident"
-	if n.swap > 0 {
-		size += ", " + l.Size(n.swap) + " swapped"
+	size := l.Size(*p.Total.Resident) + " resident"
+	if n := p.Total.Swapped; n != nil && *n > 0 {
+		size += ", " + l.Size(*n) + " swapped"
 	}
-	if d := p.taken - min(t, p.until); d > 50e6 || d < -50e6 {
-		size += " (counted at " + text.When(p.taken) + ", the nearest snapshot)"
+	if d := *p.ResidentAt - min(r.T, p.Until); d > 50e6 || d < -50e6 {
+		size += " (counted at " + text.When(*p.ResidentAt) + ", the nearest snapshot)"
 	}
 	return size
 }
 
-// table appends the lines of a report.
-func (s *Scene) table(b []byte, p *process, list []*share, hidden sums, o ReportOptions, l text.Style) []byte {
-	what := "WHAT"
-	switch o.By {
-	case ByStack:
-		what = "CALLS, the outermost first"
-	case ByFile:
-		what = "FILE"
-	case ByThread:
-		what = "THREAD"
-	case ByFunction:
-		what = "FUNCTION"
-	}
-	g := &text.Table{Columns: []text.Column{
+// table is the rows of a report.
+func (r *Report) table(rows []Row, l text.Style) *text.Table {
+	what := map[By]string{ByKind: "WHAT", ByStack: "CALLS, the outermost first", ByFile: "FILE", ByThread: "THREAD", ByFunction: "FUNCTION"}[r.By]
+	t := &text.Table{Columns: []text.Column{
 		{Head: "RESERVED", Right: true, Color: text.Number},
 		{Head: "COMMITTED", Right: true, Color: text.Number},
 		{Head: "RESIDENT", Right: true, Color: text.Number},
 		{Head: "COUNT", Right: true},
 		{Head: what, Color: text.Kind},
 	}}
-	kinds := o.By == ByKind || o.By == ""
-	if kinds {
-		g.Columns[4].Limit = whatLimit(l.Width)
-		g.Columns = append(g.Columns, text.Column{Head: "WHO"})
+	if r.By == ByKind {
+		t.Columns[4].Limit = whatLimit(l.Width)
+		t.Columns = append(t.Columns, text.Column{Head: "WHO"})
 	}
-	resident := p.taken >= 0
-	figures := func(n *sums, depth int) []text.Cell {
-		r := "-"
-		if resident {
-			r = l.Size(n.rss)
+	r.addRows(t, rows, 0, l)
+	return t
+}
+
+func (r *Report) addRows(t *text.Table, rows []Row, depth int, l text.Style) {
+	for i := range rows {
+		h := &rows[i]
+		label := labelCell(h, depth)
+		if h.Smaller > 0 && depth == 0 && r.MinSize > 0 {
+			label.Text = "(below " + l.Size(r.MinSize) + ")"
 		}
-		return []text.Cell{text.Plain(l.Size(n.reserved)), text.Plain(l.Size(n.committed)), text.Plain(r), text.Plain(strconv.Itoa(max(n.things, 1)))}
+		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(max(h.Count, 1))), label}
+		switch {
+		case r.By == ByKind && len(h.Calls) > 0:
+			c = append(c, whoCell(h.chain()))
+		case r.By == ByKind && len(h.Parts) > 0:
+			n := len(h.Parts)
+			if last := &h.Parts[n-1]; last.Smaller > 0 {
+				n += last.Smaller - 1
+			}
+			c = append(c, text.Plain(text.Count(n, "owner", "owners")+":"))
+		}
+		t.Add(c...)
+		r.addRows(t, h.Parts, depth+1, l)
 	}
-	var lines func(list []*share, depth int)
-	lines = func(list []*share, depth int) {
-		for _, h := range list {
-			c := figures(&h.sums, depth)
-			indent := strings.Repeat("  ", depth)
-			label := text.Cell{Text: indent + h.label, Color: shade(depth)}
-			if len(h.calls) > 0 {
-				label.Fit = func(width int) string { return indent + h.callsText(max(width-len(indent), min(width, 20))) }
-			}
-			c = append(c, label)
-			switch {
-			case kinds && len(h.who.Calls) > 0:
-				c = append(c, whoCell(h.who))
-			case kinds && len(h.parts) > 0:
-				c = append(c, text.Plain(countText(len(h.parts)-btoi(h.hidden > 0)+h.hidden, "owner")+":"))
-			}
-			g.Add(c...)
-			lines(h.parts, depth+1)
+}
+
+func labelCell(h *Row, depth int) text.Cell {
+	indent := strings.Repeat("  ", depth)
+	c := text.Cell{Text: indent + h.Label}
+	if depth > 0 {
+		c.Color = text.Default
+	}
+	if len(h.Nested) > 0 {
+		c.Fit = func(width int) string { return indent + h.nestedText(max(width-len(indent), min(width, 20))) }
+	}
+	return c
+}
+
+// nestedText joins the calls of a line of the tree. Where they are wider than width (0 means no limit), those
+// between the first and the last give way, and then what they made.
+func (h *Row) nestedText(width int) string {
+	tail := ""
+	if len(h.Made) > 0 {
+		tail = ": " + strings.Join(h.Made, ", ")
+	}
+	n := len(h.Nested)
+	line := strings.Join(h.Nested, " > ") + tail
+	if width <= 0 || text.Width(line) <= width {
+		return line
+	}
+	last := h.Nested[n-1] + tail
+	for keep := n - 2; keep > 0; keep-- {
+		if t := strings.Join(h.Nested[:keep], " > ") + " > ... > " + last; text.Width(t) <= width {
+			return t
 		}
 	}
-	lines(list, 0)
-	if hidden.pieces > 0 {
-		g.Add(append(figures(&hidden, 0), text.Plain("(below "+l.Size(o.MinSize)+")"))...)
+	if t := "... > " + last; n > 1 && (text.Width(t) <= width || tail == "") {
+		return text.Clip(t, width)
 	}
-	return g.Append(b, l)
+	return text.Clip(last, width)
 }
 
 // whatLimit is how wide the column of kinds may be.
@@ -185,132 +154,88 @@ func whatLimit(width int) int {
 	return max(42, (width-42)*9/20)
 }
 
-func shade(depth int) string {
-	if depth > 0 {
-		return text.Default
-	}
-	return ""
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // vmas lists how many mappings each owner has, beside the kernel's limit.
-func (s *Scene) vmas(b []byte, p *process, o ReportOptions, l text.Style) []byte {
-	rows := kernelRows(p.pieces)
-	limit := s.maxMaps()
-	b = fmt.Appendf(b, "%s of the kernel's", countText(len(rows), "mapping"))
-	if limit > 0 {
-		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", text.Percent(int64(len(rows)), limit), limit)
+func (r *Report) vmas(b []byte, p *ReportProcess, l text.Style) []byte {
+	b = append(b, text.Count(p.VMAs, "mapping", "mappings")+" of the kernel's"...)
+	if limit := r.maxMaps(); limit > 0 {
+		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", text.Percent(int64(p.VMAs), limit), limit)
 	}
 	b = append(b, '\n', '\n')
-	// A row that is several mappings counts for the first of them.
-	count := map[*piece]int{}
-	for _, r := range rows {
-		count[&p.pieces[r.first]]++
-	}
-	g := &text.Table{Columns: []text.Column{
+	t := &text.Table{Columns: []text.Column{
 		{Head: "VMAS", Right: true, Color: text.Number}, {Head: "SHARE", Right: true, Color: text.Number}, {Head: "MAPPINGS", Right: true},
 		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width)}, {Head: "WHO"},
 	}}
-	list := s.shares(p, o.By)
-	vmasOf := map[*share]int{}
-	var sum func(h *share) int
-	sum = func(h *share) int {
-		n := 0
-		for _, x := range h.pieces {
-			n += count[x]
-		}
-		for _, q := range h.parts {
-			n += sum(q)
-		}
-		vmasOf[h] = n
-		return n
-	}
-	for _, h := range list {
-		sum(h)
-	}
-	var lines func(list []*share, depth int)
-	lines = func(list []*share, depth int) {
-		slices.SortStableFunc(list, func(a, b *share) int {
-			if vmasOf[a] != vmasOf[b] {
-				return vmasOf[b] - vmasOf[a]
-			}
-			return strings.Compare(a.label, b.label)
-		})
-		for _, h := range list {
-			if h.reserved < o.MinSize {
+	var add func(rows []Row, depth int)
+	add = func(rows []Row, depth int) {
+		for i := range rows {
+			h := &rows[i]
+			if h.Smaller > 0 {
 				continue
 			}
-			c := []text.Cell{text.Plain(strconv.Itoa(vmasOf[h])), text.Plain(text.Percent(int64(vmasOf[h]), int64(len(rows)))), text.Plain(strconv.Itoa(h.sums.pieces)), text.Plain(l.Size(h.reserved)),
-				{Text: strings.Repeat("  ", depth) + h.label, Color: shade(depth)}}
-			if len(h.who.Calls) > 0 {
-				c = append(c, whoCell(h.who))
+			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, depth)}
+			if len(h.Calls) > 0 {
+				c = append(c, whoCell(h.chain()))
 			}
-			g.Add(c...)
-			lines(h.parts, depth+1)
+			t.Add(c...)
+			add(h.Parts, depth+1)
 		}
 	}
-	lines(list, 0)
-	return g.Append(b, l)
+	add(p.Holders, 0)
+	return t.Append(b, l)
 }
 
-// next names the commands that go one step deeper: the largest holder's range, and another list.
-func (s *Scene) next(b []byte, p *process, list []*share, o ReportOptions, l text.Style) []byte {
-	var largest *piece
-	for h := range list {
-		if x := list[h].largest(); x != nil {
-			largest = x
-			break
+// maxMaps is vm.max_map_count, 0 where it was not recorded.
+func (r *Report) maxMaps() int64 {
+	if r.MaxMaps == nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(*r.MaxMaps, 10, 64)
+	return n
+}
+
+// appendHints appends what would help.
+func appendHints(b []byte, list []Advice, l text.Style) []byte {
+	for _, a := range list {
+		b = append(b, text.Fold("hint: "+text.Printable(a.Text), l.Lines(), "      ")+"\n"...)
+	}
+	return b
+}
+
+// next names the commands that go one step deeper: the largest range, and another list.
+func (r *Report) next(rows []Row, l text.Style) string {
+	b := "next: "
+	if x := largest(rows); x != nil {
+		b += fmt.Sprintf("vmblame blame %s %x-%x    ", l.Log, uint64(x.Start), uint64(x.End))
+	}
+	other := ByStack
+	if r.By == ByStack {
+		other = ByKind
+	}
+	return b + fmt.Sprintf("vmblame report --by %s %s\n", other, l.Log)
+}
+
+// largest is the largest range of the first row that has one, nil for none.
+func largest(rows []Row) *Range {
+	for i := range rows {
+		if x := rows[i].largest(); x != nil {
+			return x
 		}
 	}
-	b = append(b, "next: "...)
-	if largest != nil {
-		b = fmt.Appendf(b, "vmblame blame %s %x-%x    ", l.Log, largest.Start, largest.End)
-	}
-	other := "stack"
-	if o.By == ByStack {
-		other = "kind"
-	}
-	return fmt.Appendf(b, "vmblame report --by %s %s\n", other, l.Log)
+	return nil
 }
 
-// largest is the largest piece of a share, nil for none.
-func (h *share) largest() *piece {
-	var most *piece
-	for _, x := range h.pieces {
-		if most == nil || x.Len() > most.Len() {
+// largest is the largest range of a row, nil for none.
+func (h *Row) largest() *Range {
+	var most *Range
+	for i := range h.Ranges {
+		if x := &h.Ranges[i]; most == nil || x.Bytes > most.Bytes {
 			most = x
 		}
 	}
-	for _, q := range h.parts {
-		if x := q.largest(); x != nil && (most == nil || x.Len() > most.Len()) {
+	for i := range h.Parts {
+		if x := h.Parts[i].largest(); x != nil && (most == nil || x.Bytes > most.Bytes) {
 			most = x
 		}
 	}
 	return most
-}
-
-// maxMaps is vm.max_map_count, 0 where it was not recorded.
-func (s *Scene) maxMaps() int64 {
-	n, err := strconv.ParseInt(s.environment("max_map_count"), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// environment is a value of the header's, "" where it is unset or not recorded.
-func (s *Scene) environment(name string) string {
-	if s.header == nil {
-		return ""
-	}
-	if v := s.header.Environment[name]; v != nil {
-		return *v
-	}
-	return ""
 }

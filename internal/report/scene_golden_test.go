@@ -49,28 +49,28 @@ func decoded[T any](t *testing.T, v *T) *T {
 // answers are the views of a finished log, by the end of the golden file's name.
 var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 	"report": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{})).Text(l)
 	},
 	"peak": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{Kind: AtPeak}).Report(ReportOptions{}, l)
+		return decoded(t, scene(t, log, Moment{Kind: AtPeak}).Report(ReportOptions{})).Text(l)
 	},
 	"stack": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{By: ByStack}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{By: ByStack})).Text(l)
 	},
 	"file": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFile}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{By: ByFile})).Text(l)
 	},
 	"thread": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{By: ByThread}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{By: ByThread})).Text(l)
 	},
 	"function": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{By: ByFunction, MinSize: 1 << 20}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{By: ByFunction, MinSize: 1 << 20})).Text(l)
 	},
 	"vmas": func(t *testing.T, log string, l text.Style) []byte {
-		return scene(t, log, Moment{}).Report(ReportOptions{VMAs: true}, l)
+		return decoded(t, scene(t, log, Moment{}).Report(ReportOptions{Sort: SortVMAs})).Text(l)
 	},
 	"json": func(t *testing.T, log string, l text.Style) []byte {
-		return asJSON(t, scene(t, log, Moment{}).ReportJSON(ReportOptions{}))
+		return asJSON(t, scene(t, log, Moment{}).Report(ReportOptions{}))
 	},
 	"blame": func(t *testing.T, log string, l text.Style) []byte {
 		return decoded(t, scene(t, log, Moment{}).Blame(Question{Range: vm.Range{End: vm.AddressMax}, Stacks: true})).Text(l)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -32,20 +31,21 @@ func TestEveryByteHeld(t *testing.T) {
 					}
 				}
 				for _, by := range []By{ByKind, ByStack, ByFile, ByThread, ByFunction} {
-					list, hidden := arrange(s.shares(p, by), ReportOptions{MinSize: 1 << 20})
-					sum := hidden
-					for _, h := range list {
-						sum.add(&h.sums)
-						var parts int64
-						for _, q := range h.parts {
-							parts += q.reserved
+					for _, least := range []int64{0, 1 << 20} {
+						var sum Sums
+						for _, h := range s.reportProcess(p, ReportOptions{By: by, MinSize: least}).Holders {
+							sum.Add(&h.Sums)
+							var parts int64
+							for _, q := range h.Parts {
+								parts += q.Reserved
+							}
+							if len(h.Parts) > 0 && by != ByStack && parts != h.Reserved {
+								t.Errorf("%s@%v by %s: %s has %d bytes, its parts %d", log, at, by, h.Label, h.Reserved, parts)
+							}
 						}
-						if len(h.parts) > 0 && by != ByStack && parts != h.reserved {
-							t.Errorf("%s@%v by %s: %s has %d bytes, its parts %d", log, at, by, h.label, h.reserved, parts)
+						if sum.Reserved != int64(p.Ledger.Bytes()) || sum.Resident != nil && *sum.Resident != p.total().rss {
+							t.Errorf("%s@%v by %s: %+v, want %d, %d", log, at, by, sum, p.Ledger.Bytes(), p.total().rss)
 						}
-					}
-					if sum.reserved != int64(p.Ledger.Bytes()) || sum.rss != p.total().rss {
-						t.Errorf("%s@%v by %s: %d bytes, %d resident, want %d, %d", log, at, by, sum.reserved, sum.rss, p.Ledger.Bytes(), p.total().rss)
 					}
 				}
 			}
@@ -117,16 +117,13 @@ func TestColour(t *testing.T) {
 	}
 }
 
-// TestAlike: parts that look alike on a terminal become one, and lose no byte.
-func TestAlike(t *testing.T) {
-	c := func(calls ...string) callers.Chain { return callers.Chain{Calls: calls, Keep: 1} }
-	list := alike([]*share{
-		{label: "of thread 1 a", who: c("f", "main"), sums: sums{reserved: 1, things: 1}},
-		{label: "of thread 2 b", who: c("f", "main"), sums: sums{reserved: 2, things: 1}},
-		{label: "rtree", who: c("f", "main"), sums: sums{reserved: 4, things: 1}},
-		{label: "of thread 3 c", who: c("g", "main"), sums: sums{reserved: 8, things: 1}},
-	})
-	if len(list) != 3 || list[0].reserved != 3 || list[0].label != "2 of these" || list[1].label != "rtree" {
+// TestSimilar: parts that look alike on a terminal become one, and lose no byte.
+func TestSimilar(t *testing.T) {
+	part := func(label string, bytes int64, calls ...string) Row {
+		return Row{Label: label, Who: Who{calls, 1}, Sums: Sums{Reserved: bytes, Count: 1}}
+	}
+	list := mergeSimilar([]Row{part("of thread 1 a", 1, "f", "main"), part("of thread 2 b", 2, "f", "main"), part("rtree", 4, "f", "main"), part("of thread 3 c", 8, "g", "main")})
+	if len(list) != 3 || list[0].Reserved != 3 || list[0].Label != "2 of these" || list[1].Label != "rtree" {
 		t.Errorf("%+v", list)
 	}
 }
@@ -158,10 +155,9 @@ func FuzzScene(f *testing.F) {
 			}
 			l := text.Style{Width: 80}
 			for _, by := range []By{ByKind, ByStack, ByFile, ByThread, ByFunction} {
-				s.Report(ReportOptions{By: by, MinSize: 1 << 16}, l)
+				s.Report(ReportOptions{By: by, MinSize: 1 << 16}).Text(l)
 			}
-			s.Report(ReportOptions{VMAs: true}, l)
-			s.ReportJSON(ReportOptions{})
+			s.Report(ReportOptions{Sort: SortVMAs}).Text(l)
 			decoded(t, s.Blame(Question{Range: vm.Range{End: 1 << 63}, Stacks: true})).Text(l)
 			decoded(t, Compare(s, s, [2]string{"a", "b"})).Text(l)
 			if len(s.processes) > 0 && len(s.processes[0].pieces) > 0 {

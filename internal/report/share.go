@@ -1,9 +1,6 @@
 package report
 
 import (
-	"cmp"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
@@ -30,7 +27,6 @@ func (s *sums) add(o *sums) {
 // A share is a line of a report: what it is, how much, who holds it, and the parts it is made of.
 type share struct {
 	label  string
-	full   string // the label where the line above does not name the kind; "" for the same
 	kind   classify.Kind
 	thread int
 	who    callers.Chain // empty where the parts differ
@@ -38,8 +34,7 @@ type share struct {
 	parts  []*share
 	pieces []*piece // of a part without parts
 	calls  []string // of a line of the tree of calls, the outermost first
-	kinds  string   // what they made, "" for nothing of their own
-	hidden int      // parts that are too small to be shown
+	kinds  []string // what they made, none for nothing of their own
 }
 
 // A thing is what one Group of classify is: an arena, a stack with its guard, a loaded file.
@@ -106,18 +101,6 @@ func (x *piece) sums() sums {
 	return s
 }
 
-// By says what the lines of a report are about.
-type By string
-
-// The values of By.
-const (
-	ByKind     By = "kind"
-	ByStack    By = "stack"
-	ByFile     By = "file"
-	ByThread   By = "thread"
-	ByFunction By = "function"
-)
-
 // shares lists who holds p, in no order.
 func (s *Scene) shares(p *process, by By) []*share {
 	switch by {
@@ -178,7 +161,7 @@ func (s *Scene) byKind(p *process) []*share {
 			f.label = "code and data of " + heading.Words.Count(f.things)
 		}
 		for _, h := range f.parts {
-			h.full, h.label = h.label, partLabel(heading, members[h])
+			h.label = partLabel(heading, members[h])
 		}
 	}
 	return list
@@ -246,63 +229,4 @@ func (s *Scene) threadOf(x *piece) string {
 func (s *Scene) functionOf(p *process, x *piece) string {
 	c := s.who(p, x)
 	return c.Calls[c.Keep-1]
-}
-
-// alike makes one of parts whose calls look the same in the room that a terminal has for them.
-func alike(parts []*share) []*share {
-	const room = 48
-	by := map[string]*share{}
-	var list []*share
-	for _, h := range parts {
-		name, _, _ := strings.Cut(h.label, "of thread")
-		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
-			name = ""
-		}
-		k := h.who.Text(room) + "\x00" + name
-		o := by[k]
-		if o == nil || len(h.who.Calls) == 0 {
-			by[k] = h
-			list = append(list, h)
-			continue
-		}
-		o.sums.add(&h.sums)
-		o.pieces = append(o.pieces, h.pieces...)
-		o.label = strconv.Itoa(o.things) + " of these"
-	}
-	return list
-}
-
-// arrange sorts shares and their parts, and hides those below least bytes.
-func arrange(list []*share, o ReportOptions) (shown []*share, hidden sums) {
-	value := func(h *share) int64 {
-		switch o.Sort {
-		case SortCommitted:
-			return h.committed
-		case SortResident:
-			return h.rss
-		case SortCount:
-			return int64(h.things)
-		}
-		return h.reserved
-	}
-	slices.SortStableFunc(list, func(a, b *share) int {
-		if o.Sort == SortName {
-			return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(b.reserved, a.reserved))
-		}
-		return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(b.reserved, a.reserved), cmp.Compare(a.label, b.label), cmp.Compare(a.who.Text(0), b.who.Text(0)))
-	})
-	for _, h := range list {
-		if h.reserved < o.MinSize {
-			hidden.add(&h.sums)
-			continue
-		}
-		var rest sums
-		n := len(h.parts)
-		h.parts, rest = arrange(h.parts, o)
-		if h.hidden = n - len(h.parts); h.hidden > 0 && len(h.parts) > 0 {
-			h.parts = append(h.parts, &share{label: "(" + strconv.Itoa(h.hidden) + " smaller)", sums: rest})
-		}
-		shown = append(shown, h)
-	}
-	return shown, hidden
 }

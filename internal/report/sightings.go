@@ -9,26 +9,50 @@ import (
 
 // sightings are the snapshots of a space that lie nearest to a moment.
 type sightings struct {
-	before, after *eventlog.Snapshot
+	before, after *snapshot
+}
+
+// A snapshot is what the kernel counted in a space at a moment.
+type snapshot struct {
+	t     int64
+	cause string
+	rows  []counted
+}
+
+// counted is a row of a snapshot: pages of one origin.
+type counted struct {
+	vm.Range
+	origin uint64 // seq, 0 for none
+	cause  string // of the origin, where that is no event
+	anon   string // the name that the kernel shows, "" for none
+	figures
 }
 
 func (v *sightings) put(r *eventlog.Snapshot, past bool) {
-	switch {
-	case !past:
-		v.before = r
-	case v.after == nil:
-		v.after = r
+	if past && v.after != nil {
+		return
+	}
+	n := &snapshot{t: r.T, cause: r.Cause, rows: make([]counted, len(r.Mappings))}
+	for i := range r.Mappings {
+		m := &r.Mappings[i]
+		n.rows[i] = counted{vm.Range{Start: uint64(m.Start), End: uint64(m.End)}, originSeq(m.Origin), m.OriginCause, m.AnonName,
+			figures{int64(m.End - m.Start), int64(m.RSS), int64(m.PSS), int64(m.PrivateDirty), int64(m.Swap)}}
+	}
+	if past {
+		v.after = n
+	} else {
+		v.before = n
 	}
 }
 
 // nearest returns the snapshot nearest to t, nil where there is none.
-func (v *sightings) nearest(t int64) *eventlog.Snapshot {
+func (v *sightings) nearest(t int64) *snapshot {
 	switch {
 	case v == nil:
 		return nil
 	case v.after == nil:
 		return v.before
-	case v.before == nil, v.after.T-t < t-v.before.T:
+	case v.before == nil, v.after.t-t < t-v.before.t:
 		return v.after
 	}
 	return v.before
@@ -43,35 +67,36 @@ func (v *sightings) figures(p *process, t int64) []string {
 	if snap == nil {
 		return nil
 	}
-	p.taken = snap.T
+	p.taken = snap.t
 	var names []string
-	rows := snap.Mappings
+	rows := snap.rows
 	for i := range p.pieces {
 		x := &p.pieces[i]
-		first := sort.Search(len(rows), func(j int) bool { return uint64(rows[j].End) > x.Start })
-		for j := first; j < len(rows) && uint64(rows[j].Start) < x.End; j++ {
+		first := sort.Search(len(rows), func(j int) bool { return rows[j].End > x.Start })
+		for j := first; j < len(rows) && rows[j].Start < x.End; j++ {
 			m := &rows[j]
-			if originSeq(m.Origin) != x.Origin.Event || m.OriginCause != x.Origin.Cause.String() {
+			if m.origin != x.Origin.Event || m.cause != x.Origin.Cause.String() {
 				continue
 			}
-			r := vm.Range{Start: uint64(m.Start), End: uint64(m.End)}
-			n, of := r.Intersect(x.Range).Len(), r.Len()
-			part := func(bytes uint64) int64 {
-				if n == of {
-					return int64(bytes)
-				}
-				return int64(float64(bytes)*float64(n)/float64(of)) &^ (vm.PageSize - 1)
-			}
-			x.figures.add(figures{part(m.RSS), part(m.PSS), part(m.PrivateDirty), part(m.Swap)})
-			if m.AnonName != "" {
+			x.figures.add(m.figures.part(m.Intersect(x.Range).Len(), m.Len()))
+			if m.anon != "" {
 				if names == nil {
 					names = make([]string, len(p.pieces))
 				}
-				names[i] = m.AnonName
+				names[i] = m.anon
 			}
 		}
 	}
 	return names
+}
+
+// part is the share of n bytes in what was counted of all bytes together.
+func (f figures) part(n, of uint64) figures {
+	if n == of {
+		return f
+	}
+	cut := func(v int64) int64 { return int64(float64(v)*float64(n)/float64(of)) &^ (vm.PageSize - 1) }
+	return figures{int64(n), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap)}
 }
 
 func originSeq(seq *uint64) uint64 {

@@ -2,117 +2,146 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// text is what a Summary says at the end.
-func (s *Summary) text(end *eventlog.End) []byte {
-	var b []byte
-	say := func(format string, args ...any) {
-		b = append(b, "vmblame: "...)
-		b = fmt.Appendf(b, format, args...)
-		b = append(b, '\n')
-	}
-	list, more := s.processes()
+// How much of a report a summary shows: so many processes, rows of each, and parts of a row.
+const (
+	summaryProcesses = 3
+	summaryRows      = 10
+	summaryParts     = 3
+)
 
-	by := "by " + countText(len(s.callers), "thread")
-	if len(list)+more > 1 {
-		by += " of " + text.Count(len(list)+more, "process", "processes")
+// Text is the summary for people: of the first process and of the largest others what a report says first.
+// Where l names a log, the commands that tell more stand at the end.
+func (s *Summary) Text(l text.Style) []byte {
+	var b []byte
+	say := func(format string, args ...any) { b = fmt.Appendf(b, "vmblame: "+format+"\n", args...) }
+	end := s.End
+	if end == nil {
+		end = &eventlog.End{T: s.Report.T}
+	}
+	by := text.Count(s.Threads, "thread", "threads")
+	if s.Processes > 1 {
+		by += " of " + text.Count(s.Processes, "process", "processes")
 	}
 	to := ""
-	if s.o.Log != "" {
-		to = " -> " + s.o.Log
+	if s.Log != "" {
+		to = " -> " + text.Printable(s.Log)
 	}
-	say("%s %s in %s%s", countText(s.calls, "mapping call"), by, text.Seconds(end.T), to)
+	say("%s by %s in %s%s", text.Count(s.Calls, "mapping call", "mapping calls"), by, text.Seconds(end.T), to)
 
-	when := map[string]string{"exit": "at exit", "detach": "at detach", "duration": "at detach"}[end.Cause]
-	if when == "" {
-		when = "at the end"
-	}
-	verdict := s.verdict(end, when)
-	var scene *Scene
-	if s.o.Scene != nil {
-		scene = s.o.Scene()
-	}
+	r := s.Report
+	shown := r.Processes[:min(len(r.Processes), summaryProcesses)]
 	var hints []byte
-	for i, sp := range list {
-		o := sp.owners
-		line := fmt.Sprintf("%s mapped %s (peak %s), %s explained",
-			text.Size(o.mapped), when, peakText(o.mapped, o.peak), text.Percent(o.explained(), o.mapped))
-		if len(list)+more > 1 {
-			at := when
-			if sp.ended {
-				at = "at exit"
-			}
-			line = fmt.Sprintf("pid %d %s: %s mapped %s (peak %s), %s explained",
-				sp.pid, sp.name(), text.Size(o.mapped), at, peakText(o.mapped, o.peak), text.Percent(o.explained(), o.mapped))
+	next := "next: vmblame report " + l.Log
+	for i := range shown {
+		p := &shown[i]
+		when := endText(end.Cause)
+		if p.Ended {
+			when = "at exit"
 		}
+		name := ""
+		if s.Processes > 1 {
+			name = fmt.Sprintf("pid %d %s: ", p.PID, exeName(p.Exe))
+		}
+		line := fmt.Sprintf("%s%s mapped %s (peak %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.Percent(p.Explained, p.Total.Reserved))
 		if i == 0 {
-			line += "; " + verdict
+			line += "; " + s.verdict(end)
 		}
 		say("%s", line)
 		if i == 0 {
-			b = s.appendDrift(b)
+			b = s.appendDrift(b, l)
 		}
+		rows := r.shown(p.Holders, l)
+		b = r.table(most(rows), l).Append(append(b, '\n'), l)
 		b = append(b, '\n')
-		if p := scene.process(sp.id); p != nil {
-			b = scene.kindTable(b, p, s.o)
-			hints = scene.hint(hints, p, s.o)
-			if x := p.largest(); i == 0 && x != nil && len(s.o.Next) > 0 {
-				s.o.Next = append(s.o.Next, fmt.Sprintf("vmblame blame %s %x-%x", s.o.Quoted, x.Start, x.End))
-			}
-		} else {
-			b = s.table(sp).appendText(b, s.o)
+		hints = appendHints(hints, p.Advice[:min(len(p.Advice), 1)], l)
+		if x := largest(rows); x != nil && i == 0 {
+			next += fmt.Sprintf("    vmblame blame %s %x-%x", l.Log, uint64(x.Start), uint64(x.End))
 		}
-		b = append(b, '\n')
 	}
-	if more > 0 {
-		// The list is of the first process and of the largest others.
+	if more := s.Processes - len(shown); more > 0 {
 		say("%s not shown: the tables are of the first and of the largest others", text.Count(more, "more process", "more processes"))
 	}
 	b = append(b, hints...)
-	if len(s.o.Next) > 0 {
-		b = append(b, "next: "+strings.Join(s.o.Next, "    ")+"\n"...)
+	if l.Log != "" {
+		b = append(b, next+"\n"...)
 	}
 	return b
 }
 
+// most are the first rows, and what they are made of as far as there is room; the others are summed up.
+func most(rows []Row) []Row {
+	rows = slices.Clone(firstRows(rows, summaryRows))
+	for i := range rows {
+		rows[i].Parts = firstRows(rows[i].Parts, summaryParts)
+	}
+	return rows
+}
+
+// firstRows are the first n rows, and one that sums up the others where those are more than one.
+func firstRows(rows []Row, n int) []Row {
+	if len(rows) <= n+1 {
+		return rows
+	}
+	var rest Row
+	for i := range rows[n:] {
+		rest.Add(&rows[n+i].Sums)
+	}
+	rest.Smaller = len(rows) - n
+	rest.Label = "(" + strconv.Itoa(rest.Smaller) + " smaller)"
+	return append(slices.Clone(rows[:n]), rest)
+}
+
+// endText says when it was that a recording ended so.
+func endText(cause string) string {
+	switch cause {
+	case "exit":
+		return "at exit"
+	case "detach", "duration":
+		return "at detach"
+	}
+	return "at the end"
+}
+
 // verdict says whether the ledgers were held against the kernel's view, and what came of it.
-func (s *Summary) verdict(end *eventlog.End, when string) string {
+func (s *Summary) verdict(end *eventlog.End) string {
 	switch {
 	case end.Checks == 0:
 		return "not compared with the kernel's view"
-	case s.drifts.others > 0:
+	case s.Drift.Times > 0:
 		return "the ledger differed from the kernel's and was set right"
-	case s.notes["unverified"]:
+	case s.Unverified:
 		return "killed before the last comparison with the kernel's"
 	case end.Checks == 1:
-		return "the ledger equalled the kernel's " + when
+		return "the ledger equalled the kernel's " + endText(end.Cause)
 	}
 	return fmt.Sprintf("the ledger equalled the kernel's in all %d comparisons", end.Checks)
 }
 
-func (s *Summary) appendDrift(b []byte) []byte {
-	d := &s.drifts
-	if d.growths > 0 {
-		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.growths), text.Size(d.grownBytes))
+func (s *Summary) appendDrift(b []byte, l text.Style) []byte {
+	if d := &s.Growth; d.Times > 0 {
+		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.Times), l.Size(d.Bytes))
 	}
-	if d.others > 0 {
+	if d := &s.Drift; d.Times > 0 {
 		b = fmt.Appendf(b, "vmblame: drift, changes that no traced call explains: %s, %s; guess: %s\n",
-			timesText(d.others), text.Size(d.changed), text.Printable(strings.Join(d.guesses, ", ")))
+			timesText(d.Times), l.Size(d.Bytes), text.Printable(strings.Join(d.Guesses, ", ")))
 	}
 	return b
 }
 
 func timesText(n int) string {
-	if n == 1 {
+	switch n {
+	case 1:
 		return "once"
-	}
-	if n == 2 {
+	case 2:
 		return "twice"
 	}
-	return fmt.Sprintf("%d times", n)
+	return strconv.Itoa(n) + " times"
 }

@@ -3,9 +3,6 @@ package report
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/vmblame/vmblame/internal/text"
 )
 
 // byStack lists the bytes of p as a tree of calls, the outermost first. A call that only leads to one other
@@ -57,39 +54,16 @@ func collapse(h *share) {
 	}
 	if len(h.pieces) > 0 {
 		h.kind = h.pieces[0].Kind
-		h.kinds = kindsText(h.pieces)
+		h.kinds = kindsOf(h.pieces)
 	}
-	h.label = h.callsText(0)
+	h.label = strings.Join(h.calls, " > ")
+	if len(h.kinds) > 0 {
+		h.label += ": " + strings.Join(h.kinds, ", ")
+	}
 }
 
-// callsText joins the calls of a line of the tree. Where they are wider than width (0 means no limit), those
-// between the first and the last give way, and then what they made.
-func (h *share) callsText(width int) string {
-	tail := ""
-	if h.kinds != "" {
-		tail = ": " + h.kinds
-	}
-	n := len(h.calls)
-	line := strings.Join(h.calls, " > ") + tail
-	if width <= 0 || utf8.RuneCountInString(line) <= width {
-		return line
-	}
-	for keep := n - 2; keep > 0; keep-- {
-		t := strings.Join(h.calls[:keep], " > ") + " > ... > " + h.calls[n-1] + tail
-		if utf8.RuneCountInString(t) <= width {
-			return t
-		}
-	}
-	if n > 1 {
-		if t := "... > " + h.calls[n-1] + tail; utf8.RuneCountInString(t) <= width || tail == "" {
-			return text.Clip(t, width)
-		}
-	}
-	return text.Clip(h.calls[n-1]+tail, width)
-}
-
-// kindsText names what pieces are, each kind once.
-func kindsText(list []*piece) string {
+// kindsOf names what pieces are, each kind once.
+func kindsOf(list []*piece) []string {
 	var names []string
 	for _, x := range list {
 		n := x.row.Heading.Words.One
@@ -97,5 +71,5 @@ func kindsText(list []*piece) string {
 			names = append(names, n)
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }

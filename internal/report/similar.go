@@ -1,0 +1,58 @@
+package report
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// shown are the rows of a process as a terminal shows them: parts that look alike there are one.
+func (r *Report) shown(rows []Row, l text.Style) []Row {
+	if l.Whole || r.By != ByKind {
+		return rows
+	}
+	rows = slices.Clone(rows)
+	for i := range rows {
+		h := &rows[i]
+		if len(h.Parts) == 0 {
+			continue
+		}
+		if h.Parts = mergeSimilar(h.Parts); len(h.Parts) == 1 {
+			h.Who, h.Ranges, h.Parts = h.Parts[0].Who, h.Parts[0].Ranges, nil
+		}
+		sortRows(h.Parts, r.Sort)
+	}
+	return rows
+}
+
+// mergeSimilar makes one of parts whose calls look the same in the room that a terminal has for them.
+func mergeSimilar(parts []Row) []Row {
+	const room = 48
+	by := map[string]int{}
+	var list []Row
+	for _, h := range parts {
+		name, _, _ := strings.Cut(h.Label, "of thread")
+		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
+			name = ""
+		}
+		i, known := 0, false
+		if len(h.Calls) > 0 {
+			k := h.chain().Text(room) + "\x00" + name
+			if i, known = by[k]; !known {
+				by[k] = len(list)
+			}
+		}
+		if !known {
+			list = append(list, h)
+			continue
+		}
+		o := &list[i]
+		o.Add(&h.Sums)
+		o.VMAs += h.VMAs
+		o.Ranges = append(slices.Clip(o.Ranges), h.Ranges...)
+		o.Label = strconv.Itoa(o.Count) + " of these"
+	}
+	return list
+}
