@@ -45,8 +45,10 @@ var sources = [...]struct {
 	{"ELF images", findImages},
 	{"glibc threads", findGlibcThreads},
 	{"threads by their control blocks", findControlBlocks},
+	{"jemalloc", findJemalloc},
 	{"glibc arenas", findArenas},
 	{"glibc large chunks", findLarge},
+	{"Go", findGo},
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
@@ -181,6 +183,16 @@ func biasOf(f *elffile.File, e *vm.Mapping) (uint64, bool) {
 func (l *look) image(match func(name string) bool) *Image {
 	for _, m := range l.images {
 		if match(m.name()) {
+			return m
+		}
+	}
+	return nil
+}
+
+// image2 returns the first loaded image for which is holds, nil for none.
+func (l *look) image2(is func(*Image) bool) *Image {
+	for _, m := range l.images {
+		if is(m) {
 			return m
 		}
 	}

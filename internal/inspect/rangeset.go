@@ -37,3 +37,15 @@ func (s *rangeSet) free(r vm.Range) (out []vm.Range) {
 	}
 	return out
 }
+
+// joined returns the ranges with those made one that touch.
+func (s *rangeSet) joined() (out []vm.Range) {
+	for _, r := range s.list {
+		if n := len(out); n > 0 && out[n-1].End == r.Start {
+			out[n-1].End = r.End
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}

@@ -15,9 +15,8 @@ type Pagemap struct {
 	TID int
 
 	file   *os.File
-	noScan bool // the kernel has no PAGEMAP_SCAN (Linux 6.7)
-	buf    [32 << 10]byte
-	vec    [256]pageRegion
+	noScan bool         // the kernel has no PAGEMAP_SCAN (Linux 6.7)
+	vec    []pageRegion // for the next walk; nil while one goes on, since whom it yields to may ask again
 }
 
 // Close gives the descriptor back, if there is one.
@@ -45,6 +44,8 @@ const (
 	// The bits of an entry of the file itself.
 	entryPresent = 1 << 63
 	entrySwapped = 1 << 62
+
+	entriesAtOnce = 32 << 10 // bytes
 )
 
 // Present counts the pages of r that are in memory or in swap, 0 where that cannot be read.
@@ -71,8 +72,14 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 		}
 		p.file = f
 	}
+	vec := p.vec
+	p.vec = nil
+	if vec == nil {
+		vec = make([]pageRegion, 256)
+	}
+	defer func() { p.vec = vec }()
 	for !p.noScan && r.Start < r.End {
-		arg := pmScanArg{start: r.Start, end: r.End, vec: uintptr(unsafe.Pointer(&p.vec[0])), vecLen: uint64(len(p.vec)),
+		arg := pmScanArg{start: r.Start, end: r.End, vec: uintptr(unsafe.Pointer(&vec[0])), vecLen: uint64(len(vec)),
 			anyCategories: categories, results: categories}
 		arg.size = uint64(unsafe.Sizeof(arg))
 		n, _, e := syscall.Syscall(syscall.SYS_IOCTL, p.file.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
@@ -84,8 +91,8 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 		default:
 			return
 		}
-		for i := range p.vec[:n] {
-			if !yield(vm.Range{Start: p.vec[i].start, End: p.vec[i].end}) {
+		for i := range vec[:n] {
+			if !yield(vm.Range{Start: vec[i].start, End: vec[i].end}) {
 				return
 			}
 		}
@@ -109,11 +116,12 @@ func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool)
 		mask |= entrySwapped
 	}
 	run := vm.Range{}
+	buf := make([]byte, min(entriesAtOnce, r.Len()/vm.PageSize*8))
 	for at := r.Start; at < r.End; {
-		want := min(uint64(len(p.buf)), (r.End-at)/vm.PageSize*8)
-		got, err := p.file.ReadAt(p.buf[:want], int64(at/vm.PageSize*8))
+		want := min(uint64(len(buf)), (r.End-at)/vm.PageSize*8)
+		got, err := p.file.ReadAt(buf[:want], int64(at/vm.PageSize*8))
 		for i := 0; i+8 <= got; i += 8 {
-			if binary.LittleEndian.Uint64(p.buf[i:])&mask == 0 {
+			if binary.LittleEndian.Uint64(buf[i:])&mask == 0 {
 				continue
 			}
 			page := at + uint64(i)/8*vm.PageSize

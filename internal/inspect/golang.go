@@ -1,0 +1,123 @@
+package inspect
+
+import (
+	"bytes"
+	"debug/elf"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	goArena = 64 << 20 // heapArenaBytes of 64-bit Linux (runtime/malloc.go)
+	// The heap's map has an entry for each arena of 48 bits of addresses, the lower half of it for the upper half of
+	// addresses (arenaBaseOffset).
+	goMapSize  = (1 << 48) / goArena * 8
+	goMapBase  = (1 << 47) / goArena * 8
+	goMapWords = 1 << 16 // arenas that are looked at: 4 TiB
+)
+
+// isGo reports whether a file was built by Go: it has the section that `go version` reads.
+func (m *Image) isGo() bool {
+	if _, ok := m.File.Section(".go.buildinfo"); ok {
+		return true
+	}
+	// A file without sections has it at the start of its data.
+	for _, p := range m.File.Progs() {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 {
+			var b [14]byte
+			n, _ := m.File.ReadVaddr(b[:], (p.Vaddr+15)&^15)
+			return n == len(b) && bytes.Equal(b[:], []byte("\xff Go buildinf:"))
+		}
+	}
+	return false
+}
+
+// findGo knows the heap of a Go program by the runtime's own map of it (mheap.arenas): a reservation of 32 MiB whose
+// words lead to the description of an arena (heapArena), the place of the word saying where the arena is. Where all
+// words of it lead to such descriptions, and all arenas are mapped, it is that map.
+func findGo(l *look) {
+	image := l.image2((*Image).isGo)
+	if image == nil {
+		return
+	}
+	arenas, heap := l.goArenas()
+	if arenas == nil {
+		return
+	}
+	for _, r := range arenas.joined() {
+		f := classify.Finding{Kind: classify.GoHeap, Confidence: classify.Certain, Evidence: "the runtime's map of its arenas"}
+		for at := r.Start; at < r.End; {
+			e := l.row(at)
+			f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
+			at = e.End
+		}
+		l.add(f)
+	}
+	l.goOwn(image, heap)
+}
+
+// goArenas finds the runtime's map and returns the arenas that it names, nil where there is none, and where it is.
+func (l *look) goArenas() (*rangeSet, uint64) {
+	var starts []uint64 // where an arena may be
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		for at := (e.Start + goArena - 1) &^ (goArena - 1); anonymous(e) && at < e.End && len(starts) < goMapWords; at += goArena {
+			starts = append(starts, at)
+		}
+	}
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if !private(e) || e.Len() < goMapSize/2 {
+			continue
+		}
+		for res := range l.Memory.Resident(e.Range) {
+			if res.Len() > 1<<20 {
+				continue // the map is sparse: an entry for 64 MiB
+			}
+			for at := res.Start; at < res.End; at += 8 {
+				w, ok := l.word(at)
+				if !ok || w == 0 || w%8 != 0 || l.row(w) == nil {
+					continue
+				}
+				for _, s := range starts {
+					base := at - goMapBase - s/goArena*8
+					if base > at || !aligned(base) || base < e.Start || base+goMapSize > e.End {
+						continue
+					}
+					if set := l.goMap(base); set != nil {
+						return set, base
+					}
+				}
+			}
+		}
+	}
+	return nil, 0
+}
+
+// goMap reads the map at base, nil where it is none.
+func (l *look) goMap(base uint64) *rangeSet {
+	set := &rangeSet{}
+	for res := range l.Memory.Resident(vm.Range{Start: base, End: base + goMapSize}) {
+		for at := res.Start; at < res.End; at += 8 {
+			w, ok := l.word(at)
+			if !ok {
+				return nil
+			}
+			if w == 0 {
+				continue
+			}
+			start := (at - base - goMapBase) / 8 * goArena
+			r := vm.Range{Start: start, End: start + goArena}
+			to := l.row(w)
+			if at < base+goMapBase || len(set.list) >= goMapWords || to == nil || !private(to) || !l.covered(r, anonymous) || set.overlaps(r) {
+				return nil
+			}
+			set.add(r)
+		}
+	}
+	if len(set.list) == 0 {
+		return nil
+	}
+	return set
+}
