@@ -1,6 +1,10 @@
 package classify
 
-import "github.com/vmblame/vmblame/internal/callers"
+import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/callers"
+)
 
 // tcmallocFamily: gperftools src/system-alloc.cc, google tcmalloc/system-alloc.cc and system_allocator.h.
 var tcmallocFamily = Family{
@@ -39,6 +43,7 @@ var rubyFamily = Family{
 	Kinds:  []Row{{Ruby, words("Ruby heap"), nil, false, "", ungoverned, noAdvice}},
 	Labels: []Label{{"Ruby:", Ruby}},
 	Calls:  []string{"heap_page_body_allocate", "heap_page_allocate*", "rb_gc_impl_*", "rb_aligned_malloc", "gc_aligned_malloc"},
+	Beside: []string{"rb_*", "ruby_*", "newobj_*"},
 }
 
 // ocamlFamily: OCaml 5 runtime/platform.c, unix.c.
@@ -47,6 +52,7 @@ var ocamlFamily = Family{
 	Kinds:    []Row{{OCaml, words("OCaml heap"), nil, false, "", ungoverned, noAdvice}},
 	Labels:   []Label{{"OCaml:", OCaml}},
 	Calls:    []string{"caml_mem_map", "caml_plat_mem_map", "caml_alloc_for_heap"},
+	Beside:   []string{"caml_*"},
 }
 
 // findAllocators knows the allocators that need no more than the function or file that called mmap.
@@ -64,7 +70,7 @@ func findAllocators(v *view) {
 				continue // it has a rule of its own
 			}
 			d := Verdict{Kind: a.Kinds[0].Kind, Evidence: ev.Call + " by " + by.name}
-			if !c.calledBy(a.Calls...) {
+			if !c.calledBy(a.Calls...) || !c.provenBy(a, slices.Concat(a.Calls, a.Own, a.Beside, a.Caller.Functions)...) {
 				if by.name != "" || !a.has(by.module) {
 					continue
 				}

@@ -221,7 +221,7 @@ func TestMuslRealloc(t *testing.T) {
 		if c.want == Direct {
 			other = Direct
 		}
-		b.entry(other, "7f0001000000-7f0001100000 rw-p", b.event(Event{Length: 1 << 20, Prot: rw, Flags: private, Stack: b.stack("mmap", c.other, "f", "main")}))
+		b.entry(other, "7f0001000000-7f0001100000 rw-p", b.event(Event{Length: 1 << 20, Prot: rw, Flags: private, Stack: b.stack("mmap", c.other, "malloc", "f", "main")}))
 		b.check()
 	}
 }

@@ -21,8 +21,9 @@ type Family struct {
 	Caller   callers.Allocator // its functions, where they are no answer to who asked for memory either
 	Labels   []Label           // the names that it gives with prctl(2) PR_SET_VMA
 	// Calls are the functions that call mmap's wrapper for it, and Own those of which one is on the stack where
-	// that is for its metadata. What it maps is of the first of Kinds, its metadata of the second.
-	Calls, Own []string
+	// that is for its metadata. What it maps is of the first of Kinds, its metadata of the second. A name alone is
+	// no proof: beside the caller another one of all its functions, Beside included, is wanted on the stack.
+	Calls, Own, Beside []string
 }
 
 // has reports whether a file is one of the family's; module is its path or its name.

@@ -2,7 +2,6 @@ package classify
 
 import (
 	"path"
-	"slices"
 
 	"github.com/vmblame/vmblame/internal/callers"
 )
@@ -55,24 +54,20 @@ func (c *chain) by() frame {
 	return frame{}
 }
 
-// libc tells which C library the stack passes through, also one that is part of the program: by the
-// functions that call main or start a thread.
+// libc tells which C library the stack passes through, also one that is part of the program: by its file, by
+// the functions that call main or start a thread, or by two of those of its malloc.
 func (c *chain) libc() (glibc, musl bool) {
 	for _, f := range c.frames {
 		switch f.name {
-		case "__libc_start_call_main", "__libc_start_main_impl", "_int_malloc", "sysmalloc", "start_thread", "_dl_start", "__libc_setup_tls", "_int_realloc":
+		case "__libc_start_call_main", "__libc_start_main_impl", "start_thread", "_dl_start", "__libc_setup_tls":
 			return true, false
 		case "libc_start_main_stage2":
 			return false, true
 		}
-		switch {
-		case slices.Contains(muslMalloc[:], f.name):
-			return false, true
-		case callers.IsGlibc(f.module):
-			return true, false
-		case callers.IsMusl(f.module):
-			return false, true
+		if glibc, musl := callers.IsGlibc(f.module), callers.IsMusl(f.module); glibc || musl {
+			return glibc, musl
 		}
 	}
-	return false, false
+	musl = c.find(muslMalloc[:]...) != "" && c.distinct("", muslFunctions) > 1
+	return !musl && c.distinct("", glibcInner[:]) > 1, musl
 }

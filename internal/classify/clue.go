@@ -1,6 +1,10 @@
 package classify
 
-import "github.com/vmblame/vmblame/internal/callers"
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+)
 
 // clue is what functions on a call stack tell.
 type clue struct {
@@ -31,3 +35,27 @@ func (c *chain) find(functions ...string) string {
 
 // calledBy reports whether the caller of the system call's wrapper is one of these.
 func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by().name, functions) }
+
+// provenBy reports whether the caller of the system call's wrapper is a function of a family's, and not one of
+// the program's that is called alike ("alloc_mmap", "new_heap"): it lies in a file of the family, has a name that
+// nobody else gives, or a second one of these functions is on the stack.
+func (c *chain) provenBy(f *Family, functions ...string) bool {
+	by := c.by()
+	prefixed := f.Caller.Prefix != "" && callers.Unprefixed(by.name, f.Caller.Prefix) != by.name
+	return f.has(by.module) || strings.Contains(by.name, "::") || prefixed || c.distinct(f.Caller.Prefix, functions) > 1
+}
+
+// distinct is how many of these functions are on the stack, under any prefix that ends so, each counted once.
+func (c *chain) distinct(prefix string, functions []string) int {
+	seen := map[string]bool{}
+	for _, f := range c.frames {
+		name := f.name
+		if prefix != "" {
+			name = callers.Unprefixed(name, prefix)
+		}
+		if callers.Matches(name, functions) {
+			seen[name] = true
+		}
+	}
+	return len(seen)
+}

@@ -24,7 +24,7 @@ func findCPython(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc"):
+		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc") && c.provenBy(&pythonFamily, "_Py*", "Py*", "new_arena"):
 			d := Verdict{Kind: CPython, Evidence: "mmap by " + by.name}
 			if c.find("allocate_chunk", "push_chunk", "_PyThreadState_BumpFramePointerSlow", "_PyThreadState_PushFrame") != "" && c.find("new_arena") == "" {
 				d.name(pythonFrames)

@@ -13,6 +13,7 @@ const heapMax = 64 << 20
 
 // glibcFamily is malloc of glibc, beside the program break.
 var glibcFamily = Family{
+	Modules: []string{"libc.so.6", "libc-2"},
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
 			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus libc_build_id"), adviseArenas},
@@ -86,7 +87,7 @@ func findArenasInTheMaking(v *view) {
 		}
 		d := Verdict{Kind: GlibcArena}
 		var ok bool
-		if c := v.chain(ev); c.calledBy("new_heap", "alloc_new_heap") {
+		if c := v.chain(ev); c.calledBy("new_heap", "alloc_new_heap") && c.provenBy(&glibcFamily, glibcFamily.Caller.Pages...) {
 			d.Evidence = "mmap by " + c.by().name
 		} else if d.Confidence, d.Evidence, ok = v.arenaCall(ev); !ok || accessible(e) {
 			continue

@@ -1,9 +1,11 @@
 package classify
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
-	"slices"
 )
 
 // findGlibcLarge knows the allocations that glibc's malloc/malloc.c gives a mapping of their own
@@ -19,8 +21,9 @@ func findGlibcLarge(v *view) {
 		}
 		c := v.chain(ev)
 		by := c.by()
-		glibc, _ := c.libc()
-		if !glibc || !isAllocation(by.name) && (by.name != "" || !callers.IsGlibc(by.module)) {
+		// A program may have a malloc of its own; names that begin with "_" are the C library's alone.
+		proven := c.provenBy(&glibcFamily, glibcInner[:]...) || strings.HasPrefix(by.name, "_") && isAllocation(by.name) || v.holdsGlibc(by.module)
+		if glibc, _ := c.libc(); !glibc || !proven || !isAllocation(by.name) && by.name != "" {
 			continue
 		}
 		switch entry, other := c.allocation(); {
@@ -30,6 +33,24 @@ func findGlibcLarge(v *view) {
 			v.claim(i, Verdict{Kind: GlibcLarge, Confidence: Likely, Evidence: ev.Call + " from within " + by.module})
 		}
 	}
+}
+
+// holdsGlibc reports whether glibc's malloc is part of a file: functions of its inside that lie there have called
+// each other.
+func (v *view) holdsGlibc(module string) bool {
+	if v.mallocs == nil {
+		v.mallocs = map[string]bool{}
+		for _, ev := range v.events {
+			if c := v.chain(ev); c.distinct("", glibcInner[:]) > 1 {
+				for _, f := range c.frames {
+					if slices.Contains(glibcInner[:], f.name) {
+						v.mallocs[f.module] = true
+					}
+				}
+			}
+		}
+	}
+	return v.mallocs[module]
 }
 
 // allocation is the outermost function of the allocator at the inner end of the stack, "" for none; other

@@ -62,7 +62,8 @@ func findJemalloc(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case by.name != "" && slices.Contains(jemallocCall[:], callers.Unprefixed(by.name, jemallocPrefix)):
+		case by.name != "" && slices.Contains(jemallocCall[:], callers.Unprefixed(by.name, jemallocPrefix)) &&
+			c.provenBy(&jemallocFamily, slices.Concat(jemallocCall[:], jemallocFamily.Caller.Pages)...):
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)

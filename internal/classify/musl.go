@@ -2,7 +2,10 @@ package classify
 
 import "github.com/vmblame/vmblame/internal/callers"
 
-var muslFamily = Family{Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+var muslFamily = Family{Modules: []string{"ld-musl", "libc.musl"}, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+
+// muslFunctions are what is on the stacks of musl's malloc.
+var muslFunctions = append([]string{"malloc", "calloc", "realloc", "aligned_alloc", "__libc_realloc"}, muslMalloc[:]...)
 
 // muslMalloc are functions of musl's malloc: src/malloc/mallocng and oldmalloc.
 var muslMalloc = [...]string{"alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"}
@@ -23,7 +26,7 @@ func findMusl(v *view) {
 		}
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
-		case c.calledBy(muslMalloc[:]...):
+		case !glibc && c.calledBy(muslMalloc[:]...) && c.provenBy(&muslFamily, muslFunctions...):
 		case musl && isAllocation(by.name):
 		case by.name == "" && callers.IsMusl(by.module):
 			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module

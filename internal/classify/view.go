@@ -14,16 +14,17 @@ type rule struct {
 // view is a space on its way through the rules.
 type view struct {
 	*Space
-	known  *Catalogue
-	out    []Verdict
-	events []*Event // of each entry, nil where unknown
-	groups int
-	chains map[int]*chain
-	images map[string]bool // file names of what code is loaded; see has
-	active int64           // see lastActivity
-	byTID  map[int][]*Thread
-	libc   string          // "glibc", "musl", "?"; see isMusl
-	owners map[int]*Thread // by the entry that the thread began in; see stackOwner
+	known   *Catalogue
+	out     []Verdict
+	events  []*Event // of each entry, nil where unknown
+	groups  int
+	chains  map[int]*chain
+	images  map[string]bool // file names of what code is loaded; see has
+	active  int64           // see lastActivity
+	byTID   map[int][]*Thread
+	libc    string          // "glibc", "musl", "?"; see isMusl
+	mallocs map[string]bool // files that hold glibc's malloc; see holdsGlibc
+	owners  map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
 func newView(c *Catalogue, s *Space) *view {
