@@ -3,6 +3,7 @@ package inspect
 import (
 	"debug/elf"
 	"slices"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -49,6 +50,7 @@ var sources = [...]struct {
 	{"glibc arenas", findArenas},
 	{"glibc large chunks", findLarge},
 	{"Go", findGo},
+	{"V8", findV8},
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
@@ -105,6 +107,16 @@ func anonymous(e *vm.SmapsEntry) bool { return e.Perms&vm.Shared == 0 && !e.File
 // private reports whether a row is memory that a program could have mapped for its data: anonymous, writable.
 func private(e *vm.SmapsEntry) bool { return anonymous(e) && e.Perms&vm.Write != 0 }
 
+// flagged reports whether a row has a flag of smaps ("nr", "dc"), as far as the kernel tells.
+func flagged(e *vm.SmapsEntry, flag string) bool {
+	for f := range strings.FieldsSeq(e.VmFlags) {
+		if f == flag {
+			return true
+		}
+	}
+	return false
+}
+
 // aligned reports whether v is a multiple of a page.
 func aligned(v uint64) bool { return v%vm.PageSize == 0 }
 
@@ -155,12 +167,33 @@ func (l *look) openImages() {
 		}
 		l.images[at].Rows.End = e.End
 	}
-	// A file that is mapped a second time to be read is no image of it.
-	l.images = slices.DeleteFunc(l.images, func(m *Image) bool {
-		return !slices.ContainsFunc(l.Rows, func(e vm.SmapsEntry) bool {
-			return e.Perms&vm.Exec != 0 && m.Rows.Contains(e.Start) && e.File.Inode != 0
-		})
-	})
+	l.images = slices.DeleteFunc(l.images, func(m *Image) bool { return !l.whole(m) })
+}
+
+// whole reports whether the file is mapped from its beginning, and no other file stands where a segment of it should. A
+// part of a file that is mapped a second time, to be read or, as V8 does with its built-in code, to be near other
+// code, is no image of it; code that its program has moved onto anonymous pages is.
+func (l *look) whole(m *Image) bool {
+	first := true
+	for _, p := range m.File.Progs() {
+		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
+			continue
+		}
+		at := vm.PageDown(p.Vaddr + m.Bias)
+		e := l.row(at)
+		switch {
+		case e == nil:
+			return false
+		case !e.File.Backed():
+			if first {
+				return false
+			}
+		case e.File.Path != m.Path || e.Offset+at-e.Start != vm.PageDown(p.Off):
+			return false
+		}
+		first = false
+	}
+	return true
 }
 
 // biasOf returns what must be added to the file's own addresses for the row: what the segment that the row shows

@@ -21,7 +21,13 @@ func program(t *testing.T, name string) ([]string, *Live, []classify.Finding) {
 	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, b)
 	}
-	cmd := exec.Command(filepath.Join(out, name))
+	return command(t, filepath.Join(out, name))
+}
+
+// command does what program does for any program.
+func command(t *testing.T, argv ...string) ([]string, *Live, []classify.Finding) {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -42,7 +48,9 @@ func program(t *testing.T, name string) ([]string, *Live, []classify.Finding) {
 		}
 	})
 	var said []string
-	for s := bufio.NewScanner(stdout); s.Scan() && s.Text() != "ready"; {
+	s := bufio.NewScanner(stdout)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() && s.Text() != "ready" {
 		said = append(said, s.Text())
 	}
 	l, err := OpenLive(cmd.Process.Pid)

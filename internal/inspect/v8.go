@@ -1,0 +1,105 @@
+package inspect
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// v8Page is the size of a regular page of V8's heap (kRegularPageSize), of which all are multiples' neighbours: pages
+// for one large object begin at a multiple of it, too.
+const v8Page = 256 << 10
+
+// isV8 reports whether a file has V8 in it: V8 exports constants for debuggers (v8dbg_*), or is a library of that name.
+func (m *Image) isV8() bool {
+	return strings.HasPrefix(m.name(), "libv8") || strings.HasPrefix(m.name(), "libnode") || m.exported("v8dbg_frametype_EntryFrame") != 0
+}
+
+// findV8 knows the pages of V8's heap by their headers (MemoryChunk of src/heap/memory-chunk.h before 12): the page's
+// size, the heap that it belongs to, and where its objects begin and end, which is its own end, or a page before it. One heap has many: the
+// pages that name the same one agree with each other.
+func findV8(l *look) {
+	if l.image2((*Image).isV8) == nil {
+		return
+	}
+	pages := map[uint64]*classify.Finding{}
+	var heaps []uint64
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if !anonymous(e) || e.Perms&vm.Read == 0 || e.File.Path != "" {
+			continue
+		}
+		for at := (e.Start + v8Page - 1) &^ (v8Page - 1); at < e.End; {
+			r, heap := l.v8Page(at)
+			if heap == 0 || !l.covered(r, anonymous) || l.claims.overlaps(r) {
+				at += v8Page
+				continue
+			}
+			f := pages[heap]
+			if f == nil {
+				f = &classify.Finding{Kind: classify.V8Heap, Confidence: classify.Certain, Evidence: "headers of pages that name one heap"}
+				pages[heap] = f
+				heaps = append(heaps, heap)
+			}
+			f.Parts = append(f.Parts, classify.Part{Range: r})
+			at = (r.End + v8Page - 1) &^ (v8Page - 1)
+		}
+	}
+	for _, h := range heaps {
+		f := pages[h]
+		if len(f.Parts) < 3 || l.row(h) == nil {
+			continue
+		}
+		for _, p := range f.Parts {
+			if e := l.row(p.End - 2*vm.PageSize); e != nil && e.Perms&vm.Exec != 0 {
+				l.v8Code(p.Range)
+			}
+		}
+		f.Parts = slices.DeleteFunc(f.Parts, func(p classify.Part) bool { return l.claims.overlaps(p.Range) })
+		l.add(*f)
+	}
+}
+
+// v8Code adds the code range around a page of code: what V8 reserved at once, a power of two, of which it gives no part to
+// fork children (VM_DONTCOPY, "dc" of smaps), with its built-in code mapped into it a second time.
+func (l *look) v8Code(page vm.Range) {
+	if l.claims.overlaps(page) {
+		return
+	}
+	part := func(e *vm.SmapsEntry) bool {
+		return e != nil && (anonymous(e) && flagged(e, "dc") || e.File.Backed() && e.Perms == vm.Read|vm.Exec && l.imageAt(e.Start) == nil)
+	}
+	r := page
+	for e := l.row(r.Start); part(e); e = l.row(r.Start - 1) {
+		r.Start = e.Start
+	}
+	for e := l.row(r.End); part(e); e = l.row(r.End) {
+		r.End = e.End
+	}
+	if n := r.Len(); n < 32<<20 || n&(n-1) != 0 {
+		return
+	}
+	f := classify.Finding{Kind: classify.V8Code, Confidence: classify.Certain, Evidence: "headers of pages of code in a reservation of a power of two that fork children do not get"}
+	for at := r.Start; at < r.End; {
+		e := l.row(at)
+		f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
+		at = e.End
+	}
+	l.add(f)
+}
+
+// v8Page reads the header of the page at a multiple of v8Page: the pages of memory that it takes, and its heap; 0 where
+// there is none.
+func (l *look) v8Page(at uint64) (vm.Range, uint64) {
+	w := l.words(at, 5)
+	if w == nil {
+		return vm.Range{}, 0
+	}
+	size, heap, from, to := w[0], w[2], w[3], w[4]
+	if size < vm.PageSize || size > 1<<40 || heap == 0 || heap%8 != 0 || from <= at || to <= from || to > at+size || at+size-to > vm.PageSize || from-at > 16<<10 {
+		return vm.Range{}, 0
+	}
+	return vm.RangeOf(at, size), heap
+}
