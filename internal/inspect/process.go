@@ -51,6 +51,7 @@ var sources = [...]struct {
 	{"glibc large chunks", findLarge},
 	{"Go", findGo},
 	{"V8", findV8},
+	{"HotSpot", findHotSpot},
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.

@@ -1,0 +1,71 @@
+package inspect
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// TestHotSpot holds what is found of a Java VM against its native memory tracking.
+func TestHotSpot(t *testing.T) {
+	testenv.Need(t, "java", "jcmd")
+	dir := t.TempDir()
+	source := filepath.Join(dir, "Waits.java")
+	if err := os.WriteFile(source, []byte(`public class Waits {
+		public static void main(String[] a) throws Exception {
+			System.out.println("ready");
+			while (System.in.read() >= 0);
+		}
+	}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, collector := range []string{"-XX:+UseG1GC", "-XX:+UseSerialGC", "-XX:+UseParallelGC"} {
+		t.Run(collector, func(t *testing.T) {
+			_, l, found := command(t, "java", collector, "-Xmx200m", "-XX:NativeMemoryTracking=detail", source)
+			out, err := exec.Command("jcmd", strconv.Itoa(l.PID), "VM.native_memory", "detail").Output()
+			if err != nil {
+				t.Fatalf("jcmd: %v", err)
+			}
+			told := map[string]map[vm.Range]bool{}
+			for _, m := range regexp.MustCompile(`\[0x(\w+) - 0x(\w+)\] reserved.* for ([\w ]+) from`).FindAllStringSubmatch(string(out), -1) {
+				if told[m[3]] == nil {
+					told[m[3]] = map[vm.Range]bool{}
+				}
+				told[m[3]][vm.Range{Start: hex(m[1]), End: hex(m[2])}] = true
+			}
+			seen := map[string]int{}
+			for _, f := range found {
+				name := map[classify.Kind]string{classify.JVMHeap: "Java Heap", classify.JVMCodeCache: "Code", classify.JVMClassSpace: "Class",
+					classify.JVMGC: "GC"}[f.Kind]
+				if name == "" {
+					continue
+				}
+				r := vm.Range{Start: f.Parts[0].Start, End: f.Parts[len(f.Parts)-1].End}
+				if !told[name][r] {
+					t.Errorf("%v %v: NMT has %v", name, r, told[name])
+				}
+				seen[name]++
+			}
+			for _, name := range []string{"Java Heap", "Code", "Class", "GC"} {
+				if seen[name] != 1 {
+					t.Errorf("%d of %s found", seen[name], name)
+				}
+			}
+		})
+	}
+}
+
+func hex(s string) uint64 {
+	v, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
