@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -37,10 +37,10 @@ func (a *answer) look(log string) text.Style {
 	return l
 }
 
-// give writes an answer, with what would give the names that it lacks.
-func (a *answer) give(cmd *cobra.Command, v interface{ Text(text.Style) []byte }, nameless []report.Unnamed, l text.Style, logs ...string) error {
+// give writes an answer, as JSON or as tell writes it, with what would give the names that it lacks.
+func give[T any](a *answer, cmd *cobra.Command, v *T, tell func(*T, text.Style) []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) error {
 	supply(nameless)
-	return a.print(cmd, func() []byte { return appendHints(v.Text(l), nameless, logs...) }, func() any { return v })
+	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, logs...) }, func() any { return v })
 }
 
 // print writes text, or v as JSON where that was asked for.

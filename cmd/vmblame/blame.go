@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 func blameCommand() *cobra.Command {
 	var a answer
-	var q report.Question
+	var q analysis.Question
 	cmd := &cobra.Command{
 		Use:   "blame [flags] LOG ADDR|START-END|-",
 		Short: "Say who mapped an address, a range, or each row of a memory map",
@@ -53,7 +54,7 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			}
 			q.Frames = a.json
 			b := s.Blame(q)
-			return a.give(cmd, b, b.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, b, report.Blame, b.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

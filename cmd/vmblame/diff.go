@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
 )
 
@@ -22,7 +23,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 			if len(a.pids) > 2 {
 				return misused(cmd, "--pid: at most one process of each log")
 			}
-			var side [2]*report.Scene
+			var side [2]*analysis.State
 			var logs [2]string
 			for i, arg := range args {
 				pids := a.pids
@@ -38,8 +39,8 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 					return err
 				}
 			}
-			d := report.Compare(side[0], side[1], [2]string{args[0], args[1]})
-			return a.give(cmd, d, d.Nameless, a.look(args[0]), logs[:]...)
+			d := analysis.Compare(side[0], side[1], [2]string{args[0], args[1]})
+			return give(&a, cmd, d, report.Diff, d.Nameless, a.look(args[0]), logs[:]...)
 		},
 	}
 	a.flags(cmd)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -28,12 +29,12 @@ Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
 				return err
 			}
 			defer log.close()
-			h, err := report.ReadHistory(log.open, log.at, a.pids, addr, report.HistoryOptions{Calls: stacks || a.json, Stacks: stacks})
+			h, err := analysis.ReadHistory(log.open, log.at, a.pids, addr, analysis.HistoryOptions{Calls: stacks || a.json, Stacks: stacks})
 			if err != nil {
 				return log.failed(cmd, err)
 			}
 			log.warn(cmd, h.Cut)
-			return a.give(cmd, h, h.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, h, report.History, h.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

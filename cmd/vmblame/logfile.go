@@ -11,14 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/report"
 )
 
 // A logFile is a log that a command reads, once or several times, and the moment of it that was asked for.
 type logFile struct {
 	name   string
-	at     report.Moment
+	at     analysis.Moment
 	file   *os.File
 	stderr *os.File
 	size   int64
@@ -33,7 +33,7 @@ func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 	l := &logFile{name: arg}
 	if i := strings.LastIndexByte(arg, '@'); i > 0 {
 		if _, err := os.Lstat(arg); err != nil {
-			at, err := report.ParseMoment(arg[i+1:])
+			at, err := analysis.ParseMoment(arg[i+1:])
 			if err != nil {
 				return nil, misused(cmd, "%s: %v", arg, err)
 			}
@@ -54,7 +54,7 @@ func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 	return l, nil
 }
 
-// open is a report.Open.
+// open is a analysis.Open.
 func (l *logFile) open() (*eventlog.Reader, error) {
 	if l.passes > 0 {
 		if _, err := l.file.Seek(0, io.SeekStart); err != nil {
@@ -90,9 +90,9 @@ func (l *logFile) close() {
 }
 
 // load reads the scene of the log's moment, and says where the log is cut.
-func (l *logFile) load(cmd *cobra.Command, pids []int) (*report.Scene, error) {
+func (l *logFile) load(cmd *cobra.Command, pids []int) (*analysis.State, error) {
 	defer l.close()
-	s, err := report.Load(l.open, l.at, pids)
+	s, err := analysis.Load(l.open, l.at, pids)
 	if err != nil {
 		return nil, l.failed(cmd, err)
 	}
@@ -109,7 +109,7 @@ func (l *logFile) warn(cmd *cobra.Command, cut bool) {
 
 // failed is the end of a command that cannot read the log.
 func (l *logFile) failed(cmd *cobra.Command, err error) error {
-	if errors.Is(err, report.ErrNoProcess) {
+	if errors.Is(err, analysis.ErrNoProcess) {
 		return failed("%s %s: %w: vmblame report without --pid lists them", cmd.Name(), l.name, err)
 	}
 	return failed("%s %s: %w", cmd.Name(), l.name, cause(err, l.name))

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/elffile"
-	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/symbolize"
 )
@@ -15,17 +15,17 @@ import (
 const mostHints = 3
 
 // withHints is appendHints for files of which nothing is known yet.
-func withHints(b []byte, modules []report.Module, logs ...string) []byte {
-	var list []report.Unnamed
+func withHints(b []byte, modules []analysis.Module, logs ...string) []byte {
+	var list []analysis.Unnamed
 	for _, m := range modules {
-		list = append(list, report.Unnamed{Module: m})
+		list = append(list, analysis.Unnamed{Module: m})
 	}
 	supply(list)
 	return appendHints(b, list, logs...)
 }
 
 // supply says of the first files what would give their names: a package, or a debug file.
-func supply(nameless []report.Unnamed) {
+func supply(nameless []analysis.Unnamed) {
 	hints := 0
 	for i := range nameless {
 		if m := &nameless[i]; hints < mostHints {
@@ -38,7 +38,7 @@ func supply(nameless []report.Unnamed) {
 
 // appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
 // takes the names into the logs.
-func appendHints(b []byte, nameless []report.Unnamed, logs ...string) []byte {
+func appendHints(b []byte, nameless []analysis.Unnamed, logs ...string) []byte {
 	shown, missing := 0, false
 	for i, m := range nameless {
 		if shown == mostHints {
@@ -68,7 +68,7 @@ func appendHints(b []byte, nameless []report.Unnamed, logs ...string) []byte {
 
 // nameSupplier says what would give the names of a module, "" where nothing would; have reports whether it is here
 // already.
-func nameSupplier(m report.Module) (hint string, have bool) {
+func nameSupplier(m analysis.Module) (hint string, have bool) {
 	here := false
 	if f, err := elffile.OpenPath(m.Path); err == nil {
 		defer f.Close()

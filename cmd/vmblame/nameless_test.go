@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/report"
 )
 
 // TestNamelessHints: a view that shows an address instead of a name says what would give it, and no view does
@@ -44,7 +44,7 @@ func TestNamelessHints(t *testing.T) {
 
 // TestHintsArePrintable: what a log says of a file does not reach the terminal as it is.
 func TestHintsArePrintable(t *testing.T) {
-	text := string(withHints(nil, []report.Module{{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}, "log"))
+	text := string(withHints(nil, []analysis.Module{{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}, "log"))
 	if !strings.HasPrefix(text, "names of such") || strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
@@ -97,7 +98,7 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, report.NewBound(os.Stderr, int64(r.bound)))
 	}
 	if !r.quiet {
-		sum := &summary{Recording: report.NewRecording(name), w: os.Stderr, json: r.json}
+		sum := &summary{Recording: analysis.NewRecording(name), w: os.Stderr, json: r.json}
 		sum.style.Width, sum.style.Color, sum.style.Whole = look(os.Stderr)
 		if log.regular {
 			sum.style.Log = quote(name)

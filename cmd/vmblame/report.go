@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
 )
 
 func reportCommand() *cobra.Command {
 	var a answer
-	var o report.ReportOptions
+	var o analysis.ReportOptions
 	var vmas bool
 	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
 	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
@@ -32,12 +33,12 @@ A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
 			if err != nil {
 				return err
 			}
-			o.By, o.Sort, o.Bytes = report.By(by.value), report.Sort(sort.value), a.bytes
+			o.By, o.Sort, o.Bytes = analysis.By(by.value), analysis.Sort(sort.value), a.bytes
 			if vmas {
-				o.Sort = report.SortVMAs
+				o.Sort = analysis.SortVMAs
 			}
 			r := s.Report(o)
-			return a.give(cmd, r, r.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, r, report.Report, r.Nameless, a.look(args[0]), log.name)
 		},
 	}
 	f := cmd.Flags()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/text"
@@ -12,7 +13,7 @@ import (
 // summary says at the end of a recording what it has come to. Without an end, as when the recording failed, it
 // says nothing.
 type summary struct {
-	*report.Recording
+	*analysis.Recording
 	w     io.Writer
 	style text.Style
 	json  bool // as one line of JSON
@@ -31,6 +32,6 @@ func (s *summary) Put(r eventlog.Record) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(s.Summary())
 	}
-	_, err := s.w.Write(s.Summary().Text(s.style))
+	_, err := s.w.Write(report.Summary(s.Summary(), s.style))
 	return err
 }

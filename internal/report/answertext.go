@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -28,7 +29,7 @@ func threadText(tid int, name string) string {
 }
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.
-func appendStack(b []byte, frames []Frame, end string) []byte {
+func appendStack(b []byte, frames []analysis.Frame, end string) []byte {
 	for _, f := range frames {
 		b = appendFrame(b, f)
 	}
@@ -38,7 +39,7 @@ func appendStack(b []byte, frames []Frame, end string) []byte {
 	return b
 }
 
-func appendFrame(b []byte, f Frame) []byte {
+func appendFrame(b []byte, f analysis.Frame) []byte {
 	b = append(b, " > "...)
 	b = append(b, text.Printable(f.Module)...)
 	b = append(b, '(')

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Text writes a Blame for people.
-func (a *Blame) Text(s text.Style) []byte {
+// Blame is the text of a Blame.
+func Blame(a *analysis.Blame, s text.Style) []byte {
 	var b []byte
 	for i := range a.Processes {
 		p := &a.Processes[i]
@@ -16,7 +17,7 @@ func (a *Blame) Text(s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if a.Spaces > 1 || a.Start == nil {
-			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, exeName(p.Exe), a.momentText())
+			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, exeName(p.Exe), momentText(&a.At))
 		}
 		if p.Mapping != nil {
 			b = appendAddress(b, a, p, s)
@@ -27,18 +28,18 @@ func (a *Blame) Text(s text.Style) []byte {
 	switch {
 	case len(a.Processes) > 0:
 	case a.Start == nil:
-		b = fmt.Appendf(b, "nothing is mapped at %s\n", a.momentText())
+		b = fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&a.At))
 	default:
 		asked := a.Start.String()
 		if *a.End != *a.Start+1 {
 			asked = fmt.Sprintf("%x-%x", uint64(*a.Start), uint64(*a.End))
 		}
-		b = fmt.Appendf(b, "%s: not mapped at %s\nnext: vmblame history %s %v\n", asked, a.momentText(), s.Log, *a.Start)
+		b = fmt.Appendf(b, "%s: not mapped at %s\nnext: vmblame history %s %v\n", asked, momentText(&a.At), s.Log, *a.Start)
 	}
 	return b
 }
 
-func appendRows(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
+func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	t := &text.Table{Indent: 2, Columns: []text.Column{
 		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
 		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(s.Width) - 8},
@@ -62,7 +63,7 @@ func appendRows(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
 				}
 				row = append(row, text.Plain(when))
 			}
-			t.Add(append(row, text.Plain(threadText(m.TID, m.Thread)), whoCell(m.chain()))...)
+			t.Add(append(row, text.Plain(threadText(m.TID, m.Thread)), whoCell(m.Chain()))...)
 			if a.Stacks && m.Stack != 0 {
 				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd)), "\n"))...)
 			}
@@ -77,7 +78,7 @@ func appendRows(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
 
 // rowText is the line above the mappings of a row: "7ff… rw-p 11.5 MiB, resident 3.2 MiB: one row for the
 // kernel, 4 mappings".
-func rowText(a *Blame, r *BlamedRow, s text.Style) string {
+func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 	size := int64(r.End - r.Start)
 	t := fmt.Sprintf("%x-%x", uint64(r.Start), uint64(r.End))
 	if r.Perms != "" {
@@ -92,9 +93,9 @@ func rowText(a *Blame, r *BlamedRow, s text.Style) string {
 	}
 	switch n := len(r.Mappings); {
 	case n == 0:
-		return t + ": not mapped at " + a.momentText()
+		return t + ": not mapped at " + momentText(&a.At)
 	case r.Mapped < size:
-		return t + ": " + s.Size(size-r.Mapped) + " of it not mapped at " + a.momentText()
+		return t + ": " + s.Size(size-r.Mapped) + " of it not mapped at " + momentText(&a.At)
 	case n == 1:
 		return t
 	default:
@@ -103,7 +104,7 @@ func rowText(a *Blame, r *BlamedRow, s text.Style) string {
 }
 
 // appendAddress tells all about the mapping at one address.
-func appendAddress(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
+func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
 	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, exeName(p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
 	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
@@ -125,14 +126,14 @@ func appendAddress(b []byte, a *Blame, p *BlamedProcess, s text.Style) []byte {
 		line("kind", fmt.Sprintf("%s: %s", m.Confidence, m.Evidence))
 	}
 	if m.T == nil {
-		line("made by", m.chain().Text(0))
+		line("made by", m.Chain().Text(0))
 	} else {
 		line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, threadText(m.TID, m.Thread)))
 		if m.Moved != nil {
 			line("moved", fmt.Sprintf("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
 		}
 		if m.Cause == "" {
-			line("who", m.chain().Text(0))
+			line("who", m.Chain().Text(0))
 		}
 		b = appendStack(b, m.Frames, m.StackEnd)
 	}

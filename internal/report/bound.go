@@ -5,8 +5,10 @@ import (
 	"io"
 	"path"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/strace"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -16,7 +18,7 @@ import (
 type Bound struct {
 	w      io.Writer
 	limit  int64 // bytes
-	names  *names
+	names  *analysis.Names
 	spaces map[int]*bounded
 	tids   map[int]string // names of threads
 }
@@ -33,14 +35,14 @@ var _ eventlog.Sink = (*Bound)(nil)
 
 // NewBound returns a sink that writes to w when more than limit bytes are mapped.
 func NewBound(w io.Writer, limit int64) *Bound {
-	return &Bound{w: w, limit: limit, names: newNames(true, classify.Known()), spaces: map[int]*bounded{}, tids: map[int]string{}}
+	return &Bound{w: w, limit: limit, names: analysis.NewNames(true, classify.Known()), spaces: map[int]*bounded{}, tids: map[int]string{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of writing.
 func (u *Bound) Put(r eventlog.Record) error {
 	switch r := r.(type) {
 	case *eventlog.Module, *eventlog.Stack, *eventlog.Symbol:
-		u.names.put(r)
+		u.names.Put(r)
 	case *eventlog.Thread:
 		if r.Name != "" {
 			u.tids[r.TID] = text.Printable(r.Name)
@@ -105,9 +107,9 @@ func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
 	}
 	b = append(b, " (event "...)
 	b = fmt.Appendf(b, "%d):\n", r.Seq)
-	b = append(appendCall(b, r), '\n')
+	b = append(strace.AppendCall(b, r), '\n')
 	if r.Stack != nil {
-		frames, end := u.names.framesOf(*r.Stack)
+		frames, end := u.names.Frames(*r.Stack)
 		b = appendStack(b, frames, end)
 	}
 	_, err := u.w.Write(b)

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // caseWith is testdata/case.jsonl at a moment, with another environment and perhaps without snapshots.
-func caseWith(t *testing.T, environment string, snapshots bool, at Moment) *Scene {
+func caseWith(t *testing.T, environment string, snapshots bool, at analysis.Moment) *analysis.State {
 	t.Helper()
 	log, err := os.ReadFile("testdata/case.jsonl")
 	if err != nil {
@@ -23,7 +24,7 @@ func caseWith(t *testing.T, environment string, snapshots bool, at Moment) *Scen
 			lines = append(lines, line)
 		}
 	}
-	s, err := Load(func() (*eventlog.Reader, error) {
+	s, err := analysis.Load(func() (*eventlog.Reader, error) {
 		return eventlog.NewReader(strings.NewReader(strings.Join(lines, "")))
 	}, at, nil)
 	if err != nil {
@@ -35,7 +36,7 @@ func caseWith(t *testing.T, environment string, snapshots bool, at Moment) *Scen
 // TestBecause: the largest difference stands beside the setting that governs its kind, in either direction, and
 // says whose setting that is; one that was not recorded is not called unset.
 func TestBecause(t *testing.T) {
-	begin := Moment{Kind: AtTime}
+	begin := analysis.Moment{Kind: analysis.AtTime}
 	for _, c := range []struct {
 		before, after     string
 		environment, want string
@@ -47,16 +48,16 @@ func TestBecause(t *testing.T) {
 		{`{}`, `{"MALLOC_ARENA_MAX":null}`, "the same", ""},
 		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":"1","overcommit_ratio":"50"}`, "overcommit_ratio ? | 50", ""},
 	} {
-		less, more := caseWith(t, c.before, true, begin), caseWith(t, c.after, true, Moment{})
-		grown, shrunk := Compare(less, more, [2]string{"b", "a"}), Compare(more, less, [2]string{"a", "b"})
-		sameAgain(t, "diff", grown)
-		sameAgain(t, "diff", shrunk)
-		got := string(grown.Text(text.Style{Whole: true}))
+		less, more := caseWith(t, c.before, true, begin), caseWith(t, c.after, true, analysis.Moment{})
+		grown, shrunk := analysis.Compare(less, more, [2]string{"b", "a"}), analysis.Compare(more, less, [2]string{"a", "b"})
+		sameAgain(t, "diff", grown, Diff)
+		sameAgain(t, "diff", shrunk, Diff)
+		got := string(Diff(grown, text.Style{Whole: true}))
 		_, because, found := strings.Cut(got, "because: a has 64.0 MiB more: glibc malloc arena of thread worker, first malloc in ")
 		if !strings.Contains(got, "environment: "+c.environment+"\n") || found != (c.want != "") || found && !strings.HasSuffix(because, "; "+c.want+"\n") {
 			t.Errorf("%s | %s: want %s:\n%s", c.before, c.after, c.want, got)
 		}
-		if back := string(shrunk.Text(text.Style{Whole: true})); strings.Contains(back, "because: a has 64.0 MiB more") != found || found && !strings.HasSuffix(back, "; "+c.want+"\n") {
+		if back := string(Diff(shrunk, text.Style{Whole: true})); strings.Contains(back, "because: a has 64.0 MiB more") != found || found && !strings.HasSuffix(back, "; "+c.want+"\n") {
 			t.Errorf("the other way round:\n%s", back)
 		}
 	}
@@ -66,23 +67,23 @@ func TestBecause(t *testing.T) {
 // something else.
 func TestNotMeasured(t *testing.T) {
 	const environment = `{"MALLOC_ARENA_MAX":null}`
-	with, without := caseWith(t, environment, true, Moment{}), caseWith(t, environment, false, Moment{})
-	d := Compare(without, with, [2]string{"before", "after"})
+	with, without := caseWith(t, environment, true, analysis.Moment{}), caseWith(t, environment, false, analysis.Moment{})
+	d := analysis.Compare(without, with, [2]string{"before", "after"})
 	if d.Processes[0].Before.Resident != nil || d.Processes[0].After.Resident == nil {
 		t.Errorf("%+v", d.Processes[0])
 	}
 	for line, want := range map[string]string{"resident": "? 324 KiB ?", "accessible": "12.8 MiB 12.8 MiB 0"} {
-		got := string(d.Text(text.Style{Whole: true}))
+		got := string(Diff(d, text.Style{Whole: true}))
 		_, rest, _ := strings.Cut(got, "\n"+line)
 		if rest, _, _ = strings.Cut(rest, "\n"); strings.Join(strings.Fields(rest), " ") != want {
 			t.Errorf("%s: %q in\n%s", line, rest, got)
 		}
 	}
-	b := without.Blame(Question{Rows: []vm.MapRow{{Range: without.processes[0].pieces[0].Range, Resident: -1}}})
+	b := without.Blame(analysis.Question{Rows: []vm.MapRow{{Range: mapped(without)[0].Range, Resident: -1}}})
 	if r := b.Processes[0].Rows[0]; r.Resident != nil || r.Mappings[0].Resident != nil {
 		t.Errorf("%+v", r)
 	}
-	if got := string(b.Text(text.Style{Whole: true})); !strings.Contains(got, "  ?  ") || strings.Contains(got, "resident 0") {
+	if got := string(Blame(b, text.Style{Whole: true})); !strings.Contains(got, "  ?  ") || strings.Contains(got, "resident 0") {
 		t.Errorf("%s", got)
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Text writes a Diff for people.
-func (d *Diff) Text(s text.Style) []byte {
+func Diff(d *analysis.Diff, s text.Style) []byte {
 	var b []byte
 	for i := range d.Processes {
 		p := &d.Processes[i]
@@ -41,18 +42,18 @@ func sideText(pid *int, exe string) string {
 	return fmt.Sprintf("pid %d %s", *pid, exeName(exe))
 }
 
-func appendPair(b []byte, d *Diff, p *Pair, s text.Style) []byte {
+func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
 		{Color: text.Kind}, {Head: clipName(d.Before.Log), Right: true, Color: text.Number}, {Head: clipName(d.After.Log), Right: true, Color: text.Number},
 		{Head: "difference", Right: true, Color: text.Number}, {},
 	}}
 	// What there is nothing of has no size; what was not measured is not known, nor is how it differs.
-	add := func(label string, was, is *Sums, of func(*Sums) *int64, tail ...text.Cell) {
+	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...text.Cell) {
 		var cells [2]string
 		var values [2]int64
 		difference := "?"
 		known := true
-		for i, n := range [...]*Sums{was, is} {
+		for i, n := range [...]*analysis.Totals{was, is} {
 			if n.Mappings == 0 {
 				cells[i] = "-"
 				continue
@@ -68,14 +69,14 @@ func appendPair(b []byte, d *Diff, p *Pair, s text.Style) []byte {
 		}
 		t.Add(append([]text.Cell{text.Plain(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
 	}
-	reserved := func(n *Sums) *int64 { return &n.Reserved }
+	reserved := func(n *analysis.Totals) *int64 { return &n.Reserved }
 	add("mapped", &p.Before, &p.After, reserved)
-	add("accessible", &p.Before, &p.After, func(n *Sums) *int64 { return &n.Committed })
-	add("resident", &p.Before, &p.After, func(n *Sums) *int64 { return n.Resident })
+	add("accessible", &p.Before, &p.After, func(n *analysis.Totals) *int64 { return &n.Committed })
+	add("resident", &p.Before, &p.After, func(n *analysis.Totals) *int64 { return n.Resident })
 	same := 0
 	for i := range p.Kinds {
 		k := &p.Kinds[i]
-		differing := slices.DeleteFunc(slices.Clone(k.Parts), func(o Change) bool { return !o.Differs() })
+		differing := slices.DeleteFunc(slices.Clone(k.Parts), func(o analysis.Change) bool { return !o.Differs() })
 		if len(differing) == 0 {
 			same++
 			continue
@@ -98,7 +99,7 @@ func appendPair(b []byte, d *Diff, p *Pair, s text.Style) []byte {
 }
 
 // howMany counts the things on both sides: "3 of these", "0 | 1".
-func howMany(c *Change) string {
+func howMany(c *analysis.Change) string {
 	if c.Before.Count == c.After.Count {
 		return fmt.Sprintf("%d of these", c.After.Count)
 	}
@@ -106,12 +107,12 @@ func howMany(c *Change) string {
 }
 
 // remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident".
-func remark(c *Change, s text.Style) string {
+func remark(c *analysis.Change, s text.Style) string {
 	room := max(s.Width-60, 40)
 	if s.Whole {
 		room = 0
 	}
-	t := c.chain().Text(room)
+	t := c.Chain().Text(room)
 	if c.How != "" {
 		t = c.How + " " + t
 	}
@@ -137,7 +138,7 @@ func clipName(s string) string {
 }
 
 // appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset".
-func appendSettings(b []byte, list []Setting, s text.Style) []byte {
+func appendSettings(b []byte, list []analysis.Setting, s text.Style) []byte {
 	if len(list) == 0 {
 		return append(b, "environment: the same\n"...)
 	}
@@ -162,7 +163,7 @@ func settingText(v *string, unknown bool) string {
 	return *v
 }
 
-func becauseText(d *Diff, c *Because, s text.Style) string {
+func becauseText(d *analysis.Diff, c *analysis.Because, s text.Style) string {
 	log := map[string]string{"before": d.Before.Log, "after": d.After.Log}
 	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s),
 		log[c.SetBy], c.Setting, settingText(&c.Value, false)))

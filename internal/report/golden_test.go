@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -55,13 +56,13 @@ var views = map[string]func(w io.Writer, log string) eventlog.Sink{
 
 // summarySink writes a summary when a log ends, from its JSON.
 type summarySink struct {
-	*Recording
+	*analysis.Recording
 	w io.Writer
 	l text.Style
 }
 
 func newSummary(w io.Writer, log string, l text.Style) *summarySink {
-	return &summarySink{NewRecording(log), w, l}
+	return &summarySink{analysis.NewRecording(log), w, l}
 }
 
 func (s *summarySink) Put(r eventlog.Record) error {
@@ -73,11 +74,11 @@ func (s *summarySink) Put(r eventlog.Record) error {
 	if err != nil {
 		return err
 	}
-	var sum Summary
+	var sum analysis.Summary
 	if err := json.Unmarshal(b, &sum); err != nil {
 		return err
 	}
-	_, err = s.w.Write(sum.Text(s.l))
+	_, err = s.w.Write(Summary(&sum, s.l))
 	return err
 }
 

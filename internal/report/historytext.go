@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
 // Text writes a History for people, a line for each step.
-func (h *History) Text(s text.Style) []byte {
+func History(h *analysis.History, s text.Style) []byte {
 	var b []byte
 	for i := range h.Spaces {
 		if i > 0 {
@@ -17,7 +18,7 @@ func (h *History) Text(s text.Style) []byte {
 		b = appendSpace(b, h, &h.Spaces[i], s)
 	}
 	if len(h.Spaces) == 0 {
-		b = fmt.Appendf(b, "%v: nothing was ever mapped there up to %s\n", h.Address, h.momentText())
+		b = fmt.Appendf(b, "%v: nothing was ever mapped there up to %s\n", h.Address, momentText(&h.At))
 	}
 	return b
 }
@@ -25,7 +26,7 @@ func (h *History) Text(s text.Style) []byte {
 // ends is how many of the first and of the last steps a terminal shows.
 const ends = 50
 
-func appendSpace(b []byte, h *History, c *SpaceHistory, s text.Style) []byte {
+func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {
 	exe := ""
 	if c.Exe != "" {
 		exe = " " + exeName(c.Exe)
@@ -46,7 +47,7 @@ func appendSpace(b []byte, h *History, c *SpaceHistory, s text.Style) []byte {
 			case left > 0 && i == ends:
 				ok = yield(text.Banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left)))
 			case left > 0 && i > ends && i < ends+left:
-			case st.What == Repeated:
+			case st.What == analysis.Repeated:
 				steps := "step"
 				if st.Steps > 1 {
 					steps = fmt.Sprintf("%d steps", st.Steps)
@@ -69,7 +70,7 @@ func appendSpace(b []byte, h *History, c *SpaceHistory, s text.Style) []byte {
 }
 
 // until is when the last of those happened that a step stands for.
-func until(st *Step) int64 {
+func until(st *analysis.Step) int64 {
 	if st.Last != nil {
 		return *st.Last
 	}
@@ -77,7 +78,7 @@ func until(st *Step) int64 {
 }
 
 // stepRow is the line of a step. A narrow terminal has room for how much it was alone, not for where.
-func stepRow(st *Step, s text.Style) []text.Cell {
+func stepRow(st *analysis.Step, s text.Style) []text.Cell {
 	what := st.What
 	if st.Times > 0 {
 		what += fmt.Sprintf(" %d times", st.Times)
@@ -86,11 +87,11 @@ func stepRow(st *Step, s text.Style) []text.Cell {
 	if !s.Whole && s.Width < 100 {
 		place = s.Size(int64(st.End - st.Start))
 	}
-	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(threadText(st.TID, st.Thread)), whoCell(st.chain())}
+	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(threadText(st.TID, st.Thread)), whoCell(st.Chain())}
 }
 
 // stepStack is the call of a step with its arguments, and its stack.
-func stepStack(st *Step) string {
+func stepStack(st *analysis.Step) string {
 	call := ""
 	if st.Call != "" {
 		call = fmt.Sprintf("   event %d: %s\n", st.Event, text.Printable(st.Call))
@@ -99,15 +100,15 @@ func stepStack(st *Step) string {
 }
 
 // nowText is what stands at the address at the moment of the history.
-func nowText(h *History, c *SpaceHistory, s text.Style) string {
+func nowText(h *analysis.History, c *analysis.SpaceHistory, s text.Style) string {
 	switch {
 	case c.Now != nil:
 		t := c.Now.Label + ", " + c.Now.Perms
 		if c.Now.Resident != nil {
 			t += ", resident " + s.Size(*c.Now.Resident)
 		}
-		if h.Moment != (Moment{}).String() {
-			t += ", at " + h.momentText()
+		if h.Moment != (analysis.Moment{}).String() {
+			t += ", at " + momentText(&h.At)
 		}
 		return t
 	case !c.Gone:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -43,17 +44,16 @@ func TestJSONNames(t *testing.T) {
 		t.Fatal("no logs in testdata", err)
 	}
 	for _, log := range logs {
-		s := scene(t, log, Moment{})
-		docs := []any{s.Report(ReportOptions{}), s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}),
-			Compare(scene(t, log, Moment{Kind: AtSeq, Seq: 1}), s, [2]string{"a", "b"})}
-		for i := range s.processes[0].pieces {
-			h, err := ReadHistory(opener(log), Moment{}, nil, s.processes[0].pieces[i].Start, HistoryOptions{Calls: true})
+		s := state(t, log, analysis.Moment{})
+		docs := []any{s.Report(analysis.ReportOptions{}), s.Blame(analysis.Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}),
+			analysis.Compare(state(t, log, analysis.Moment{Kind: analysis.AtSeq, Seq: 1}), s, [2]string{"a", "b"})}
+		for _, m := range mapped(s) {
+			h, err := analysis.ReadHistory(opener(log), analysis.Moment{}, nil, m.Start, analysis.HistoryOptions{Calls: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			docs = append(docs, h)
 		}
-		docs = append(docs, history(t, HistoryOptions{}, churn(9, 0, 4096)...))
 		for _, d := range docs {
 			var v any
 			if err := json.Unmarshal(asJSON(t, d), &v); err != nil {

@@ -5,8 +5,10 @@ import (
 	"io"
 	"slices"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/strace"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -20,7 +22,7 @@ import (
 // belongs to is not printed: the pipeline is asked to send names first.
 type Live struct {
 	w     io.Writer
-	names *names
+	names *analysis.Names
 	text  map[int][]byte // the lines of stacks whose names are known, by id: textsKept at most
 	buf   []byte
 }
@@ -31,7 +33,7 @@ var _ eventlog.Sink = (*Live)(nil)
 
 // NewLive returns a sink that writes to w, one Write for each record.
 func NewLive(w io.Writer) *Live {
-	return &Live{w: w, names: newNames(true, classify.Known()), text: map[int][]byte{}}
+	return &Live{w: w, names: analysis.NewNames(true, classify.Known()), text: map[int][]byte{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of the Write.
@@ -39,11 +41,11 @@ func (l *Live) Put(r eventlog.Record) error {
 	l.buf = l.buf[:0]
 	switch r := r.(type) {
 	case *eventlog.Module, *eventlog.Stack, *eventlog.Symbol:
-		l.names.put(r)
+		l.names.Put(r)
 		return nil
 	case *eventlog.Space:
 		l.pid(r.PID)
-		l.printf("+++ %s: %s", text.Printable(r.Cause), countText(len(r.Mappings), "mapping"))
+		l.printf("+++ %s: %s", text.Printable(r.Cause), text.Count(len(r.Mappings), "mapping", "mappings"))
 		if r.Exe != "" {
 			l.printf(" of %s", text.Printable(r.Exe))
 		}
@@ -52,7 +54,7 @@ func (l *Live) Put(r eventlog.Record) error {
 		l.thread(r)
 	case *eventlog.Event:
 		l.pid(r.TID)
-		l.buf = appendCall(l.buf, r)
+		l.buf = strace.AppendCall(l.buf, r)
 		l.buf = append(l.buf, '\n')
 		if r.Stack != nil {
 			l.buf = append(l.buf, l.stack(*r.Stack)...)
@@ -117,9 +119,9 @@ func (l *Live) stack(id int) []byte {
 	if t, ok := l.text[id]; ok {
 		return t
 	}
-	frames, end := l.names.framesOf(id)
+	frames, end := l.names.Frames(id)
 	b := appendStack(nil, frames, end)
-	if !slices.ContainsFunc(frames, func(f Frame) bool { return f.Function == "" }) {
+	if !slices.ContainsFunc(frames, func(f analysis.Frame) bool { return f.Function == "" }) {
 		if len(l.text) == textsKept {
 			clear(l.text)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -52,15 +53,15 @@ func TestHostileNames(t *testing.T) {
 			check(name, out)
 		}
 	}
-	s := scene(t, log, Moment{})
-	x := s.processes[0].pieces[0]
-	check("blame", s.Blame(Question{Range: vm.Range{Start: x.Start, End: x.Start + 1}}).Text(text.Style{Whole: true}))
-	check("blame", s.Blame(Question{Rows: []vm.MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}).Text(text.Style{Whole: true}))
-	h, err := ReadHistory(opener(log), Moment{}, nil, x.Start, HistoryOptions{Calls: true, Stacks: true})
+	s := state(t, log, analysis.Moment{})
+	x := mapped(s)[0]
+	check("blame", Blame(s.Blame(analysis.Question{Range: vm.Range{Start: x.Start, End: x.Start + 1}}), text.Style{Whole: true}))
+	check("blame", Blame(s.Blame(analysis.Question{Rows: []vm.MapRow{{Range: x.Range, Perms: "\x1b[1", Path: "/\x1b[31m\xff"}}}), text.Style{Whole: true}))
+	h, err := analysis.ReadHistory(opener(log), analysis.Moment{}, nil, x.Start, analysis.HistoryOptions{Calls: true, Stacks: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("history", h.Text(text.Style{Whole: true}))
+	check("history", History(h, text.Style{Whole: true}))
 	for name, view := range map[string]func(w io.Writer) eventlog.Sink{
 		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w) },
 		"bound":   func(w io.Writer) eventlog.Sink { return NewBound(w, 1<<20) },
@@ -74,7 +75,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		check(name, b.Bytes())
 	}
-	if j := string(asJSON(t, s.Report(ReportOptions{By: ByThread}))); !strings.Contains(j, `\u001b[2Jx\ny`) {
+	if j := string(asJSON(t, s.Report(analysis.ReportOptions{By: analysis.ByThread}))); !strings.Contains(j, `\u001b[2Jx\ny`) {
 		t.Error("JSON has other names than the log")
 	}
 }

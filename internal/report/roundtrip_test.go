@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -14,22 +15,16 @@ var styles = []text.Style{
 	{Whole: true, Log: "log"}, {Width: 80, Log: "log"}, {Width: 120, Color: true, Log: "log@peak"}, {Whole: true, Bytes: true},
 }
 
-// told is an answer that can be told to people.
-type told[T any] interface {
-	*T
-	Text(text.Style) []byte
-}
-
 // sameAgain fails where an answer read back from its JSON is another one, or has another text: where its text
 // shows anything that its JSON does not have.
-func sameAgain[T any, P told[T]](t *testing.T, what string, v P) {
+func sameAgain[T any](t *testing.T, what string, v *T, tell func(*T, text.Style) []byte) {
 	t.Helper()
-	again := P(decoded(t, (*T)(v)))
+	again := decoded(t, v)
 	if a, b := asJSON(t, v), asJSON(t, again); !bytes.Equal(a, b) {
 		t.Errorf("%s: read back it is another answer:\n%s\n%s", what, a, b)
 	}
 	for _, s := range styles {
-		a, b := v.Text(s), again.Text(s)
+		a, b := tell(v, s), tell(again, s)
 		if len(a) == 0 {
 			t.Errorf("%s: no text", what)
 		}
@@ -48,47 +43,49 @@ func TestRoundTrip(t *testing.T) {
 	}
 	for _, log := range logs {
 		t.Run(filepath.Base(log), func(t *testing.T) {
-			end := scene(t, log, Moment{})
-			for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: end.Seq / 2}, {Kind: AtTime, T: end.T / 2}} {
+			end := state(t, log, analysis.Moment{})
+			for _, at := range []analysis.Moment{{}, {Kind: analysis.AtPeak}, {Kind: analysis.AtSeq, Seq: end.Seq / 2}, {Kind: analysis.AtTime, T: end.T / 2}} {
 				roundTripAt(t, log, at, end)
 			}
 			for _, other := range logs {
-				sameAgain(t, "diff with "+other, Compare(end, scene(t, other, Moment{}), [2]string{log, other}))
+				sameAgain(t, "diff with "+other, analysis.Compare(end, state(t, other, analysis.Moment{}), [2]string{log, other}), Diff)
 			}
 		})
 	}
 }
 
-func roundTripAt(t *testing.T, log string, at Moment, end *Scene) {
-	s := scene(t, log, at)
-	// Addresses at the start and the end of what is mapped, and the largest range, of each process.
+func roundTripAt(t *testing.T, log string, at analysis.Moment, end *analysis.State) {
+	s := state(t, log, at)
+	// What is not mapped, and some of what is: its first byte, and it with what lies beside it.
 	asked := []vm.Range{{Start: 0x1000, End: 0x1001}, {Start: 0x1000, End: 0x3000}}
-	for _, p := range s.processes[:min(len(s.processes), 3)] {
-		n := len(p.pieces)
-		for _, i := range []int{0, n / 3, n / 2, n - 1} {
-			if n > 0 {
-				x := p.pieces[i].Range
-				asked = append(asked, vm.Range{Start: x.Start, End: x.Start + 1}, vm.Range{Start: x.Start - 1, End: x.End + vm.PageSize})
-			}
+	all := mapped(s)
+	for i, m := range all {
+		if i%(len(all)/12+1) == 0 || i == len(all)-1 {
+			asked = append(asked, vm.Range{Start: m.Start, End: m.Start + 1}, vm.Range{Start: m.Start - 1, End: m.End + vm.PageSize})
 		}
 	}
-	questions := []Question{{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, {Range: vm.Range{End: vm.AddressMax}, Frames: true}}
+	questions := []analysis.Question{{Range: vm.Range{End: vm.AddressMax}, Stacks: true}, {Range: vm.Range{End: vm.AddressMax}, Frames: true}}
 	for _, r := range asked {
-		questions = append(questions, Question{Range: r}, Question{Rows: []vm.MapRow{{Range: r, Perms: "rw-p", Resident: 4096, Path: "/x y"}, {Range: r, Resident: -1}}})
+		questions = append(questions, analysis.Question{Range: r}, analysis.Question{Rows: []vm.MapRow{{Range: r, Perms: "rw-p", Resident: 4096, Path: "/x y"}, {Range: r, Resident: -1}}})
+	}
+	for _, by := range []analysis.By{analysis.ByKind, analysis.ByStack, analysis.ByFile, analysis.ByThread, analysis.ByFunction} {
+		for _, sort := range []analysis.Sort{analysis.SortReserved, analysis.SortResident, analysis.SortVMAs} {
+			sameAgain(t, "report by "+string(by), s.Report(analysis.ReportOptions{By: by, Sort: sort, MinSize: 128 << 10}), Report)
+		}
 	}
 	for _, q := range questions {
-		sameAgain(t, "blame", s.Blame(q))
+		sameAgain(t, "blame", s.Blame(q), Blame)
 	}
 	for _, r := range asked {
-		for _, o := range []HistoryOptions{{}, {Calls: true}, {Calls: true, Stacks: true}} {
-			h, err := ReadHistory(opener(log), at, nil, r.Start, o)
+		for _, o := range []analysis.HistoryOptions{{}, {Calls: true}, {Calls: true, Stacks: true}} {
+			h, err := analysis.ReadHistory(opener(log), at, nil, r.Start, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sameAgain(t, "history", h)
+			sameAgain(t, "history", h, History)
 		}
 	}
 	names := [2]string{"before", "a rather long name of a log, which is cut"}
-	sameAgain(t, "diff", Compare(s, end, names))
-	sameAgain(t, "diff", Compare(end, s, names))
+	sameAgain(t, "diff", analysis.Compare(s, end, names), Diff)
+	sameAgain(t, "diff", analysis.Compare(end, s, names), Diff)
 }

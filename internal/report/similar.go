@@ -5,12 +5,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// shown are the rows of a process as a terminal shows them: parts that look alike there are one.
-func (r *Report) shown(rows []Row, l text.Style) []Row {
-	if l.Whole || r.By != ByKind {
+// shownRows are the rows of a process as a terminal shows them: parts that look alike there are one.
+func shownRows(r *analysis.Report, rows []analysis.Row, l text.Style) []analysis.Row {
+	if l.Whole || r.By != analysis.ByKind {
 		return rows
 	}
 	rows = slices.Clone(rows)
@@ -22,16 +23,16 @@ func (r *Report) shown(rows []Row, l text.Style) []Row {
 		if h.Parts = mergeSimilar(h.Parts); len(h.Parts) == 1 {
 			h.Who, h.Ranges, h.Parts = h.Parts[0].Who, h.Parts[0].Ranges, nil
 		}
-		sortRows(h.Parts, r.Sort)
+		analysis.SortRows(h.Parts, r.Sort)
 	}
 	return rows
 }
 
 // mergeSimilar makes one of parts whose calls look the same in the room that a terminal has for them.
-func mergeSimilar(parts []Row) []Row {
+func mergeSimilar(parts []analysis.Row) []analysis.Row {
 	const room = 48
 	by := map[string]int{}
-	var list []Row
+	var list []analysis.Row
 	for _, h := range parts {
 		name, _, _ := strings.Cut(h.Label, "of thread")
 		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
@@ -39,7 +40,7 @@ func mergeSimilar(parts []Row) []Row {
 		}
 		i, known := 0, false
 		if len(h.Calls) > 0 {
-			k := h.chain().Text(room) + "\x00" + name
+			k := h.Chain().Text(room) + "\x00" + name
 			if i, known = by[k]; !known {
 				by[k] = len(list)
 			}
@@ -49,7 +50,7 @@ func mergeSimilar(parts []Row) []Row {
 			continue
 		}
 		o := &list[i]
-		o.Add(&h.Sums)
+		o.Add(&h.Totals)
 		o.VMAs += h.VMAs
 		o.Ranges = append(slices.Clip(o.Ranges), h.Ranges...)
 		o.Label = strconv.Itoa(o.Count) + " of these"

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -17,9 +18,9 @@ const (
 	summaryParts     = 3
 )
 
-// Text is the summary for people: of the first process and of the largest others what a report says first.
+// Summary is the text of a Summary: of the first process and of the largest others what a report says first.
 // Where l names a log, the commands that tell more stand at the end.
-func (s *Summary) Text(l text.Style) []byte {
+func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
 	say := func(format string, args ...any) { b = fmt.Appendf(b, "vmblame: "+format+"\n", args...) }
 	end := s.End
@@ -52,14 +53,14 @@ func (s *Summary) Text(l text.Style) []byte {
 		}
 		line := fmt.Sprintf("%s%s mapped %s (peak %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.Percent(p.Explained, p.Total.Reserved))
 		if i == 0 {
-			line += "; " + s.verdict(end)
+			line += "; " + verdictText(s, end)
 		}
 		say("%s", line)
 		if i == 0 {
-			b = s.appendDrift(b, l)
+			b = appendUnexplained(b, s, l)
 		}
-		rows := r.shown(p.Holders, l)
-		b = r.table(most(rows), l).Append(append(b, '\n'), l)
+		rows := shownRows(r, p.Holders, l)
+		b = rowTable(r, most(rows), l).Append(append(b, '\n'), l)
 		b = append(b, '\n')
 		hints = appendHints(hints, p.Advice[:min(len(p.Advice), 1)], l)
 		if x := largest(rows); x != nil && i == 0 {
@@ -77,7 +78,7 @@ func (s *Summary) Text(l text.Style) []byte {
 }
 
 // most are the first rows, and what they are made of as far as there is room; the others are summed up.
-func most(rows []Row) []Row {
+func most(rows []analysis.Row) []analysis.Row {
 	rows = slices.Clone(firstRows(rows, summaryRows))
 	for i := range rows {
 		rows[i].Parts = firstRows(rows[i].Parts, summaryParts)
@@ -86,13 +87,13 @@ func most(rows []Row) []Row {
 }
 
 // firstRows are the first n rows, and one that sums up the others where those are more than one.
-func firstRows(rows []Row, n int) []Row {
+func firstRows(rows []analysis.Row, n int) []analysis.Row {
 	if len(rows) <= n+1 {
 		return rows
 	}
-	var rest Row
+	var rest analysis.Row
 	for i := range rows[n:] {
-		rest.Add(&rows[n+i].Sums)
+		rest.Add(&rows[n+i].Totals)
 	}
 	rest.Smaller = len(rows) - n
 	rest.Label = "(" + strconv.Itoa(rest.Smaller) + " smaller)"
@@ -110,8 +111,8 @@ func endText(cause string) string {
 	return "at the end"
 }
 
-// verdict says whether the ledgers were held against the kernel's view, and what came of it.
-func (s *Summary) verdict(end *eventlog.End) string {
+// verdictText says whether the ledgers were held against the kernel's view, and what came of it.
+func verdictText(s *analysis.Summary, end *eventlog.End) string {
 	switch {
 	case end.Checks == 0:
 		return "not compared with the kernel's view"
@@ -125,7 +126,7 @@ func (s *Summary) verdict(end *eventlog.End) string {
 	return fmt.Sprintf("the ledger equalled the kernel's in all %d comparisons", end.Checks)
 }
 
-func (s *Summary) appendDrift(b []byte, l text.Style) []byte {
+func appendUnexplained(b []byte, s *analysis.Summary, l text.Style) []byte {
 	if d := &s.Growth; d.Times > 0 {
 		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.Times), l.Size(d.Bytes))
 	}

@@ -1,0 +1,56 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/classify"
+)
+
+// worthwhile is how many bytes an advice must spare at least.
+const worthwhile = 4 << 20
+
+// advice lists what would help p, what spares most first. Size writes a number of bytes.
+func (s *State) advice(p *process, size func(int64) string) []Advice {
+	by := map[classify.Kind]*classify.Usage{}
+	for _, t := range p.objects() {
+		u := by[t.kind]
+		if u == nil {
+			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size}
+			by[t.kind] = u
+		}
+		u.Things = append(u.Things, t.reserved)
+		u.Reserved += t.reserved
+		u.Committed += t.committed
+		u.Resident += t.rss
+		u.Swapped += t.swap
+		u.Fullest = max(u.Fullest, t.rss)
+		u.Known = u.Known || t.asked > 0
+	}
+	list := []Advice{}
+	for _, k := range s.known.Kinds() {
+		u := by[k]
+		if u == nil || u.Row.Settings.Known(s.environment, p.Argv) {
+			continue
+		}
+		if n, text := u.Row.Advise(u); text != "" && n >= worthwhile {
+			list = append(list, Advice{k, n, text})
+		}
+	}
+	if a, ok := s.adviseVMAs(p); ok {
+		list = append(list, a)
+	}
+	slices.SortStableFunc(list, func(a, b Advice) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	return list
+}
+
+// adviseVMAs warns before the kernel refuses more mappings.
+func (s *State) adviseVMAs(p *process) (Advice, bool) {
+	n := int64(len(kernelRows(p.mappings)))
+	limit := s.maxMaps()
+	if limit == 0 || n < limit*8/10 {
+		return Advice{}, false
+	}
+	return Advice{Text: fmt.Sprintf("%d of %d mappings are in use, then mmap fails: sysctl vm.max_map_count=%d allows more; report --vmas tells who has them", n, limit, 4*limit)}, true
+}

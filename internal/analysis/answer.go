@@ -1,0 +1,147 @@
+package analysis
+
+import (
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// An answer (Blame, History, Diff) is a value: everything that its text says stands in it, and its JSON is its
+// encoding. Here is what answers have in common. Sizes are bytes, times nanoseconds since the recording began;
+// nil is what was not measured.
+
+// At is the moment of a log that an answer is about.
+type At struct {
+	Moment string `json:"moment"` // as it was asked for
+	T      int64  `json:"t"`
+	Seq    uint64 `json:"seq"` // the last event before it
+	Cut    bool   `json:"cut"` // the log ends without its end line
+}
+
+func (s *State) at() At { return At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut} }
+
+// Who is who made something: calls, innermost first, or words where no traced call did.
+type Who struct {
+	Calls []string `json:"who,omitempty"`
+	// Keep is how many of the first calls are never elided: those up to the first of the program's own.
+	Keep int `json:"who_keep,omitempty"`
+}
+
+func whoOf(c callers.Chain) Who { return Who(c) }
+
+// Chain is the same as callers have it.
+func (w Who) Chain() callers.Chain { return callers.Chain(w) }
+
+// A Range is a mapping of the ledger, or a part of it: what it is and who made it.
+type Range struct {
+	Start      eventlog.Hex        `json:"start"`
+	End        eventlog.Hex        `json:"end"`
+	Bytes      int64               `json:"bytes"`
+	Perms      string              `json:"perms"`
+	Path       string              `json:"path"`
+	Backed     bool                `json:"backed,omitempty"` // path is that of a file, not a name that the kernel gives
+	Offset     uint64              `json:"offset"`
+	Label      string              `json:"label"` // what it is, in words: name and detail
+	Kind       classify.Kind       `json:"kind"`
+	Name       string              `json:"name"`
+	Detail     string              `json:"detail,omitempty"`
+	Owner      int                 `json:"owner_tid,omitempty"`
+	Confidence classify.Confidence `json:"confidence"`
+	Evidence   string              `json:"evidence"`
+	Resident   *int64              `json:"resident"`
+	Origin     *uint64             `json:"origin"` // seq of the event that made it
+	Cause      string              `json:"origin_cause,omitempty"`
+	Call       string              `json:"call,omitempty"`
+	T          *int64              `json:"t,omitempty"`
+	PID        int                 `json:"pid,omitempty"`
+	TID        int                 `json:"tid,omitempty"`
+	Thread     string              `json:"thread,omitempty"` // its name then
+	Stack      int                 `json:"stack,omitempty"`
+	Who
+}
+
+// rangeOf is the part of x, a mapping of p, that lies in r.
+func (s *State) rangeOf(p *process, x *mapping, r vm.Range) Range {
+	m := x.Slice(r)
+	j := Range{
+		Start: eventlog.Hex(m.Start), End: eventlog.Hex(m.End), Bytes: int64(m.Len()), Perms: m.Perms.String(), Path: m.File.Path, Backed: m.File.Backed(),
+		Offset: m.Offset, Label: kindDetail(x), Kind: x.Kind, Name: x.Name, Detail: x.Detail, Owner: x.TID, Confidence: x.Confidence, Evidence: x.Evidence,
+		Cause: x.Origin.Cause.String(), Who: whoOf(s.who(p, x)),
+	}
+	if f := x.part(r); f.asked > 0 {
+		j.Resident = &f.rss
+	}
+	if x.Origin.Event != 0 || x.event != nil {
+		j.Origin = ptr(x.Origin.Event)
+	}
+	if e := x.event; e != nil {
+		j.Call, j.T, j.PID, j.TID, j.Stack = e.Call, ptr(e.T), e.PID, e.TID, e.Stack
+		j.Thread = s.threads.name(e.TID, e.T)
+	}
+	return j
+}
+
+// part is the figures of the part of x that lies in r, by length where that is not all of it.
+func (x *mapping) part(r vm.Range) usage { return x.usage.part(r.Intersect(x.Range).Len(), x.Len()) }
+
+// A Frame is a function on a stack, or one inlined into it.
+type Frame struct {
+	Function string       `json:"function,omitempty"` // "" where no symbol covers the address
+	Module   string       `json:"module"`
+	Offset   eventlog.Hex `json:"offset"`          // in the module, as the stack record has it
+	Start    eventlog.Hex `json:"start,omitempty"` // where the function begins
+	File     string       `json:"file,omitempty"`
+	Line     int          `json:"line,omitempty"`
+	Inlined  bool         `json:"inlined,omitempty"`
+}
+
+// Frames are the frames of a stack, innermost first, and why the walk of it ended early.
+func (n *Names) Frames(stack int) (list []Frame, end string) {
+	for st := range n.walk(stack) {
+		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined})
+	}
+	return list, n.stackEnd(stack)
+}
+
+// Sums are what mappings add up to.
+type Totals struct {
+	Reserved  int64  `json:"reserved"`
+	Committed int64  `json:"committed"`
+	Resident  *int64 `json:"resident"`      // null where the log has no figures
+	Shared    *int64 `json:"pss,omitempty"` // resident, what others share divided among them
+	Dirty     *int64 `json:"private_dirty,omitempty"`
+	Swapped   *int64 `json:"swapped,omitempty"`
+	Count     int    `json:"count"`    // things: stacks, arenas, files …
+	Mappings  int    `json:"mappings"` // entries of the ledger
+}
+
+// Add adds o. What was measured of one alone stands for both.
+func (s *Totals) Add(o *Totals) {
+	s.Reserved += o.Reserved
+	s.Committed += o.Committed
+	s.Resident, s.Shared = plus(s.Resident, o.Resident), plus(s.Shared, o.Shared)
+	s.Dirty, s.Swapped = plus(s.Dirty, o.Dirty), plus(s.Swapped, o.Swapped)
+	s.Count += o.Count
+	s.Mappings += o.Mappings
+}
+
+// plus is the sum of two figures, of which none may be known.
+func plus(a, b *int64) *int64 {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return ptr(*a + *b)
+}
+
+func (p *process) totalsOf(n *totals) Totals {
+	j := Totals{Reserved: n.reserved, Committed: n.committed, Count: n.objects, Mappings: n.mappings}
+	if n.asked > 0 || n.reserved == 0 && p.taken >= 0 {
+		j.Resident = ptr(n.rss)
+		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)
+	}
+	return j
+}

@@ -1,0 +1,50 @@
+package analysis
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A Setting is something recorded about the surroundings of a recording that changes memory layout.
+type Setting struct {
+	Name          string  `json:"name"`
+	Before        *string `json:"before"` // null where it is unset, or unknown
+	After         *string `json:"after"`
+	UnknownBefore bool    `json:"unknown_before,omitempty"` // it was not recorded
+	UnknownAfter  bool    `json:"unknown_after,omitempty"`
+}
+
+// settings lists what differs between the surroundings of two recordings: every variable, limit and
+// kernel setting of the header by its name, processors, kernel and page size.
+func settings(a, b *eventlog.Header) []Setting {
+	list := []Setting{}
+	if a == nil || b == nil {
+		return list
+	}
+	put := func(name string, x, y *string) {
+		if (x == nil) != (y == nil) || x != nil && *x != *y {
+			list = append(list, Setting{Name: name, Before: x, After: y})
+		}
+	}
+	names := map[string]*string{}
+	maps.Copy(names, a.Environment)
+	maps.Copy(names, b.Environment)
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		x, inA := a.Environment[n]
+		y, inB := b.Environment[n]
+		before := len(list)
+		put(n, x, y)
+		if len(list) > before {
+			list[before].UnknownBefore, list[before].UnknownAfter = !inA, !inB
+		}
+	}
+	put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
+	put("kernel", &a.Host.Kernel, &b.Host.Kernel)
+	put("arch", &a.Host.Arch, &b.Host.Arch)
+	put("page_size", ptr(strconv.Itoa(a.Host.PageSize)), ptr(strconv.Itoa(b.Host.PageSize)))
+	put("mode", &a.Mode, &b.Mode)
+	return list
+}

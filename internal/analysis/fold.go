@@ -1,0 +1,272 @@
+package analysis
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/strace"
+)
+
+// A folder folds records into a State.
+type folder struct {
+	at     Moment
+	line   int // with AtPeak: the last line before the moment
+	pids   []int
+	past   bool // the moment is over
+	watch  *watcher
+	known  *classify.Catalogue
+	state  *State
+	replay *eventlog.Replay
+	seen   map[int]*nearest // by space
+	sizes  map[int]int64    // mapped bytes, by space
+	mapped int64            // their sum
+	peaks  map[int]int64    // the most of sizes
+	first  int              // pid of the first process
+	begun  int              // how many processes there were
+	keep   int              // so many ended processes are kept, the largest ones; 0 for all
+	gone   []int            // the spaces of those
+}
+
+func (l *folder) begin() {
+	l.state = &State{known: l.known, Moment: l.at, names: NewNames(true, l.known), threads: newThreads(), origins: newOrigins(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
+	l.replay = eventlog.NewReplay()
+	l.seen = map[int]*nearest{}
+	l.sizes, l.peaks = map[int]int64{}, map[int]int64{}
+}
+
+func (l *folder) put(rec eventlog.Record, line int) {
+	s := l.state
+	l.past = l.past || l.over(rec, line)
+	switch r := rec.(type) {
+	case *eventlog.Header:
+		h := *r
+		h.Environment = maps.Clone(r.Environment)
+		s.header = &h
+	case *eventlog.Module, *eventlog.Stack, *eventlog.Symbol:
+		s.names.Put(r)
+	case *eventlog.Snapshot:
+		v := l.seen[r.Space]
+		if v == nil {
+			v = &nearest{}
+			l.seen[r.Space] = v
+		}
+		v.put(r, l.past)
+	case *eventlog.End:
+		end := *r
+		s.end = &end
+		if !l.past {
+			l.replay.Put(r)
+			s.T = max(s.T, r.T)
+		}
+	case *eventlog.Thread:
+		if l.past {
+			s.threads.rename(r)
+			return
+		}
+		s.T = max(s.T, r.T)
+		if left := s.threads.put(r); left != 0 {
+			l.size(left, 0)
+			l.leave(left)
+		}
+	case *eventlog.Space:
+		if !l.past {
+			l.replay.Put(r)
+			s.T = max(s.T, r.T)
+			if l.first == 0 {
+				l.first = r.PID
+			}
+			l.begun++
+			if old := l.left(r); old != 0 {
+				l.begun--
+				l.size(old, 0)
+				if l.keep > 0 {
+					l.forget(old)
+				}
+			}
+			l.resize(r.Space)
+			if l.watch != nil {
+				l.watch.begin(r, l.replay)
+			}
+		}
+	case *eventlog.Event:
+		if !l.past {
+			s.T, s.Seq = max(s.T, r.T), r.Seq
+			s.origins.put(r)
+			l.replay.Put(r)
+			l.resize(r.Space)
+			if s.origins.full() {
+				s.origins.forget(l.replay)
+			}
+			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
+				st := Step{T: r.T, Event: r.Seq, PID: r.PID, TID: r.TID, call: r.Call}
+				if r.Stack != nil {
+					st.Stack = *r.Stack
+				}
+				l.watch.event(sp, r.Changes, st, func() string { return string(strace.AppendCall(nil, r)) })
+			}
+		}
+	case *eventlog.Drift:
+		if !l.past {
+			s.T = max(s.T, r.T)
+			l.replay.Put(r)
+			l.resize(r.Space)
+			if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
+				l.watch.event(sp, r.Changes, Step{T: r.T, call: r.Guess}, nil)
+			}
+		}
+	}
+}
+
+// left is the space that its process leaves for r by an exec, 0 for none: both are never mapped together.
+func (l *folder) left(r *eventlog.Space) int {
+	if r.Cause != "exec" || r.Parent == nil {
+		return 0
+	}
+	if p := l.replay.Space(*r.Parent); p != nil && p.PID == r.PID {
+		return p.ID
+	}
+	return 0
+}
+
+// resize counts what is mapped in a space after a change of it.
+func (l *folder) resize(space int) {
+	if sp := l.replay.Space(space); sp != nil && wanted(l.pids, sp.PID) {
+		l.size(space, int64(sp.Ledger.Bytes()))
+	}
+}
+
+func (l *folder) size(space int, n int64) {
+	l.mapped += n - l.sizes[space]
+	l.sizes[space] = n
+	l.peaks[space] = max(l.peaks[space], n)
+	l.state.peak = max(l.state.peak, l.mapped)
+}
+
+// leave takes a space that has lost its last thread. Of too many the smallest is forgotten.
+func (l *folder) leave(space int) {
+	sp := l.replay.Space(space)
+	switch {
+	case l.keep == 0, sp != nil && sp.PID == l.first:
+		return
+	case sp == nil:
+		l.forget(space)
+		return
+	}
+	if l.gone = append(l.gone, space); len(l.gone) <= l.keep {
+		return
+	}
+	smallest := 0
+	for i, id := range l.gone {
+		a, b := l.replay.Space(id).Ledger.Bytes(), l.replay.Space(l.gone[smallest]).Ledger.Bytes()
+		if a < b || a == b && id > l.gone[smallest] {
+			smallest = i
+		}
+	}
+	l.forget(l.gone[smallest])
+	l.gone = slices.Delete(l.gone, smallest, smallest+1)
+}
+
+// forget drops all that is known of a space.
+func (l *folder) forget(space int) {
+	l.replay.Forget(space)
+	l.state.threads.forget(space)
+	delete(l.seen, space)
+	delete(l.sizes, space)
+	delete(l.peaks, space)
+}
+
+// over tells whether rec is the first record behind the moment.
+func (l *folder) over(rec eventlog.Record, line int) bool {
+	switch l.at.Kind {
+	case AtPeak:
+		return line > l.line
+	case AtSeq:
+		switch r := rec.(type) {
+		case *eventlog.Event:
+			return r.Seq > l.at.Seq
+		case *eventlog.Space:
+			return r.After > l.at.Seq
+		case *eventlog.Thread:
+			// What ends behind the event was there when it happened.
+			return r.What == "exit" && l.state.Seq >= l.at.Seq
+		}
+	case AtTime:
+		t := int64(-1)
+		switch r := rec.(type) {
+		case *eventlog.Event:
+			t = r.T
+		case *eventlog.Space:
+			t = r.T
+		case *eventlog.Drift:
+			t = r.T
+		case *eventlog.Thread:
+			t = r.T
+		}
+		return t > l.at.T
+	}
+	return false
+}
+
+// finish makes the processes out of what has been read.
+func (l *folder) finish() {
+	s := l.state
+	replaced := map[int]bool{} // spaces that their process left by an exec
+	for _, sp := range l.replay.Spaces() {
+		if p := l.replay.Space(sp.Parent); sp.Cause == "exec" && p != nil && p.PID == sp.PID {
+			replaced[p.ID] = true
+		}
+	}
+	for _, sp := range l.replay.Spaces() {
+		p := &process{SpaceState: sp, first: sp.PID == l.first, ended: s.threads.over(sp.ID), until: s.T, peak: l.peaks[sp.ID]}
+		if replaced[sp.ID] || !wanted(l.pids, sp.PID) || p.ended && l.at.Kind != AtEnd {
+			continue
+		}
+		l.fill(p)
+		s.processes = append(s.processes, p)
+	}
+	slices.SortStableFunc(s.processes, func(a, b *process) int {
+		if a.first != b.first {
+			if a.first {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.Ledger.Bytes(), a.Ledger.Bytes())
+	})
+}
+
+// fill fills the mappings of p.
+func (l *folder) fill(p *process) {
+	s := l.state
+	seen := l.seen[p.ID]
+	if p.ended {
+		p.until = s.threads.lastOf(p.ID)
+		// As it was before its threads were taken away. One that was killed has no such snapshot.
+		if seen != nil && seen.before != nil && (seen.before.cause == "exit" || seen.before.cause == "detach") {
+			p.until = seen.before.t
+		}
+	}
+	p.threads = s.threads.of(p.ID, p.until)
+	space := classify.Space{
+		PID: p.PID, Exe: p.Exe, Entries: slices.Collect(p.Ledger.All), Threads: p.threads,
+		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
+		Frames:    s.names.functions,
+		Addresses: s.names.addresses,
+	}
+	p.mappings = make([]mapping, len(space.Entries))
+	for i, e := range space.Entries {
+		p.mappings[i].Entry = e
+		p.mappings[i].event = s.origins.by[e.Origin.Event]
+	}
+	names := seen.usage(p, s.T)
+	if names != nil {
+		space.AnonName = func(i int) string { return names[i] }
+	}
+	for i, v := range s.known.Classify(&space) {
+		p.mappings[i].Verdict, p.mappings[i].row = v, s.known.Row(v.Kind)
+	}
+}

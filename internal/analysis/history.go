@@ -1,0 +1,182 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// A History is what happened at one address, in every address space that had something there.
+type History struct {
+	At
+	Address  eventlog.Hex   `json:"address"`
+	Stacks   bool           `json:"stacks"` // text shows calls and whole stacks
+	Spaces   []SpaceHistory `json:"chapters"`
+	Nameless []Unnamed      `json:"nameless"`
+}
+
+// A SpaceHistory is the part of one address space.
+type SpaceHistory struct {
+	PID   int    `json:"pid"`
+	Space int    `json:"space"`
+	Exe   string `json:"exe"`
+	Steps []Step `json:"steps"` // of a fork, those before it first unless its parent has a history of its own here
+	Now   *Range `json:"now"`   // what stands there at the moment, null for nothing
+	// Gone reports whether the address space was no longer in use at the moment, Mapped whether something stood
+	// at the address until then.
+	Gone   bool `json:"gone"`
+	Mapped bool `json:"mapped"`
+}
+
+// A Step is one thing that happened.
+type Step struct {
+	T      int64        `json:"t"`
+	Event  uint64       `json:"event,omitempty"` // seq, 0 where no event did it
+	What   string       `json:"what"`            // the step's word
+	Start  eventlog.Hex `json:"start"`
+	End    eventlog.Hex `json:"end"`
+	Text   string       `json:"text"`             // perms and file, or what changed
+	Reused bool         `json:"reused,omitempty"` // something had been mapped there before
+	Call   string       `json:"call,omitempty"`   // with its arguments, where they were asked for
+	PID    int          `json:"pid,omitempty"`
+	TID    int          `json:"tid,omitempty"`
+	Thread string       `json:"thread,omitempty"` // its name then
+	// Times is how many steps in a row are told as this one, 0 for one. Of a step "repeated", which says that the
+	// last Steps steps came again, it is how often they did. Last is when the last of them was.
+	Times int    `json:"times,omitempty"`
+	Last  *int64 `json:"last,omitempty"`
+	Steps int    `json:"steps,omitempty"`
+	Who
+	Stack    int     `json:"stack,omitempty"`
+	Frames   []Frame `json:"frames,omitempty"`
+	StackEnd string  `json:"stack_end,omitempty"` // why the walk ended early
+
+	call string // the kernel's name of the call
+}
+
+// HistoryOptions say how much a history tells.
+type HistoryOptions struct {
+	Calls  bool // the calls with their arguments, and whole stacks
+	Stacks bool // text shows those, and every step for itself, however often the same ones come again
+}
+
+// ReadHistory reads what happened at an address up to a moment of a log. Of several processes only those with
+// one of pids are told, and what a fork took over from its parent.
+func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions) (*History, error) {
+	w := &watcher{addr: addr, HistoryOptions: o, of: map[int]*watched{}}
+	s, err := load(open, at, pids, w, classify.Known())
+	if err != nil {
+		return nil, err
+	}
+	h := &History{At: s.at(), Address: eventlog.Hex(addr), Stacks: o.Stacks, Spaces: []SpaceHistory{}}
+	f := finisher{State: s, watcher: w, stacks: map[int]wholeStack{}, nameless: nameless{}}
+	for _, c := range w.of {
+		if len(c.steps) > 0 && wanted(pids, c.space.PID) {
+			f.told = append(f.told, c)
+		}
+	}
+	slices.SortFunc(f.told, func(a, b *watched) int { return cmp.Compare(a.space.ID, b.space.ID) })
+	for _, c := range f.told {
+		h.Spaces = append(h.Spaces, f.space(c))
+	}
+	h.Nameless = f.nameless.list()
+	return h, nil
+}
+
+// wholeStack is a stack that steps may have in common.
+type wholeStack struct {
+	frames []Frame
+	end    string
+}
+
+// finisher makes histories of what was watched.
+type finisher struct {
+	*State
+	*watcher
+	told     []*watched
+	stacks   map[int]wholeStack
+	nameless nameless
+}
+
+func (f *finisher) space(c *watched) SpaceHistory {
+	h := SpaceHistory{PID: c.space.PID, Space: c.space.ID, Exe: c.space.Exe, Steps: f.steps(c), Gone: true, Mapped: c.mapped}
+	for i := range h.Steps {
+		st := &h.Steps[i]
+		f.nameless.count(f.State, st.Calls)
+		if f.Stacks {
+			f.nameless.stack(f.State, st.Stack)
+		}
+	}
+	for _, p := range f.processes {
+		if p.ID != c.space.ID {
+			continue
+		}
+		h.Gone = false
+		if i, to := p.overlapping(vm.Range{Start: f.addr, End: f.addr + 1}); i < to {
+			h.Now = ptr(f.rangeOf(p, &p.mappings[i], p.mappings[i].Range))
+		}
+	}
+	return h
+}
+
+// steps are the finished steps of c, those before a fork first unless its parent is told for itself.
+func (f *finisher) steps(c *watched) []Step {
+	if !c.finished {
+		c.finished = true
+		for i := range c.steps {
+			f.finish(c, &c.steps[i])
+		}
+	}
+	if c.parent == nil || slices.Contains(f.told, c.parent) {
+		return c.steps
+	}
+	before := f.steps(c.parent)
+	// Of the parent's steps those that it had taken before the fork, after all that it took over itself.
+	return slices.Concat(before[:len(before)-len(c.parent.steps)+c.upto], c.steps)
+}
+
+// finish says of a step who did it.
+func (f *finisher) finish(c *watched, st *Step) {
+	if st.What == Repeated {
+		return
+	}
+	if st.Reused {
+		st.Text += " (reused)"
+	}
+	st.Who = whoOf(f.did(c, st))
+	if st.TID != 0 {
+		st.Thread = f.threads.name(st.TID, st.T)
+	}
+	if st.Stack != 0 && f.Calls {
+		whole, ok := f.stacks[st.Stack]
+		if !ok {
+			whole.frames, whole.end = f.names.Frames(st.Stack)
+			f.stacks[st.Stack] = whole
+		}
+		st.Frames, st.StackEnd = whole.frames, whole.end
+	}
+}
+
+func (f *finisher) did(c *watched, st *Step) callers.Chain {
+	switch {
+	case st.What == "forked" && c.parent != nil:
+		return callers.Words(fmt.Sprintf("as pid %d had it", c.parent.space.PID))
+	case st.What == "forked":
+		return callers.Words("the fork")
+	case st.What == "found":
+		return f.made(ledger.BeforeAttach, "", 0, "")
+	case st.Event != 0:
+		return f.made(ledger.FromEvent, st.call, st.Stack, c.space.Exe)
+	case st.What == "mapped" && st.call == "":
+		return f.made(ledger.Kernel, "", 0, "")
+	case st.call == "stack growth":
+		return f.made(ledger.StackGrowth, "", 0, "")
+	}
+	return f.made(ledger.Drift, "", 0, "")
+}

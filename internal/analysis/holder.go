@@ -1,0 +1,232 @@
+package analysis
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// sums are bytes, and the number of things and of mappings that hold them.
+type totals struct {
+	reserved, committed int64
+	usage
+	objects, mappings int
+}
+
+func (s *totals) add(o *totals) {
+	s.reserved += o.reserved
+	s.committed += o.committed
+	s.usage.add(o.usage)
+	s.objects += o.objects
+	s.mappings += o.mappings
+}
+
+// A share is a line of a report: what it is, how much, who holds it, and the parts it is made of.
+type holder struct {
+	label  string
+	kind   classify.Kind
+	thread int
+	who    callers.Chain // empty where the parts differ
+	totals
+	parts    []*holder
+	mappings []*mapping // of a part without parts
+	calls    []string   // of a line of the tree of calls, the outermost first
+	kinds    []string   // what they made, none for nothing of their own
+}
+
+// A thing is what one Group of classify is: an arena, a stack with its guard, a loaded file.
+type object struct {
+	kind     classify.Kind
+	row      *classify.Row
+	words    classify.Words // as its best part is called
+	detail   string
+	tid      int
+	first    *mapping // made before all others of it
+	mappings []*mapping
+	totals
+}
+
+// things groups the mappings of p, in the order of their addresses.
+func (p *process) objects() []*object {
+	by := map[int]*object{}
+	var list []*object
+	for i := range p.mappings {
+		x := &p.mappings[i]
+		t := by[x.Group]
+		if t == nil {
+			t = &object{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, totals: totals{objects: 1}}
+			by[x.Group] = t
+			list = append(list, t)
+		}
+		if t.row.Minor && !x.row.Minor {
+			t.kind, t.row, t.words, t.detail, t.tid = x.Kind, x.row, x.Words(), x.Detail, x.TID
+		}
+		if before(x, t.first) {
+			t.first = x
+		}
+		t.mappings = append(t.mappings, x)
+		t.totals.add(ptr(x.totals()))
+	}
+	return list
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// before tells whether a was made before b. What the kernel made at exec was there first; what has no
+// origin comes last.
+func before(a, b *mapping) bool {
+	rank := func(x *mapping) int {
+		switch x.Origin.Cause {
+		case ledger.Kernel, ledger.BeforeAttach:
+			return 0
+		case ledger.FromEvent:
+			return 1
+		}
+		return 2
+	}
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra < rb
+	}
+	return a.Origin.Event < b.Origin.Event
+}
+
+func (x *mapping) totals() totals {
+	s := totals{reserved: int64(x.Len()), usage: x.usage, mappings: 1}
+	if x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
+		s.committed = s.reserved
+	}
+	return s
+}
+
+// shares lists who holds p, in no order.
+func (s *State) holders(p *process, by By) []*holder {
+	switch by {
+	case ByStack:
+		return s.byStack(p)
+	case ByFile:
+		return s.grouped(p, func(x *mapping) string { return fileOf(x) }, kindDetail)
+	case ByThread:
+		return s.grouped(p, func(x *mapping) string { return s.threadOf(x) }, kindDetail)
+	case ByFunction:
+		return s.grouped(p, func(x *mapping) string { return s.functionOf(p, x) }, kindDetail)
+	}
+	return s.byKind(p)
+}
+
+// byKind lists families of kinds, each with those who hold it.
+func (s *State) byKind(p *process) []*holder {
+	byFamily := map[string]*holder{}
+	type owner struct{ family, who, name string }
+	byOwner := map[owner]*holder{}
+	members := map[*holder][]*object{}
+	var list []*holder
+	for _, t := range p.objects() {
+		word := t.row.Heading.Word
+		f := byFamily[word]
+		if f == nil {
+			f = &holder{kind: t.kind}
+			byFamily[word] = f
+			list = append(list, f)
+		}
+		who := s.who(p, t.first)
+		o := owner{word, who.Text(0), ""}
+		if t.kind != classify.ThreadStack {
+			o.name = t.words.One
+		}
+		h := byOwner[o]
+		if h == nil {
+			h = &holder{kind: t.kind, who: who, thread: t.tid}
+			byOwner[o] = h
+			f.parts = append(f.parts, h)
+		}
+		h.totals.add(&t.totals)
+		h.mappings = append(h.mappings, t.mappings...)
+		f.totals.add(&t.totals)
+		members[h] = append(members[h], t)
+		members[f] = append(members[f], t)
+	}
+	for h, ts := range members {
+		h.label = labelOf(ts[0].row.Heading, ts)
+	}
+	for i, f := range list {
+		if len(f.parts) == 1 {
+			list[i] = f.parts[0]
+			continue
+		}
+		heading := members[f][0].row.Heading
+		if heading.Told == classify.AsFiles {
+			f.label = "code and data of " + heading.Words.Count(f.objects)
+		}
+		for _, h := range f.parts {
+			h.label = partLabel(heading, members[h])
+		}
+	}
+	return list
+}
+
+// grouped lists mappings by one word of theirs, and below it by another.
+func (s *State) grouped(p *process, key, sub func(*mapping) string) []*holder {
+	var list []*holder
+	first, second := map[string]*holder{}, map[[2]string]*holder{}
+	counted := map[*holder]map[int]bool{}
+	for i := range p.mappings {
+		x := &p.mappings[i]
+		k := key(x)
+		f := first[k]
+		if f == nil {
+			f = &holder{label: k, kind: x.Kind}
+			first[k] = f
+			list = append(list, f)
+		}
+		k2 := [2]string{k, sub(x)}
+		h := second[k2]
+		if h == nil {
+			h = &holder{label: k2[1], kind: x.Kind, thread: x.TID}
+			second[k2] = h
+			f.parts = append(f.parts, h)
+		}
+		h.mappings = append(h.mappings, x)
+		for _, o := range [...]*holder{f, h} {
+			n := x.totals()
+			if counted[o] == nil {
+				counted[o] = map[int]bool{}
+			}
+			if !counted[o][x.Group] {
+				counted[o][x.Group] = true
+				n.objects = 1
+			}
+			o.totals.add(&n)
+		}
+	}
+	return list
+}
+
+func fileOf(x *mapping) string {
+	switch {
+	case x.File.Inode != 0 || strings.HasPrefix(x.File.Path, "/"):
+		return x.File.Path
+	case strings.HasPrefix(x.File.Path, "["):
+		return x.File.Path
+	}
+	return "no file"
+}
+
+// threadOf is the thread that a mapping belongs to, or that mapped it.
+func (s *State) threadOf(x *mapping) string {
+	switch {
+	case x.event == nil:
+		return "no thread: " + s.who(nil, x).Calls[0]
+	case x.TID != 0:
+		return s.thread(x.TID, s.T)
+	}
+	return s.thread(x.event.TID, x.event.T)
+}
+
+// functionOf is the first function of the program's own in the calls that made a mapping.
+func (s *State) functionOf(p *process, x *mapping) string {
+	c := s.who(p, x)
+	return c.Calls[c.Keep-1]
+}

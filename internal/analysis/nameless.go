@@ -1,0 +1,71 @@
+package analysis
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A Module is a file with code, as the log names it.
+type Module struct {
+	Path    string `json:"path"`
+	BuildID string `json:"build_id,omitempty"` // "" where it has none
+}
+
+// Unnamed is a file of whose code an answer shows addresses where names should stand.
+type Unnamed struct {
+	Module
+	Frames int    `json:"frames"`         // how many such addresses the answer has
+	Hint   string `json:"hint,omitempty"` // what would give the names, "" where that is not known
+	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
+}
+
+// nameless counts the calls of an answer that have an address for a name, by the module that they lie in. What
+// lies in no file is not counted.
+type nameless map[Module]int
+
+// count counts those of calls, which are labels of steps, that are addresses.
+func (n nameless) count(s *State, calls []string) {
+	for _, c := range calls {
+		for _, m := range s.unnamed[c] {
+			n[m]++
+		}
+	}
+}
+
+// stack counts the frames of a stack that is shown whole.
+func (n nameless) stack(s *State, stack int) {
+	for st := range s.names.walk(stack) {
+		if m, ok := st.nameless(); ok {
+			n[m]++
+		}
+	}
+}
+
+// list returns the modules, the one that is shown most often first.
+func (n nameless) list() []Unnamed {
+	list := make([]Unnamed, 0, len(n))
+	for m, frames := range n {
+		list = append(list, Unnamed{Module: m, Frames: frames})
+	}
+	slices.SortFunc(list, func(a, b Unnamed) int {
+		return cmp.Or(cmp.Compare(b.Frames, a.Frames), cmp.Compare(a.Path, b.Path), cmp.Compare(a.BuildID, b.BuildID))
+	})
+	return list
+}
+
+// noteUnnamed remembers which steps of a stack have no name, under what they are called instead.
+func (s *State) noteUnnamed(stack int) {
+	for st := range s.names.walk(stack) {
+		m, ok := st.nameless()
+		if call := st.caller().Label(); ok && !slices.Contains(s.unnamed[call], m) {
+			s.unnamed[call] = append(s.unnamed[call], m)
+		}
+	}
+}
+
+// nameless is the file that would have the name of a step that has none; ok is false where it has one, or
+// where there is no file.
+func (st *step) nameless() (m Module, ok bool) {
+	return Module{st.module, st.buildID}, st.name == "" && st.module != "?" && !strings.HasPrefix(st.module, "[")
+}

@@ -1,0 +1,170 @@
+package analysis
+
+import (
+	"iter"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// Names keeps what module, stack and symbol records say, each frame, call and string once.
+type Names struct {
+	rules   *callers.Rules
+	lines   bool // keep file and line of symbols
+	modules map[int]Module
+	frames  []frame         // every distinct frame
+	ids     map[frame]int32 // index into frames
+	calls   *callTree       // of frames
+	stacks  map[int]stack
+	scratch []int32          // frames of one stack
+	ends    []string         // why walks stop early, each once
+	endIDs  map[string]int32 // as in stack
+	symbols map[place][]function
+	strings map[string]string
+}
+
+// A place is an address that symbols are looked up for.
+type place struct {
+	module int
+	addr   uint64 // the file's own virtual address
+}
+
+type frame struct {
+	place // its addr is the frame's own, not the one looked up
+	call  bool
+}
+
+// lookup is the address whose symbol names the frame.
+func (f frame) lookup() place {
+	if f.call {
+		f.addr--
+	}
+	return f.place
+}
+
+type stack struct {
+	node int32 // of its innermost frame among the calls
+	end  int32 // index into ends, counted from 1; 0 where the walk is complete
+}
+
+type function struct {
+	name, file string
+	line       int
+	start      uint64
+	inlined    bool
+}
+
+// A step is one line of a stack: a function that was called, or one inlined into it.
+type step struct {
+	frame    int    // 0 for the innermost; functions inlined there have the same
+	module   string // path
+	buildID  string // of the module, "" for none
+	addr     uint64 // as in the stack record
+	function        // name is "" where no symbol covers the address
+}
+
+func NewNames(lines bool, known *classify.Catalogue) *Names {
+	return &Names{
+		rules:   known.Callers(),
+		lines:   lines,
+		modules: map[int]Module{},
+		ids:     map[frame]int32{},
+		calls:   newCallTree(),
+		stacks:  map[int]stack{},
+		endIDs:  map[string]int32{},
+		symbols: map[place][]function{},
+		strings: map[string]string{},
+	}
+}
+
+// Put takes r if it is of a kind that Names keep.
+func (n *Names) Put(r eventlog.Record) {
+	switch r := r.(type) {
+	case *eventlog.Module:
+		m := Module{Path: r.Path}
+		if r.BuildID != nil {
+			m.BuildID = *r.BuildID
+		}
+		n.modules[r.Module] = m
+	case *eventlog.Stack:
+		n.putStack(r)
+	case *eventlog.Symbol:
+		n.putSymbol(r)
+	}
+}
+
+func (n *Names) putStack(r *eventlog.Stack) {
+	n.scratch = n.scratch[:0]
+	for _, f := range r.Frames {
+		key := frame{place{f.Module, uint64(f.Offset)}, f.Call}
+		id, ok := n.ids[key]
+		if !ok {
+			id = int32(len(n.frames))
+			n.frames = append(n.frames, key)
+			n.ids[key] = id
+		}
+		n.scratch = append(n.scratch, id)
+	}
+	s := stack{node: n.calls.add(n.scratch)}
+	if !r.Complete && r.End != "" {
+		end, ok := n.endIDs[r.End]
+		if !ok {
+			n.ends = append(n.ends, r.End)
+			end = int32(len(n.ends))
+			n.endIDs[r.End] = end
+		}
+		s.end = end
+	}
+	n.stacks[r.Stack] = s
+}
+
+// stackEnd says why the walk of a stack stopped early, "" where it did not.
+func (n *Names) stackEnd(id int) string {
+	if s := n.stacks[id]; s.end != 0 {
+		return n.ends[s.end-1]
+	}
+	return ""
+}
+
+func (n *Names) putSymbol(r *eventlog.Symbol) {
+	chain := make([]function, len(r.Frames))
+	for i, f := range r.Frames {
+		chain[i] = function{name: n.intern(f.Function), start: uint64(f.Start), inlined: f.Inlined}
+		if n.lines {
+			chain[i].file, chain[i].line = n.intern(f.File), f.Line
+		}
+	}
+	n.symbols[place{r.Module, uint64(r.Offset)}] = chain
+}
+
+func (n *Names) intern(s string) string {
+	if t, ok := n.strings[s]; ok {
+		return t
+	}
+	n.strings[s] = s
+	return s
+}
+
+// walk yields the steps of a stack, innermost first.
+func (n *Names) walk(id int) iter.Seq[step] {
+	return func(yield func(step) bool) {
+		for i, id := range n.calls.frames(n.stacks[id].node) {
+			f := n.frames[id]
+			s := step{frame: i, module: "?", addr: f.addr}
+			if m, ok := n.modules[f.module]; ok {
+				s.module, s.buildID = m.Path, m.BuildID
+			}
+			chain := n.symbols[f.lookup()]
+			if len(chain) == 0 && !yield(s) {
+				return
+			}
+			for _, fn := range chain {
+				s.function = fn
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package analysis
+
+import (
+	"sort"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// nearest are the snapshots of a space that lie nearest to a moment.
+type nearest struct {
+	before, after *snapshot
+}
+
+// A snapshot is what the kernel counted in a space at a moment.
+type snapshot struct {
+	t     int64
+	cause string
+	rows  []counted
+}
+
+// counted is a row of a snapshot: pages of one origin.
+type counted struct {
+	vm.Range
+	origin uint64 // seq, 0 for none
+	cause  string // of the origin, where that is no event
+	anon   string // the name that the kernel shows, "" for none
+	usage
+}
+
+func (v *nearest) put(r *eventlog.Snapshot, past bool) {
+	if past && v.after != nil {
+		return
+	}
+	n := &snapshot{t: r.T, cause: r.Cause, rows: make([]counted, len(r.Mappings))}
+	for i := range r.Mappings {
+		m := &r.Mappings[i]
+		n.rows[i] = counted{vm.Range{Start: uint64(m.Start), End: uint64(m.End)}, originSeq(m.Origin), m.OriginCause, m.AnonName,
+			usage{int64(m.End - m.Start), int64(m.RSS), int64(m.PSS), int64(m.PrivateDirty), int64(m.Swap)}}
+	}
+	if past {
+		v.after = n
+	} else {
+		v.before = n
+	}
+}
+
+// nearest returns the snapshot nearest to t, nil where there is none.
+func (v *nearest) to(t int64) *snapshot {
+	switch {
+	case v == nil:
+		return nil
+	case v.after == nil:
+		return v.before
+	case v.before == nil, v.after.t-t < t-v.before.t:
+		return v.after
+	}
+	return v.before
+}
+
+// figures gives the mappings of p the figures of the nearest snapshot, and returns the anonymous names it
+// has, nil for none. Figures go with pages of the same origin; where a mapping has only a part of what the
+// snapshot counted together, it gets its part by length.
+func (v *nearest) usage(p *process, t int64) []string {
+	p.taken = -1
+	snap := v.to(t)
+	if snap == nil {
+		return nil
+	}
+	p.taken = snap.t
+	var names []string
+	rows := snap.rows
+	for i := range p.mappings {
+		x := &p.mappings[i]
+		first := sort.Search(len(rows), func(j int) bool { return rows[j].End > x.Start })
+		for j := first; j < len(rows) && rows[j].Start < x.End; j++ {
+			m := &rows[j]
+			if m.origin != x.Origin.Event || m.cause != x.Origin.Cause.String() {
+				continue
+			}
+			x.usage.add(m.usage.part(m.Intersect(x.Range).Len(), m.Len()))
+			if m.anon != "" {
+				if names == nil {
+					names = make([]string, len(p.mappings))
+				}
+				names[i] = m.anon
+			}
+		}
+	}
+	return names
+}
+
+// part is the share of n bytes in what was counted of all bytes together.
+func (f usage) part(n, of uint64) usage {
+	if n == of {
+		return f
+	}
+	cut := func(v int64) int64 { return int64(float64(v)*float64(n)/float64(of)) &^ (vm.PageSize - 1) }
+	return usage{int64(n), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap)}
+}
+
+func originSeq(seq *uint64) uint64 {
+	if seq == nil {
+		return 0
+	}
+	return *seq
+}

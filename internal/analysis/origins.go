@@ -1,0 +1,100 @@
+package analysis
+
+import (
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// origins keeps the events that made what is mapped. It forgets those of which nothing is left.
+type origins struct {
+	by    map[uint64]*classify.Event
+	sweep int // the number of events at which the dead are looked for
+}
+
+// firstSweep is how many events are kept before anything is forgotten.
+const firstSweep = 1 << 14
+
+func newOrigins() *origins { return &origins{by: map[uint64]*classify.Event{}, sweep: firstSweep} }
+
+// put takes an event if it made pages be mapped.
+func (m *origins) put(r *eventlog.Event) {
+	for i := range r.Changes {
+		now := r.Changes[i].Now
+		if now == nil || now.Origin == nil || *now.Origin != r.Seq {
+			continue
+		}
+		e := compact(r)
+		e.Over = m.over(r, i)
+		m.by[r.Seq] = e
+		return
+	}
+}
+
+// over is the event that had made the first page that change i maps, or moves.
+func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
+	c := &r.Changes[i]
+	if from := c.Now.MovedFrom; from != nil {
+		if from.Origin == nil {
+			return nil
+		}
+		return classify.NewOver(m.by[*from.Origin])
+	}
+	for j := range i {
+		was := &r.Changes[j]
+		if was.Start <= c.Start && c.Start < was.End && was.Was != nil && was.Was.Origin != nil {
+			return classify.NewOver(m.by[*was.Was.Origin])
+		}
+	}
+	return nil
+}
+
+// full tells that it is time to forget.
+func (m *origins) full() bool { return len(m.by) >= m.sweep }
+
+// forget drops every event that no space of p has pages of.
+func (m *origins) forget(p *eventlog.Replay) {
+	kept := make(map[uint64]*classify.Event, len(m.by)/2)
+	keep := func(seq uint64) {
+		if e := m.by[seq]; e != nil && seq != 0 {
+			kept[seq] = e
+		}
+	}
+	for _, s := range p.Spaces() {
+		for e := range s.Ledger.All {
+			keep(e.Origin.Event)
+			if e.Moved != nil {
+				keep(e.Moved.Origin.Event)
+			}
+		}
+	}
+	m.by = kept
+	m.sweep = max(firstSweep, 4*len(kept))
+}
+
+// compact takes from an event what stays of it.
+func compact(r *eventlog.Event) *classify.Event {
+	e := &classify.Event{Seq: r.Seq, T: r.T, Call: r.Call, FD: -1, PID: r.PID, TID: r.TID}
+	for i := range r.Args {
+		a := &r.Args[i]
+		v := uint64(a.Value)
+		switch a.Name {
+		case "addr", "start", "shmaddr", "new_address":
+			e.Addr = v
+		case "length", "len", "size", "new_size":
+			e.Length = v
+		case "prot":
+			e.Prot = v
+		case "flags":
+			e.Flags = v
+		case "fd":
+			e.FD = int64(int32(a.Value))
+		}
+	}
+	if r.Result != nil {
+		e.Result = uint64(r.Result.Value)
+	}
+	if r.Stack != nil {
+		e.Stack = *r.Stack
+	}
+	return e
+}

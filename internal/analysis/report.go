@@ -1,0 +1,201 @@
+package analysis
+
+import (
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// ReportOptions say what a report lists.
+type ReportOptions struct {
+	By      By    // "" for ByKind
+	Sort    Sort  // "" for SortReserved
+	MinSize int64 // bytes: rows with less reserved are summed up in one
+	Bytes   bool  // sizes in sentences are exact numbers of bytes
+}
+
+// size writes a number of bytes in a sentence.
+func (o *ReportOptions) size(n int64) string {
+	if o.Bytes {
+		return strconv.FormatInt(n, 10)
+	}
+	return text.Size(n)
+}
+
+// By says what the rows of a report are about.
+type By string
+
+// The values of By.
+const (
+	ByKind     By = "kind"
+	ByStack    By = "stack"
+	ByFile     By = "file"
+	ByThread   By = "thread"
+	ByFunction By = "function"
+)
+
+// A Report is who holds the address spaces of a log at a moment.
+type Report struct {
+	At
+	By        By              `json:"by"`
+	Sort      Sort            `json:"sort"`
+	MinSize   int64           `json:"min_size"`      // rows with less reserved are summed up in one
+	Peak      int64           `json:"peak"`          // the most that was mapped at a time, all processes together
+	MaxMaps   *string         `json:"max_map_count"` // vm.max_map_count, null where it was not recorded
+	Processes []ReportProcess `json:"processes"`
+	Nameless  []Unnamed       `json:"nameless"` // files of whose code the rows show addresses
+}
+
+// A ReportProcess is one address space in a Report.
+type ReportProcess struct {
+	PID        int      `json:"pid"`
+	Space      int      `json:"space"`
+	Exe        string   `json:"exe"`
+	Ended      bool     `json:"ended"`
+	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
+	Peak       int64    `json:"peak"`                  // the most that it had mapped
+	Explained  int64    `json:"explained"`             // bytes that a call or exec made
+	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
+	Total      Totals   `json:"total"`
+	VMAs       int      `json:"vmas"` // rows of the kernel's
+	Holders    []Row    `json:"holders"`
+	Advice     []Advice `json:"advice"`
+}
+
+// A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
+type Row struct {
+	Label  string        `json:"label"`
+	Kind   classify.Kind `json:"kind,omitempty"`
+	Thread int           `json:"thread,omitempty"` // tid
+	Who                  // none where the parts differ
+	Totals
+	VMAs    int      `json:"vmas"`              // rows of the kernel's that begin in it
+	Nested  []string `json:"calls,omitempty"`   // by stack: the calls of this line of the tree, the outermost first
+	Made    []string `json:"made,omitempty"`    // by stack: the kinds of what they made themselves
+	Smaller int      `json:"smaller,omitempty"` // it sums up so many rows that are below the bound
+	Ranges  []Range  `json:"ranges,omitempty"`
+	Parts   []Row    `json:"parts,omitempty"`
+}
+
+// Advice is what one kind of memory costs, and how to have less of it.
+type Advice struct {
+	Kind  classify.Kind `json:"kind"`
+	Bytes int64         `json:"bytes"` // that would be spared
+	Text  string        `json:"text"`
+}
+
+// Report says who holds the address spaces of s.
+func (s *State) Report(o ReportOptions) *Report {
+	if o.By == "" {
+		o.By = ByKind
+	}
+	if o.Sort == "" {
+		o.Sort = SortReserved
+	}
+	r := &Report{At: s.at(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
+	for _, p := range s.processes {
+		r.Processes = append(r.Processes, s.reportProcess(p, o))
+	}
+	n := nameless{}
+	for i := range r.Processes {
+		n.countRows(s, r.Processes[i].Holders)
+	}
+	r.Nameless = n.list()
+	return r
+}
+
+// countRows counts the calls without a name that rows show.
+func (n nameless) countRows(s *State, rows []Row) {
+	for i := range rows {
+		h := &rows[i]
+		n.count(s, h.Calls)
+		n.count(s, h.Nested)
+		if len(h.Calls)+len(h.Nested) == 0 {
+			n.count(s, []string{h.Label})
+		}
+		n.countRows(s, h.Parts)
+	}
+}
+
+func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
+	n := p.total()
+	n.objects = len(p.objects())
+	kernel := kernelRows(p.mappings)
+	j := ReportProcess{PID: p.PID, Space: p.ID, Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Total: p.totalsOf(&n),
+		VMAs: len(kernel), Holders: []Row{}, Advice: s.advice(p, o.size)}
+	if p.taken >= 0 {
+		j.ResidentAt = &p.taken
+	}
+	// A row that is several mappings counts for the first of them.
+	vmas := map[*mapping]int{}
+	for _, r := range kernel {
+		vmas[&p.mappings[r.first]]++
+	}
+	for _, h := range s.holders(p, o.By) {
+		j.Holders = append(j.Holders, s.rowOf(p, h, vmas))
+	}
+	SortRows(j.Holders, o.Sort)
+	j.Holders = cutRows(j.Holders, o.MinSize)
+	return j
+}
+
+func (s *State) rowOf(p *process, h *holder, vmas map[*mapping]int) Row {
+	j := Row{Label: h.label, Kind: h.kind, Thread: h.thread, Who: whoOf(h.who), Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
+	for _, x := range h.mappings {
+		j.Ranges = append(j.Ranges, s.rangeOf(p, x, x.Range))
+		j.VMAs += vmas[x]
+	}
+	for _, q := range h.parts {
+		part := s.rowOf(p, q, vmas)
+		j.VMAs += part.VMAs
+		j.Parts = append(j.Parts, part)
+	}
+	return j
+}
+
+// total sums up the mappings of p.
+func (p *process) total() totals {
+	var n totals
+	for i := range p.mappings {
+		n.add(ptr(p.mappings[i].totals()))
+	}
+	return n
+}
+
+// explained is how many bytes of p a traced call or the kernel's exec made.
+func (p *process) explained() int64 {
+	var n int64
+	for i := range p.mappings {
+		if c := p.mappings[i].Origin.Cause; c == ledger.FromEvent || c == ledger.Kernel {
+			n += int64(p.mappings[i].Len())
+		}
+	}
+	return n
+}
+
+// maxMaps is vm.max_map_count, 0 where it was not recorded.
+func (s *State) maxMaps() int64 {
+	n, err := strconv.ParseInt(s.environment("max_map_count"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setting is a value of the header's, nil where it is unset or not recorded.
+func (s *State) setting(name string) *string {
+	if s.header == nil {
+		return nil
+	}
+	return s.header.Environment[name]
+}
+
+// environment is a value of the header's, "" where it is unset or not recorded.
+func (s *State) environment(name string) string {
+	if v := s.setting(name); v != nil {
+		return *v
+	}
+	return ""
+}

@@ -1,0 +1,156 @@
+package analysis
+
+import (
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// A State is what is mapped at one moment of a log, in every address space that is in use then, and who
+// made it so. The views of a finished log are made from it. It is not safe for concurrent use.
+type State struct {
+	Moment Moment
+	T      int64  // of the moment, nanoseconds since the recording began
+	Seq    uint64 // the last event before it
+	Cut    bool   // the log ends without its end line
+
+	known     *classify.Catalogue
+	header    *eventlog.Header
+	end       *eventlog.End // nil where the log is cut
+	names     *Names
+	threads   *threads
+	origins   *origins
+	processes []*process
+	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
+	chains    map[chainKey]callers.Chain
+	unnamed   map[string][]Module // by the label of a step without a name
+}
+
+type chainKey struct {
+	stack int
+	exe   string
+}
+
+// A process is one address space at the moment of a State, under the pid that began it.
+type process struct {
+	*eventlog.SpaceState
+	first    bool  // the launched, or first attached, one
+	until    int64 // its last moment, or the state's
+	ended    bool
+	threads  []classify.Thread
+	mappings []mapping // ascending
+	taken    int64     // when the figures of resident memory were, -1 for never
+	peak     int64     // bytes, the most that it had mapped
+}
+
+// A mapping is one entry of a ledger with everything that is known about it.
+type mapping struct {
+	ledger.Entry
+	classify.Verdict
+	row   *classify.Row   // of its kind
+	event *classify.Event // nil where no event made it
+	usage
+}
+
+// figures are the kernel's, in bytes: of those bytes that it was asked about, which may not be all.
+type usage struct {
+	asked                 int64
+	rss, pss, dirty, swap int64
+}
+
+func (f *usage) add(o usage) {
+	f.asked += o.asked
+	f.rss += o.rss
+	f.pss += o.pss
+	f.dirty += o.dirty
+	f.swap += o.swap
+}
+
+// Open opens a log from its beginning. It is called once for every time the log is read.
+type Open func() (*eventlog.Reader, error)
+
+// ErrNoProcess tells that a log knows no process with the pid that was asked for.
+var ErrNoProcess = errors.New("no such process in the log")
+
+// Load reads the state of a log at a moment. Of several processes only those with one of pids are in it,
+// all without pids. A cut log gives the state of what there is of it. For the peak the log is read twice.
+func Load(open Open, at Moment, pids []int) (*State, error) {
+	return load(open, at, pids, nil, classify.Known())
+}
+
+// load is Load, with one who watches, nil for none, and what is known of kinds.
+func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
+	l := folder{at: at, pids: pids, watch: w, known: known}
+	if at.Kind == AtPeak {
+		peak := &peak{pids: pids, threads: newThreads(), bytes: map[int]int64{}, pidOf: map[int]int{}}
+		if _, err := each(open, func(r eventlog.Record, line int) { peak.put(r, line) }); err != nil {
+			return nil, err
+		}
+		l.line = peak.line
+	}
+	l.begin()
+	cut, err := each(open, l.put)
+	if err != nil {
+		return nil, err
+	}
+	s := l.state
+	s.Cut = cut
+	l.finish()
+	if at.Kind == AtSeq && s.Seq < at.Seq {
+		// Behind its last event a log is at its end.
+		if w != nil {
+			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*watched{}}
+		}
+		return load(open, Moment{}, pids, w, known)
+	}
+	if len(s.processes) == 0 && len(pids) > 0 {
+		return nil, ErrNoProcess
+	}
+	return s, nil
+}
+
+// each reads a log and tells whether it is cut.
+func each(open Open, put func(r eventlog.Record, line int)) (cut bool, err error) {
+	r, err := open()
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next()
+		switch {
+		case err == io.EOF:
+			return false, nil
+		case errors.Is(err, eventlog.ErrCut):
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+		put(rec, r.Line())
+	}
+}
+
+func wanted(pids []int, pid int) bool { return len(pids) == 0 || slices.Contains(pids, pid) }
+
+// functions yields the functions of a stack as classify wants them.
+func (n *Names) functions(stack int, yield func(function, module string) bool) {
+	for s := range n.walk(stack) {
+		if !yield(s.name, s.module) {
+			return
+		}
+	}
+}
+
+// addresses yields the return addresses of a stack as classify wants them.
+func (n *Names) addresses(stack int, yield func(addr uint64) bool) {
+	for _, id := range n.calls.frames(n.stacks[stack].node) {
+		if !yield(n.frames[id].addr) {
+			return
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package analysis
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A Summary is what a recording has come to.
+type Summary struct {
+	Log       string        `json:"log"`
+	End       *eventlog.End `json:"end"`       // the log's last line
+	Calls     int           `json:"calls"`     // mapping calls
+	Threads   int           `json:"threads"`   // that made them
+	Processes int           `json:"processes"` // those that are not in the report too: of many that ended it has the largest
+	Growth    Unexplained   `json:"stack_growth"`
+	Drift     Unexplained   `json:"drift"`
+	// Unverified is true where a space was killed before its ledger was compared the last time.
+	Unverified bool    `json:"unverified"`
+	Report     *Report `json:"report"`
+}
+
+// Unexplained is what changed without a traced call.
+type Unexplained struct {
+	Times   int      `json:"times"`
+	Bytes   int64    `json:"bytes"`
+	Guesses []string `json:"guesses,omitempty"` // each once
+}
+
+// A Recording folds a recording under way, so that at its end there is an answer without the log. It is an
+// eventlog.Sink. Its memory grows with what is mapped and with the number of distinct stacks and of threads,
+// not with the number of events.
+type Recording struct {
+	fold    folder
+	sum     Summary
+	callers map[int]struct{} // tids
+}
+
+var _ eventlog.Sink = (*Recording)(nil)
+
+// endedKept is how many of the processes that have ended a Recording keeps, the largest ones.
+const endedKept = 64
+
+// NewRecording returns a Recording before its first record. Log is what the log is called.
+func NewRecording(log string) *Recording {
+	r := &Recording{fold: folder{keep: endedKept, known: classify.Known()}, sum: Summary{Log: log}, callers: map[int]struct{}{}}
+	r.fold.begin()
+	r.fold.state.names.lines = false
+	return r
+}
+
+// Put implements eventlog.Sink. It never fails.
+func (r *Recording) Put(rec eventlog.Record) error {
+	switch rec := rec.(type) {
+	case *eventlog.Event:
+		if !strings.HasPrefix(rec.Call, "execve") {
+			r.sum.Calls++
+			r.callers[rec.TID] = struct{}{}
+		}
+	case *eventlog.Drift:
+		u := &r.sum.Drift
+		if rec.Guess == "stack growth" {
+			u = &r.sum.Growth
+		} else if !slices.Contains(u.Guesses, rec.Guess) {
+			u.Guesses = append(u.Guesses, rec.Guess)
+		}
+		u.Times++
+		for i := range rec.Changes {
+			u.Bytes += int64(rec.Changes[i].End - rec.Changes[i].Start)
+		}
+	case *eventlog.Note:
+		r.sum.Unverified = r.sum.Unverified || rec.Code == "unverified"
+	}
+	r.fold.put(rec, 0)
+	return nil
+}
+
+// Summary is what the recording has come to. It is called once, after the last record.
+func (r *Recording) Summary() *Summary {
+	r.fold.finish()
+	s := r.fold.state
+	r.sum.End, r.sum.Threads, r.sum.Processes = s.end, len(r.callers), r.fold.begun
+	r.sum.Report = s.Report(ReportOptions{})
+	return &r.sum
+}

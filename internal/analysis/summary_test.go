@@ -1,0 +1,92 @@
+package analysis
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// TestSummaryMemory holds that a summary does not grow with the events: a million of them, of which a
+// thousand mappings stand at any time.
+func TestSummaryMemory(t *testing.T) {
+	s := NewRecording("")
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/x"})
+	const live, events = 1000, 1_000_000
+	stack := 1
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	seq := uint64(0)
+	origins := make([]uint64, live)
+	put := func(n int) {
+		for range n {
+			seq++
+			i := int(seq) % live
+			at := eventlog.Hex(0x7f0000000000 + i<<20)
+			e := &eventlog.Event{Seq: seq, Space: 1, PID: 1, TID: 1, Call: "mmap", Stack: &stack}
+			if old := origins[i]; old != 0 {
+				e.Changes = append(e.Changes, eventlog.Change{Start: at, End: at + 4096, Was: &eventlog.Attr{Perms: "rw-p", Dev: "00:00", Origin: &old}})
+			}
+			now := seq
+			e.Changes = append(e.Changes, eventlog.Change{Start: at, End: at + 4096, Now: &eventlog.Attr{Perms: "rw-p", Dev: "00:00", Origin: &now}})
+			origins[i] = seq
+			s.Put(e)
+		}
+	}
+	put(2 * live)
+	before := heap()
+	put(events)
+	after := heap()
+	if grown := int64(after) - int64(before); grown > 2<<20 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	if p := s.Summary().Report.Processes[0]; p.Total.Reserved != live*4096 || p.Total.Mappings != live {
+		t.Errorf("%+v, want %d bytes of %d mappings", p.Total, live*4096, live)
+	}
+	runtime.KeepAlive(s)
+}
+
+// TestManyProcesses holds that a process that ended costs nothing unless it is shown.
+func TestManyProcesses(t *testing.T) {
+	s := NewRecording("")
+	one := 1
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/make"})
+	s.Put(&eventlog.Thread{TID: 1, PID: 1, Space: 1, What: "start"})
+	for i := 2; i < 2000; i++ {
+		m := eventlog.Mapping{Start: 0x1000, End: eventlog.Hex(0x1000 + i*4096), Attr: eventlog.Attr{Perms: "rw-p", Dev: "00:00", OriginCause: "kernel", Exec: new(eventlog.ExecSeq)}}
+		s.Put(&eventlog.Space{Space: i, PID: i, Cause: "fork", Parent: &one, Exe: "/bin/cc", Mappings: []eventlog.Mapping{m}})
+		s.Put(&eventlog.Thread{TID: i, PID: i, Space: i, What: "start"})
+		s.Put(&eventlog.Thread{TID: i, PID: i, Space: i, What: "exit"})
+		if len(s.fold.replay.Spaces()) > 2+endedKept {
+			t.Fatalf("%d processes are kept", len(s.fold.replay.Spaces()))
+		}
+	}
+	s.Put(&eventlog.End{Cause: "exit"})
+	sum := s.Summary()
+	list := sum.Report.Processes
+	if sum.Processes != 1999 || len(list) != 1+endedKept || list[0].PID != 1 || list[1].PID != 1999 || list[2].PID != 1998 || list[1].Total.Reserved != 1999<<12 {
+		t.Errorf("%d processes, %d of them in the report: %+v", sum.Processes, len(list), list[:3])
+	}
+}
+
+// BenchmarkSummary is the cost of a mapping made and taken away, which stands on the path of every event.
+func BenchmarkSummary(b *testing.B) {
+	s := NewRecording("")
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/x"})
+	stack := 1
+	var seq uint64
+	attr := eventlog.Attr{Perms: "rw-p", Dev: "00:00", Origin: &seq}
+	mmap := &eventlog.Event{Space: 1, PID: 1, TID: 1, Call: "mmap", Stack: &stack, Changes: []eventlog.Change{{Start: 0x1000, End: 0x2000, Now: &attr}}}
+	munmap := &eventlog.Event{Space: 1, PID: 1, TID: 1, Call: "munmap", Stack: &stack, Changes: []eventlog.Change{{Start: 0x1000, End: 0x2000, Was: &attr}}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		seq = uint64(2*i + 1)
+		mmap.Seq, munmap.Seq = seq, seq+1
+		s.Put(mmap)
+		s.Put(munmap)
+	}
+}

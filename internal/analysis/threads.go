@@ -1,0 +1,134 @@
+package analysis
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// threads follows threads, and through them which address spaces are in use.
+type threads struct {
+	byTID   map[int][]*thread // in order of their start
+	bySpace map[int][]*thread // the same
+	users   map[int]int       // living threads of a space; absent where none has been seen
+}
+
+// life is a thread from its start, or its exec, to its end.
+type thread struct {
+	classify.Thread
+	space int
+	ended bool
+}
+
+func newThreads() *threads {
+	return &threads{byTID: map[int][]*thread{}, bySpace: map[int][]*thread{}, users: map[int]int{}}
+}
+
+// put takes a thread record that lies before the moment. It returns the space that has no thread left by
+// it, 0 for none.
+func (l *threads) put(r *eventlog.Thread) (left int) {
+	last := l.last(r.TID)
+	if r.What != "start" && last != nil && !last.ended {
+		l.end(last, r.T)
+		if l.over(last.space) {
+			left = last.space
+		}
+	}
+	if r.What == "exit" {
+		l.rename(r)
+		return left
+	}
+	x := &thread{
+		Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, SP: uint64(r.SP), TLS: uint64(r.TLS), Start: r.T},
+		space:  r.Space,
+	}
+	l.byTID[r.TID] = append(l.byTID[r.TID], x)
+	l.bySpace[r.Space] = append(l.bySpace[r.Space], x)
+	l.users[r.Space]++
+	return left
+}
+
+// rename takes the name that a thread has at its end, which it may have given itself since its start.
+func (l *threads) rename(r *eventlog.Thread) {
+	if last := l.last(r.TID); last != nil && r.Name != "" && r.What == "exit" {
+		last.Name = r.Name
+	}
+}
+
+// forget drops the threads of a space.
+func (l *threads) forget(space int) {
+	for _, x := range l.bySpace[space] {
+		rest := slices.DeleteFunc(l.byTID[x.TID], func(o *thread) bool { return o == x })
+		if l.byTID[x.TID] = rest; len(rest) == 0 {
+			delete(l.byTID, x.TID)
+		}
+	}
+	delete(l.bySpace, space)
+	delete(l.users, space)
+}
+
+func (l *threads) end(x *thread, t int64) {
+	x.ended, x.End = true, t
+	l.users[x.space]--
+}
+
+func (l *threads) last(tid int) *thread {
+	if of := l.byTID[tid]; len(of) > 0 {
+		return of[len(of)-1]
+	}
+	return nil
+}
+
+// over tells whether a space has lost its last thread.
+func (l *threads) over(space int) bool {
+	n, known := l.users[space]
+	return known && n <= 0
+}
+
+// lastOf is a moment before the last of the ended threads of a space ended.
+func (l *threads) lastOf(space int) int64 {
+	var t int64
+	for _, x := range l.bySpace[space] {
+		t = max(t, x.End-1)
+	}
+	return t
+}
+
+// at is the thread that had this tid at time t, nil where none is known.
+func (l *threads) at(tid int, t int64) *thread {
+	of := l.byTID[tid]
+	i, _ := slices.BinarySearchFunc(of, t, func(x *thread, t int64) int {
+		return cmp.Compare(x.Start, t+1)
+	})
+	switch {
+	case i > 0:
+		return of[i-1]
+	case len(of) > 0:
+		return of[0]
+	}
+	return nil
+}
+
+// name is what the thread of that tid was called at time t, "" where it is not known.
+func (l *threads) name(tid int, t int64) string {
+	if x := l.at(tid, t); x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// of returns the threads of a space. Those that ended after the time until count as living: a space is
+// shown as it was before its last threads were taken away.
+func (l *threads) of(space int, until int64) []classify.Thread {
+	var list []classify.Thread
+	for _, x := range l.bySpace[space] {
+		t := x.Thread
+		if t.End > until {
+			t.End = 0
+		}
+		list = append(list, t)
+	}
+	return list
+}

@@ -1,0 +1,148 @@
+package analysis
+
+import (
+	"path"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// A watcher collects what happens at one address while a log is read.
+type watcher struct {
+	HistoryOptions
+	addr uint64
+	of   map[int]*watched // by space
+}
+
+// watched is one address space under a watcher.
+type watched struct {
+	space    *eventlog.SpaceState
+	parent   *watched // of a fork: whose steps came before
+	upto     int      // so many of the parent's
+	steps    []Step
+	fixed    int // so many steps are a fork's too: they stay as they are
+	now      ledger.Entry
+	mapped   bool
+	finished bool
+}
+
+// place sets where a step happened, and what stands there.
+func (st *Step) place(r vm.Range, what string) {
+	st.Start, st.End, st.Text = eventlog.Hex(r.Start), eventlog.Hex(r.End), what
+}
+
+// begin takes a space that has just begun.
+func (w *watcher) begin(r *eventlog.Space, p *eventlog.Replay) {
+	sp := p.Space(r.Space)
+	c := &watched{space: sp}
+	w.of[r.Space] = c
+	c.now, c.mapped = sp.Ledger.At(w.addr)
+	if !c.mapped {
+		return
+	}
+	st := Step{T: r.T, PID: r.PID, What: "mapped"}
+	st.place(c.now.Range, entryText(&c.now))
+	switch r.Cause {
+	case "fork":
+		st.What = "forked"
+		if q := w.of[sp.Parent]; q != nil {
+			c.parent, c.upto = q, len(q.steps)
+			q.fixed = c.upto
+		}
+	case "attach":
+		st.What = "found"
+	}
+	c.steps = append(c.steps, st)
+}
+
+// touches reports whether changes may concern the mapping at the address.
+func (c *watched) touches(addr uint64, changes []eventlog.Change) bool {
+	for i := range changes {
+		from, to := uint64(changes[i].Start), uint64(changes[i].End)
+		if from <= addr && addr < to || c.mapped && from <= c.now.End && c.now.Start <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// event takes an event or a drift (Event 0) of a space, after it has been replayed. describe writes the call.
+func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, st Step, describe func() string) {
+	c := w.of[sp.ID]
+	if c == nil || !c.touches(w.addr, changes) {
+		return
+	}
+	was, had := c.now, c.mapped
+	c.now, c.mapped = sp.Ledger.At(w.addr)
+	now := c.now
+	st.place(now.Range, entryText(&now))
+	switch {
+	case !had && !c.mapped:
+		return
+	case !had:
+		st.What = "mapped"
+		if now.Moved != nil {
+			st.What = "moved in"
+		} else if len(c.steps) > 0 {
+			st.Reused = true
+		}
+	case !c.mapped:
+		st.What = "freed"
+		st.place(removed(changes, w.addr), "")
+		if st.call == "mremap" {
+			st.What = "moved away"
+		}
+	case was.Origin != now.Origin:
+		st.What = "overlaid"
+		if now.Moved != nil {
+			st.What = "moved in"
+		}
+	case was.Perms != now.Perms:
+		st.What = "protected"
+		st.Text = was.Perms.String() + " -> " + now.Perms.String()
+	case was.File.Path != now.File.Path:
+		st.What = "named"
+		st.Text = now.File.Path
+	case was.Range == now.Range:
+		return
+	case now.Range.Covers(was.Range):
+		st.What = "grew"
+	default:
+		st.What = "split"
+	}
+	if st.Event == 0 {
+		st.Text += " (drift: " + st.call + ")"
+	}
+	if w.Calls && describe != nil {
+		st.Call = describe()
+	}
+	c.add(st, w.Stacks)
+}
+
+// removed is the range around addr that changes unmap.
+func removed(changes []eventlog.Change, addr uint64) vm.Range {
+	r := vm.Range{Start: addr, End: addr}
+	for i := range changes {
+		if changes[i].Now != nil {
+			continue
+		}
+		x := vm.Range{Start: uint64(changes[i].Start), End: uint64(changes[i].End)}
+		switch {
+		case x.Contains(addr) && r.Empty():
+			r = x
+		case r.Empty():
+		case x.Start == r.End:
+			r.End = x.End
+		}
+	}
+	return r
+}
+
+// entryText names what an entry shows in /proc/PID/maps: "rw-p anonymous", "r-xp libc.so.6".
+func entryText(e *ledger.Entry) string {
+	if e.File.Path == "" {
+		return e.Perms.String() + " anonymous"
+	}
+	return e.Perms.String() + " " + path.Base(e.File.Path)
+}

@@ -1,0 +1,78 @@
+package analysis
+
+import (
+	"iter"
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// who is the chain of calls that made x be mapped in p, or words where none did. Where no event made x,
+// p may be nil.
+func (s *State) who(p *process, x *mapping) callers.Chain {
+	if x.event == nil {
+		return s.made(x.Origin.Cause, "", 0, "")
+	}
+	return s.made(x.Origin.Cause, x.event.Call, x.event.Stack, p.Exe)
+}
+
+// made is who made something: the calls on the stack of a call by a process that runs exe, or words. The call
+// is "" where it is not known, its stack 0 where it has none.
+func (s *State) made(cause ledger.Cause, call string, stack int, exe string) callers.Chain {
+	switch cause {
+	case ledger.Kernel:
+		return callers.Words("the kernel, at exec")
+	case ledger.StackGrowth:
+		return callers.Words("the kernel: stack growth")
+	case ledger.Drift:
+		return callers.Words("no traced call (drift)")
+	case ledger.BeforeAttach:
+		return callers.Words("before attach")
+	}
+	switch {
+	case call == "":
+		return callers.Words("?")
+	case stack == 0:
+		return callers.Words(call + " (no stack)")
+	}
+	return s.chain(stack, exe)
+}
+
+// chain is names.chain, made once for each stack.
+func (s *State) chain(stack int, exe string) callers.Chain {
+	k := chainKey{stack, exe}
+	c, ok := s.chains[k]
+	if !ok {
+		c = s.names.chain(stack, exe)
+		s.chains[k] = c
+		s.noteUnnamed(stack)
+	}
+	return c
+}
+
+// chain is who is to blame of a stack in a process that runs exe.
+func (n *Names) chain(stack int, exe string) callers.Chain { return n.rules.Who(n.callsOf(stack), exe) }
+
+// callsOf yields the calls of a stack, innermost first.
+func (n *Names) callsOf(stack int) iter.Seq[callers.Call] {
+	return func(yield func(callers.Call) bool) {
+		for s := range n.walk(stack) {
+			if !yield(s.caller()) {
+				return
+			}
+		}
+	}
+}
+
+func (s *step) caller() callers.Call {
+	return callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}
+}
+
+// thread names the thread of an event: "9838 worker".
+func (s *State) thread(tid int, t int64) string {
+	if n := s.threads.name(tid, t); n != "" {
+		return strconv.Itoa(tid) + " " + n
+	}
+	return strconv.Itoa(tid)
+}
