@@ -49,6 +49,7 @@ var sources = [...]struct {
 	{"jemalloc", findJemalloc},
 	{"glibc arenas", findArenas},
 	{"glibc large chunks", findLarge},
+	{"CPython", findCPython},
 	{"Go", findGo},
 	{"V8", findV8},
 	{"HotSpot", findHotSpot},

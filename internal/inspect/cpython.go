@@ -1,0 +1,92 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	arenaObjectSize = 48 // struct arena_object of CPython's Objects/obmalloc.c
+	maxPyArenas     = 1 << 20
+)
+
+// pySizes are the sizes of arenas and pools: since 3.10, and before.
+var pySizes = [...]struct{ arena, pool uint64 }{{1 << 20, 16 << 10}, {256 << 10, 4 << 10}}
+
+func isPython(m *Image) bool {
+	return strings.HasPrefix(m.name(), "libpython") || strings.HasPrefix(m.name(), "python")
+}
+
+// findCPython knows pymalloc's arenas by its array of them (arena_object), which malloc has on the program break: a
+// record says where the arena and its next free pool are and how many pools it has, and the first pool of the arena
+// says which place in the array its record has. All records agree on where the array begins.
+func findCPython(l *look) {
+	if l.image2(isPython) == nil {
+		return
+	}
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if e.File.Path != "[heap]" {
+			continue
+		}
+		for res := range l.Memory.Resident(e.Range) {
+			for at := res.Start; at < res.End; at += 8 {
+				if w, ok := l.word(at); !ok || w == 0 || !aligned(w) {
+					continue
+				}
+				for _, s := range pySizes {
+					if index, ok := l.pyArena(at, s.arena, s.pool); ok && l.pyArenas(at-uint64(index)*arenaObjectSize, s.arena, s.pool) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// pyArena reports whether a record of an arena stands at addr, and its place in the array.
+func (l *look) pyArena(addr, size, pool uint64) (index uint32, ok bool) {
+	w := l.words(addr, 3)
+	if w == nil {
+		return 0, false
+	}
+	start, next := w[0], w[1]
+	free, total := uint32(w[2]), uint32(w[2]>>32)
+	first := (start + pool - 1) &^ (pool - 1)
+	if start == 0 || !aligned(start) || next <= first || next > start+size || next%pool != 0 || free > total || uint64(total) != (start+size-first)/pool {
+		return 0, false
+	}
+	// struct pool_header: count, free block, two links, then arenaindex, szidx, nextoffset, maxnextoffset.
+	h := l.words(first, 6)
+	if h == nil {
+		return 0, false
+	}
+	index, class, most := uint32(h[4]), uint32(h[4]>>32), uint32(h[5]>>32)
+	return index, class < 64 && uint64(most) == pool-16*(uint64(class)+1) && uint64(index) < maxPyArenas && uint64(index)*arenaObjectSize <= addr
+}
+
+// pyArenas adds all arenas of the array at base and reports whether there were any.
+func (l *look) pyArenas(base, size, pool uint64) bool {
+	found := false
+	for i := range uint64(maxPyArenas) {
+		at := base + i*arenaObjectSize
+		w, ok := l.word(at)
+		if !ok {
+			break
+		}
+		if w == 0 {
+			continue // not in use
+		}
+		if index, ok := l.pyArena(at, size, pool); !ok || uint64(index) != i {
+			break // the array has ended
+		}
+		r := vm.Range{Start: w, End: w + size}
+		if l.covered(r, private) {
+			found = l.add(classify.Finding{Kind: classify.CPython, Confidence: classify.Certain,
+				Evidence: "pymalloc's record of the arena and its first pool name each other", Parts: []classify.Part{{Range: r}}}) || found
+		}
+	}
+	return found
+}
