@@ -21,17 +21,8 @@ type At struct {
 
 func (s *State) at() At { return At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut} }
 
-// Who is who made something: calls, innermost first, or words where no traced call did.
-type Who struct {
-	Calls []string `json:"who,omitempty"`
-	// Keep is how many of the first calls are never elided: those up to the first of the program's own.
-	Keep int `json:"who_keep,omitempty"`
-}
-
-func whoOf(c callers.Chain) Who { return Who(c) }
-
-// Chain is the same as callers have it.
-func (w Who) Chain() callers.Chain { return callers.Chain(w) }
+// Who is who made something: calls, or words where no traced call did.
+type Who = callers.Chain
 
 // A Range is a mapping of the ledger, or a part of it: what it is and who made it.
 type Range struct {
@@ -67,7 +58,7 @@ func (s *State) rangeOf(p *process, x *mapping, r vm.Range) Range {
 	j := Range{
 		Start: eventlog.Hex(m.Start), End: eventlog.Hex(m.End), Bytes: int64(m.Len()), Perms: m.Perms.String(), Path: m.File.Path, Backed: m.File.Backed(),
 		Offset: m.Offset, Label: kindDetail(x), Kind: x.Kind, Name: x.Name, Detail: x.Detail, Owner: x.TID, Confidence: x.Confidence, Evidence: x.Evidence,
-		Cause: x.Origin.Cause.String(), Who: whoOf(s.who(p, x)),
+		Cause: x.Origin.Cause.String(), Who: s.who(p, x),
 	}
 	if f := x.part(r); f.asked > 0 {
 		j.Resident = &f.rss

@@ -156,7 +156,7 @@ func (c *comparer) pair(p, q *process) Pair {
 
 // change is the finished form of o, and of its parts.
 func (c *comparer) change(p, q *process, o *changed) Change {
-	x := Change{Label: o.label, Kind: o.row.Kind, Before: p.totalsOf(&o.was), After: q.totalsOf(&o.is), Difference: o.bytes(), Who: whoOf(o.who), Note: o.note}
+	x := Change{Label: o.label, Kind: o.row.Kind, Before: p.totalsOf(&o.was), After: q.totalsOf(&o.is), Difference: o.bytes(), Who: o.who, Note: o.note}
 	if len(o.parts) == 0 {
 		x.How = o.row.MadeBy
 	}

@@ -179,7 +179,7 @@ func (l *folder) forget(space int) {
 	delete(l.peaks, space)
 }
 
-// over tells whether rec is the first record behind the moment.
+// over reports whether rec is the first record behind the moment.
 func (l *folder) over(rec eventlog.Record, line int) bool {
 	switch l.at.Kind {
 	case AtPeak:

@@ -149,7 +149,7 @@ func (f *finisher) finish(c *watched, st *Step) {
 	if st.Reused {
 		st.Text += " (reused)"
 	}
-	st.Who = whoOf(f.did(c, st))
+	st.Who = f.did(c, st)
 	if st.TID != 0 {
 		st.Thread = f.threads.name(st.TID, st.T)
 	}

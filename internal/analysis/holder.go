@@ -9,7 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// sums are bytes, and the number of things and of mappings that hold them.
+// totals are bytes, and the number of objects and of mappings that hold them.
 type totals struct {
 	reserved, committed int64
 	usage
@@ -24,7 +24,7 @@ func (s *totals) add(o *totals) {
 	s.mappings += o.mappings
 }
 
-// A share is a line of a report: what it is, how much, who holds it, and the parts it is made of.
+// A holder is a line of a report: what it is, how much, who holds it, and the parts it is made of.
 type holder struct {
 	label  string
 	kind   classify.Kind
@@ -37,7 +37,7 @@ type holder struct {
 	kinds    []string   // what they made, none for nothing of their own
 }
 
-// A thing is what one Group of classify is: an arena, a stack with its guard, a loaded file.
+// An object is what one Group of classify is: an arena, a stack with its guard, a loaded file.
 type object struct {
 	kind     classify.Kind
 	row      *classify.Row
@@ -49,7 +49,7 @@ type object struct {
 	totals
 }
 
-// things groups the mappings of p, in the order of their addresses.
+// objects groups the mappings of p, in the order of their addresses.
 func (p *process) objects() []*object {
 	by := map[int]*object{}
 	var list []*object
@@ -75,7 +75,7 @@ func (p *process) objects() []*object {
 
 func ptr[T any](v T) *T { return &v }
 
-// before tells whether a was made before b. What the kernel made at exec was there first; what has no
+// before reports whether a was made before b. What the kernel made at exec was there first; what has no
 // origin comes last.
 func before(a, b *mapping) bool {
 	rank := func(x *mapping) int {
@@ -101,7 +101,7 @@ func (x *mapping) totals() totals {
 	return s
 }
 
-// shares lists who holds p, in no order.
+// holders lists who holds p, in no order.
 func (s *State) holders(p *process, by By) []*holder {
 	switch by {
 	case ByStack:

@@ -45,7 +45,7 @@ func (v *nearest) put(r *eventlog.Snapshot, past bool) {
 	}
 }
 
-// nearest returns the snapshot nearest to t, nil where there is none.
+// to returns the snapshot nearest to t, nil where there is none.
 func (v *nearest) to(t int64) *snapshot {
 	switch {
 	case v == nil:
@@ -58,7 +58,7 @@ func (v *nearest) to(t int64) *snapshot {
 	return v.before
 }
 
-// figures gives the mappings of p the figures of the nearest snapshot, and returns the anonymous names it
+// usage gives the mappings of p the figures of the nearest snapshot, and returns the anonymous names it
 // has, nil for none. Figures go with pages of the same origin; where a mapping has only a part of what the
 // snapshot counted together, it gets its part by length.
 func (v *nearest) usage(p *process, t int64) []string {

@@ -48,7 +48,7 @@ func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
 	return nil
 }
 
-// full tells that it is time to forget.
+// full reports whether it is time to forget.
 func (m *origins) full() bool { return len(m.by) >= m.sweep }
 
 // forget drops every event that no space of p has pages of.

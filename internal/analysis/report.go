@@ -142,7 +142,7 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 }
 
 func (s *State) rowOf(p *process, h *holder, vmas map[*mapping]int) Row {
-	j := Row{Label: h.label, Kind: h.kind, Thread: h.thread, Who: whoOf(h.who), Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
+	j := Row{Label: h.label, Kind: h.kind, Thread: h.thread, Who: h.who, Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
 	for _, x := range h.mappings {
 		j.Ranges = append(j.Ranges, s.rangeOf(p, x, x.Range))
 		j.VMAs += vmas[x]

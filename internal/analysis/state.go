@@ -74,7 +74,7 @@ func (f *usage) add(o usage) {
 // Open opens a log from its beginning. It is called once for every time the log is read.
 type Open func() (*eventlog.Reader, error)
 
-// ErrNoProcess tells that a log knows no process with the pid that was asked for.
+// ErrNoProcess is the error of a log that knows no process with the pid that was asked for.
 var ErrNoProcess = errors.New("no such process in the log")
 
 // Load reads the state of a log at a moment. Of several processes only those with one of pids are in it,
@@ -114,7 +114,7 @@ func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogu
 	return s, nil
 }
 
-// each reads a log and tells whether it is cut.
+// each reads a log and reports whether it is cut.
 func each(open Open, put func(r eventlog.Record, line int)) (cut bool, err error) {
 	r, err := open()
 	if err != nil {

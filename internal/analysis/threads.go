@@ -81,7 +81,7 @@ func (l *threads) last(tid int) *thread {
 	return nil
 }
 
-// over tells whether a space has lost its last thread.
+// over reports whether a space has lost its last thread.
 func (l *threads) over(space int) bool {
 	n, known := l.users[space]
 	return known && n <= 0

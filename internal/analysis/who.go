@@ -69,10 +69,16 @@ func (s *step) caller() callers.Call {
 	return callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}
 }
 
-// thread names the thread of an event: "9838 worker".
-func (s *State) thread(tid int, t int64) string {
-	if n := s.threads.name(tid, t); n != "" {
-		return strconv.Itoa(tid) + " " + n
+// thread names the thread of an event.
+func (s *State) thread(tid int, t int64) string { return ThreadLabel(tid, s.threads.name(tid, t)) }
+
+// ThreadLabel names a thread by its tid and its name, which may be "": "9838 worker". It is "" for no thread.
+func ThreadLabel(tid int, name string) string {
+	switch {
+	case tid == 0:
+		return ""
+	case name == "":
+		return strconv.Itoa(tid)
 	}
-	return strconv.Itoa(tid)
+	return strconv.Itoa(tid) + " " + name
 }

@@ -17,16 +17,25 @@ func exeName(exe string) string {
 	return text.Printable(path.Base(exe))
 }
 
-// threadText names a thread: "9838 worker", "" for none.
-func threadText(tid int, name string) string {
-	switch {
-	case tid == 0:
-		return ""
-	case name == "":
-		return strconv.Itoa(tid)
+// momentText names a moment of a log: "the end, 4.2 s", "the peak, 1.5 s", "0.5 s", "event 12, 0.1 s".
+func momentText(a *analysis.At) string {
+	m, _ := analysis.ParseMoment(a.Moment)
+	switch m.Kind {
+	case analysis.AtPeak:
+		return "the peak, " + text.When(a.T)
+	case analysis.AtTime:
+		return text.When(m.T)
+	case analysis.AtSeq:
+		return "event " + strconv.FormatUint(m.Seq, 10) + ", " + text.When(a.T)
 	}
-	return strconv.Itoa(tid) + " " + name
+	if a.Cut {
+		return "the cut, " + text.When(a.T)
+	}
+	return "the end, " + text.When(a.T)
 }
+
+// whoCell is a cell of the calls that made something, elided where there is no room.
+func whoCell(c analysis.Who) text.Cell { return text.Cell{Text: c.Text(0), Fit: c.Text} }
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.
 func appendStack(b []byte, frames []analysis.Frame, end string) []byte {

@@ -63,7 +63,7 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 				}
 				row = append(row, text.Plain(when))
 			}
-			t.Add(append(row, text.Plain(threadText(m.TID, m.Thread)), whoCell(m.Chain()))...)
+			t.Add(append(row, text.Plain(analysis.ThreadLabel(m.TID, m.Thread)), whoCell(m.Who))...)
 			if a.Stacks && m.Stack != 0 {
 				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd)), "\n"))...)
 			}
@@ -126,14 +126,14 @@ func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s tex
 		line("kind", fmt.Sprintf("%s: %s", m.Confidence, m.Evidence))
 	}
 	if m.T == nil {
-		line("made by", m.Chain().Text(0))
+		line("made by", m.Who.Text(0))
 	} else {
-		line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, threadText(m.TID, m.Thread)))
+		line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, analysis.ThreadLabel(m.TID, m.Thread)))
 		if m.Moved != nil {
 			line("moved", fmt.Sprintf("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
 		}
 		if m.Cause == "" {
-			line("who", m.Chain().Text(0))
+			line("who", m.Who.Text(0))
 		}
 		b = appendStack(b, m.Frames, m.StackEnd)
 	}

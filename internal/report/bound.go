@@ -79,7 +79,7 @@ func (u *Bound) begin(r *eventlog.Space) error {
 	return err
 }
 
-// change counts what an event did, and tells whether the bound has been crossed by it.
+// change counts what an event did, and reports whether the bound has been crossed by it.
 func (b *bounded) change(list []eventlog.Change, limit int64) bool {
 	for i := range list {
 		n := int64(list[i].End - list[i].Start)

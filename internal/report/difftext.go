@@ -112,7 +112,7 @@ func remark(c *analysis.Change, s text.Style) string {
 	if s.Whole {
 		room = 0
 	}
-	t := c.Chain().Text(room)
+	t := c.Who.Text(room)
 	if c.How != "" {
 		t = c.How + " " + t
 	}

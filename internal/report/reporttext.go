@@ -100,7 +100,7 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(max(h.Count, 1))), label}
 		switch {
 		case r.By == analysis.ByKind && len(h.Calls) > 0:
-			c = append(c, whoCell(h.Chain()))
+			c = append(c, whoCell(h.Who))
 		case r.By == analysis.ByKind && len(h.Parts) > 0:
 			n := len(h.Parts)
 			if last := &h.Parts[n-1]; last.Smaller > 0 {
@@ -177,7 +177,7 @@ func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 			}
 			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, depth)}
 			if len(h.Calls) > 0 {
-				c = append(c, whoCell(h.Chain()))
+				c = append(c, whoCell(h.Who))
 			}
 			t.Add(c...)
 			add(h.Parts, depth+1)

@@ -40,7 +40,7 @@ func mergeSimilar(parts []analysis.Row) []analysis.Row {
 		}
 		i, known := 0, false
 		if len(h.Calls) > 0 {
-			k := h.Chain().Text(room) + "\x00" + name
+			k := h.Who.Text(room) + "\x00" + name
 			if i, known = by[k]; !known {
 				by[k] = len(list)
 			}
