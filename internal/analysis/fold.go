@@ -9,6 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/strace"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // A folder folds records into a State.
@@ -21,20 +22,21 @@ type folder struct {
 	known  *classify.Catalogue
 	state  *State
 	replay *eventlog.Replay
-	seen   map[int]*nearest // by space
-	sizes  map[int]int64    // mapped bytes, by space
-	mapped int64            // their sum
-	peaks  map[int]int64    // the most of sizes
-	first  int              // pid of the first process
-	begun  int              // how many processes there were
-	keep   int              // so many ended processes are kept, the largest ones; 0 for all
-	gone   []int            // the spaces of those
+	seen   map[int]*nearest           // by space
+	told   map[int][]classify.Finding // what memory told, by space
+	sizes  map[int]int64              // mapped bytes, by space
+	mapped int64                      // their sum
+	peaks  map[int]int64              // the most of sizes
+	first  int                        // pid of the first process
+	begun  int                        // how many processes there were
+	keep   int                        // so many ended processes are kept, the largest ones; 0 for all
+	gone   []int                      // the spaces of those
 }
 
 func (l *folder) begin() {
 	l.state = &State{known: l.known, Moment: l.at, names: NewNames(true, l.known), threads: newThreads(), origins: newOrigins(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
 	l.replay = eventlog.NewReplay()
-	l.seen = map[int]*nearest{}
+	l.seen, l.told = map[int]*nearest{}, map[int][]classify.Finding{}
 	l.sizes, l.peaks = map[int]int64{}, map[int]int64{}
 }
 
@@ -55,6 +57,9 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			l.seen[r.Space] = v
 		}
 		v.put(r, l.past)
+	case *eventlog.Content:
+		// It tells of what had been there before the recording, and so of every moment.
+		l.told[r.Space] = append(l.told[r.Space], findings(r)...)
 	case *eventlog.End:
 		end := *r
 		s.end = &end
@@ -175,6 +180,7 @@ func (l *folder) forget(space int) {
 	l.replay.Forget(space)
 	l.state.threads.forget(space)
 	delete(l.seen, space)
+	delete(l.told, space)
 	delete(l.sizes, space)
 	delete(l.peaks, space)
 }
@@ -252,7 +258,7 @@ func (l *folder) fill(p *process) {
 	}
 	p.threads = s.threads.of(p.ID, p.until)
 	space := classify.Space{
-		PID: p.PID, Exe: p.Exe, Entries: slices.Collect(p.Ledger.All), Threads: p.threads,
+		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), l.told[p.ID]), Content: l.told[p.ID], Threads: p.threads,
 		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
 		Frames:    s.names.functions,
 		Addresses: s.names.addresses,
@@ -269,4 +275,20 @@ func (l *folder) fill(p *process) {
 	for i, v := range s.known.Classify(&space) {
 		p.mappings[i].Verdict, p.mappings[i].row = v, s.known.Row(v.Kind)
 	}
+}
+
+// findings converts what a log says that memory told.
+func findings(r *eventlog.Content) []classify.Finding {
+	list := make([]classify.Finding, len(r.Findings))
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		list[i] = classify.Finding{Kind: classify.Kind(f.Kind), Detail: f.Detail, TID: f.TID, Confidence: classify.Confidence(f.Confidence), Evidence: f.Evidence}
+		for _, p := range f.Parts {
+			list[i].Parts = append(list[i].Parts, classify.Part{Range: vm.Range{Start: uint64(p.Start), End: uint64(p.End)}, Kind: classify.Kind(p.Kind)})
+		}
+		if f.Books != nil {
+			list[i].Books = &classify.Books{System: f.Books.System, Free: f.Books.Free, Top: f.Books.Top}
+		}
+	}
+	return list
 }
