@@ -89,7 +89,7 @@ func (l *logFile) close() {
 	l.file.Close()
 }
 
-// load reads the scene of the log's moment, and says where the log is cut.
+// load reads the state of the log's moment, and says where the log is cut.
 func (l *logFile) load(cmd *cobra.Command, pids []int) (*analysis.State, error) {
 	defer l.close()
 	s, err := analysis.Load(l.open, l.at, pids)

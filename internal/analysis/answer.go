@@ -14,9 +14,9 @@ import (
 // At is the moment of a log that an answer is about.
 type At struct {
 	Moment string `json:"moment"` // as it was asked for
-	T      int64  `json:"t"`
-	Seq    uint64 `json:"seq"` // the last event before it
-	Cut    bool   `json:"cut"` // the log ends without its end line
+	T      int64  `json:"t"`      // when that is
+	Seq    uint64 `json:"seq"`    // the last event before it, 0 for none
+	Cut    bool   `json:"cut"`    // the log ends without its end line
 }
 
 func (s *State) at() At { return At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut} }
@@ -26,29 +26,29 @@ type Who = callers.Chain
 
 // A Range is a mapping of the ledger, or a part of it: what it is and who made it.
 type Range struct {
-	Start      eventlog.Hex        `json:"start"`
-	End        eventlog.Hex        `json:"end"`
-	Bytes      int64               `json:"bytes"`
-	Perms      string              `json:"perms"`
-	Path       string              `json:"path"`
-	Backed     bool                `json:"backed,omitempty"` // path is that of a file, not a name that the kernel gives
-	Offset     uint64              `json:"offset"`
-	Label      string              `json:"label"` // what it is, in words: name and detail
-	Kind       classify.Kind       `json:"kind"`
-	Name       string              `json:"name"`
-	Detail     string              `json:"detail,omitempty"`
-	Owner      int                 `json:"owner_tid,omitempty"`
-	Confidence classify.Confidence `json:"confidence"`
-	Evidence   string              `json:"evidence"`
-	Resident   *int64              `json:"resident"`
-	Origin     *uint64             `json:"origin"` // seq of the event that made it
-	Cause      string              `json:"origin_cause,omitempty"`
-	Call       string              `json:"call,omitempty"`
-	T          *int64              `json:"t,omitempty"`
-	PID        int                 `json:"pid,omitempty"`
-	TID        int                 `json:"tid,omitempty"`
-	Thread     string              `json:"thread,omitempty"` // its name then
-	Stack      int                 `json:"stack,omitempty"`
+	Start      eventlog.Hex        `json:"start"`                  // its first address
+	End        eventlog.Hex        `json:"end"`                    // the first address behind it
+	Bytes      int64               `json:"bytes"`                  // its length
+	Perms      string              `json:"perms"`                  // the second column of /proc/PID/maps
+	Path       string              `json:"path"`                   // of its file, or the name that the kernel gives it, "" for none
+	Backed     bool                `json:"backed,omitempty"`       // path is that of a file
+	Offset     uint64              `json:"offset"`                 // bytes into the file
+	Label      string              `json:"label"`                  // what it is, in words: name and detail
+	Kind       classify.Kind       `json:"kind"`                   // the stable word for what it is: docs/kinds.md
+	Name       string              `json:"name"`                   // the kind in words, or a closer one
+	Detail     string              `json:"detail,omitempty"`       // which one: of which thread, of which file
+	Owner      int                 `json:"owner_tid,omitempty"`    // tid of the thread that it belongs to
+	Confidence classify.Confidence `json:"confidence"`             // how sure the kind is: certain, likely or guess
+	Evidence   string              `json:"evidence"`               // what the kind rests on
+	Resident   *int64              `json:"resident"`               // bytes in memory; null where the snapshot does not have it
+	Origin     *uint64             `json:"origin"`                 // seq of the event that made it, null where none did
+	Cause      string              `json:"origin_cause,omitempty"` // where no event made it: what did
+	Call       string              `json:"call,omitempty"`         // of that event: the system call
+	T          *int64              `json:"t,omitempty"`            // of that event
+	PID        int                 `json:"pid,omitempty"`          // of that event
+	TID        int                 `json:"tid,omitempty"`          // of that event
+	Thread     string              `json:"thread,omitempty"`       // the name of that thread then
+	Stack      int                 `json:"stack,omitempty"`        // of that event: the log's number of the stack
 	Who
 }
 
@@ -78,13 +78,13 @@ func (x *mapping) part(r vm.Range) usage { return x.usage.part(r.Intersect(x.Ran
 
 // A Frame is a function on a stack, or one inlined into it.
 type Frame struct {
-	Function string       `json:"function,omitempty"` // "" where no symbol covers the address
-	Module   string       `json:"module"`
-	Offset   eventlog.Hex `json:"offset"`          // in the module, as the stack record has it
-	Start    eventlog.Hex `json:"start,omitempty"` // where the function begins
-	File     string       `json:"file,omitempty"`
-	Line     int          `json:"line,omitempty"`
-	Inlined  bool         `json:"inlined,omitempty"`
+	Function string       `json:"function,omitempty"` // demangled; absent where no symbol covers the address
+	Module   string       `json:"module"`             // path of the file, or what stands for one: "[vdso]"
+	Offset   eventlog.Hex `json:"offset"`             // in the module, as the stack record has it
+	Start    eventlog.Hex `json:"start,omitempty"`    // where the function begins
+	File     string       `json:"file,omitempty"`     // of the source
+	Line     int          `json:"line,omitempty"`     // in the source
+	Inlined  bool         `json:"inlined,omitempty"`  // the function was inlined into the next one
 }
 
 // Frames are the frames of a stack, innermost first, and why the walk of it ended early.
@@ -95,16 +95,16 @@ func (n *Names) Frames(stack int) (list []Frame, end string) {
 	return list, n.stackEnd(stack)
 }
 
-// Sums are what mappings add up to.
+// Totals are what mappings add up to.
 type Totals struct {
-	Reserved  int64  `json:"reserved"`
-	Committed int64  `json:"committed"`
-	Resident  *int64 `json:"resident"`      // null where the log has no figures
-	Shared    *int64 `json:"pss,omitempty"` // resident, what others share divided among them
-	Dirty     *int64 `json:"private_dirty,omitempty"`
-	Swapped   *int64 `json:"swapped,omitempty"`
-	Count     int    `json:"count"`    // things: stacks, arenas, files …
-	Mappings  int    `json:"mappings"` // entries of the ledger
+	Reserved  int64  `json:"reserved"`                // bytes of address space
+	Committed int64  `json:"committed"`               // those of them that can be accessed in some way
+	Resident  *int64 `json:"resident"`                // those in memory; null where the log has no figures
+	Shared    *int64 `json:"pss,omitempty"`           // resident bytes, what is shared divided among those who share it
+	Dirty     *int64 `json:"private_dirty,omitempty"` // resident bytes that are this process's alone and were written to
+	Swapped   *int64 `json:"swapped,omitempty"`       // bytes in swap space
+	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts
+	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
 
 // Add adds o. What was measured of one alone stands for both.

@@ -19,56 +19,55 @@ type Question struct {
 // A Blame says who mapped what was asked about.
 type Blame struct {
 	At
-	Start     *eventlog.Hex   `json:"start"` // what was asked about, null where that were the rows of a text
-	End       *eventlog.Hex   `json:"end"`
-	Stacks    bool            `json:"stacks"` // text shows whole stacks
-	Spaces    int             `json:"spaces"` // how many address spaces, of the chosen processes, were in use at the moment
-	Processes []BlamedProcess `json:"processes"`
-	Nameless  []Unnamed       `json:"nameless"`
+	Start     *eventlog.Hex   `json:"start"`     // what was asked about, one byte of an address; null where that were the rows of a text
+	End       *eventlog.Hex   `json:"end"`       // the first address behind that
+	Stacks    bool            `json:"stacks"`    // text shows whole stacks
+	Spaces    int             `json:"spaces"`    // how many address spaces, of the chosen processes, were in use at the moment
+	Processes []BlamedProcess `json:"processes"` // those that have something there; of a text the one that it fits best
+	Nameless  []Unnamed       `json:"nameless"`  // files of whose code it shows addresses
 }
 
 // A BlamedProcess is a process that has something of what was asked about.
 type BlamedProcess struct {
-	PID  int         `json:"pid"`
-	Exe  string      `json:"exe"`
-	Rows []BlamedRow `json:"rows"`
-	// Of an address: the whole mapping that it lies in, and the kernel's row where that is several mappings.
-	Mapping *BlamedRange `json:"mapping,omitempty"`
-	Kernel  *KernelRow   `json:"kernel_row,omitempty"`
+	PID     int          `json:"pid"`                  // the process that began the address space
+	Exe     string       `json:"exe"`                  // path of its executable
+	Rows    []BlamedRow  `json:"rows"`                 // of the text, or those that the kernel shows there
+	Mapping *BlamedRange `json:"mapping,omitempty"`    // of an address: the whole mapping that it lies in
+	Kernel  *KernelRow   `json:"kernel_row,omitempty"` // of an address: the kernel's row, where that is several mappings
 }
 
 // A BlamedRow is a row of the text, or one that the kernel shows, with the mappings of the ledger in it.
 type BlamedRow struct {
-	Start    eventlog.Hex  `json:"start"`
-	End      eventlog.Hex  `json:"end"`
-	Perms    string        `json:"perms,omitempty"`
-	Path     string        `json:"path,omitempty"`
-	Resident *int64        `json:"resident"` // the text's, or that of the mappings
-	Mapped   int64         `json:"mapped"`   // bytes of it
-	Mappings []BlamedRange `json:"mappings"`
+	Start    eventlog.Hex  `json:"start"`           // its first address
+	End      eventlog.Hex  `json:"end"`             // the first address behind it
+	Perms    string        `json:"perms,omitempty"` // the second column of /proc/PID/maps
+	Path     string        `json:"path,omitempty"`  // of the file, or the kernel's name
+	Resident *int64        `json:"resident"`        // bytes in memory, as the text has it, else of the mappings; null where that was not counted
+	Mapped   int64         `json:"mapped"`          // bytes of it
+	Mappings []BlamedRange `json:"mappings"`        // those in it
 }
 
 // A BlamedRange is a mapping with all that is known of the call that made it.
 type BlamedRange struct {
 	Range
-	MadeBy   string  `json:"made_by,omitempty"` // the call, as strace writes it
-	Moved    *Moved  `json:"moved_from,omitempty"`
-	Frames   []Frame `json:"frames"`
-	StackEnd string  `json:"stack_end,omitempty"` // why the walk ended early
+	MadeBy   string  `json:"made_by,omitempty"`    // the call, as strace writes it
+	Moved    *Moved  `json:"moved_from,omitempty"` // where it was before mremap moved it
+	Frames   []Frame `json:"frames"`               // the whole stack; null where it was not asked for
+	StackEnd string  `json:"stack_end,omitempty"`  // why the walk ended early
 }
 
 // Moved is where a mapping was before mremap moved it.
 type Moved struct {
-	Start  eventlog.Hex `json:"start"`
+	Start  eventlog.Hex `json:"start"`  // its address there
 	Origin uint64       `json:"origin"` // seq of the event that had mapped it there
 }
 
 // A KernelRow is a row of the kernel's that is several mappings of the ledger.
 type KernelRow struct {
-	Start    eventlog.Hex `json:"start"`
-	End      eventlog.Hex `json:"end"`
-	Perms    string       `json:"perms"`
-	Mappings int          `json:"mappings"`
+	Start    eventlog.Hex `json:"start"`    // its first address
+	End      eventlog.Hex `json:"end"`      // the first address behind it
+	Perms    string       `json:"perms"`    // the second column of /proc/PID/maps
+	Mappings int          `json:"mappings"` // how many
 }
 
 // Blame answers q.

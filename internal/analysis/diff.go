@@ -13,11 +13,11 @@ import (
 // A Diff is what differs between two logs, or between two moments of one. Things are matched by their kind and
 // by the calls that made them, never by address.
 type Diff struct {
-	Before      Side      `json:"before"`
-	After       Side      `json:"after"`
-	Processes   []Pair    `json:"processes"`
+	Before      Side      `json:"before"`      // one moment
+	After       Side      `json:"after"`       // the other
+	Processes   []Pair    `json:"processes"`   // the first one first
 	Environment []Setting `json:"environment"` // what differs
-	Nameless    []Unnamed `json:"nameless"`
+	Nameless    []Unnamed `json:"nameless"`    // files of whose code it shows addresses
 }
 
 // A Side is one of the two moments.
@@ -28,29 +28,29 @@ type Side struct {
 
 // A Pair is a process of each side, or one that the other does not have.
 type Pair struct {
-	PIDBefore  *int     `json:"pid_before"` // null where there is none
-	PIDAfter   *int     `json:"pid_after"`
-	ExeBefore  string   `json:"exe_before,omitempty"`
-	ExeAfter   string   `json:"exe_after,omitempty"`
-	Same       bool     `json:"same"` // nothing differs but addresses
-	Before     Totals   `json:"before"`
-	After      Totals   `json:"after"`
-	Difference int64    `json:"difference"` // bytes reserved
-	Kinds      []Change `json:"kinds"`      // the largest difference first
-	Because    *Because `json:"because"`    // null where no setting that differs governs a kind that does
+	PIDBefore  *int     `json:"pid_before"`           // null where there is none
+	PIDAfter   *int     `json:"pid_after"`            // null where there is none
+	ExeBefore  string   `json:"exe_before,omitempty"` // path of the executable
+	ExeAfter   string   `json:"exe_after,omitempty"`  // path of the executable
+	Same       bool     `json:"same"`                 // nothing differs but addresses
+	Before     Totals   `json:"before"`               // all of it
+	After      Totals   `json:"after"`                // all of it
+	Difference int64    `json:"difference"`           // bytes reserved
+	Kinds      []Change `json:"kinds"`                // the largest difference first
+	Because    *Because `json:"because"`              // null where no setting that differs governs a kind that does
 }
 
 // A Change is a kind, or what one chain of calls made of it, on both sides.
 type Change struct {
-	Label      string        `json:"label"` // of the kind
-	Kind       classify.Kind `json:"kind"`
-	Before     Totals        `json:"before"`
-	After      Totals        `json:"after"`
-	Difference int64         `json:"difference"`
+	Label      string        `json:"label"`         // of the kind
+	Kind       classify.Kind `json:"kind"`          // docs/kinds.md
+	Before     Totals        `json:"before"`        // what there was of it
+	After      Totals        `json:"after"`         // what there is of it
+	Difference int64         `json:"difference"`    // bytes reserved
 	How        string        `json:"how,omitempty"` // what the calls did, where that is not to make it: "first malloc in"
 	Who
-	Note  string   `json:"note,omitempty"` // whose it is, by name
-	Parts []Change `json:"parts,omitempty"`
+	Note  string   `json:"note,omitempty"`  // whose it is, by name
+	Parts []Change `json:"parts,omitempty"` // of a kind: what each chain of calls made of it
 }
 
 // Differs reports whether there is another number of things, or of bytes, on the other side.
@@ -61,10 +61,10 @@ func (c *Change) Differs() bool {
 // Because puts the largest difference beside a setting that differs and governs its kind.
 type Because struct {
 	Change         // what one chain of calls made
-	More    string `json:"more"` // which side has more: "before" or "after"
-	Setting string `json:"setting"`
-	SetBy   string `json:"set_by"` // the side that has it set so
-	Value   string `json:"value"`
+	More    string `json:"more"`    // which side has more: "before" or "after"
+	Setting string `json:"setting"` // its name
+	SetBy   string `json:"set_by"`  // the side that has it set so
+	Value   string `json:"value"`   // its value there
 }
 
 // Compare compares two moments. Processes are matched by their executable and their place among those. logs is

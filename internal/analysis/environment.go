@@ -10,11 +10,11 @@ import (
 
 // A Setting is something recorded about the surroundings of a recording that changes memory layout.
 type Setting struct {
-	Name          string  `json:"name"`
-	Before        *string `json:"before"` // null where it is unset, or unknown
-	After         *string `json:"after"`
+	Name          string  `json:"name"`                     // of the variable, limit or kernel setting, as the log's header has it
+	Before        *string `json:"before"`                   // null where it is unset, or unknown
+	After         *string `json:"after"`                    // the same
 	UnknownBefore bool    `json:"unknown_before,omitempty"` // it was not recorded
-	UnknownAfter  bool    `json:"unknown_after,omitempty"`
+	UnknownAfter  bool    `json:"unknown_after,omitempty"`  // the same
 }
 
 // settings lists what differs between the surroundings of two recordings: every variable, limit and

@@ -15,46 +15,42 @@ import (
 // A History is what happened at one address, in every address space that had something there.
 type History struct {
 	At
-	Address  eventlog.Hex   `json:"address"`
-	Stacks   bool           `json:"stacks"` // text shows calls and whole stacks
-	Spaces   []SpaceHistory `json:"chapters"`
-	Nameless []Unnamed      `json:"nameless"`
+	Address  eventlog.Hex   `json:"address"`  // that was asked about
+	Stacks   bool           `json:"stacks"`   // text shows calls and whole stacks
+	Spaces   []SpaceHistory `json:"chapters"` // one an address space
+	Nameless []Unnamed      `json:"nameless"` // files of whose code it shows addresses
 }
 
 // A SpaceHistory is the part of one address space.
 type SpaceHistory struct {
-	PID   int    `json:"pid"`
-	Space int    `json:"space"`
-	Exe   string `json:"exe"`
-	Steps []Step `json:"steps"` // of a fork, those before it first unless its parent has a history of its own here
-	Now   *Range `json:"now"`   // what stands there at the moment, null for nothing
-	// Gone reports whether the address space was no longer in use at the moment, Mapped whether something stood
-	// at the address until then.
-	Gone   bool `json:"gone"`
-	Mapped bool `json:"mapped"`
+	PID    int    `json:"pid"`    // the process that began it
+	Space  int    `json:"space"`  // the log's number of it
+	Exe    string `json:"exe"`    // path of its executable
+	Steps  []Step `json:"steps"`  // of a fork, those before it first unless its parent has a history of its own here
+	Now    *Range `json:"now"`    // what stands there at the moment, null for nothing
+	Gone   bool   `json:"gone"`   // the address space was no longer in use at the moment
+	Mapped bool   `json:"mapped"` // something stood at the address until then
 }
 
 // A Step is one thing that happened.
 type Step struct {
-	T      int64        `json:"t"`
-	Event  uint64       `json:"event,omitempty"` // seq, 0 where no event did it
-	What   string       `json:"what"`            // the step's word
-	Start  eventlog.Hex `json:"start"`
-	End    eventlog.Hex `json:"end"`
+	T      int64        `json:"t"`                // when
+	Event  uint64       `json:"event,omitempty"`  // seq of the event that did it; absent where none did
+	What   string       `json:"what"`             // the step's word: docs/answers.md, history
+	Start  eventlog.Hex `json:"start"`            // first address of the mapping, or of what was freed
+	End    eventlog.Hex `json:"end"`              // the first address behind that
 	Text   string       `json:"text"`             // perms and file, or what changed
 	Reused bool         `json:"reused,omitempty"` // something had been mapped there before
 	Call   string       `json:"call,omitempty"`   // with its arguments, where they were asked for
-	PID    int          `json:"pid,omitempty"`
-	TID    int          `json:"tid,omitempty"`
+	PID    int          `json:"pid,omitempty"`    // the process that did it
+	TID    int          `json:"tid,omitempty"`    // the thread that did it
 	Thread string       `json:"thread,omitempty"` // its name then
-	// Times is how many steps in a row are told as this one, 0 for one. Of a step "repeated", which says that the
-	// last Steps steps came again, it is how often they did. Last is when the last of them was.
-	Times int    `json:"times,omitempty"`
-	Last  *int64 `json:"last,omitempty"`
-	Steps int    `json:"steps,omitempty"`
+	Times  int          `json:"times,omitempty"`  // so many steps in a row are told as this one; of "repeated": how often those before it came again
+	Last   *int64       `json:"last,omitempty"`   // t of the last of them
+	Steps  int          `json:"steps,omitempty"`  // of "repeated": how many steps before it came again
 	Who
-	Stack    int     `json:"stack,omitempty"`
-	Frames   []Frame `json:"frames,omitempty"`
+	Stack    int     `json:"stack,omitempty"`     // the log's number of the stack
+	Frames   []Frame `json:"frames,omitempty"`    // the whole stack, where it was asked for
 	StackEnd string  `json:"stack_end,omitempty"` // why the walk ended early
 
 	call string // the kernel's name of the call

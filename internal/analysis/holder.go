@@ -5,24 +5,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
-	"github.com/vmblame/vmblame/internal/ledger"
-	"github.com/vmblame/vmblame/internal/vm"
 )
-
-// totals are bytes, and the number of objects and of mappings that hold them.
-type totals struct {
-	reserved, committed int64
-	usage
-	objects, mappings int
-}
-
-func (s *totals) add(o *totals) {
-	s.reserved += o.reserved
-	s.committed += o.committed
-	s.usage.add(o.usage)
-	s.objects += o.objects
-	s.mappings += o.mappings
-}
 
 // A holder is a line of a report: what it is, how much, who holds it, and the parts it is made of.
 type holder struct {
@@ -35,70 +18,6 @@ type holder struct {
 	mappings []*mapping // of a part without parts
 	calls    []string   // of a line of the tree of calls, the outermost first
 	kinds    []string   // what they made, none for nothing of their own
-}
-
-// An object is what one Group of classify is: an arena, a stack with its guard, a loaded file.
-type object struct {
-	kind     classify.Kind
-	row      *classify.Row
-	words    classify.Words // as its best part is called
-	detail   string
-	tid      int
-	first    *mapping // made before all others of it
-	mappings []*mapping
-	totals
-}
-
-// objects groups the mappings of p, in the order of their addresses.
-func (p *process) objects() []*object {
-	by := map[int]*object{}
-	var list []*object
-	for i := range p.mappings {
-		x := &p.mappings[i]
-		t := by[x.Group]
-		if t == nil {
-			t = &object{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, totals: totals{objects: 1}}
-			by[x.Group] = t
-			list = append(list, t)
-		}
-		if t.row.Minor && !x.row.Minor {
-			t.kind, t.row, t.words, t.detail, t.tid = x.Kind, x.row, x.Words(), x.Detail, x.TID
-		}
-		if before(x, t.first) {
-			t.first = x
-		}
-		t.mappings = append(t.mappings, x)
-		t.totals.add(ptr(x.totals()))
-	}
-	return list
-}
-
-func ptr[T any](v T) *T { return &v }
-
-// before reports whether a was made before b. What the kernel made at exec was there first; what has no
-// origin comes last.
-func before(a, b *mapping) bool {
-	rank := func(x *mapping) int {
-		switch x.Origin.Cause {
-		case ledger.Kernel, ledger.BeforeAttach:
-			return 0
-		case ledger.FromEvent:
-			return 1
-		}
-		return 2
-	}
-	if ra, rb := rank(a), rank(b); ra != rb {
-		return ra < rb
-	}
-	return a.Origin.Event < b.Origin.Event
-}
-
-func (x *mapping) totals() totals {
-	s := totals{reserved: int64(x.Len()), usage: x.usage, mappings: 1}
-	if x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
-		s.committed = s.reserved
-	}
-	return s
 }
 
 // holders lists who holds p, in no order.

@@ -8,15 +8,15 @@ import (
 
 // A Module is a file with code, as the log names it.
 type Module struct {
-	Path    string `json:"path"`
-	BuildID string `json:"build_id,omitempty"` // "" where it has none
+	Path    string `json:"path"`               // as the log has it
+	BuildID string `json:"build_id,omitempty"` // absent where it has none
 }
 
 // Unnamed is a file of whose code an answer shows addresses where names should stand.
 type Unnamed struct {
 	Module
-	Frames int    `json:"frames"`         // how many such addresses the answer has
-	Hint   string `json:"hint,omitempty"` // what would give the names, "" where that is not known
+	Frames int    `json:"frames"`         // how many addresses the answer has: among calls, and in stacks that its text shows whole
+	Hint   string `json:"hint,omitempty"` // what would give the names; absent where that is not known, or there are nearer ones
 	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
 }
 

@@ -39,51 +39,51 @@ const (
 // A Report is who holds the address spaces of a log at a moment.
 type Report struct {
 	At
-	By        By              `json:"by"`
-	Sort      Sort            `json:"sort"`
+	By        By              `json:"by"`            // what the rows are about: kind, stack, file, thread or function
+	Sort      Sort            `json:"sort"`          // the order of the rows
 	MinSize   int64           `json:"min_size"`      // rows with less reserved are summed up in one
 	Peak      int64           `json:"peak"`          // the most that was mapped at a time, all processes together
 	MaxMaps   *string         `json:"max_map_count"` // vm.max_map_count, null where it was not recorded
-	Processes []ReportProcess `json:"processes"`
-	Nameless  []Unnamed       `json:"nameless"` // files of whose code the rows show addresses
+	Processes []ReportProcess `json:"processes"`     // the first one first, then the largest
+	Nameless  []Unnamed       `json:"nameless"`      // files of whose code the rows show addresses
 }
 
 // A ReportProcess is one address space in a Report.
 type ReportProcess struct {
-	PID        int      `json:"pid"`
-	Space      int      `json:"space"`
-	Exe        string   `json:"exe"`
-	Ended      bool     `json:"ended"`
+	PID        int      `json:"pid"`                   // the process that began the address space
+	Space      int      `json:"space"`                 // the log's number of the address space
+	Exe        string   `json:"exe"`                   // path of its executable, "" where that is not known
+	Ended      bool     `json:"ended"`                 // it was over before the log was
 	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
 	Peak       int64    `json:"peak"`                  // the most that it had mapped
 	Explained  int64    `json:"explained"`             // bytes that a call or exec made
 	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
-	Total      Totals   `json:"total"`
-	VMAs       int      `json:"vmas"` // rows of the kernel's
-	Holders    []Row    `json:"holders"`
-	Advice     []Advice `json:"advice"`
+	Total      Totals   `json:"total"`                 // all of it
+	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps: neighbours that look alike are one
+	Holders    []Row    `json:"holders"`               // the rows
+	Advice     []Advice `json:"advice"`                // what would spare most first
 }
 
 // A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
 type Row struct {
-	Label  string        `json:"label"`
-	Kind   classify.Kind `json:"kind,omitempty"`
+	Label  string        `json:"label"`            // what it is, in words
+	Kind   classify.Kind `json:"kind,omitempty"`   // docs/kinds.md; of several the first
 	Thread int           `json:"thread,omitempty"` // tid
-	Who                  // none where the parts differ
+	Who
 	Totals
 	VMAs    int      `json:"vmas"`              // rows of the kernel's that begin in it
 	Nested  []string `json:"calls,omitempty"`   // by stack: the calls of this line of the tree, the outermost first
 	Made    []string `json:"made,omitempty"`    // by stack: the kinds of what they made themselves
 	Smaller int      `json:"smaller,omitempty"` // it sums up so many rows that are below the bound
-	Ranges  []Range  `json:"ranges,omitempty"`
-	Parts   []Row    `json:"parts,omitempty"`
+	Ranges  []Range  `json:"ranges,omitempty"`  // of a row without parts: the mappings
+	Parts   []Row    `json:"parts,omitempty"`   // the rows that it sums up
 }
 
 // Advice is what one kind of memory costs, and how to have less of it.
 type Advice struct {
-	Kind  classify.Kind `json:"kind"`
+	Kind  classify.Kind `json:"kind"`  // of memory that it is about; "" for the number of mappings
 	Bytes int64         `json:"bytes"` // that would be spared
-	Text  string        `json:"text"`
+	Text  string        `json:"text"`  // one sentence
 }
 
 // Report says who holds the address spaces of s.

@@ -57,7 +57,7 @@ type mapping struct {
 	usage
 }
 
-// figures are the kernel's, in bytes: of those bytes that it was asked about, which may not be all.
+// usage is the kernel's figures, in bytes: of those bytes that it was asked about, which may not be all.
 type usage struct {
 	asked                 int64
 	rss, pss, dirty, swap int64

@@ -10,22 +10,21 @@ import (
 
 // A Summary is what a recording has come to.
 type Summary struct {
-	Log       string        `json:"log"`
-	End       *eventlog.End `json:"end"`       // the log's last line
-	Calls     int           `json:"calls"`     // mapping calls
-	Threads   int           `json:"threads"`   // that made them
-	Processes int           `json:"processes"` // those that are not in the report too: of many that ended it has the largest
-	Growth    Unexplained   `json:"stack_growth"`
-	Drift     Unexplained   `json:"drift"`
-	// Unverified is true where a space was killed before its ledger was compared the last time.
-	Unverified bool    `json:"unverified"`
-	Report     *Report `json:"report"`
+	Log        string        `json:"log"`          // the file
+	End        *eventlog.End `json:"end"`          // the log's last line
+	Calls      int           `json:"calls"`        // mapping calls
+	Threads    int           `json:"threads"`      // that made them
+	Processes  int           `json:"processes"`    // those that are not in the report too: of many that ended it has the largest
+	Growth     Unexplained   `json:"stack_growth"` // growth of stacks, which needs no call
+	Drift      Unexplained   `json:"drift"`        // what else changed without a traced call
+	Unverified bool          `json:"unverified"`   // an address space was killed before its ledger was compared the last time
+	Report     *Report       `json:"report"`       // as of the end; of many processes that have ended it has the largest
 }
 
 // Unexplained is what changed without a traced call.
 type Unexplained struct {
-	Times   int      `json:"times"`
-	Bytes   int64    `json:"bytes"`
+	Times   int      `json:"times"`             // how often
+	Bytes   int64    `json:"bytes"`             // of address space, together
 	Guesses []string `json:"guesses,omitempty"` // each once
 }
 

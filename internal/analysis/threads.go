@@ -15,7 +15,7 @@ type threads struct {
 	users   map[int]int       // living threads of a space; absent where none has been seen
 }
 
-// life is a thread from its start, or its exec, to its end.
+// thread is the life of a thread, from its start, or its exec, to its end.
 type thread struct {
 	classify.Thread
 	space int

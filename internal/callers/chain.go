@@ -9,8 +9,8 @@ import (
 // the program's own code and ends with main, or with the function that a thread began in. Where no call
 // made it, it is one call: words that say so.
 type Chain struct {
-	Calls []string `json:"who,omitempty"`
-	Keep  int      `json:"who_keep,omitempty"` // the first so many are never elided: those up to the first of the program's own
+	Calls []string `json:"who,omitempty"`      // calls, innermost first, from the last library function before the program's own; or words, where no traced call did
+	Keep  int      `json:"who_keep,omitempty"` // so many of the first calls are never elided: those up to the first of the program's own
 }
 
 // Words is a chain that is no stack: "before attach".
