@@ -2,7 +2,9 @@ package testenv
 
 import (
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 )
 
 // variables change how programs lay out memory, what they print and in which language; a name that ends in *
@@ -16,13 +18,16 @@ const variables = `GLIBC_TUNABLES MALLOC_* LD_*
 	DEBUGINFOD_* XDG_CACHE_HOME VMBLAME_*`
 
 // Clean takes the variables that change programs out of the environment of this process, and so of those it
-// starts. It knows nothing of limits, terminals and working folders.
+// starts, and has them not ignore SIGHUP. It knows nothing of limits, terminals and working folders.
 func Clean() {
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); listed(name) {
 			os.Unsetenv(name)
 		}
 	}
+	// What nohup(1) had ignored, programs that are started would ignore too: whom a signal is caught by passes it
+	// on as the default.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }
 
 func listed(name string) bool {
