@@ -120,7 +120,7 @@ func (m *Maps) At(addr uint64) (vm.Mapping, bool) {
 
 // PageSize returns how many bytes a page of row has, a row that At has just returned: more than vm.PageSize
 // where it is made of huge pages.
-func (m *Maps) PageSize(row *vm.Mapping) uint64 {
+func (m *Maps) PageSize(row vm.Mapping) uint64 {
 	if m.query {
 		return m.page
 	}

@@ -138,7 +138,7 @@ func (r *Recorder) breakOff(sp *space) {
 		c.Owner.(*pending).call.Syscall = nil
 	}
 	for c := sp.gate.InFlight(); c != nil; c = sp.gate.InFlight() {
-		sp.uncertain = true
+		sp.mm.MarkUncertain()
 		r.cancel(c.Owner.(*pending))
 	}
 }

@@ -8,7 +8,7 @@ const between = time.Second
 
 // tooLarge reports whether more than Options.Bound bytes are mapped in a space.
 func (r *Recorder) tooLarge(sp *space) bool {
-	return r.opts.Bound > 0 && sp.ledger.Bytes() > uint64(r.opts.Bound)
+	return r.opts.Bound > 0 && sp.mm.Ledger().Bytes() > uint64(r.opts.Bound)
 }
 
 // watchSize writes a snapshot when more than Options.Bound bytes have become mapped in a space. Its thread

@@ -3,7 +3,10 @@ package record
 import (
 	"fmt"
 	"syscall"
+	"unsafe"
 
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -19,8 +22,8 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 		sp.compat = true
 		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
 	}
-	r.roundToPages(&f.call.Op)
-	f.Classify(&f.call.Op, c.ABI != tracer.ABI64, sp)
+	sp.mm.RoundToPages(&f.call.Op)
+	f.Classify(&f.call.Op, c.ABI != tracer.ABI64, sp.mm)
 	if c.Op.Kind == vm.OpExec {
 		r.beforeExec(t, f)
 		r.source.Resume(t.thread)
@@ -31,14 +34,6 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 		return
 	}
 	r.release(f)
-}
-
-// roundToPages makes the range of a MAP_FIXED as long as the pages are that it asks for.
-func (r *Recorder) roundToPages(op *vm.Op) {
-	if op.Kind == vm.OpMap && op.Fixed {
-		size := r.mapPageSize(op)
-		op.Range.End = max(op.Range.End, op.Addr+(op.Len+size-1)&^(size-1))
-	}
 }
 
 // silent reports whether a call is no event whatever it returns.
@@ -57,13 +52,13 @@ func silent(op *vm.Op) bool {
 func (r *Recorder) release(f *pending) {
 	sp, op := f.task.space, &f.call.Op
 	if f.Uncertain {
-		sp.uncertain = true // it goes although it conflicts with one that is stuck
+		sp.mm.MarkUncertain() // it goes although it conflicts with one that is stuck
 	}
 	if silent(op) {
 		r.source.Resume(f.task.thread)
 		return
 	}
-	r.growthBefore(sp, op)
+	r.drift(sp, sp.mm.GrowthBefore(op))
 	if f.OnlyRemoves() && !sp.alone() {
 		r.takeEarly(sp, f)
 	}
@@ -82,7 +77,7 @@ func (r *Recorder) release(f *pending) {
 func (r *Recorder) takeEarly(sp *space, f *pending) {
 	f.event = r.begin(f)
 	f.event.Owner = f
-	f.taken = sp.ledger.Remove(f.At(), f.taken[:0])
+	f.taken = sp.mm.RemoveEarly(f.At(), f.taken[:0])
 	r.touchedCode(sp, f.taken)
 	r.queue.Open(f.event, f.At())
 	if e := r.queue.Overfull(); e != nil {
@@ -113,40 +108,39 @@ func (r *Recorder) returned(t *task, result int64) {
 		}
 	case vm.OpSetMM:
 		if errno == 0 {
-			sp.brk = 0
+			sp.mm.SetBreak(0)
 		}
 	case vm.OpBrk:
 		if op.Addr == 0 {
-			r.askedBreak(sp, uint64(result))
+			// It has no place in the order: where another thread moves the break meanwhile its answer may be the one
+			// before or after.
+			if sp.mm.Break() == 0 && !sp.gate.MovesBreak() {
+				sp.mm.SetBreak(uint64(result))
+			}
 		} else if uint64(result) != op.Addr {
 			errno = syscall.ENOMEM // it returns the break that stays
-			if sp.brk == 0 {
-				sp.brk = uint64(result)
-			}
 		}
 	}
 	if silent(op) || restarting(errno) && f.event == nil {
 		r.done(sp, f)
 		return
 	}
-	changes := r.changes[:0]
 	switch {
 	case f.event == nil:
 		b := r.begin(f)
-		changes = r.effect(f, result, errno, b.Number(), changes)
+		changes := r.apply(f, result, errno, b.Number())
 		r.finish(f, b, result, errno, changes)
-		r.touchedCode(sp, changes)
 		r.queue.PutEvent(b)
 	case errno != 0:
-		changes = r.putBack(sp, f, errno, changes)
-		r.finishEarly(f, result, errno, changes)
+		sp.mm.PutBack(f.taken)
+		r.touchedCode(sp, f.taken)
+		r.finishEarly(f, result, errno, r.apply(f, result, errno, f.event.Number()))
 	default:
 		if op.Kind == vm.OpBrk {
-			sp.brk = uint64(result)
+			sp.mm.SetBreak(uint64(result))
 		}
 		r.finishEarly(f, result, 0, f.taken)
 	}
-	r.changes = changes[:0]
 	r.watchSize(sp)
 	r.done(sp, f)
 }
@@ -180,7 +174,7 @@ func (r *Recorder) overdue(sp *space) {
 }
 
 // finishEarly completes a record that was opened at the call's entry.
-func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []change) {
+func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []ledger.Change) {
 	b := f.event
 	f.event = nil
 	if b.Withdrawn() {
@@ -191,22 +185,40 @@ func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, ch
 	r.queue.Close(b)
 }
 
-// askedBreak takes the answer of brk(0) where the break is not known. It has no place in the order: where
-// another thread moves the break meanwhile it may be the one before or after.
-func (r *Recorder) askedBreak(sp *space, now uint64) {
-	if sp.brk == 0 && !sp.gate.MovesBreak() {
-		sp.brk = now
+// apply tells the space what a call that has returned did, writes what came to light on the way, and returns
+// the call's own changes, which are valid until the next call of apply. number is the event's.
+func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, number uint64) []ledger.Change {
+	sp, c := f.task.space, &f.call
+	ret := mm.Return{Event: number, Value: uint64(result), Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
+	switch {
+	case errno != 0:
+	case c.Op.Kind == vm.OpAioSetup:
+		ret.Value = r.word(f, c.Args[1], 8)
+	case c.Op.Kind == vm.OpShadowStack:
+		c.Op.Len = c.Args[1]
+	case c.Op.Kind == vm.OpShmAttach && c.Syscall.Nr < 0: // ipc(2) of i386
+		if c.Args[0] == 22 {
+			c.Op.Kind, c.Op.Addr = vm.OpShmDetach, c.Args[4]
+		} else {
+			ret.Value = r.word(f, c.Args[3], 4)
+		}
 	}
+	out := sp.mm.Apply(&c.Op, ret, r.changes[:0])
+	r.changes = out.Changes
+	f.Uncertain = f.Uncertain || out.Unseen
+	r.drift(sp, out.Drifts)
+	r.touchedCode(sp, out.Changes)
+	if c.Op.Kind == vm.OpMap && errno == 0 {
+		r.pinMapped(sp, out.Changes)
+	}
+	return out.Changes
 }
 
-// putBack returns to the ledger what a failed call did not remove after all, and returns what it did
-// change. Nothing else was let into the range meanwhile.
-func (r *Recorder) putBack(sp *space, f *pending, errno syscall.Errno, dst []change) []change {
-	for _, c := range f.taken {
-		sp.ledger.Add(*c.Was, nil)
-	}
-	r.touchedCode(sp, f.taken)
-	return r.failed(sp, f, errno, origin(f.event.Number()), dst)
+// word reads a word of the tracee's memory, 0 where it cannot.
+func (r *Recorder) word(f *pending, addr uint64, size int) uint64 {
+	var w uint64
+	f.task.thread.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&w)), size))
+	return w
 }
 
 // settleQuiet holds the ledger against the kernel's view where that is due and no call is in flight.
@@ -214,10 +226,9 @@ func (r *Recorder) settleQuiet(sp *space) {
 	if !sp.gate.Quiet() || sp.ended {
 		return
 	}
-	if sp.uncertain {
-		sp.uncertain = false
+	if sp.mm.Uncertain() {
 		r.verify(sp, "uncertain order")
 	} else if r.opts.Verify == VerifyEach {
-		r.verify(sp, "unknown")
+		r.verify(sp, "")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -62,14 +63,18 @@ func errnoName(e syscall.Errno) string {
 }
 
 // drift writes what the kernel shows and no call explains; the ledger has taken it over already.
-func (r *Recorder) drift(sp *space, changes []ledger.Change, guess string, beside uint64) {
-	d := &eventlog.Drift{T: r.now(), After: sp.events.Last(), Space: sp.id, Changes: r.encoder.changes(changes), Guess: guess}
-	if beside != 0 {
-		d.Beside = &beside
+func (r *Recorder) drift(sp *space, drifts []mm.Drift) {
+	for i := range drifts {
+		from := &drifts[i]
+		d := &eventlog.Drift{T: r.now(), After: sp.events.Last(), Space: sp.id, Changes: r.encoder.changes(from.Changes), Guess: from.Guess}
+		if from.Beside != 0 {
+			beside := from.Beside
+			d.Beside = &beside
+		}
+		r.drifts++
+		r.touchedCode(sp, from.Changes)
+		r.queue.Put(d)
 	}
-	r.drifts++
-	r.touchedCode(sp, changes)
-	r.queue.Put(d)
 }
 
 // touchedCode makes the unwinder forget what it knows of executable pages that changed.

@@ -65,7 +65,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	case left == 1 && execing != nil && sp.gate.Quiet():
 		// It waits in execve for the others to end; the image it leaves is still there.
 		if r.opts.Verify != VerifyOff {
-			r.verify(sp, "unknown")
+			r.verify(sp, "")
 			sp.proven = true
 		}
 		execing.snapshot = r.snapshot(sp, "exec")
@@ -83,7 +83,7 @@ func ended(tid int) bool {
 // snapshot.
 func (r *Recorder) lastLook(sp *space, cause string) {
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
-		r.verify(sp, "unknown")
+		r.verify(sp, "")
 		sp.proven = true
 	}
 	r.lookAtPerfMap(sp)
@@ -98,45 +98,20 @@ func (r *Recorder) cancel(f *pending) {
 		return
 	}
 	sp := f.task.space
-	if f.event != nil && r.stillThere(f) {
+	if f.event != nil && sp.mm.StillThere(f.taken) {
 		r.undo(f)
 	}
 	if f.event != nil {
 		// It had been let go, so most likely the kernel has done it; what stands there the space's last
 		// look tells.
-		f.Uncertain, sp.uncertain = true, true
+		f.Uncertain = true
+		sp.mm.MarkUncertain()
 		r.finishEarly(f, 0, 0, f.taken)
 	}
 	if f.Active() {
 		r.done(sp, f)
 	}
 	f.call.Syscall = nil
-}
-
-// stillThere reports whether the kernel shows what a call of unknown result was to remove: nobody else can have
-// mapped it again meanwhile.
-func (r *Recorder) stillThere(f *pending) bool {
-	sp := f.task.space
-	if sp.view == nil || len(f.taken) == 0 {
-		return false
-	}
-	for _, c := range f.taken {
-		rows, err := sp.view.In(c.Range)
-		if err != nil {
-			return false
-		}
-		next := c.Start
-		for _, row := range rows {
-			if row.Start > next || !c.Was.Agrees(row) {
-				return false
-			}
-			next = row.End
-		}
-		if next < c.End {
-			return false
-		}
-	}
-	return true
 }
 
 // leave takes a task out of its space.
@@ -155,7 +130,7 @@ func (r *Recorder) leave(t *task) {
 
 // endSpace closes a space that nobody uses any more.
 func (r *Recorder) endSpace(sp *space) {
-	if sp.users > 0 || sp.view == nil {
+	if sp.users > 0 || sp.maps == nil {
 		return
 	}
 	if !sp.proven && r.opts.Verify != VerifyOff {
@@ -163,8 +138,9 @@ func (r *Recorder) endSpace(sp *space) {
 	}
 	r.endPerfMap(sp)
 	sp.ended = true
-	sp.view.Close()
-	sp.view = nil
+	sp.mm.Detach()
+	sp.maps.Close()
+	sp.maps = nil
 }
 
 // neverStarted gives back what a task had that ended before its first stop.

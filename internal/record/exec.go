@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -24,7 +25,7 @@ func (r *Recorder) beforeExec(t *task, f *pending) {
 	}
 	r.walk(f)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() && !sp.ended {
-		r.verify(sp, "unknown")
+		r.verify(sp, "")
 		sp.proven = true
 	}
 	r.lookAtPerfMap(sp)
@@ -104,7 +105,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		sp = r.blindSpace(t, err)
 	}
 	sp.users = 1
-	sp.brk = procfs.StartBreak(th.TID)
+	sp.mm.SetBreak(procfs.StartBreak(th.TID))
 	t.space = sp
 	r.announce(sp, th.TID, t.pid, cause, parent, number)
 	r.threadLine(t, what)
@@ -117,8 +118,8 @@ func (r *Recorder) blindSpace(t *task, err error) *space {
 	if !errors.Is(err, procfs.ErrGone) && !errors.Is(err, os.ErrNotExist) {
 		r.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
 	}
-	sp := &space{ledger: ledger.New(), ended: true}
-	sp.gate = order.NewGate(sp, r.rules)
+	sp := &space{mm: mm.Blind(r.hugePage), ended: true}
+	sp.gate = order.NewGate(sp.mm, r.rules)
 	sp.walker = unwind.NewSpace(code{r, sp})
 	return sp
 }

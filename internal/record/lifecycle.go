@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -34,9 +35,9 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 	if shares {
 		sp.users++
 	} else {
-		r.noticeGrowth(sp)
+		r.drift(sp, sp.mm.NoticeGrowth())
 		inherited.after = sp.events.Last()
-		inherited.forked = &space{ledger: sp.ledger.Clone(), brk: sp.brk, growing: append([]growing(nil), sp.growing...)}
+		inherited.forked = &space{mm: sp.mm.Fork()}
 		inherited.ignore = r.opts.NoFollow
 		if !inherited.ignore {
 			// Now, and not at the child's first stop: its line stands before the parent's next events.
@@ -120,16 +121,13 @@ func (r *Recorder) threadLine(t *task, what string) {
 func (r *Recorder) beginFork(child int, from *inheritance) {
 	sp := from.forked
 	sp.users = 1
-	sp.gate = order.NewGate(sp, r.rules)
+	sp.gate = order.NewGate(sp.mm, r.rules)
 	sp.walker = from.parent.walker.Fork(code{r, sp})
-	view, err := procfs.OpenMaps(child)
+	maps, err := procfs.OpenMaps(child)
 	if err == nil {
-		sp.view = view
-		view.Alive = func() int { return r.anyTask(sp) }
-		if rows, err := view.All(); err == nil && sp.ledger.Differs(rows) {
-			r.changes = sp.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, r.changes[:0])
-			r.touchedCode(sp, r.changes)
-		}
+		sp.maps = maps
+		maps.Alive = func() int { return r.anyTask(sp) }
+		r.touchedCode(sp, sp.mm.Attach(maps))
 	} else {
 		sp.ended = true // it was killed before it could begin
 	}
@@ -137,14 +135,12 @@ func (r *Recorder) beginFork(child int, from *inheritance) {
 	r.forkedCode(sp)
 }
 
-var everything = vm.Range{Start: 0, End: vm.AddressMax}
-
 // announce writes the line of a new space.
 func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space, after uint64) {
 	r.spaces++
 	sp.id, sp.pid = r.spaces, pid
 	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: pid, Cause: cause,
-		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.encoder.mappings(sp.ledger)}
+		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.encoder.mappings(sp.mm.Ledger())}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
@@ -159,24 +155,18 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 
 // newSpace makes a space from what the kernel shows of a task that stands still.
 func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
-	view, err := procfs.OpenMaps(t.thread.TID)
+	maps, err := procfs.OpenMaps(t.thread.TID)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := view.All()
+	state, err := mm.Load(maps, r.hugePage, o)
 	if err != nil {
-		view.Close()
+		maps.Close()
 		return nil, err
 	}
-	sp := &space{ledger: ledger.New(), view: view}
-	sp.gate = order.NewGate(sp, r.rules)
-	view.Alive = func() int { return r.anyTask(sp) }
-	sp.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return o })
-	for _, row := range rows {
-		if row.File.Path == "[stack]" {
-			sp.growing = append(sp.growing, growing{top: row.End - 1, main: true})
-		}
-	}
+	sp := &space{mm: state, maps: maps}
+	sp.gate = order.NewGate(sp.mm, r.rules)
+	maps.Alive = func() int { return r.anyTask(sp) }
 	sp.walker = unwind.NewSpace(code{r, sp})
 	t.readImpliesExec = readImpliesExec(t.thread.TID)
 	return sp, nil

@@ -47,12 +47,20 @@ func stampOf(st fs.FileInfo) stamp {
 	return stamp{st.Size(), sys.Mtim}
 }
 
-// pin opens the file of code that has just been mapped, for recordings that could not open it any more
-// once it is deleted or replaced.
-func (r *Recorder) pin(sp *space, e *ledger.Entry) {
+// pinMapped opens the files of code that has just been mapped, for recordings that could not open them any
+// more once they are deleted or replaced.
+func (r *Recorder) pinMapped(sp *space, changes []ledger.Change) {
 	if r.modules.sees {
 		return // what is mapped can be opened at any time
 	}
+	for i := range changes {
+		if e := changes[i].Now; e != nil && e.Perms&vm.Exec != 0 && e.File.Inode != 0 {
+			r.pin(sp, e)
+		}
+	}
+}
+
+func (r *Recorder) pin(sp *space, e *ledger.Entry) {
 	key := moduleKey{dev: e.File.Dev, inode: e.File.Inode}
 	if m := r.modules.byKey[key]; m != nil && m.file != nil && m.file.intact() {
 		return
@@ -87,10 +95,10 @@ func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *mappedFile {
 }
 
 func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFile {
-	if r.modules.blind || sp.view == nil {
+	if r.modules.blind || sp.maps == nil {
 		return nil
 	}
-	row, ok := sp.view.At(e.Start)
+	row, ok := sp.maps.At(e.Start)
 	if !ok || row.File.Inode != e.File.Inode {
 		return nil
 	}
@@ -124,7 +132,7 @@ func (r *Recorder) mappedBuildID(sp *space, e *ledger.Entry) string {
 	if t == nil {
 		return ""
 	}
-	for first := range sp.ledger.All {
+	for first := range sp.mm.Ledger().All {
 		if first.File.Inode != e.File.Inode || first.File.Dev != e.File.Dev || first.Offset != 0 {
 			continue
 		}

@@ -52,7 +52,7 @@ type code struct {
 
 // CodeAt implements unwind.Code.
 func (c code) CodeAt(pc uint64) (*unwind.Module, uint64, bool) {
-	e, ok := c.sp.ledger.At(pc)
+	e, ok := c.sp.mm.Ledger().At(pc)
 	if !ok || e.Perms&vm.Exec == 0 {
 		return nil, 0, false
 	}
@@ -186,7 +186,7 @@ func (m *modules) finish() {
 
 // forkedCode makes a copy of an address space forget what it inherited of code in no file: it is its own.
 func (r *Recorder) forkedCode(sp *space) {
-	for e := range sp.ledger.All {
+	for e := range sp.mm.Ledger().All {
 		if e.Perms&vm.Exec != 0 && e.File.Inode == 0 && e.File.Path != "[vdso]" {
 			sp.walker.Invalidate(e.Range)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -45,10 +46,13 @@ func newRecorded(t *testing.T, maps string) *recorded {
 	}
 	p.r.rules = p.r.orderRules()
 	p.kernel(maps)
-	p.sp = &space{id: 1, pid: 100, users: 1, ledger: ledger.New(), view: &p.maps}
-	p.sp.gate = order.NewGate(p.sp, p.r.rules)
+	state, err := mm.Load(&p.maps, 2<<20, ledger.Origin{Cause: ledger.Kernel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sp = &space{id: 1, pid: 100, users: 1, mm: state}
+	p.sp.gate = order.NewGate(p.sp.mm, p.r.rules)
 	p.sp.walker = unwind.NewSpace(code{p.r, p.sp})
-	p.sp.ledger.Load(p.maps.rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.Kernel} })
 	p.thread = &tracer.Thread{TID: 100, TGID: 100}
 	p.thread.Data = &task{thread: p.thread, space: p.sp, pid: 100}
 	p.r.tasks[100] = p.thread.Data.(*task)
@@ -75,9 +79,8 @@ func (p *recorded) kernel(maps string) {
 // fakeMaps stands for /proc/PID/maps.
 type fakeMaps struct{ rows []vm.Mapping }
 
-func (m *fakeMaps) All() ([]vm.Mapping, error)  { return m.rows, nil }
-func (m *fakeMaps) PageSize(*vm.Mapping) uint64 { return vm.PageSize }
-func (m *fakeMaps) Close()                      {}
+func (m *fakeMaps) All() ([]vm.Mapping, error) { return m.rows, nil }
+func (m *fakeMaps) PageSize(vm.Mapping) uint64 { return vm.PageSize }
 
 func (m *fakeMaps) In(r vm.Range) (rows []vm.Mapping, err error) {
 	for _, row := range m.rows {
@@ -86,15 +89,6 @@ func (m *fakeMaps) In(r vm.Range) (rows []vm.Mapping, err error) {
 		}
 	}
 	return rows, nil
-}
-
-func (m *fakeMaps) At(addr uint64) (vm.Mapping, bool) {
-	for _, row := range m.rows {
-		if row.Contains(addr) {
-			return row, true
-		}
-	}
-	return vm.Mapping{}, false
 }
 
 // call plays a call that returned result, after which the kernel shows maps, and returns the new records.

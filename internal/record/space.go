@@ -5,8 +5,9 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
-	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
 )
@@ -16,8 +17,8 @@ import (
 type space struct {
 	id     int
 	pid    int
-	ledger *ledger.Ledger
-	view   kernelView
+	mm     *mm.Space
+	maps   *procfs.Maps // what mm asks; nil where it cannot be read, or not any more
 	walker *unwind.Space
 
 	users   int // tasks that use the mm
@@ -25,32 +26,13 @@ type space struct {
 	ended   bool
 	proven  bool // the ledger was held against the kernel's view at the end
 
-	brk     uint64 // the program break, 0 where it is not known
-	growing []growing
-
-	gate      *order.Gate
-	uncertain bool // a conflicting call was let go: settle from the kernel's view when quiet
-	events    order.Sequence
-	compat    bool // the note about 32-bit calls has been written
+	gate   *order.Gate
+	events order.Sequence
+	compat bool // the note about 32-bit calls has been written
 
 	above    bool      // more is mapped than Options.Bound
 	measured time.Time // when the last snapshot for that was taken
 }
-
-// kernelView is what the kernel says is mapped in one address space: procfs.Maps.
-type kernelView interface {
-	All() ([]vm.Mapping, error)
-	In(vm.Range) ([]vm.Mapping, error)
-	At(uint64) (vm.Mapping, bool)
-	PageSize(*vm.Mapping) uint64
-	Close()
-}
-
-// Break implements order.Facts.
-func (sp *space) Break() uint64 { return sp.brk }
-
-// Covered implements order.Facts.
-func (sp *space) Covered(r vm.Range) bool { return sp.ledger.Covered(r) }
 
 // alone reports whether one task uses the space: its calls race with no other.
 func (sp *space) alone() bool { return sp.users <= 1 }

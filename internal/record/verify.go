@@ -1,65 +1,25 @@
 package record
 
 import (
-	"strings"
-
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// verify holds the ledger against the kernel's view. No call of the space may be in flight. Differences
-// become drift with the guess given, growth of stacks apart, and the ledger is set right.
-func (r *Recorder) verify(sp *space, guess string) {
-	if sp.view == nil {
-		return
+// verify holds the ledger against the kernel's view and writes what differed. No call of the space may be in
+// flight. why explains differences, "" where nothing does.
+func (r *Recorder) verify(sp *space, why string) {
+	drifts, compared := sp.mm.Verify(why)
+	if compared {
+		r.checks++
 	}
-	rows, err := sp.view.All()
-	if err != nil {
-		return
-	}
-	r.checks++
-	if !sp.ledger.Differs(rows) {
-		return
-	}
-	if len(sp.growing) > 0 {
-		r.noticeGrowth(sp)
-		if rows, err = sp.view.All(); err != nil || !sp.ledger.Differs(rows) {
-			return
-		}
-	}
-	r.changes = sp.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, r.changes[:0])
-	if len(r.changes) > 0 {
-		if guess == "unknown" {
-			guess = guessDrift(r.changes)
-		}
-		r.drift(sp, r.changes, guess, 0)
-	}
-}
-
-// guessDrift names the paths by which the kernel changes mappings without a call of the process
-// (docs/architecture.md lists them).
-func guessDrift(changes []ledger.Change) string {
-	for _, c := range changes {
-		e := c.Now
-		if e == nil {
-			e = c.Was
-		}
-		switch {
-		case strings.HasPrefix(e.File.Path, "[uprobes"):
-			return "uprobe"
-		case strings.HasPrefix(e.File.Path, "/dev/"):
-			return "driver ioctl"
-		}
-	}
-	return "unknown"
+	r.drift(sp, drifts)
 }
 
 // snapshot takes the ledger beside the kernel's figures; nil where they cannot be read any more.
 func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	tid := r.anyTask(sp)
-	if tid == 0 || sp.view == nil {
+	if tid == 0 || sp.maps == nil {
 		return nil
 	}
 	rows, err := procfs.Smaps(tid)
@@ -67,12 +27,12 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 		return nil
 	}
 	s := &eventlog.Snapshot{T: r.now(), After: sp.events.Last(), Space: sp.id, Cause: cause,
-		Mappings: make([]eventlog.SnapshotMapping, 0, sp.ledger.Len())}
+		Mappings: make([]eventlog.SnapshotMapping, 0, sp.mm.Ledger().Len())}
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
 	i := 0
 	var share divider
-	for e := range sp.ledger.All {
+	for e := range sp.mm.Ledger().All {
 		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *r.encoder.attr(&e)}}
 		for i < len(rows) && rows[i].End <= e.Start {
 			i++

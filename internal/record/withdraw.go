@@ -7,15 +7,12 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-type change = ledger.Change
-
-func origin(number uint64) ledger.Origin { return ledger.Origin{Event: number} }
-
 // withdraw takes an open event out of the order because it holds back too many lines. What it removed
 // from the ledger at its entry stands there as drift; the event comes when the call ends. It and the
 // events that overlap it are uncertain.
 func (r *Recorder) withdraw(f *pending) {
-	f.Uncertain, f.task.space.uncertain = true, true
+	f.Uncertain = true
+	f.task.space.mm.MarkUncertain()
 	r.drifts++
 	r.queue.Withdraw(f.event, &eventlog.Drift{T: f.event.T, After: f.event.Previous(), Space: f.task.space.id,
 		Changes: r.encoder.changes(f.taken), Guess: "uncertain order"})
@@ -26,9 +23,7 @@ func (r *Recorder) undo(f *pending) {
 	if f.event == nil {
 		return
 	}
-	for _, c := range f.taken {
-		f.task.space.ledger.Add(*c.Was, nil)
-	}
+	f.task.space.mm.PutBack(f.taken)
 	r.queue.Undo(f.event)
 	f.event = nil
 }
@@ -36,10 +31,10 @@ func (r *Recorder) undo(f *pending) {
 // finishWithdrawn writes the event of a call that was withdrawn and has ended.
 func (r *Recorder) finishWithdrawn(f *pending, result int64, errno syscall.Errno) {
 	b := r.begin(f)
-	var changes []change
+	var changes []ledger.Change
 	if errno != 0 {
 		for _, c := range f.taken {
-			changes = append(changes, change{Range: c.Range, Now: c.Was})
+			changes = append(changes, ledger.Change{Range: c.Range, Now: c.Was})
 		}
 	}
 	r.finish(f, b, result, errno, changes)

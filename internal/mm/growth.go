@@ -1,4 +1,4 @@
-package record
+package mm
 
 import (
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -13,49 +13,59 @@ type growing struct {
 	main   bool
 }
 
-// noticeGrowth asks the kernel how far the growing mappings reach and enters what is new as drift.
-func (r *Recorder) noticeGrowth(sp *space) {
-	kept := sp.growing[:0]
-	for _, g := range sp.growing {
-		if r.grow(sp, g) {
+// NoticeGrowth asks the kernel how far the growing mappings reach and enters what is new. What it returns is
+// valid until the next call of a method.
+func (s *Space) NoticeGrowth() []Drift {
+	s.drifts = s.drifts[:0]
+	s.noticeGrowth()
+	return s.drifts
+}
+
+func (s *Space) noticeGrowth() {
+	kept := s.growing[:0]
+	for _, g := range s.growing {
+		if s.grow(g) {
 			kept = append(kept, g)
 		}
 	}
-	sp.growing = kept
+	s.growing = kept
 }
 
-// growthBefore enters the growth of a stack that a call is about to change: what lies below the part that
-// the call works on may stay, and could not be told from anything else afterwards.
-func (r *Recorder) growthBefore(sp *space, op *vm.Op) {
-	for _, g := range sp.growing {
-		e, ok := sp.ledger.At(g.top)
+// GrowthBefore enters the growth of a stack that a call is about to change: what lies below the part that
+// the call works on may stay, and could not be told from anything else afterwards. What it returns is valid
+// until the next call of a method.
+func (s *Space) GrowthBefore(op *vm.Op) []Drift {
+	s.drifts = s.drifts[:0]
+	for _, g := range s.growing {
+		e, ok := s.ledger.At(g.top)
 		if ok && (!g.main || op.Range.Overlaps(e.Range) || op.Target.Overlaps(e.Range)) {
-			r.grow(sp, g)
+			s.grow(g)
 		}
 	}
+	return s.drifts
 }
 
 // grow enters the growth of one mapping; false where it is gone.
-func (r *Recorder) grow(sp *space, g growing) bool {
-	e, ok := sp.ledger.At(g.top)
+func (s *Space) grow(g growing) bool {
+	e, ok := s.ledger.At(g.top)
 	if !ok || !g.main && e.Origin.Event != g.origin {
 		return false
 	}
 	low := e
 	for {
-		below, ok := sp.ledger.At(low.Start - 1)
+		below, ok := s.ledger.At(low.Start - 1)
 		if !ok || below.File != e.File || below.File.Backed() ||
 			below.Origin != e.Origin && below.Origin.Cause != ledger.StackGrowth {
 			break
 		}
 		low = below
 	}
-	row, ok := sp.view.At(low.Start - 1)
+	row, ok := s.at(low.Start - 1)
 	if !ok || row.File.Backed() {
 		return true
 	}
 	grown := vm.Range{Start: row.Start, End: low.Start}
-	sp.ledger.Overlapping(grown, func(e ledger.Entry) bool {
+	s.ledger.Overlapping(grown, func(e ledger.Entry) bool {
 		grown.Start = max(grown.Start, e.End)
 		return true
 	})
@@ -64,21 +74,21 @@ func (r *Recorder) grow(sp *space, g growing) bool {
 	}
 	n := ledger.Entry{Mapping: vm.Mapping{Range: grown, Perms: row.Perms, File: e.File},
 		Origin: ledger.Origin{Cause: ledger.StackGrowth}}
-	changes := sp.ledger.Add(n, nil)
-	r.drift(sp, changes, "stack growth", g.origin)
+	changes := s.ledger.Add(n, nil)
+	s.drifts = append(s.drifts, Drift{Changes: changes, Guess: "stack growth", Beside: g.origin})
 	return true
 }
 
 // fillGrown enters as drift those pages of a range that the ledger lacks although a call has just found
 // them mapped.
-func (r *Recorder) fillGrown(sp *space, at vm.Range) {
-	r.noticeGrowth(sp)
-	if sp.ledger.Covered(at) {
+func (s *Space) fillGrown(at vm.Range) {
+	s.noticeGrowth()
+	if s.ledger.Covered(at) {
 		return
 	}
 	var holes []vm.Range
 	next := at.Start
-	sp.ledger.Overlapping(at, func(e ledger.Entry) bool {
+	s.ledger.Overlapping(at, func(e ledger.Entry) bool {
 		if e.Start > next {
 			holes = append(holes, vm.Range{Start: next, End: e.Start})
 		}
@@ -91,13 +101,13 @@ func (r *Recorder) fillGrown(sp *space, at vm.Range) {
 	o := ledger.Origin{Cause: ledger.Drift}
 	var changes []ledger.Change
 	for _, h := range holes {
-		rows, err := sp.view.In(h)
+		rows, err := s.view.In(h)
 		if err != nil {
 			return
 		}
-		changes = sp.ledger.Reconcile(h, rows, o, changes)
+		changes = s.ledger.Reconcile(h, rows, o, changes)
 	}
 	if len(changes) > 0 {
-		r.drift(sp, changes, "unknown", 0)
+		s.drifts = append(s.drifts, Drift{Changes: changes, Guess: "unknown"})
 	}
 }

@@ -1,0 +1,146 @@
+package mm
+
+import (
+	"syscall"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Return is how a call came back.
+type Return struct {
+	// Event is the number of the call's event, the origin of what it mapped.
+	Event uint64
+	// Value is the address that the call returned, or wrote where it was told to (io_setup(2)), or the program
+	// break after brk(2).
+	Value uint64
+	// Errno is 0 on success. brk(2) has failed where it left the break elsewhere than it was asked to.
+	Errno syscall.Errno
+	// ReadImpliesExec is READ_IMPLIES_EXEC of the thread's personality(2).
+	ReadImpliesExec bool
+}
+
+// Outcome is what a call did.
+type Outcome struct {
+	// Changes is the list that Apply was given, with the call's changes appended.
+	Changes []ledger.Change
+	// Drifts came to light before the call's own changes. They are valid until the next call of a method.
+	Drifts []Drift
+	// Unseen says that the kernel could not be asked what it had mapped: the changes say what was asked for.
+	Unseen bool
+}
+
+// Apply enters what a call that has returned did, and appends the changes to dst. Where the kernel has to be
+// asked, no call that conflicts may have begun since. Kinds of operations that change no mapping change nothing.
+func (s *Space) Apply(op *vm.Op, ret Return, dst []ledger.Change) Outcome {
+	s.drifts = s.drifts[:0]
+	out := Outcome{}
+	out.Changes, out.Unseen = s.apply(op, &ret, dst)
+	out.Drifts = s.drifts
+	return out
+}
+
+func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []ledger.Change, unseen bool) {
+	o := ledger.Origin{Event: ret.Event}
+	if ret.Errno != 0 {
+		return s.failed(op, ret, o, dst), false
+	}
+	switch op.Kind {
+	case vm.OpMap:
+		changes, seen := s.mapped(op, ret, o, dst)
+		return changes, !seen
+	case vm.OpUnmap:
+		dst = s.ledger.Remove(op.Range, dst)
+	case vm.OpProtect:
+		dst = s.protected(op, ret, o, dst)
+	case vm.OpBrk:
+		dst = s.broke(ret, o, dst)
+	case vm.OpRemap:
+		dst = s.remapped(op, ret.Value, o, dst)
+	case vm.OpShmAttach, vm.OpAioSetup:
+		dst = s.appeared(vm.Range{Start: ret.Value, End: vm.AddressMax}, o, dst)
+	case vm.OpShmDetach:
+		dst = s.reread(s.attached(op.Addr), o, dst)
+	case vm.OpAioDestroy:
+		dst = s.reread(s.ring(op.Addr), o, dst)
+	case vm.OpShadowStack:
+		// The kernel may make one row of it and another shadow stack above.
+		dst = s.appeared(vm.RangeOf(ret.Value, op.Len), o, dst)
+	case vm.OpRemapFile:
+		dst = s.reread([]vm.Range{op.Range}, o, dst)
+	case vm.OpMapVdso:
+		dst = s.reread([]vm.Range{everything}, o, dst)
+	case vm.OpName:
+		dst = s.renamed(op.Range, dst)
+	}
+	return dst, false
+}
+
+// failed settles a call that returned an error: some have changed a part of what they were asked to.
+func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	switch op.Kind {
+	case vm.OpUnmap, vm.OpProtect, vm.OpMap, vm.OpRemap, vm.OpRemapFile, vm.OpName:
+	case vm.OpBrk:
+		if s.brk == 0 {
+			s.brk = ret.Value // the one that stays
+		}
+		return dst
+	default:
+		return dst
+	}
+	if op.Kind == vm.OpMap && !op.Fixed || op.NoReplace && ret.Errno == syscall.EEXIST {
+		return dst
+	}
+	ranges := []vm.Range{op.Range}
+	if !op.Target.Empty() {
+		ranges = append(ranges, op.Target)
+	}
+	return s.reread(ranges, o, dst)
+}
+
+// appeared enters a mapping that starts where at does and ends there at the latest: what else it is only the
+// kernel knows.
+func (s *Space) appeared(at vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	row, ok := s.at(at.Start)
+	if !ok {
+		return dst
+	}
+	for row.End < at.End {
+		// Another thread's madvise may have made several rows of it already.
+		next, ok := s.at(row.End)
+		if !ok || next.Start != row.End || !row.SameKind(next) {
+			break
+		}
+		row.End = next.End
+	}
+	return s.ledger.Add(ledger.Entry{Mapping: row.Slice(at), Origin: o}, dst)
+}
+
+// reread makes the ledger equal to the kernel's view in some ranges, on account of the call o.
+func (s *Space) reread(ranges []vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	for _, at := range ranges {
+		if at.Empty() {
+			continue
+		}
+		rows, err := s.view.In(at)
+		if err != nil {
+			s.uncertain = true
+			continue
+		}
+		dst = s.ledger.Reconcile(at, rows, o, dst)
+	}
+	return dst
+}
+
+// renamed takes over the names that prctl(PR_SET_VMA) gave.
+func (s *Space) renamed(at vm.Range, dst []ledger.Change) []ledger.Change {
+	rows, err := s.view.In(at)
+	if err != nil {
+		return dst
+	}
+	for _, row := range rows {
+		x := row.Intersect(at)
+		dst = s.ledger.SetFile(x, row.File, dst)
+	}
+	return dst
+}

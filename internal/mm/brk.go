@@ -1,0 +1,41 @@
+package mm
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// broke enters what brk(2) did, which returns the program break after it.
+func (s *Space) broke(ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	before, now := s.brk, ret.Value
+	s.brk = now
+	if before == 0 {
+		return s.reread(s.heapRanges(now), o, dst)
+	}
+	old, end := vm.PageUp(before), vm.PageUp(now)
+	switch {
+	case end > old:
+		e := ledger.Entry{Origin: o}
+		e.Range = vm.Range{Start: old, End: end}
+		e.Perms = ret.perms(vm.ProtRead | vm.ProtWrite)
+		e.File.Path = "[heap]"
+		return s.ledger.Add(e, dst)
+	case end < old:
+		return s.ledger.Remove(vm.Range{Start: end, End: old}, dst)
+	}
+	return dst
+}
+
+// heapRanges is what a brk of an unknown former value may have changed: the heap and what lies between.
+func (s *Space) heapRanges(now uint64) []vm.Range {
+	var ranges []vm.Range
+	for e := range s.ledger.All {
+		if e.File.Path == "[heap]" {
+			ranges = append(ranges, e.Range)
+		}
+	}
+	if row, ok := s.at(now - 1); ok && !row.File.Backed() {
+		ranges = append(ranges, row.Range)
+	}
+	return ranges
+}

@@ -1,0 +1,35 @@
+package mm
+
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// ring is what io_destroy may have unmapped: the kernel remembers where the ring began and how long it was,
+// and unmaps all of that, whatever stands there by now (fs/aio.c, kill_ioctx). So it is all that the ledger has
+// from its start to what the kernel still has.
+func (s *Space) ring(addr uint64) []vm.Range {
+	at := vm.Range{Start: addr, End: addr}
+	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
+		at.End = e.End
+		rows, err := s.view.In(e.Range)
+		if err == nil && len(rows) > 0 {
+			at.End = max(addr, rows[0].Start)
+		}
+		return err == nil && len(rows) == 0
+	})
+	return []vm.Range{at}
+}
+
+// attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment
+// at addr would have them (ipc/shm.c, ksys_shmdt).
+func (s *Space) attached(addr uint64) []vm.Range {
+	var ranges []vm.Range
+	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
+		if e.Perms&vm.Shared != 0 && e.File.Backed() && e.Offset == e.Start-addr {
+			ranges = append(ranges, e.Range)
+		}
+		return true
+	})
+	return ranges
+}

@@ -1,0 +1,158 @@
+package mm
+
+import (
+	"errors"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// View is what the kernel says is mapped in an address space, as /proc/PID/maps shows it now. The slices that
+// it returns are valid until the next call.
+type View interface {
+	// All returns every row.
+	All() ([]vm.Mapping, error)
+	// In returns the rows that touch a range, whole.
+	In(vm.Range) ([]vm.Mapping, error)
+	// PageSize returns how many bytes a page of a row has, the one row that the last call of In returned.
+	PageSize(row vm.Mapping) uint64
+}
+
+// Space is one address space. Its methods must be called in the kernel's order of what they are told.
+type Space struct {
+	view     View
+	ledger   *ledger.Ledger
+	hugePage uint64
+	brk      uint64 // the program break, 0 where it is not known
+	growing  []growing
+	// uncertain says that the ledger may be wrong and must be verified when no call is in flight.
+	uncertain bool
+	drifts    []Drift // reused
+}
+
+// Drift is what the kernel shows and no call explains. The ledger has taken it over already.
+type Drift struct {
+	Changes []ledger.Change
+	// Guess says what may have done it: "stack growth", "uprobe", "driver ioctl", "unknown", or what Verify was
+	// given.
+	Guess string
+	// Beside is the event that made the mapping that grew, 0 for none and for the main stack.
+	Beside uint64
+}
+
+// Load returns the space that a view shows, everything in it of origin o. hugePage is the size in bytes of a
+// default huge page.
+func Load(view View, hugePage uint64, o ledger.Origin) (*Space, error) {
+	rows, err := view.All()
+	if err != nil {
+		return nil, err
+	}
+	s := Blind(hugePage)
+	s.view = view
+	s.ledger.Load(rows, func(vm.Mapping) ledger.Origin { return o })
+	for _, row := range rows {
+		if row.File.Path == "[stack]" {
+			s.growing = append(s.growing, growing{top: row.End - 1, main: true})
+		}
+	}
+	return s, nil
+}
+
+// Blind returns a space whose mappings cannot be read: its ledger is empty, and it has no view.
+func Blind(hugePage uint64) *Space {
+	return &Space{view: noView{}, ledger: ledger.New(), hugePage: hugePage}
+}
+
+// Fork returns the copy that fork(2) makes of a space. It has no view until Attach. The parent must know of
+// its growth: call NoticeGrowth before.
+func (s *Space) Fork() *Space {
+	return &Space{view: noView{}, ledger: s.ledger.Clone(), hugePage: s.hugePage, brk: s.brk,
+		growing: append([]growing(nil), s.growing...)}
+}
+
+// Attach gives the copy of a space its view, takes over where it differs (MADV_DONTFORK, MADV_WIPEONFORK), and
+// returns that.
+func (s *Space) Attach(view View) []ledger.Change {
+	s.view = view
+	rows, err := view.All()
+	if err != nil || !s.ledger.Differs(rows) {
+		return nil
+	}
+	return s.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, nil)
+}
+
+// Detach takes the view away: the address space has ended.
+func (s *Space) Detach() { s.view = noView{} }
+
+// noView stands for the view of a space that has none.
+type noView struct{}
+
+var errNoView = errors.New("nothing shows what is mapped")
+
+func (noView) All() ([]vm.Mapping, error)        { return nil, errNoView }
+func (noView) In(vm.Range) ([]vm.Mapping, error) { return nil, errNoView }
+func (noView) PageSize(vm.Mapping) uint64        { return vm.PageSize }
+
+var everything = vm.Range{Start: 0, End: vm.AddressMax}
+
+// Ledger is who owns the pages. It is for reading, and valid as long as the space is.
+func (s *Space) Ledger() *ledger.Ledger { return s.ledger }
+
+// Covered reports whether all of a range is mapped.
+func (s *Space) Covered(r vm.Range) bool { return s.ledger.Covered(r) }
+
+// Break is the program break, 0 where it is not known.
+func (s *Space) Break() uint64 { return s.brk }
+
+// SetBreak tells the program break; 0 forgets it.
+func (s *Space) SetBreak(now uint64) { s.brk = now }
+
+// MarkUncertain says that the ledger may be wrong.
+func (s *Space) MarkUncertain() { s.uncertain = true }
+
+// Uncertain reports whether the ledger may be wrong: Verify is due as soon as no call is in flight.
+func (s *Space) Uncertain() bool { return s.uncertain }
+
+// RemoveEarly takes a range out of the ledger before the kernel has done it, and appends the changes to dst.
+func (s *Space) RemoveEarly(r vm.Range, dst []ledger.Change) []ledger.Change {
+	return s.ledger.Remove(r, dst)
+}
+
+// PutBack returns to the ledger what RemoveEarly took and the kernel has not removed after all. Nothing else
+// may have been let into the range meanwhile.
+func (s *Space) PutBack(taken []ledger.Change) {
+	for _, c := range taken {
+		s.ledger.Add(*c.Was, nil)
+	}
+}
+
+// StillThere reports whether the kernel shows what RemoveEarly took, all of it: then the call has not been
+// made, for nobody else can have mapped it again meanwhile. It is false where nothing was taken.
+func (s *Space) StillThere(taken []ledger.Change) bool {
+	for _, c := range taken {
+		rows, err := s.view.In(c.Range)
+		if err != nil {
+			return false
+		}
+		next := c.Start
+		for _, row := range rows {
+			if row.Start > next || !c.Was.Agrees(row) {
+				return false
+			}
+			next = row.End
+		}
+		if next < c.End {
+			return false
+		}
+	}
+	return len(taken) > 0
+}
+
+// at returns the kernel's row that covers addr.
+func (s *Space) at(addr uint64) (vm.Mapping, bool) {
+	rows, err := s.view.In(vm.Range{Start: addr, End: addr + 1})
+	if err != nil || len(rows) == 0 || !rows[0].Contains(addr) {
+		return vm.Mapping{}, false
+	}
+	return rows[0], true
+}

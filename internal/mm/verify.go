@@ -1,0 +1,54 @@
+package mm
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// Verify holds the ledger against the kernel's view. No call may be in flight. It returns what differed, growth
+// of stacks apart from the rest, which is explained by why or, where that is "", by a guess; the ledger is right
+// then. compared is false where the view could not be read. What it returns is valid until the next call of a
+// method.
+func (s *Space) Verify(why string) (drifts []Drift, compared bool) {
+	s.uncertain = false
+	s.drifts = s.drifts[:0]
+	rows, err := s.view.All()
+	if err != nil {
+		return nil, false
+	}
+	if !s.ledger.Differs(rows) {
+		return nil, true
+	}
+	if len(s.growing) > 0 {
+		s.noticeGrowth()
+		if rows, err = s.view.All(); err != nil || !s.ledger.Differs(rows) {
+			return s.drifts, true
+		}
+	}
+	changes := s.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, nil)
+	if len(changes) > 0 {
+		if why == "" {
+			why = guess(changes)
+		}
+		s.drifts = append(s.drifts, Drift{Changes: changes, Guess: why})
+	}
+	return s.drifts, true
+}
+
+// guess names the paths by which the kernel changes mappings without a call of the process.
+func guess(changes []ledger.Change) string {
+	for _, c := range changes {
+		e := c.Now
+		if e == nil {
+			e = c.Was
+		}
+		switch {
+		case strings.HasPrefix(e.File.Path, "[uprobes"):
+			return "uprobe"
+		case strings.HasPrefix(e.File.Path, "/dev/"):
+			return "driver ioctl"
+		}
+	}
+	return "unknown"
+}
