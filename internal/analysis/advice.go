@@ -17,7 +17,7 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 	for _, t := range p.objects() {
 		u := by[t.kind]
 		if u == nil {
-			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size}
+			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: s.environment, Loaded: p.loaded}
 			by[t.kind] = u
 		}
 		u.Things = append(u.Things, t.reserved)
@@ -43,6 +43,11 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 	}
 	slices.SortStableFunc(list, func(a, b Advice) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return list
+}
+
+// loaded reports whether a file of such a name is mapped.
+func (p *process) loaded(is func(module string) bool) bool {
+	return slices.ContainsFunc(p.mappings, func(x mapping) bool { return x.File.Inode != 0 && is(x.File.Path) })
 }
 
 // adviseVMAs warns before the kernel refuses more mappings.

@@ -10,10 +10,12 @@ type Usage struct {
 	Row                 *Row
 	Things              []int64 // what each reserves
 	Reserved, Committed int64
-	Resident, Swapped   int64              // 0 where they are not known
-	Fullest             int64              // resident in the fullest thing
-	Known               bool               // the three above are known
-	Size                func(int64) string // writes a size for people
+	Resident, Swapped   int64                                  // 0 where they are not known
+	Fullest             int64                                  // resident in the fullest thing
+	Known               bool                                   // the three above are known
+	Size                func(int64) string                     // writes a size for people
+	Recorded            func(string) string                    // what the header of the log has under a name, "" where it has nothing
+	Loaded              func(is func(module string) bool) bool // reports whether such a file is mapped
 }
 
 // Advise says how a process could have less of a kind, and how many bytes that would spare: of address

@@ -13,11 +13,12 @@ const (
 	ELFGap    Kind = "elf-gap"    // padding between segments
 	Loader    Kind = "loader"     // the dynamic loader's own memory: link maps, static TLS
 
-	Heap        Kind = "heap"         // brk
-	MainStack   Kind = "main-stack"   // [stack]
-	ThreadStack Kind = "thread-stack" // of a thread, its TLS included
-	StackGuard  Kind = "stack-guard"  // the inaccessible pages below it
-	SignalStack Kind = "signal-stack" // sigaltstack(2)
+	Heap           Kind = "heap"            // brk
+	MainStack      Kind = "main-stack"      // [stack]
+	ThreadStack    Kind = "thread-stack"    // of a thread, its TLS included
+	StackGuard     Kind = "stack-guard"     // the inaccessible pages below it
+	SignalStack    Kind = "signal-stack"    // sigaltstack(2)
+	CoroutineStack Kind = "coroutine-stack" // that no thread was started on
 
 	GlibcArena  Kind = "glibc-arena"  // a heap of a non-main arena, both its parts
 	GlibcLarge  Kind = "glibc-large"  // an allocation with a mapping of its own

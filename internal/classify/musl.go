@@ -22,7 +22,7 @@ func findMusl(v *view) {
 		by := c.by()
 		glibc, musl := c.libc()
 		if !glibc && !musl && isAllocation(by.name) {
-			musl = v.isMusl() // a stack of a thread's need not tell
+			musl = v.isLibc("musl") // a stack of a thread's need not tell
 		}
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
@@ -37,9 +37,9 @@ func findMusl(v *view) {
 	}
 }
 
-// isMusl reports whether the C library that is part of the program is musl: some stack passes through it, and
-// none through glibc.
-func (v *view) isMusl() bool {
+// isLibc reports whether the C library of the process is that one, "glibc" or "musl": some stack passes through
+// it, and none through glibc where it is musl.
+func (v *view) isLibc(name string) bool {
 	if v.libc == "" {
 		v.libc = "?"
 		for _, ev := range v.events {
@@ -51,5 +51,5 @@ func (v *view) isMusl() bool {
 			}
 		}
 	}
-	return v.libc == "musl"
+	return v.libc == name
 }

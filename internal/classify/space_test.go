@@ -278,6 +278,53 @@ func TestSignalStack(t *testing.T) {
 	b.check()
 }
 
+// TestCoroutines: stacks that no thread began on are no threads', those of a static program without names
+// are where other code maps none.
+func TestCoroutines(t *testing.T) {
+	b := newBuild(t)
+	fiber, pool := b.stack("mmap64"+libc, "fiber_stack@/bin/prog", "main@/bin/prog"), b.stack("mmap64"+libc, "pool_new@/bin/prog", "main@/bin/prog")
+	at := uint64(0x7f0000000000)
+	b.s.Threads = append(b.s.Threads, Thread{TID: 100, PID: 100, SP: 0x7ffff0000000})
+	for _, size := range []uint64{2 << 20, 64 << 10, 64 << 10, 64 << 10, 64 << 10} {
+		ev := b.event(Event{Length: size, Prot: rw, Flags: private | vm.MapStack, Stack: fiber})
+		b.entry(StackGuard, fmt.Sprintf("%x-%x ---p", at, at+0x1000), ev)
+		b.entry(CoroutineStack, fmt.Sprintf("%x-%x rw-p", at+0x1000, at+size), ev)
+		at += 16 << 20
+	}
+	ev := b.event(Event{Length: 0x40000, Prot: rw, Flags: private | vm.MapStack, Stack: pool})
+	b.entry(StackGuard, "7f00f0000000-7f00f0001000 ---p", ev)
+	b.entry(CoroutineStack, "7f00f0001000-7f00f0020000 rw-p", ev)
+	b.entry(StackGuard, "7f00f0020000-7f00f0021000 ---p", ev)
+	b.entry(CoroutineStack, "7f00f0021000-7f00f0040000 rw-p", ev)
+	// Memory of the program's for the stacks of two threads (pthread_attr_setstack) is not one stack.
+	b.s.Threads = append(b.s.Threads, Thread{TID: 101, PID: 100, SP: 0x7f01000ffe00, TLS: 0x7f01000fff00}, Thread{TID: 102, PID: 100, SP: 0x7f01001ffe00, TLS: 0x7f01001fff00})
+	b.entry(Direct, "7f0100000000-7f0100200000 rw-p", b.event(Event{Length: 2 << 20, Prot: rw, Flags: private, Stack: pool}))
+	out := b.check()
+	if d := out[len(out)-2]; d.Name != "pool of coroutine stacks" || d.Plural != "pools of coroutine stacks" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestStackInTheMaking: between its mmap and its mprotect a stack is no guard of 8 MiB.
+func TestStackInTheMaking(t *testing.T) {
+	b := newBuild(t)
+	b.entry(ThreadStack, "7f0000000000-7f0000801000 ---p", b.event(Event{Length: 0x801000, Flags: private | vm.MapStack, Stack: b.stack("mmap64"+libc, "allocate_stack"+libc)}))
+	b.check()
+}
+
+// TestStaticThreads: stacks in a static program without names are threads' where the same code maps them on
+// which threads begin.
+func TestStaticThreads(t *testing.T) {
+	b := newBuild(t)
+	b.s.Exe = "/bin/static"
+	s := b.stack("@/bin/static", "@/bin/static", "@/bin/static")
+	b.s.Threads = append(b.s.Threads, Thread{TID: 101, PID: 100, SP: 0x7f00007ffff0})
+	for _, at := range []uint64{0x7f0000000000, 0x7f0001000000} {
+		b.entry(ThreadStack, fmt.Sprintf("%x-%x rw-p", at, at+8<<20), b.event(Event{Length: 8 << 20, Prot: rw, Flags: private | vm.MapStack, Stack: s}))
+	}
+	b.check()
+}
+
 // TestStackGuardsInside is a Java thread: the virtual machine maps guard pages over the stack's end.
 func TestStackGuardsInside(t *testing.T) {
 	b := newBuild(t)
@@ -416,6 +463,7 @@ func TestNoMusl(t *testing.T) {
 		b.s.Exe = "/bin/static"
 		b.entry(Heap, "555000000000-555000002000 rw-p", b.event(Event{Call: "brk"}))
 		if stack {
+			b.s.Threads = append(b.s.Threads, Thread{TID: 101, PID: 100, SP: 0x7f00007ffff0})
 			b.entry(ThreadStack, "7f0000000000-7f0000800000 rw-p", b.event(Event{Length: 8 << 20, Prot: rw, Flags: private | vm.MapStack, Stack: b.stack("@/bin/static")}))
 		}
 		b.entry(want, "7f0001000000-7f0001200000 rw-p", b.event(Event{Length: 2 << 20, Prot: rw, Flags: private | flags, Stack: b.stack("@/bin/static")}))

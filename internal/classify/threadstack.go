@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
+	"slices"
+	"strconv"
 )
 
 var threadStacks = &Heading{string(ThreadStack), words("thread stack"), AsThings}
@@ -13,32 +15,49 @@ var stackFamily = Family{
 	Kinds: []Row{
 		{ThreadStack, threadStacks.Words, threadStacks, false, "", hint(Variable, "OMP_STACKSIZE RUST_MIN_STACK").hint(JavaOption, "-Xss -XX:ThreadStackSize").
 			by(Variable, "OMP_NUM_THREADS").by(Tunable, "glibc.pthread.").by(Machine, "rlimit_stack cpus"), adviseStacks},
+		{CoroutineStack, words("coroutine stack"), nil, false, "", governed(Variable, "RUBY_FIBER_VM_STACK_SIZE RUBY_FIBER_MACHINE_STACK_SIZE"), noAdvice},
 		{StackGuard, words("stack guard"), threadStacks, true, "", ungoverned, noAdvice},
 		{SignalStack, words("signal stack"), nil, false, "", ungoverned, noAdvice},
 	},
 	Labels: []Label{{"glibc: pthread stack", ThreadStack}, {"glibc: pthread user stack", ThreadStack}, {"glibc: unused stack", ThreadStack}, {"stack_and_tls", ThreadStack}},
 }
 
+// adviseStacks is about stacks that took their size from the limit, as glibc's do that a program gives none, and
+// about those of a Java VM. That of others is in the program.
 func adviseStacks(u *Usage) (int64, string) {
-	if !u.Known || len(u.Things) < 2 {
+	limit, _ := strconv.ParseInt(u.Recorded("rlimit_stack"), 10, 64)
+	java := u.Loaded(jvmFamily.has)
+	ofLimit := func(reserved int64) bool { return reserved >= limit && reserved <= limit+64<<10 }
+	if !u.Known || len(u.Things) < 2 || !java && (limit == 0 || u.Loaded(callers.IsMusl)) {
 		return 0, ""
 	}
 	size := int64(256 << 10)
 	for size < 4*u.Fullest {
 		size *= 2
 	}
-	var spared int64
+	n, spared := 0, int64(0)
 	for _, reserved := range u.Things {
-		spared += max(0, reserved-size)
+		if reserved > size && (java || ofLimit(reserved)) {
+			n++
+			spared += reserved - size
+		}
 	}
-	return spared, fmt.Sprintf("%s reserve %s of address space, the fullest uses %s: ulimit -s %d (the default size of new threads' stacks; pthread_attr_setstacksize, OMP_STACKSIZE, RUST_MIN_STACK or -Xss in the program) would spare %s",
-		u.Row.Words.Count(len(u.Things)), u.Size(u.Reserved), u.Size(u.Fullest), size>>10, u.Size(spared))
+	how := fmt.Sprintf("ulimit -s %d (the size of new threads' stacks where the program gives none)", size>>10)
+	if java {
+		how = fmt.Sprintf("-Xss%dk (the size of Java threads' stacks)", size>>10)
+	}
+	if n < 2 {
+		return 0, ""
+	}
+	return spared, fmt.Sprintf("%s reserve %s of address space, the fullest uses %s: %s would spare %s",
+		u.Row.Words.Count(len(u.Things)), u.Size(u.Reserved), u.Size(u.Fullest), how, u.Size(spared))
 }
 
 // findThreadStacks knows the stacks that C libraries map for threads, each with its guard: glibc
 // nptl/allocatestack.c (MAP_STACK, PROT_NONE and then mprotect; since 2.42 accessible at once, its guard
 // no mapping of its own), musl src/thread/pthread_create.c. Whose it is say the stack pointer and the
-// thread pointer with which a thread began: a stack that is used again is not mapped again.
+// thread pointer with which a thread began: a stack that is used again is not mapped again. Stacks that
+// something else maps, and no thread begins on, are for coroutines or for signals.
 func findThreadStacks(v *view) {
 	for i, e := range v.free {
 		if !anonymous(e) {
@@ -56,11 +75,11 @@ func findThreadStacks(v *view) {
 		t := v.stackOwner(i)
 		switch {
 		case ev != nil && !ev.anonymous():
-		case t != nil && ev != nil && !ev.fixed() && e.Contains(t.TLS):
+		case t != nil && ev != nil && v.isMuslStack(i, j, ev, t):
 			v.claimStack(i, j, "")
 		case t == nil && ev != nil && !accessible(e) && j > i+1:
 			// A guard in front of the stack, of one mmap with it.
-			if t := v.stackOwner(i + 1); t != nil && !ev.fixed() && v.Entries[i+1].Contains(t.TLS) {
+			if t := v.stackOwner(i + 1); t != nil && v.isMuslStack(i+1, j, ev, t) {
 				v.claimStack(i, j, "")
 			}
 		case t != nil && ev == nil && e.Perms&vm.Write != 0 && v.guardBelow(i):
@@ -69,6 +88,33 @@ func findThreadStacks(v *view) {
 			v.claimStack(i, j, "")
 		}
 	}
+}
+
+// isMuslStack reports whether the entries from i to j are a stack as musl maps it for thread t: without MAP_STACK,
+// the thread's control block at its end. What a program maps for the stacks of several threads is not.
+func (v *view) isMuslStack(i, j int, ev *Event, t *Thread) bool {
+	e := &v.Entries[i]
+	return !ev.fixed() && e.Contains(t.TLS) && v.Entries[j-1].End-t.TLS < 64<<10 && !v.isLibc("glibc") && v.stacksIn(i, j) == 1
+}
+
+// stacksIn is how many stacks threads have begun on in the entries from i to j. Threads that use one after the
+// other begin at nearly the same place.
+func (v *view) stacksIn(i, j int) int {
+	const least = 16 << 10 // PTHREAD_STACK_MIN
+	var tops []uint64
+	for k := range v.Threads {
+		if sp := v.Threads[k].SP; sp > v.Entries[i].Start && sp <= v.Entries[j-1].End {
+			tops = append(tops, sp)
+		}
+	}
+	slices.Sort(tops)
+	n, last := 0, uint64(0)
+	for _, top := range tops {
+		if n == 0 || top-last >= least {
+			n, last = n+1, top
+		}
+	}
+	return n
 }
 
 // guardBelow reports whether a small inaccessible mapping ends where entry i begins.
@@ -83,18 +129,27 @@ func (v *view) guardBelow(i int) bool {
 // claimStack claims the entries from i to j, of one mapping, for the thread that began in one of them.
 func (v *view) claimStack(i, j int, mapped string) {
 	d := Verdict{Kind: ThreadStack, Group: v.group(), Evidence: mapped}
-	if ev := v.root(i); ev != nil && mapped != "" {
+	ev := v.root(i)
+	if ev != nil && mapped != "" {
 		if by := v.thread(ev.TID, ev.T); by != nil {
 			d.Evidence += " by thread " + threadText(by)
 		}
 	}
 	var t *Thread
+	guards := 0
 	for k := i; k < j; k++ {
 		if x := v.stackOwner(k); x != nil && (t == nil || x.End == 0 || t.End != 0) {
 			t = x
 		}
+		if !accessible(&v.Entries[k]) {
+			guards++
+		}
 	}
-	switch {
+	small := v.Entries[j-1].End-v.Entries[i].Start <= 256<<10
+	switch n := v.stacksIn(i, j); {
+	case n > 1:
+		d.name(Words{"pool of thread stacks", "pools of thread stacks"})
+		d.Detail, d.Confidence = fmt.Sprintf("in which %d threads began", n), Likely
 	case t != nil:
 		d.TID = t.TID
 		d.Detail = "of thread " + threadText(t)
@@ -105,35 +160,76 @@ func (v *view) claimStack(i, j int, mapped string) {
 			d.Evidence += "; "
 		}
 		d.Evidence += "the thread began in it"
-	case v.ownStack(i) && v.Entries[j-1].End-v.Entries[i].Start <= 256<<10:
+	case !v.ownStack(i):
+		d.Confidence = Likely
+	case small && v.smallStacks() <= len(v.Threads):
 		d.Kind = SignalStack
 		d.Evidence += ", not by the C library"
-		if ev := v.root(i); ev != nil {
+		if ev != nil {
 			v.ownedBy(&d, ev)
 		}
-	case v.ownStack(i):
-		d.name(words("coroutine stack"))
-		d.Confidence = Likely
-		d.Evidence += ", not by the C library"
 	default:
-		d.Confidence = Likely
+		d.Kind, d.Confidence = CoroutineStack, Likely
+		d.Evidence += ", not by the C library, and no thread began in it"
+		if guards > 1 {
+			d.name(Words{"pool of coroutine stacks", "pools of coroutine stacks"})
+			d.Detail = fmt.Sprintf("with %d guards", guards)
+		}
 	}
 	kind, name := d.Kind, d.Words()
-	for ; i < j; i++ {
+	for k := i; k < j; k++ {
 		d.Kind = kind
 		d.name(name)
-		if !accessible(&v.Entries[i]) {
+		// Between its mmap and its mprotect all of a stack is inaccessible.
+		if !accessible(&v.Entries[k]) && guards < j-i {
 			d.Kind = StackGuard
 			d.name(Words{})
 		}
-		v.claim(i, d)
+		v.claim(k, d)
 	}
 }
 
 // ownStack reports whether entry i is a stack that something else mapped than the C library, which maps those
 // of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
-// a larger one for coroutines (CRuby's cont.c).
+// a larger one for coroutines (CRuby's cont.c). Code without a name in a file that threads have their stacks
+// from is the C library's, as part of a static program.
 func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
-	return by.module != "" && !callers.IsLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create"
+	return by.module != "" && !callers.IsLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create" && !v.makesThreads(v.root(i))
+}
+
+// makesThreads reports whether another stack that came through the same code is one that a thread began on.
+func (v *view) makesThreads(ev *Event) bool {
+	if v.makers == nil {
+		v.makers = map[int]*Event{}
+		for i := range v.Entries {
+			if x := v.root(i); x != nil && x.Flags&vm.MapStack != 0 && v.stackOwner(i) != nil {
+				v.makers[x.Stack] = x
+			}
+		}
+	}
+	if ev == nil || v.makers[ev.Stack] != nil {
+		return ev != nil
+	}
+	for _, x := range v.makers {
+		if v.chain(ev).by().name == "" && v.sharedFrames(x, ev) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// smallStacks is how many small stacks something else than the C library has mapped. A thread has no more than
+// one for its signals.
+func (v *view) smallStacks() int {
+	if v.small == 0 {
+		seen := map[*Event]bool{}
+		for i := range v.Entries {
+			if ev := v.root(i); ev != nil && !seen[ev] && ev.anonymous() && ev.Flags&vm.MapStack != 0 && ev.Length <= 256<<10 && v.ownStack(i) {
+				seen[ev] = true
+			}
+		}
+		v.small = len(seen)
+	}
+	return v.small
 }

@@ -22,8 +22,10 @@ type view struct {
 	images  map[string]bool // file names of what code is loaded; see has
 	active  int64           // see lastActivity
 	byTID   map[int][]*Thread
-	libc    string          // "glibc", "musl", "?"; see isMusl
+	libc    string          // "glibc", "musl", "?"; see isLibc
 	mallocs map[string]bool // files that hold glibc's malloc; see holdsGlibc
+	makers  map[int]*Event  // of stacks that threads began on, by their call stacks; see makesThreads
+	small   int             // see smallStacks
 	owners  map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 

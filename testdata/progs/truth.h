@@ -1,6 +1,6 @@
 // What memory is, for the test to hold against the answers: a line "is START END KIND LABEL" on standard output
-// says that vmblame must call all of that memory so; "not START END KIND" that it must not. KIND may be several
-// with "|" between them.
+// says that vmblame must call all of that memory so; "not START END KIND" that it must not, "never WORD" that no
+// answer has the word. KIND may be several with "|" between them.
 #ifndef TRUTH_H
 #define TRUTH_H
 #include <stddef.h>

@@ -15,7 +15,7 @@ import (
 
 // TestKinds runs programs that say themselves what their memory is, and holds the answers against it.
 func TestKinds(t *testing.T) {
-	for _, name := range []string{"namesakes"} {
+	for _, name := range []string{"namesakes", "coroutine_stacks", "thread_stacks", "thread_stacks_static"} {
 		t.Run(name, func(t *testing.T) {
 			log := filepath.Join(t.TempDir(), "log.jsonl")
 			told := output(t, built.vmblame, "run", "-q", "-o", log, "--", prog(t, name))
@@ -43,8 +43,8 @@ type answered struct {
 	Evidence    string
 }
 
-// holdTruth holds the ranges of a report against the lines "is START END KIND LABEL" and "not START END KIND" of
-// the program (testdata/progs/truth.h): every byte that is told of has the kind, the label and a range.
+// holdTruth holds the ranges of a report against the lines "is START END KIND LABEL", "not START END KIND" and
+// "never WORD" of the program (testdata/progs/truth.h): every byte that is told of has the kind, the label and a range.
 func holdTruth(t *testing.T, told, report string) {
 	t.Helper()
 	var doc any
@@ -54,6 +54,9 @@ func holdTruth(t *testing.T, told, report string) {
 	ranges := rangesOf(t, doc, nil)
 	lines := 0
 	for line := range strings.Lines(told) {
+		if word, ok := strings.CutPrefix(line, "never "); ok && strings.Contains(report, strings.TrimSpace(word)) {
+			t.Errorf("the report says %s", word)
+		}
 		var verb, kind string
 		var r vm.Range
 		if n, _ := fmt.Sscanf(line, "%s %v %v %s", &verb, &r.Start, &r.End, &kind); n < 4 || verb != "is" && verb != "not" {
