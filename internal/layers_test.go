@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/testenv", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/testenv", "internal/elftruth", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace"}},
@@ -41,25 +41,26 @@ var never = map[string]struct {
 	other []string // modules, or packages of the standard library
 	only  []string // where set: the packages of ours that may be imported
 }{
-	"internal/vm":      {other: []string{"golang.org/x/sys", "syscall"}},
-	"internal/ledger":  {ours: []string{"internal/elffile", "tracer"}},
-	"tracer":           {only: []string{"internal/vm", "tracer/launcher"}},
-	"internal/callers": {only: []string{}},
-	"internal/testenv": {only: []string{}},
-	"tracer/launcher":  {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
-	"internal/report":  {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
-	"internal/elffile": {ours: []string{"internal/ledger", "tracer"}},
-	"unwind":           {ours: []string{"tracer"}},
-	"symbolize":        {ours: []string{"tracer", "internal/ledger"}},
+	"internal/vm":       {other: []string{"golang.org/x/sys", "syscall"}},
+	"internal/ledger":   {ours: []string{"internal/elffile", "tracer"}},
+	"tracer":            {only: []string{"internal/vm", "tracer/launcher"}},
+	"internal/callers":  {only: []string{}},
+	"internal/testenv":  {only: []string{}},
+	"internal/elftruth": {only: []string{}},
+	"tracer/launcher":   {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
+	"internal/report":   {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
+	"internal/elffile":  {ours: []string{"internal/ledger", "tracer"}},
+	"unwind":            {ours: []string{"tracer"}},
+	"symbolize":         {ours: []string{"tracer", "internal/ledger"}},
 }
 
 // modules lists for each third-party module the packages that import it, each with the greatest number of
 // its files that do, tests not counted.
 var modules = map[string]map[string]int{
-	"github.com/go-delve/delve":             {"unwind": 1, "symbolize": 1},
+	"github.com/go-delve/delve":             {"unwind": 1},
 	"github.com/ianlancetaylor/demangle":    {"symbolize": 1},
-	"github.com/klauspost/compress":         {"internal/eventlog": 3, "internal/elffile": 1, "symbolize": 1},
-	"github.com/ulikunitz/xz":               {"internal/elffile": 1, "symbolize": 1},
+	"github.com/klauspost/compress":         {"internal/eventlog": 3, "internal/elffile": 1},
+	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 2},

@@ -58,7 +58,7 @@ func TestDebuginfod(t *testing.T) {
 		t.Errorf("%d requests for the first, %d in all", asked, requests.Load())
 	}
 
-	exported := functionsOf(t, program)
+	exported := symbolsOf(t, program)
 	for _, kind := range []string{"missing", "wrong", "cut", "hang", ""} {
 		o := nowhere(t)
 		o.DebuginfodCache = t.TempDir()
@@ -69,7 +69,7 @@ func TestDebuginfod(t *testing.T) {
 		before := requests.Load()
 		f := open(t, program)
 		for a, s := range resolve(t, f, o, textAddrs(t, f, 16)) {
-			if !slices.Contains(namesAt(exported, a), s.Frames[0].Function) && !s.Approximate {
+			if !slices.Contains(exported.At(a, false), s.Frames[0].Function) && !s.Approximate {
 				t.Fatalf("%s: %#x: %+v", kind, a, s)
 			}
 		}

@@ -1,119 +1,90 @@
 package symbolize
 
 import (
+	"cmp"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/debuginfo"
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-// dwarfSource is the source that names by DWARF (versions 2 to 5) of the file or its separate debug file:
-// functions, the chain of inlined calls, file and line. It reads the units of the addresses asked for and
-// no others.
-type dwarfSource struct {
-	file  *dwarfFile
-	index unitIndex
-	// spent tells that the file made more work than one can: it is malformed and not asked again.
-	spent bool
-}
+// dwarf is the source that names by debugging information: functions, the chain of inlined calls, file and line.
+type dwarf struct{ info *debuginfo.Info }
 
 // openDWARF opens the debugging information in the image itself.
-func openDWARF(m *image) source {
-	if !hasDebugInfo(m.file) {
-		return nil
-	}
-	return newDwarfSource(m, m.file)
-}
+func openDWARF(m *image) source { return openDebugInfo(m, m.file) }
 
 // openDebugFile opens the debugging information in the image's separate debug file.
-func openDebugFile(m *image) source {
-	d := m.debugFile()
-	if d == nil || !hasDebugInfo(d) {
+func openDebugFile(m *image) source { return openDebugInfo(m, m.debugFile()) }
+
+// openDebugInfo names addresses of m by the debugging information in from, which may be nil.
+func openDebugInfo(m *image, from *elffile.File) source {
+	if from == nil || !debuginfo.Has(from) {
 		return nil
 	}
-	return newDwarfSource(m, d)
+	return &dwarf{debuginfo.Open(from, debuginfo.Options{Program: m.file.Name(), Code: m.exec, Dirs: m.debugDirs()})}
 }
 
-// newDwarfSource names addresses of m by the debugging information in from.
-func newDwarfSource(m *image, from *elffile.File) *dwarfSource {
-	df := newDwarfFile(from, "", new(fuel))
-	df.exec = m.exec
-	df.dirs = m.debugDirs()
-	df.splits.program = m.file.Name()
-	return &dwarfSource{file: df, index: unitIndex{file: df}}
-}
+func (d *dwarf) close() { d.info.Close() }
 
-func hasDebugInfo(f *elffile.File) bool {
-	for _, name := range []string{".debug_info", ".zdebug_info"} {
-		if sh, ok := f.Section(name); ok && sh.FileSize > 0 && inside(f, sh) {
-			return true
+func (d *dwarf) answer(qs []query) {
+	var places []debuginfo.Place
+	var asked []int
+	for i := range qs {
+		if !qs[i].named() {
+			places = append(places, debuginfo.Place{Addr: qs[i].addr})
+			asked = append(asked, i)
 		}
 	}
-	return false
-}
-
-func (s *dwarfSource) close() { s.file.close() }
-
-func (s *dwarfSource) answer(qs []query) {
-	if s.spent {
+	if len(places) == 0 {
 		return
 	}
-	s.file.fuel.left = s.file.fuelForBatch()
-	defer func() { s.spent = s.file.fuel.left < 0 }()
-	lines := make(lineQueries)
-	for i := range qs {
-		q := &qs[i]
-		if q.named() {
+	d.info.Find(places)
+	for k := range places {
+		p, q := &places[k], &qs[asked[k]]
+		if p.File != "" {
+			q.file, q.line = p.File, p.Line
+		}
+		if len(p.Frames) == 0 {
 			continue
 		}
-		var table *lineTable
-		s.index.find(q.addr, func(u *unit) bool {
-			frames, bare := u.code().function(q.addr)
-			if t := u.lineTable(); t != nil && (table == nil || len(frames) > 0) {
-				table = t
-			}
-			if len(frames) > 0 {
-				q.sym = Symbol{Frames: frames, Source: "dwarf"}
-				q.wantLinkage = bare
-			}
-			return len(frames) == 0
-		})
-		if table != nil {
-			lines[table] = append(lines[table], i)
+		frames := make([]Frame, len(p.Frames))
+		for i := range p.Frames {
+			frames[i] = debugFrame(&p.Frames[i])
 		}
-		if len(lines) > maxTables {
-			lines.answer(qs)
-			clear(lines)
+		last := len(frames) - 1
+		q.wantLinkage = wantsLinkage(&p.Frames[last])
+		for i := range p.Aliases {
+			if f := debugFrame(&p.Aliases[i]); preferred(f.Function, frames[last].Function) {
+				frames[last], q.wantLinkage = f, wantsLinkage(&p.Aliases[i])
+			}
 		}
-		s.file.trim()
+		frames[0].File, frames[0].Line = p.File, p.Line
+		q.sym = Symbol{Frames: frames, Source: "dwarf"}
 	}
-	lines.answer(qs)
 }
 
-// maxTables is how many line tables, with their units, wait for all of their queries: a table is run once for
-// many of them.
-const maxTables = 256
+// wantsLinkage reports whether a function has no linkage name though its language gives functions one.
+func wantsLinkage(f *debuginfo.Frame) bool { return f.Linkage == "" && f.Mangles }
 
-// lineQueries are the queries to be given a line by each table, as indexes.
-type lineQueries map[*lineTable][]int
-
-func (l lineQueries) answer(qs []query) {
-	for t, list := range l {
-		ps := make([]position, len(list))
-		for k, i := range list {
-			ps[k].addr = qs[i].addr
-		}
-		t.find(ps)
-		for k, i := range list {
-			if !ps[k].found {
-				continue
-			}
-			q, name := &qs[i], t.unit.fileName(ps[k].file)
-			if name == "" {
-				continue
-			}
-			if q.named() {
-				q.sym.Frames[0].File, q.sym.Frames[0].Line = name, ps[k].line
-			} else {
-				q.file, q.line = name, ps[k].line
-			}
+// debugFrame names a function by what debugging information says of it.
+func debugFrame(d *debuginfo.Frame) Frame {
+	f := Frame{Function: d.Name, Start: d.Start}
+	if d.Linkage != "" {
+		f = newFrame(d.Linkage, d.Start)
+		if f.LinkageName == "" && d.Name != "" && d.Name != d.Linkage {
+			// C: the name in the source, and the symbol that an asm label made of it.
+			f.Function, f.LinkageName = d.Name, d.Linkage
 		}
 	}
+	f.File, f.Line, f.Inlined = d.File, d.Line, d.Inlined
+	return f
+}
+
+// preferred reports whether a is to name a function that b names too: no leading "__", the shorter.
+func preferred(a, b string) bool {
+	if x, y := strings.HasPrefix(a, "__"), strings.HasPrefix(b, "__"); x != y {
+		return y
+	}
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) < 0
 }

@@ -95,20 +95,20 @@ func TestInlinedChains(t *testing.T) {
 			f := open(t, path)
 			addrs := textAddrs(t, f, 1)
 			got, want := resolve(t, f, nowhere(t), addrs), addr2line(t, path, addrs)
-			symbols := functionsOf(t, path)
+			symbols := symbolsOf(t, path)
 			inlined, failed := 0, 0
 			for _, a := range addrs {
 				s, w := got[a], want[a]
 				if s.Source != "dwarf" {
-					if len(namesAt(symbols, a)) > 0 && s.Source != "symtab" {
-						t.Errorf("%#x: no name, though %v cover it", a, namesAt(symbols, a))
+					if len(symbols.At(a, false)) > 0 && s.Source != "symtab" {
+						t.Errorf("%#x: no name, though %v cover it", a, symbols.At(a, false))
 					}
 					continue
 				}
 				ok := len(s.Frames) == len(w)
 				for i := 0; ok && i < len(w); i++ {
 					g := s.Frames[i]
-					ok = sameFunction(g.Function, w[i].Function, namesAt(symbols, a)) && sameLine(g, w[i], sourceLines)
+					ok = sameFunction(g.Function, w[i].Function, symbols.At(a, false)) && sameLine(g, w[i], sourceLines)
 				}
 				if !ok {
 					if failed++; failed < 5 {
@@ -291,9 +291,9 @@ func TestSeparateDebugFile(t *testing.T) {
 		dir, program, debug := split(t, true)
 		other := build(t, "shapes.cc", "-g", "-O1", "-Wl,--build-id=0x00112233445566778800")
 		run(t, dir, "objcopy", "--only-keep-debug", other, debug)
-		exported := functionsOf(t, program)
+		exported := symbolsOf(t, program)
 		for a, s := range resolve(t, open(t, program), nowhere(t), textAddrs(t, f, 1)) {
-			if s.Source == "dwarf" || !slices.Contains(namesAt(exported, a), s.Frames[0].Function) {
+			if s.Source == "dwarf" || !slices.Contains(exported.At(a, false), s.Frames[0].Function) {
 				t.Fatalf("%#x: named %+v from a debug file of another build", a, s)
 			}
 		}
@@ -307,14 +307,14 @@ func TestPartialDWARF(t *testing.T) {
 	run(t, dir, "gcc", "-c", "-O1", "-o", "without.o", sourceFile(t, "without.c"))
 	run(t, dir, "gcc", "-o", "prog", "with.o", "without.o")
 	f := open(t, filepath.Join(dir, "prog"))
-	for _, fn := range functionsOf(t, f.Name()) {
-		want := map[string]string{"main": "dwarf", "with_debug": "dwarf", "without_debug": "symtab", "hidden": "symtab"}[fn.name]
+	for _, fn := range symbolsOf(t, f.Name()).Functions {
+		want := map[string]string{"main": "dwarf", "with_debug": "dwarf", "without_debug": "symtab", "hidden": "symtab"}[fn.Name]
 		if want == "" {
 			continue
 		}
-		s := resolve(t, f, nowhere(t), []uint64{fn.hi - 1})[fn.hi-1]
-		if len(s.Frames) != 1 || s.Frames[0].Function != fn.name || s.Frames[0].Start != fn.lo || s.Source != want {
-			t.Errorf("%s: %+v, want it from %s", fn.name, s, want)
+		s := resolve(t, f, nowhere(t), []uint64{fn.End - 1})[fn.End-1]
+		if len(s.Frames) != 1 || s.Frames[0].Function != fn.Name || s.Frames[0].Start != fn.Start || s.Source != want {
+			t.Errorf("%s: %+v, want it from %s", fn.Name, s, want)
 		}
 	}
 }

@@ -1,19 +1,26 @@
 package symbolize
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/ehframe"
+	"github.com/vmblame/vmblame/internal/elffile"
+)
 
 // elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its
 // separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table. It reads them when the
 // first address wants one.
 type elfSymbols struct {
 	symbols
-	fdes  fdeTable
 	image *image
 	read  bool
 	scans int // so often the tables were searched instead
+
+	unwind       *ehframe.Table
+	unwindOpened bool
 }
 
-func openSymbols(m *image) source { return &elfSymbols{fdes: fdeTable{f: m.file}, image: m} }
+func openSymbols(m *image) source { return &elfSymbols{image: m} }
 
 // load gathers the symbols of the image, at the first call.
 func (s *elfSymbols) load() {
@@ -22,7 +29,9 @@ func (s *elfSymbols) load() {
 	}
 	s.read = true
 	s.addOwn(s.image)
-	addMiniDebugInfo(&s.symbols, s.image.file, s.image.exec)
+	if mini, err := s.image.file.MiniDebugInfo(); err == nil {
+		s.add(mini, ".symtab", "minidebuginfo", s.image.exec)
+	}
 	s.addDynamic(s.image)
 	addPLT(&s.symbols, s.image.file)
 	s.index()
@@ -109,7 +118,11 @@ func (s *elfSymbols) nearest(addr uint64) *entry {
 	if e == nil || e.value == addr {
 		return e
 	}
-	if !s.fdes.same(e.value, addr) {
+	if !s.unwindOpened {
+		s.unwindOpened = true
+		s.unwind = ehframe.Open(s.image.file, elffile.NewSegments(s.image.file))
+	}
+	if !s.unwind.Same(e.value, addr) {
 		return nil
 	}
 	return e

@@ -12,9 +12,9 @@ import (
 // spreadOver lists addresses in and about the code of f.
 func spreadOver(f *elffile.File) []uint64 {
 	addrs := []uint64{0, 1, f.Entry(), 1<<64 - 1}
-	for _, c := range codeOf(f) {
+	for _, c := range f.Code() {
 		for i := range uint64(64) {
-			addrs = append(addrs, c.lo+(c.hi-c.lo)/64*i+i)
+			addrs = append(addrs, c.Start+c.Len()/64*i+i)
 		}
 	}
 	return addrs
@@ -42,71 +42,6 @@ func FuzzFile(f *testing.F) {
 		}
 		defer e.Close()
 		bounded(t, func() { resolve(t, e, Options{DebugDirs: []string{"/nonexistent"}}, spreadOver(e)) })
-	})
-}
-
-// memory is a debug section that holds b.
-func memory(b []byte) *section { return &section{mem: b, size: int64(len(b))} }
-
-// FuzzDWARF names addresses by sections of any bytes.
-func FuzzDWARF(f *testing.F) {
-	f.Fuzz(func(t *testing.T, info, abbrev, line, ranges, str []byte) {
-		df := newDwarfFile(nil, "", new(fuel))
-		df.altTried = true
-		df.exec = code{{lo: 0x100, hi: 0x9000}}
-		for name, b := range map[string][]byte{"info": info, "abbrev": abbrev, "line": line, "ranges": ranges,
-			"rnglists": ranges, "aranges": ranges, "str": str, "line_str": str, "str_offsets": ranges, "addr": ranges} {
-			df.sections[name] = memory(b)
-		}
-		s := &dwarfSource{file: df, index: unitIndex{file: df}}
-		var qs []query
-		for a := uint64(0x100); a < 0x500; a += 8 {
-			qs = append(qs, query{addr: a})
-		}
-		bounded(t, func() {
-			s.answer(qs)
-			s.answer(qs)
-		})
-		s.close()
-	})
-}
-
-// FuzzPack looks a unit up in an index of any bytes.
-func FuzzPack(f *testing.F) {
-	f.Fuzz(func(t *testing.T, index []byte, id uint64) {
-		findContribution(memory(index), id, &fuel{left: 1 << 20})
-	})
-}
-
-// FuzzPclntab names addresses by a table of any bytes.
-func FuzzPclntab(f *testing.F) {
-	exe, err := elffile.OpenPath("/proc/self/exe")
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer exe.Close()
-	f.Fuzz(func(t *testing.T, table []byte, text, gofunc uint64) {
-		p := &pclntab{f: exe, s: memory(table), start: 1}
-		if !p.readHeader() {
-			return
-		}
-		p.text, p.gofunc = text, gofunc
-		for i := range uint64(64) {
-			p.frames(text + i*i*i)
-		}
-	})
-}
-
-// FuzzMiniDebugInfo reads any bytes as .gnu_debugdata.
-func FuzzMiniDebugInfo(f *testing.F) {
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		s := new(symbols)
-		s.addPacked(packed, "fuzz", code{{lo: 0x1000, hi: 0x100000}})
-		s.index()
-		for a := uint64(0x1000); a < 0x100000; a += 977 {
-			s.sized(a)
-			s.unsized(a)
-		}
 	})
 }
 

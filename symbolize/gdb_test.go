@@ -50,7 +50,7 @@ func TestGDB(t *testing.T) {
 		if c.truth == "" {
 			c.truth = c.path
 		}
-		symbols := functionsOf(t, c.truth)
+		symbols := symbolsOf(t, c.truth)
 		f := open(t, c.path)
 		addrs := spread(textAddrs(t, f, 1), 700)
 		ours, theirs := resolve(t, f, Options{}, addrs), infoSymbol(t, c.path, addrs)
@@ -58,7 +58,7 @@ func TestGDB(t *testing.T) {
 			t.Fatalf("%s: gdb names %d of %d addresses", c.path, len(theirs), len(addrs))
 		}
 		for _, a := range addrs {
-			covering := namesAt(symbols, a)
+			covering := symbols.At(a, false)
 			s, ok := ours[a]
 			switch {
 			case !ok:

@@ -58,16 +58,9 @@ func spread(addrs []uint64, n int) []uint64 {
 // TestGo holds the names of a Go program, whole and stripped, against the Go toolchain's.
 func TestGo(t *testing.T) {
 	whole := goBuild(t)
-	symbols := functionsOf(t, whole)
+	symbols := symbolsOf(t, whole)
 	addrs := spread(textAddrs(t, open(t, whole), 1), 3000)
-	var work []uint64 // in main.outer, every byte
-	for _, f := range symbols {
-		if f.name == "main.outer" {
-			for a := f.lo; a < f.hi; a++ {
-				work = append(work, a)
-			}
-		}
-	}
+	work := addressesOf(symbols, "main.outer")
 	if len(work) == 0 {
 		t.Fatal("no main.outer")
 	}
@@ -80,8 +73,7 @@ func TestGo(t *testing.T) {
 		name, path, source string
 		open               func(*image) source
 	}{
-		{"delve", whole, "dwarf", openGoImage},
-		{"by unit", whole, "dwarf", openDWARF},
+		{"whole", whole, "dwarf", openDWARF},
 		{"pclntab", whole, "gopclntab", openPclntab},
 		{"stripped", stripped, "gopclntab", nil},
 	} {
@@ -91,7 +83,7 @@ func TestGo(t *testing.T) {
 			if c.open == nil {
 				got = resolve(t, f, nowhere(t), addrs)
 			} else {
-				m := &image{file: f, opts: nowhere(t), exec: codeOf(f)}
+				m := &image{file: f, opts: nowhere(t), exec: f.Code()}
 				s := c.open(m)
 				if s == nil {
 					t.Fatal("the source is not for this file")
@@ -106,7 +98,7 @@ func TestGo(t *testing.T) {
 			wrong, lines, named := 0, 0, 0
 			for _, a := range addrs {
 				s, ok := got[a]
-				covering := namesAt(symbols, a)
+				covering := symbols.At(a, false)
 				if !ok {
 					// The debugging information of Go has nothing of its assembly's padding.
 					if len(covering) > 0 && c.source == "gopclntab" {
@@ -152,16 +144,8 @@ func TestGo(t *testing.T) {
 func TestGoPIE(t *testing.T) {
 	whole, stripped := goBuild(t, "-buildmode=pie"), goBuild(t, "-buildmode=pie", "-ldflags=-s -w")
 	f, s := open(t, whole), open(t, stripped)
-	var work []uint64
-	var lo uint64
-	for _, fn := range functionsOf(t, whole) {
-		if fn.name == "main.outer" {
-			lo = fn.lo
-			for a := fn.lo; a < fn.hi; a++ {
-				work = append(work, a)
-			}
-		}
-	}
+	work := addressesOf(symbolsOf(t, whole), "main.outer")
+	lo := work[0]
 	a, _ := f.Section(".text")
 	b, _ := s.Section(".text")
 	var moved []uint64

@@ -1,12 +1,15 @@
 package symbolize
 
-import "github.com/vmblame/vmblame/internal/elffile"
+import (
+	"github.com/vmblame/vmblame/internal/debuginfo"
+	"github.com/vmblame/vmblame/internal/elffile"
+)
 
 // An image is one file and where its names come from.
 type image struct {
 	file    *elffile.File
 	opts    Options
-	exec    code
+	exec    elffile.Code
 	sources []source
 
 	debug      *elffile.File
@@ -18,9 +21,8 @@ type image struct {
 // openImage opens the sources of f in the order in which they are asked. debug is its separate debug file
 // where that is known already, else nil.
 func openImage(f, debug *elffile.File, opts Options, server *servers) *image {
-	m := &image{file: f, opts: opts, exec: codeOf(f), debug: debug, debugTried: debug != nil, server: server}
+	m := &image{file: f, opts: opts, exec: f.Code(), debug: debug, debugTried: debug != nil, server: server}
 	for _, open := range []func(*image) source{
-		openGoImage,
 		openDWARF,
 		openDebugFile,
 		openPclntab,
@@ -55,7 +57,7 @@ func (m *image) debugFile() *elffile.File {
 		return d
 	}
 	id := m.file.BuildID()
-	if len(m.opts.Debuginfod) == 0 || hasDebugInfo(m.file) || m.server.absent[id] {
+	if len(m.opts.Debuginfod) == 0 || debuginfo.Has(m.file) || m.server.absent[id] {
 		return nil
 	}
 	if d, err = m.opts.fetch(id, m.server); err != nil {

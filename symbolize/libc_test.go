@@ -1,14 +1,13 @@
 package symbolize
 
 import (
-	"debug/dwarf"
-	"debug/elf"
 	"math/rand"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/elftruth"
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
@@ -23,79 +22,19 @@ func libc(t testing.TB) string {
 }
 
 // samples lists addresses of code: the ends and the middle of every function, and as many at random.
-func samples(list []function) []uint64 {
+func samples(truth *elftruth.Truth) []uint64 {
+	list := truth.Functions
 	var addrs []uint64
-	lo, hi := list[0].lo, list[0].hi
+	lo, hi := list[0].Start, list[0].End
 	for _, f := range list {
-		addrs = append(addrs, f.lo, f.lo+(f.hi-f.lo)/2, f.hi-1)
-		hi = max(hi, f.hi)
+		addrs = append(addrs, f.Start, f.Start+(f.End-f.Start)/2, f.End-1)
+		hi = max(hi, f.End)
 	}
 	rnd := rand.New(rand.NewSource(42))
 	for range len(list) {
 		addrs = append(addrs, lo+uint64(rnd.Int63n(int64(hi-lo))))
 	}
 	return addrs
-}
-
-// dwarfFunctions lists the functions that debug/dwarf finds in a file, under every name they have.
-func dwarfFunctions(t testing.TB, path string) []function {
-	t.Helper()
-	f, err := elf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	d, err := f.DWARF()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []function
-	names := func(e *dwarf.Entry) (names []string) {
-		r := d.Reader()
-		for range 8 {
-			for _, a := range []dwarf.Attr{dwarf.AttrName, dwarf.AttrLinkageName} {
-				if s, ok := e.Val(a).(string); ok {
-					names = append(names, s)
-				}
-			}
-			off, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
-			if !ok {
-				off, ok = e.Val(dwarf.AttrSpecification).(dwarf.Offset)
-			}
-			if !ok {
-				break
-			}
-			r.Seek(off)
-			if e, err = r.Next(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return names
-	}
-	r := d.Reader()
-	for {
-		e, err := r.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e == nil {
-			break
-		}
-		if e.Tag != dwarf.TagSubprogram {
-			continue
-		}
-		ranges, err := d.Ranges(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range ranges {
-			for _, n := range names(e) {
-				list = append(list, function{n, x[0], x[1]})
-			}
-		}
-	}
-	slices.SortFunc(list, func(a, b function) int { return int(int64(a.lo) - int64(b.lo)) })
-	return list
 }
 
 // TestLibcWithDebugSymbols holds every name in libc against the symbols and DWARF functions of its debug
@@ -107,12 +46,12 @@ func TestLibcWithDebugSymbols(t *testing.T) {
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
 	}
-	symbols, dwarfs := functionsOf(t, debug.Name()), dwarfFunctions(t, debug.Name())
+	symbols, dwarfs := symbolsOf(t, debug.Name()), elftruth.New(elftruth.Debug(t, debug.Name()))
 	addrs := samples(symbols)
 	got := resolve(t, f, Options{}, addrs)
 	sources := make(map[string]int)
 	for _, a := range addrs {
-		want := append(namesAt(symbols, a), namesAt(dwarfs, a)...)
+		want := append(symbols.At(a, false), dwarfs.At(a, false)...)
 		s, named := got[a]
 		if !named {
 			if len(want) > 0 {
@@ -139,11 +78,11 @@ func TestLibcWithDebugSymbols(t *testing.T) {
 		t.Errorf("few names: %v of %d addresses", sources, len(addrs))
 	}
 	for name, f := range map[string]string{"alloc_new_heap": "arena.c", "start_thread": "pthread_create.c"} {
-		i := slices.IndexFunc(symbols, func(s function) bool { return s.name == name })
-		if i < 0 {
+		list := symbols.Named(name)
+		if len(list) == 0 {
 			t.Fatalf("no symbol %s", name)
 		}
-		s := got[symbols[i].lo]
+		s := got[list[0].Start]
 		if s.Source != "dwarf" || s.Frames[0].Function != name || filepath.Base(s.Frames[0].File) != f || s.Frames[0].Line == 0 {
 			t.Errorf("%s: %+v", name, s)
 		}
@@ -160,13 +99,13 @@ func TestStrippedLibc(t *testing.T) {
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg) are what the names are held against: %v", err)
 	}
-	truth, exported := functionsOf(t, debug.Name()), functionsOf(t, path)
+	truth, exported := symbolsOf(t, debug.Name()), symbolsOf(t, path)
 	addrs := samples(truth)
 	got := resolve(t, f, nowhere(t), addrs)
 	named := 0
 	for _, a := range addrs {
 		s, ok := got[a]
-		want := namesAt(exported, a)
+		want := exported.At(a, false)
 		if !ok {
 			if len(want) > 0 {
 				t.Errorf("%#x: no name, though %v cover it", a, want)
@@ -178,15 +117,14 @@ func TestStrippedLibc(t *testing.T) {
 		}
 		named++
 		name := s.Frames[0].Function
-		if !slices.Contains(want, name) || !slices.Contains(namesAt(truth, a), name) {
-			t.Errorf("%#x: named %q by %s; exported there is %v, really there %v", a, name, s.Source, want, namesAt(truth, a))
+		if !slices.Contains(want, name) || !slices.Contains(truth.At(a, false), name) {
+			t.Errorf("%#x: named %q by %s; exported there is %v, really there %v", a, name, s.Source, want, truth.At(a, false))
 		}
 	}
 	if named < 2000 || named > len(addrs)*3/4 {
 		t.Errorf("%d of %d addresses of a stripped library are named", named, len(addrs))
 	}
-	i := slices.IndexFunc(truth, func(s function) bool { return s.name == "alloc_new_heap" })
-	if s, ok := got[truth[i].lo]; ok {
+	if s, ok := got[truth.Named("alloc_new_heap")[0].Start]; ok {
 		t.Errorf("alloc_new_heap is not exported, yet was named %+v", s)
 	}
 }
@@ -199,12 +137,12 @@ func TestAssemblyAliases(t *testing.T) {
 	if err != nil {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
 	}
-	for _, s := range functionsOf(t, debug.Name()) {
-		if s.name != "munmap" && s.name != "mprotect" {
+	for _, s := range symbolsOf(t, debug.Name()).Functions {
+		if s.Name != "munmap" && s.Name != "mprotect" {
 			continue
 		}
-		if got := resolve(t, f, Options{}, []uint64{s.lo})[s.lo]; got.Frames[0].Function != s.name {
-			t.Errorf("%s: %+v", s.name, got)
+		if got := resolve(t, f, Options{}, []uint64{s.Start})[s.Start]; got.Frames[0].Function != s.Name {
+			t.Errorf("%s: %+v", s.Name, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const (
 // pltNames gives stubs the names of what they jump to.
 type pltNames struct {
 	targets []pltTarget
-	dynstr  stringTable
+	dynstr  elffile.Strings
 	all     *symbols
 }
 
@@ -26,11 +26,11 @@ type pltTarget struct {
 	resolver uint64
 }
 
-func (p *pltNames) name(n uint32) string {
+func (p *pltNames) At(n uint32) string {
 	t := p.targets[n]
 	name := ""
 	if t.resolver == 0 {
-		name = p.dynstr.name(t.name)
+		name = p.dynstr.At(t.name)
 	} else if e := p.all.ifunc(t.resolver); e != nil {
 		name = p.all.name(e)
 	}
@@ -61,7 +61,7 @@ func addPLT(s *symbols, f *elffile.File) {
 	}
 	t := uint8(len(s.tables))
 	sections, _ := f.Sections()
-	s.tables = append(s.tables, table{source: sourcePLT, stringer: p, sections: sections})
+	s.tables = append(s.tables, table{source: sourcePLT, names: p, sections: sections})
 	eachStub(f, func(stub []byte, addr uint64) {
 		n, ok := slots.target(stub, addr)
 		if ok && p.targets[n].name != noIndex && len(s.entries) < maxSymbols {

@@ -18,7 +18,7 @@ const (
 	maxRelocs = 1 << 20
 )
 
-// pltSlots tells what stubs jump to, by their slots of the global offset table.
+// pltSlots says what stubs jump to, by their slots of the global offset table.
 type pltSlots struct {
 	machine elf.Machine
 	at      map[uint64]uint32 // the target by the slot's address
@@ -34,9 +34,8 @@ func (p *pltNames) readSlots(f *elffile.File) *pltSlots {
 	var syms []byte
 	if sh, ok := f.Section(".dynsym"); ok {
 		syms, _ = f.SectionData(".dynsym", maxPLT)
-		if sections, err := f.Sections(); err == nil && int(sh.Link) < len(sections) && inside(f, sections[sh.Link]) {
-			str := sections[sh.Link]
-			p.dynstr = stringTable{f, int64(str.Offset), int64(str.FileSize)}
+		if sections, err := f.Sections(); err == nil && int(sh.Link) < len(sections) && f.Inside(sections[sh.Link]) {
+			p.dynstr = f.Strings(sections[sh.Link])
 		}
 	}
 	irelative := uint32(rIRelative64)
@@ -175,7 +174,7 @@ func eachReloc(f *elffile.File, typ elf.SectionType, b []byte, yield func(reloc)
 	}
 }
 
-// target tells which target a stub at address addr jumps to: through its slot of the global offset table, or
+// target says which target a stub at address addr jumps to: through its slot of the global offset table, or
 // for the first half of a pair (.plt beside .plt.sec) by the relocation whose number it pushes.
 func (s *pltSlots) target(stub []byte, addr uint64) (n uint32, ok bool) {
 	b := stub

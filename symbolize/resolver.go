@@ -24,7 +24,7 @@ func New(opts Options) *Resolver {
 }
 
 // UseDebug makes d the separate debug file of f, before those that are found under Options.DebugDirs: one
-// that can be reached now and not later, say. It tells false, and does nothing, where d is not of the same
+// that can be reached now and not later, say. It reports false, and does nothing, where d is not of the same
 // build by its build id. d stays the caller's and must stay open as long as f.
 func (r *Resolver) UseDebug(f, d *elffile.File) bool {
 	if id := f.BuildID(); id == "" || d.BuildID() != id {

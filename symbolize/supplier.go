@@ -14,7 +14,7 @@ import (
 
 // Supplier says in a few words what would give the names that a file lacks: the command that installs its
 // debug symbols where its package is known, else the debug file that is looked for. path is the file as
-// the traced program saw it, buildID "" where it has none; here tells that path on this machine is that
+// the traced program saw it, buildID "" where it has none; here reports that path on this machine is that
 // very file, so that its package can be asked for.
 func Supplier(path, buildID string, here bool) string {
 	family := distribution()

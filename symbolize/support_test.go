@@ -1,17 +1,15 @@
 package symbolize
 
 import (
-	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/elftruth"
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
@@ -87,52 +85,20 @@ func resolve(t testing.TB, f *elffile.File, opts Options, addrs []uint64) map[ui
 // nowhere is a directory of debug files that has none.
 func nowhere(t testing.TB) Options { return Options{DebugDirs: []string{t.TempDir()}} }
 
-// A function is a symbol with a size, as debug/elf reads it: the judge of our own reading.
-type function struct {
-	name   string
-	lo, hi uint64
-}
-
-// functionsOf lists the sized function symbols of a file, by address.
-func functionsOf(t testing.TB, path string) []function {
+// symbolsOf lists the sized function symbols of a file.
+func symbolsOf(t testing.TB, path string) *elftruth.Truth {
 	t.Helper()
-	f, err := elf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	syms, _ := f.Symbols()
-	dyn, _ := f.DynamicSymbols()
-	var list []function
-	for _, s := range append(syms, dyn...) {
-		switch elf.ST_TYPE(s.Info) {
-		case elf.STT_FUNC, elf.STT_GNU_IFUNC, elf.STT_NOTYPE:
-		default:
-			continue
-		}
-		if s.Size == 0 || s.Section == elf.SHN_UNDEF || s.Section == elf.SHN_ABS || int(s.Section) >= len(f.Sections) ||
-			f.Sections[s.Section].Flags&elf.SHF_EXECINSTR == 0 {
-			continue
-		}
-		name, _, _ := strings.Cut(s.Name, "@")
-		list = append(list, function{name, s.Value, s.Value + s.Size})
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].lo < list[j].lo })
-	return list
+	return elftruth.New(elftruth.Symbols(t, path))
 }
 
-// namesAt lists the names of the functions that cover addr.
-func namesAt(list []function, addr uint64) []string {
-	var names []string
-	for _, f := range list {
-		if f.lo > addr {
-			break
-		}
-		if addr < f.hi && !slices.Contains(names, f.name) {
-			names = append(names, f.name)
+// addressesOf lists every byte of the functions of that name.
+func addressesOf(truth *elftruth.Truth, name string) (addrs []uint64) {
+	for _, f := range truth.Named(name) {
+		for a := f.Start; a < f.End; a++ {
+			addrs = append(addrs, a)
 		}
 	}
-	return names
+	return addrs
 }
 
 // textAddrs lists every step-th address of a file's .text.

@@ -16,7 +16,7 @@ type Frame struct {
 	// where the next inner one was inlined. Empty and 0 where that is not known.
 	File string
 	Line int
-	// Inlined tells that the function was inlined into the next frame's.
+	// Inlined reports that the function was inlined into the next frame's.
 	Inlined bool
 }
 
@@ -27,7 +27,7 @@ type Symbol struct {
 	// Source says what knew the name: "dwarf", "gopclntab", "symtab", "minidebuginfo", "dynsym", "plt",
 	// "vdso", "perfmap"; with "-nosize" added where the symbol has no size of its own.
 	Source string
-	// Approximate tells that the symbol has no size and was taken to reach up to the end of its unwind
+	// Approximate reports that the symbol has no size and was taken to reach up to the end of its unwind
 	// table entry or the next symbol.
 	Approximate bool
 }

@@ -1,7 +1,6 @@
 package symbolize
 
 import (
-	"bytes"
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
@@ -16,16 +15,16 @@ import (
 
 const (
 	maxSymbols = 4 << 20 // of all tables of one file; 24 bytes of memory each
-	maxName    = 64 << 10
+	maxAliases = 16      // of one address
 )
 
-// A stringer gives the name of a symbol by the number that its entry holds.
-type stringer interface{ name(n uint32) string }
+// names gives the name of a symbol by the number that its entry holds.
+type names interface{ At(n uint32) string }
 
 // A table is where entries come from: what a name's source is called, and who knows the names.
 type table struct {
-	source string
-	stringer
+	source   string
+	names    names
 	sections []elf.SectionHeader
 }
 
@@ -63,7 +62,7 @@ type symbols struct {
 }
 
 // add reads a symbol table (section, with the strings it links to) of f.
-func (s *symbols) add(f *elffile.File, section, source string, exec code) {
+func (s *symbols) add(f *elffile.File, section, source string, exec elffile.Code) {
 	sh, ok := f.Section(section)
 	if !ok || sh.Type == elf.SHT_NOBITS || sh.Flags&elf.SHF_COMPRESSED != 0 || len(s.tables) > math.MaxUint8 {
 		return
@@ -73,12 +72,12 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 		return
 	}
 	str := sections[sh.Link]
-	if str.Type != elf.SHT_STRTAB || !inside(f, sh) || !inside(f, str) {
+	if str.Type != elf.SHT_STRTAB || !f.Inside(sh) || !f.Inside(str) {
 		return
 	}
 	t := uint8(len(s.tables))
 	s.tables = append(s.tables, table{source: source, sections: sections,
-		stringer: stringTable{f, int64(str.Offset), int64(str.FileSize)}})
+		names: f.Strings(str)})
 	s.sort() // so that what an earlier table has need not be kept twice
 	earlier := s.entries
 	fresh := func(e *entry) bool {
@@ -105,7 +104,7 @@ func (s *symbols) add(f *elffile.File, section, source string, exec code) {
 // holds reports whether the sorted entries have one that covers what e covers and is as good a name.
 func holds(entries []entry, e *entry) bool {
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].value >= e.value })
-	for last := i + maxTwins; i < min(last, len(entries)) && entries[i].value == e.value; i++ {
+	for last := i + maxAliases; i < min(last, len(entries)) && entries[i].value == e.value; i++ {
 		if entries[i].size == e.size && entries[i].info == e.info {
 			return true
 		}
@@ -130,7 +129,7 @@ func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 	}
 }
 
-// symbolForm tells the size of the file's symbols in bytes, and how they are read: Elf64_Sym or Elf32_Sym.
+// symbolForm says the size of the file's symbols in bytes, and how they are read: Elf64_Sym or Elf32_Sym.
 func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
 	le := binary.LittleEndian
 	if f.Class() == elf.ELFCLASS32 {
@@ -146,7 +145,7 @@ func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
 }
 
 // inCode reports whether the entry is a defined symbol that stands in the file's code.
-func (e *entry) inCode(exec code) bool {
+func (e *entry) inCode(exec elffile.Code) bool {
 	if e.name == 0 || e.shndx == uint16(elf.SHN_UNDEF) || e.shndx == uint16(elf.SHN_ABS) {
 		return false
 	}
@@ -154,12 +153,7 @@ func (e *entry) inCode(exec code) bool {
 	case elf.STT_SECTION, elf.STT_FILE, elf.STT_TLS, elf.STT_COMMON:
 		return false
 	}
-	return exec.holds(e.value) && e.end() >= e.value
-}
-
-func inside(f *elffile.File, sh elf.SectionHeader) bool {
-	size := uint64(f.Size())
-	return sh.Offset <= size && sh.FileSize <= size-sh.Offset
+	return exec.Holds(e.value) && e.end() >= e.value
 }
 
 // index makes the entries ready for lookups.
@@ -277,35 +271,9 @@ func bindRank(b elf.SymBind) int {
 
 // name is the symbol's name without its version.
 func (s *symbols) name(e *entry) string {
-	name := s.tables[e.table].name(e.name)
+	name := s.tables[e.table].names.At(e.name)
 	if i := strings.IndexByte(name, '@'); i > 0 && s.tables[e.table].source != sourcePLT {
 		name = name[:i]
 	}
 	return name
-}
-
-// stringTable is a section of strings, read one by one.
-type stringTable struct {
-	r         io.ReaderAt
-	off, size int64
-}
-
-func (t stringTable) name(n uint32) string { return t.name64(int64(n)) }
-
-func (t stringTable) name64(at int64) string {
-	var out []byte
-	var buf [128]byte
-	for at < t.size && len(out) < maxName {
-		b := buf[:min(int64(len(buf)), t.size-at)]
-		k, _ := t.r.ReadAt(b, t.off+at)
-		if k <= 0 {
-			break
-		}
-		if i := bytes.IndexByte(b[:k], 0); i >= 0 {
-			return string(append(out, b[:i]...))
-		}
-		out = append(out, b[:k]...)
-		at += int64(k)
-	}
-	return string(out)
 }

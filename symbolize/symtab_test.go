@@ -2,7 +2,6 @@ package symbolize
 
 import (
 	"bytes"
-	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/elftruth"
 )
 
 // TestPLT names every stub as objdump does, for each kind of table that the linker makes.
@@ -54,31 +54,12 @@ func TestIFUNCStub(t *testing.T) {
 	}
 }
 
-// values lists the symbols of a file by name, with debug/elf.
-func values(t testing.TB, path string) map[string]uint64 {
-	t.Helper()
-	f, err := elf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	syms, err := f.Symbols()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := make(map[string]uint64)
-	for _, s := range syms {
-		list[s.Name] = s.Value
-	}
-	return list
-}
-
 // TestUnsized expects a symbol without a size to reach to the end of its unwind table entry or to the next
 // symbol, and no further.
 func TestUnsized(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "unsized.so")
 	run(t, ".", "gcc", "-shared", "-nostdlib", "-o", path, sourceFile(t, "unsized.s"))
-	at := values(t, path)
+	at := elftruth.Values(t, path)
 	f := open(t, path)
 	check := func(sym string, off uint64, want, source string) {
 		t.Helper()
@@ -117,7 +98,7 @@ func TestUnsized(t *testing.T) {
 // TestAliases expects one name of many: global, not weak or local, without "__", the shortest.
 func TestAliases(t *testing.T) {
 	path := build(t, "aliases.c", "-O1", "-rdynamic")
-	at := values(t, path)
+	at := elftruth.Values(t, path)
 	f := open(t, path)
 	for sym, want := range map[string]string{"run": "run", "picked": "picked", "quick": "quick"} {
 		s := resolve(t, f, nowhere(t), []uint64{at[sym]})[at[sym]]
@@ -164,15 +145,12 @@ func miniDebugInfo(t testing.TB, path string) {
 
 func TestMiniDebugInfo(t *testing.T) {
 	path := build(t, "without.c", "-shared", "-fPIC", "-O1")
-	functions := functionsOf(t, path)
+	functions := symbolsOf(t, path)
 	miniDebugInfo(t, path)
 	f := open(t, path)
 	for name, source := range map[string]string{"hidden": "minidebuginfo", "without_debug": "minidebuginfo"} {
-		for _, fn := range functions {
-			if fn.name != name {
-				continue
-			}
-			for _, a := range []uint64{fn.lo, fn.hi - 1} {
+		for _, fn := range functions.Named(name) {
+			for _, a := range []uint64{fn.Start, fn.End - 1} {
 				if s := resolve(t, f, nowhere(t), []uint64{a})[a]; len(s.Frames) != 1 || s.Frames[0].Function != name || s.Source != source {
 					t.Errorf("%s: %+v", name, s)
 				}
@@ -186,10 +164,10 @@ func TestVDSO(t *testing.T) {
 	path := build(t, "without.c", "-shared", "-fPIC", "-O1", "-s")
 	f := open(t, path)
 	vdso := reopen(t, f, "[vdso]")
-	for _, fn := range functionsOf(t, path) {
-		if fn.name == "without_debug" {
-			s := resolve(t, vdso, nowhere(t), []uint64{fn.lo})[fn.lo]
-			if s.Source != "vdso" || s.Frames[0].Function != fn.name {
+	for _, fn := range symbolsOf(t, path).Functions {
+		if fn.Name == "without_debug" {
+			s := resolve(t, vdso, nowhere(t), []uint64{fn.Start})[fn.Start]
+			if s.Source != "vdso" || s.Frames[0].Function != fn.Name {
 				t.Errorf("%+v", s)
 			}
 			return
@@ -201,7 +179,7 @@ func TestVDSO(t *testing.T) {
 func TestRelease(t *testing.T) {
 	f := open(t, libc(t))
 	r := New(Options{})
-	addrs := samples(functionsOf(t, libc(t)))[:500]
+	addrs := samples(symbolsOf(t, libc(t)))[:500]
 	before := openFiles(t)
 	for range 3 {
 		n := 0

@@ -9,24 +9,20 @@ import (
 
 	"github.com/go-delve/delve/pkg/dwarf/frame"
 	"github.com/go-delve/delve/pkg/dwarf/op"
+
+	"github.com/vmblame/vmblame/internal/ehframe"
+	"github.com/vmblame/vmblame/internal/elffile"
 )
 
 // This file alone knows delve, whose interpreters of call frame instructions and of DWARF expressions are
 // used for one entry at a time. What they are known to get wrong is set right here or refused.
 
-// fde is one frame description entry with the common entry it refers to, both whole (length field first).
-type fde struct {
-	cie, entry []byte
-	vaddr      uint64 // where entry is mapped, for pc-relative pointers; .eh_frame only
-	eh         bool   // .eh_frame, else .debug_frame
-}
-
 var errNotCovered = errors.New("no entry covers the pc")
 
-// interpret computes the row of pc. errNotCovered where the entry is for other pcs. flagEntry is set where it
-// covers start, too.
-func (e *fde) interpret(pc, start uint64) (row, error) {
-	buf, base := e.pack()
+// interpret computes the row of pc by an unwind table entry. errNotCovered where the entry is for other pcs.
+// flagEntry is set where it covers start, too.
+func interpret(e *ehframe.Entry, pc, start uint64) (row, error) {
+	buf, base := pack(e)
 	list, err := frame.Parse(buf, binary.LittleEndian, 0, 8, base)
 	if err != nil {
 		return row{}, err
@@ -64,17 +60,17 @@ func (e *fde) interpret(pc, start uint64) (row, error) {
 
 // pack lays the two entries out as a section that holds nothing else, and returns the address at which the
 // section would have to be mapped so that pc-relative pointers of the entry stay right.
-func (e *fde) pack() (buf []byte, base uint64) {
-	cie := e.cie
-	if !e.eh {
+func pack(e *ehframe.Entry) (buf []byte, base uint64) {
+	cie := e.CIE
+	if !e.EH {
 		cie = plainCIE(cie)
 	}
-	buf = make([]byte, 0, len(cie)+len(e.entry))
-	buf = append(append(buf, cie...), e.entry...)
+	buf = make([]byte, 0, len(cie)+len(e.FDE))
+	buf = append(append(buf, cie...), e.FDE...)
 	pointer := uint32(0) // .debug_frame: the offset of the common entry in the section
-	if e.eh {
+	if e.EH {
 		pointer = uint32(len(cie)) + 4 // .eh_frame: from this field back to the common entry
-		base = e.vaddr - uint64(len(cie))
+		base = e.Vaddr - uint64(len(cie))
 	}
 	binary.LittleEndian.PutUint32(buf[len(cie)+4:], pointer)
 	return buf, base
@@ -198,18 +194,18 @@ func (r *row) keep(reg uint8, x rule) bool {
 }
 
 // classify turns the expressions that nearly all are (register plus constant, and the word there) into
-// plain rules and checks the others. value tells that the result is the value itself, not its address.
+// plain rules and checks the others. value reports whether the result is the value itself, not its address.
 func classify(expr []byte, value bool) (rule, error) {
-	c := cursor{b: expr}
-	if b := c.u8(); b >= byte(op.DW_OP_breg0) && b <= byte(op.DW_OP_breg0)+RegRIP {
-		reg, off := b-byte(op.DW_OP_breg0), c.sleb()
+	c := elffile.CursorOver(expr)
+	if b := c.U8(); b >= byte(op.DW_OP_breg0) && b <= byte(op.DW_OP_breg0)+RegRIP {
+		reg, off := b-byte(op.DW_OP_breg0), c.Sleb()
 		switch {
-		case c.bad:
-		case len(c.b) == 0 && value:
+		case c.Bad():
+		case c.Len() == 0 && value:
 			return rule{kind: ruleReg, reg: reg, off: off}, nil
-		case len(c.b) == 0:
+		case c.Len() == 0:
 			return rule{kind: ruleAtReg, reg: reg, off: off}, nil
-		case len(c.b) == 1 && c.b[0] == byte(op.DW_OP_deref) && value:
+		case c.Len() == 1 && c.U8() == byte(op.DW_OP_deref) && value:
 			return rule{kind: ruleAtReg, reg: reg, off: off}, nil
 		}
 	}
@@ -229,27 +225,27 @@ func checkExpression(expr []byte) error {
 	if len(expr) == 0 || len(expr) > maxExpression {
 		return fmt.Errorf("expression of %d bytes", len(expr))
 	}
-	c := cursor{b: expr}
+	c := elffile.CursorOver(expr)
 	jumps := false
-	for len(c.b) > 0 && !c.bad {
-		switch o := op.Opcode(c.u8()); {
+	for c.More() {
+		switch o := op.Opcode(c.U8()); {
 		case o == op.DW_OP_addr, o == op.DW_OP_const8u, o == op.DW_OP_const8s:
-			c.u64()
+			c.U64()
 		case o == op.DW_OP_const4u, o == op.DW_OP_const4s:
-			c.u32()
+			c.U32()
 		case o == op.DW_OP_const2u, o == op.DW_OP_const2s:
-			c.u16()
+			c.U16()
 		case o == op.DW_OP_bra, o == op.DW_OP_skip:
-			c.u16()
+			c.U16()
 			jumps = true
 		case o == op.DW_OP_const1u, o == op.DW_OP_const1s, o == op.DW_OP_pick, o == op.DW_OP_deref_size:
-			c.u8()
+			c.U8()
 		case o == op.DW_OP_constu, o == op.DW_OP_consts, o == op.DW_OP_plus_uconst,
 			o >= op.DW_OP_breg0 && o <= op.DW_OP_breg0+31:
-			c.uleb()
+			c.Uleb()
 		case o == op.DW_OP_bregx:
-			c.uleb()
-			c.uleb()
+			c.Uleb()
+			c.Uleb()
 		case o == op.DW_OP_xderef:
 			return fmt.Errorf("operation %#x in an expression", byte(o))
 		case o == op.DW_OP_nop, o >= op.DW_OP_deref && o <= op.DW_OP_lit31:
@@ -258,7 +254,7 @@ func checkExpression(expr []byte) error {
 			return fmt.Errorf("operation %#x in an expression", byte(o))
 		}
 	}
-	if c.bad {
+	if c.Bad() {
 		return errors.New("an expression is cut")
 	}
 	if jumps && strings.IndexByte(string(expr), byte(op.DW_OP_implicit_value)) >= 0 {

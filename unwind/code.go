@@ -8,7 +8,7 @@ func (m *Module) code(pc uint64) rowFlags {
 	if pc < maxCall {
 		return 0
 	}
-	b := m.bytes(pc-maxCall, maxCall)
+	b := m.mem.Bytes(pc-maxCall, maxCall)
 	if b == nil {
 		return 0
 	}
@@ -25,7 +25,7 @@ func (m *Module) code(pc uint64) rowFlags {
 // 32-bit displacement.
 const maxCall = 8
 
-// endsInCall tells whether a call instruction may end with the last of the maxCall bytes: e8 rel32, or
+// endsInCall reports whether a call instruction may end with the last of the maxCall bytes: e8 rel32, or
 // ff /2 with any addressing (Intel SDM volume 2, CALL). Bytes before an instruction cannot be decoded for
 // sure, so true may be wrong; false is right but for exotic encodings (far calls).
 func endsInCall(b []byte) bool {
@@ -65,11 +65,11 @@ func endsInCall(b []byte) bool {
 	return false
 }
 
-// isSigreturn tells whether the code at pc is mov $__NR_rt_sigreturn, %rax; syscall: what the kernel's
+// isSigreturn reports whether the code at pc is mov $__NR_rt_sigreturn, %rax; syscall: what the kernel's
 // return address of a signal handler points to, in glibc (__restore_rt), musl and Go alike. gdb knows
 // signal frames by the same bytes (amd64-linux-tdep.c).
 func (m *Module) isSigreturn(pc uint64) bool {
-	b := m.bytes(pc, 9)
+	b := m.mem.Bytes(pc, 9)
 	return bytes.Equal(b, sigreturn[:]) || b != nil && bytes.Equal(b[:7], sigreturn32[:])
 }
 
@@ -78,7 +78,7 @@ var (
 	sigreturn32 = [...]byte{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}             // mov $15,%eax; syscall
 )
 
-// threadRoot tells whether vaddr is where the first function of a thread would return to: behind a call, with
+// threadRoot reports whether vaddr is where the first function of a thread would return to: behind a call, with
 // code that passes its result to exit(2) and nothing else. That is how musl's clone ends.
 func (m *Module) threadRoot(vaddr uint64) bool {
 	m.mu.Lock()
@@ -87,7 +87,7 @@ func (m *Module) threadRoot(vaddr uint64) bool {
 }
 
 func (m *Module) isThreadRoot(vaddr uint64) bool {
-	return bytes.Equal(m.bytes(vaddr, uint64(len(exitThread))), exitThread[:]) && m.code(vaddr)&flagAfterCall != 0
+	return bytes.Equal(m.mem.Bytes(vaddr, uint64(len(exitThread))), exitThread[:]) && m.code(vaddr)&flagAfterCall != 0
 }
 
 // mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall

@@ -3,6 +3,8 @@ package unwind
 import (
 	"debug/elf"
 	"slices"
+
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Code without any table can still say where its return address is: whatever way a function takes from pc to
@@ -55,10 +57,9 @@ type slot struct {
 	value
 }
 
-// epilogue finds the rules of pc, which is a return address where call is true, by following the code to its
-// ret. m.mu is held.
-func (m *Module) epilogue(pc uint64, call bool) *ruleSet {
-	start := way{pc: pc, sp: place{true, RegRSP, 0}}
+// epilogue finds the rules of the code at at by following it to its ret. m.mu is held.
+func (m *Module) epilogue(at vm.CodeAddr) *ruleSet {
+	start := way{pc: at.PC, sp: place{true, RegRSP, 0}}
 	start.regs[savedIndex(RegRBP)] = value{valueAddress, place{true, RegRBP, 0}}
 	level, next := []way{start}, []way(nil)
 	seen := make(map[uint64]bool)
@@ -74,12 +75,12 @@ func (m *Module) epilogue(pc uint64, call bool) *ruleSet {
 				}
 				seen[w.pc] = true
 				budget--
-				x, ok := decode(m.bytes(w.pc, 15))
+				x, ok := decode(m.mem.Bytes(w.pc, 15))
 				if !ok {
 					break
 				}
 				what := w.follow(&x)
-				if what == stepRet && call && w.sp.base == RegRSP && w.sp.off%16 != 8 {
+				if what == stepRet && at.Call && w.sp.base == RegRSP && w.sp.off%16 != 8 {
 					break
 				}
 				if what == stepRet {
@@ -230,7 +231,7 @@ func (w *way) move(x *instruction) stepKind {
 	return stepNext
 }
 
-// writesSP tells whether an instruction not otherwise followed may change rsp.
+// writesSP reports whether an instruction not otherwise followed may change rsp.
 func (w *way) writesSP(x *instruction) bool {
 	switch op := x.op; {
 	case op == 0x85, op&0xf8 == 0x38, op == 0xf7 && x.modrm>>3&7 < 2: // test, cmp

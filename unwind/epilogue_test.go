@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // TestEpilogueAgainstTables follows the code behind every call of a static program, C library and all, and
@@ -45,13 +46,13 @@ func TestEpilogueAgainstTables(t *testing.T) {
 		if err != nil || !was {
 			continue
 		}
-		r := m.row(pc, true)
+		r := m.row(vm.CodeAddr{PC: pc, Call: true})
 		if r.kind != kindCFA {
 			continue
 		}
 		total++
 		m.mu.Lock()
-		set := m.epilogue(pc, true)
+		set := m.epilogue(vm.CodeAddr{PC: pc, Call: true})
 		m.mu.Unlock()
 		switch {
 		case set == nil:
@@ -98,7 +99,7 @@ func FuzzEpilogue(f *testing.F) {
 	f.Add([]byte{0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0x5c, 0x24, 0xf8, 0xe8, 0, 0, 0, 0, 0x48, 0x8b, 0x5c, 0x24, 0xf8, 0xeb, 0xeb}, true)
 	f.Fuzz(func(t *testing.T, code []byte, call bool) {
 		m := openImage(t, image(code, nil, nil, nil))
-		set := m.epilogue(imageText, call)
+		set := m.epilogue(vm.CodeAddr{PC: imageText, Call: call})
 		if set != nil && (set.cfa.kind != ruleReg || set.regs[0].reg != RegRIP || len(set.regs) > 1+len(savedRegs)) {
 			t.Fatalf("%+v", set)
 		}
@@ -124,7 +125,7 @@ func TestEpilogue(t *testing.T) {
 		{"returns to what it pushed", []byte{0x50, 0xc3}, "", ""},
 	} {
 		m := openImage(t, image(c.code, nil, nil, nil))
-		set := m.epilogue(imageText, false)
+		set := m.epilogue(vm.CodeAddr{PC: imageText})
 		cfa, rbx := "", ""
 		if set != nil {
 			cfa = fmt.Sprintf("r%d%+d", set.cfa.reg, set.cfa.off)

@@ -1,8 +1,6 @@
 package unwind
 
 import (
-	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -10,11 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/elftruth"
 	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // ownList runs a program to its mark and returns the return addresses that it wrote itself, and the walk.
@@ -165,7 +164,7 @@ func TestGoStackSwitch(t *testing.T) {
 		{"cgo stripped", "callback.go", []string{"-ldflags=-s -w"}, callback},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			symbols := symbolsOf(t, compile(t, c.source))
+			truth := elftruth.New(elftruth.Symbols(t, compile(t, c.source)))
 			p := startTracee(t, []string{"GOGC=off"}, nil, compile(t, c.source, c.flags...), "20000")
 			s := NewSpace(p)
 			var st Stack
@@ -181,7 +180,7 @@ func TestGoStackSwitch(t *testing.T) {
 				if !st.End.Complete() {
 					t.Errorf("%v:\n%s", st.End, tail(st.dump()))
 				}
-				names := symbols.names(p, &st)
+				names := namesOf(truth, p, &st)
 				if n := count(names, "runtime.asmcgocall"); n > 1 {
 					t.Errorf("C was entered %d times:\n%s", n, st.dump())
 				}
@@ -208,7 +207,7 @@ func count(names []string, name string) (n int) {
 	return n
 }
 
-// follows tells whether the wanted names occur in this order, the last one last.
+// follows reports whether the wanted names occur in this order, the last one last.
 func follows(names []string, want ...string) bool {
 	if len(names) == 0 || names[len(names)-1] != want[len(want)-1] {
 		return false
@@ -221,48 +220,19 @@ func follows(names []string, want ...string) bool {
 	return len(want) == 0
 }
 
-type symbolTable []elf.Symbol
-
-func symbolsOf(t *testing.T, path string) symbolTable {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := elf.NewFile(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := f.Symbols()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Value < list[j].Value })
-	return list
-}
-
-// names finds the functions of the frames in the program itself; those of other files are "?".
-func (list symbolTable) names(p *tracee, st *Stack) []string {
+// namesOf finds the functions of the frames in the program itself; those of other files are "?".
+func namesOf(truth *elftruth.Truth, p *tracee, st *Stack) []string {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	var names []string
 	for _, f := range st.Frames {
-		if f.Module.file == nil || f.Module.file.Name() != exe {
-			names = append(names, "?")
-			continue
-		}
-		look := f.Offset
-		if f.Call {
-			look--
-		}
 		name := "?"
-		i := sort.Search(len(list), func(i int) bool { return list[i].Value > look })
-		for i--; i >= 0 && list[i].Value+list[i].Size <= look && i > 0; i-- {
-		}
-		if i >= 0 {
-			name = strings.TrimSuffix(strings.TrimSuffix(list[i].Name, ".abi0"), ".constprop.0")
+		if f.Module.file != nil && f.Module.file.Name() == exe {
+			if covering := truth.At(vm.CodeAddr{PC: f.Offset, Call: f.Call}.Lookup(), false); len(covering) > 0 {
+				name = strings.TrimSuffix(strings.TrimSuffix(covering[0], ".abi0"), ".constprop.0")
+			}
 		}
 		names = append(names, name)
 	}
@@ -280,13 +250,10 @@ func TestRulesOfLibc(t *testing.T) {
 		t.Fatalf("no code at %#x", regs[RegRIP])
 	}
 	total, untold := 0, 0
-	for _, s := range symbolsOf(t, path) {
-		if elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Size == 0 {
-			continue
-		}
-		for _, pc := range []uint64{s.Value, s.Value + s.Size/2, s.Value + s.Size - 1} {
+	for _, s := range elftruth.Symbols(t, path) {
+		for _, pc := range []uint64{s.Start, s.Start + (s.End-s.Start)/2, s.End - 1} {
 			total++
-			if r := m.row(pc, false); r.kind == kindFP {
+			if r := m.row(vm.CodeAddr{PC: pc}); r.kind == kindFP {
 				untold++
 				if r.end == BadFDE {
 					t.Errorf("%s: malformed table", s.Name)

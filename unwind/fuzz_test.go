@@ -3,6 +3,10 @@ package unwind
 import (
 	"encoding/binary"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/ehframe"
+	"github.com/vmblame/vmblame/internal/gopclntab"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // FuzzWalk unwinds with arbitrary unwind entries, stack and registers. It must not panic, and must not return
@@ -43,33 +47,35 @@ func FuzzWalk(f *testing.F) {
 	})
 }
 
-// FuzzEntryTable indexes arbitrary bytes as .debug_frame and as .eh_frame and interprets what it finds.
-func FuzzEntryTable(f *testing.F) {
-	eh, _ := ehFrame("zPLR", usualCIE, []imageEntry{{0x1000, 0x100, nil}, {0x1100, 0x100, done}})
-	f.Add(eh, true)
-	df := binary.LittleEndian.AppendUint32(nil, 16)
-	df = append(df, 0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, RegRIP, cfaDefCFA, RegRSP, 8, cfaOffset|RegRIP, 1)
-	df = append(df, 20, 0, 0, 0, 0, 0, 0, 0)
-	df = append(df, words(0x1000, 0x200)...)
-	f.Add(df, false)
-	f.Fuzz(func(t *testing.T, data []byte, isEH bool) {
-		table := indexEntries(data, imageEH, isEH)
-		if table == nil {
-			return
+// FuzzInterpret interprets arbitrary bytes as an unwind table entry. Only delve's interpreter may panic.
+func FuzzInterpret(f *testing.F) {
+	programs := [][]byte{{cfaDefCFAOffset, 64, cfaOffset | RegRBX, 3}, {cfaDefCFAExpr, 3, 0x77, 8, 0x06}, done}
+	for _, aug := range []string{"zR", "zRS"} {
+		var entries []imageEntry
+		for i, p := range programs {
+			entries = append(entries, imageEntry{imageText + 0x100*uint32(i), 0x100, p})
 		}
-		for i, x := range table.list {
-			if i > 0 && table.list[i-1].begin > x.begin {
-				t.Fatal("not sorted")
+		eh, starts := ehFrame(aug, usualCIE, entries)
+		for i, at := range starts {
+			end := uint32(len(eh))
+			if i+1 < len(starts) {
+				end = starts[i+1]
 			}
-			if e, ok := table.find(x.begin); ok {
-				func() {
-					defer func() { recover() }() // as Module.row does for the interpreter
-					e.interpret(x.begin, 0)
-				}()
-			}
-			if i == 100 {
-				break
-			}
+			f.Add(eh[4:starts[0]], eh[at+4:end], uint64(imageEH+at), true, uint64(imageText+0x100*i+2))
+		}
+	}
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, RegRIP, cfaDefCFA, RegRSP, 8, cfaOffset | RegRIP, 1},
+		append(make([]byte, 4), words(0x1000, 0x200)...), uint64(0), false, uint64(0x1100))
+	whole := func(b []byte) []byte { // with the length in front, and the 4 bytes behind it that all entries have
+		b = append(binary.LittleEndian.AppendUint32(nil, uint32(max(4, len(b)))), b...)
+		return append(b, make([]byte, max(0, 8-len(b)))...)
+	}
+	f.Fuzz(func(t *testing.T, cie, fde []byte, vaddr uint64, eh bool, pc uint64) {
+		e := ehframe.Entry{CIE: whole(cie), FDE: whole(fde), Vaddr: vaddr, EH: eh}
+		defer func() { recover() }() // as Module.row does
+		r, err := interpret(&e, pc, 0)
+		if err == nil && r.kind == kindRules && r.rules == nil {
+			t.Fatalf("%+v", r)
 		}
 	})
 }
@@ -81,25 +87,30 @@ func FuzzGoTable(f *testing.F) {
 		if len(data) > imageHdr-imageEH {
 			return
 		}
-		m := openImage(t, image(nil, data, nil, nil))
-		g := m.openGoTable(imageEH)
+		g := goTableOf(t, data)
 		if g == nil {
 			return
 		}
 		look := imageText + uint64(pc)%0x1000
-		r, ok := g.row(m, look)
+		r, ok := goRow(g, look)
 		if ok && (r.kind != kindGo || r.cfaOff < 8) {
 			t.Fatalf("%+v", r)
 		}
-		g.adjust(m, &r, look, true)
+		goAdjust(g, &r, vm.CodeAddr{PC: look + 1, Call: true})
 	})
+}
+
+// goTableOf opens data as the function table of an image.
+func goTableOf(t testing.TB, data []byte) *gopclntab.Table {
+	m := openImage(t, image(nil, data, nil, nil))
+	return gopclntab.OpenAt(m.file, m.mem, imageEH, imageHdr)
 }
 
 // goTableSeed is a table of Go 1.20 with one function, "main.f" of 0x40 bytes: no frame for 4 bytes, then 16
 // bytes of it.
 func goTableSeed() []byte {
 	le := binary.LittleEndian
-	b := le.AppendUint32(nil, magicGo120)
+	b := le.AppendUint32(nil, 0xfffffff1) // the layout since Go 1.20
 	b = append(b, 0, 0, 1, 8)
 	const names, pctab, functab = 80, 96, 112
 	b = append(b, words(1, 0, imageText, names, 0, 0, pctab, functab)...)
@@ -113,8 +124,7 @@ func goTableSeed() []byte {
 }
 
 func TestGoTable(t *testing.T) {
-	m := openImage(t, image(nil, goTableSeed(), nil, nil))
-	g := m.openGoTable(imageEH)
+	g := goTableOf(t, goTableSeed())
 	if g == nil {
 		t.Fatal("no table")
 	}
@@ -124,11 +134,11 @@ func TestGoTable(t *testing.T) {
 		want bool
 	}{{imageText, 8, true}, {imageText + 3, 8, true}, {imageText + 4, 24, true}, {imageText + 0x3f, 24, true},
 		{imageText + 0x40, 0, false}, {imageText - 1, 0, false}} {
-		if r, ok := g.row(m, c.pc); ok != c.want || r.cfaOff != c.cfa {
+		if r, ok := goRow(g, c.pc); ok != c.want || r.cfaOff != c.cfa {
 			t.Errorf("%#x: CFA rsp+%d, %v, want %d, %v", c.pc, r.cfaOff, ok, c.cfa, c.want)
 		}
 	}
-	if f, ok := g.find(m, imageText+1); !ok || g.name(m, f) != "main.f" || g.flags(m, f) != 0 {
-		t.Errorf("%+v is %q", f, g.name(m, f))
+	if f, ok := g.Find(imageText + 1); !ok || g.Name(&f) != "main.f" || f.Flag() != 0 {
+		t.Errorf("%+v is %q", f, g.Name(&f))
 	}
 }

@@ -1,12 +1,19 @@
 package unwind
 
-// row makes the rule of a Go function from its stack size.
-func (t *goTable) row(m *Module, pc uint64) (row, bool) {
-	f, ok := t.find(m, pc)
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/gopclntab"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// goRow makes the rule of a Go function from its stack size.
+func goRow(t *gopclntab.Table, pc uint64) (row, bool) {
+	f, ok := t.Find(pc)
 	if !ok {
 		return row{}, false
 	}
-	size, ok := t.stackSize(m, f, pc)
+	size, ok := t.StackSize(&f, pc)
 	if !ok {
 		return row{}, false
 	}
@@ -17,41 +24,41 @@ func (t *goTable) row(m *Module, pc uint64) (row, bool) {
 	return r, true
 }
 
-// adjust adds what neither .debug_frame nor the stack sizes say of Go functions: where goroutines begin,
+// goAdjust adds what neither .debug_frame nor the stack sizes say of Go functions: where goroutines begin,
 // and where the runtime has changed stacks (runtime/asm_amd64.s, runtime/traceback.go).
-func (t *goTable) adjust(m *Module, r *row, look uint64, call bool) {
-	f, ok := t.find(m, look)
+func goAdjust(t *gopclntab.Table, r *row, at vm.CodeAddr) {
+	f, ok := t.Find(at.Lookup())
 	if !ok {
 		return
 	}
 	if r.kind == kindCFA && r.how == DebugFrame {
 		r.kind = kindGo
 	}
-	switch name := t.name(m, f); name {
+	switch name := strings.TrimSuffix(t.Name(&f), ".abi0"); name {
 	case "runtime.goexit", "runtime.mstart", "runtime.rt0_go":
 		r.kind, r.end = kindEnd, GoExit
 	case "runtime.mcall", "runtime.switchToCrashStack0":
 		// On the scheduler's stack. The goroutine that was left is parked: it is not what runs here.
-		if call {
+		if at.Call {
 			r.kind, r.end = kindEnd, GoExit
 		}
 	case "runtime.morestack":
 		// On the thread's stack with rbp cleared; the goroutine's registers are in its g.
-		if call {
+		if at.Call {
 			r.kind, r.how = kindSwitchG, GoSwitch
 		}
 	case "runtime.asmcgocall":
 		// On the thread's stack. The goroutine's may be moved while C code calls back.
-		if call {
+		if at.Call {
 			r.kind, r.how = kindSwitchC, GoSwitch
 		}
 	case "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigprofNonGoWrapper":
 		// Marked as outermost, but the kernel's return address leads on to what was interrupted.
 	default:
-		switch flag := t.flags(m, f); {
-		case flag&goTopFrame != 0:
+		switch flag := f.Flag(); {
+		case flag&gopclntab.TopFrame != 0:
 			r.kind, r.end = kindEnd, GoExit
-		case call && (flag&goSPWrite != 0 || name == "runtime.systemstack"):
+		case at.Call && (flag&gopclntab.SPWrite != 0 || name == "runtime.systemstack"):
 			// It has moved rsp to another stack (systemstack, cgocallback) or aligned it
 			// (callCgoMmap), which the tables do not follow; rbp still points to the frame it had first.
 			r.kind, r.how = kindSwitch, GoSwitch

@@ -18,6 +18,14 @@ const (
 	imageSize = 0x5000
 )
 
+// Pointer encodings (LSB "DWARF Extensions").
+const (
+	encUdata4  = 0x03
+	encSdata4  = 0x0b
+	encPCRel   = 0x10
+	encDataRel = 0x30
+)
+
 // imageEntry is one FDE to be: where it begins and how long it is, with its instructions.
 type imageEntry struct {
 	begin, size uint32

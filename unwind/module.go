@@ -5,7 +5,10 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/vmblame/vmblame/internal/ehframe"
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/gopclntab"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Module is what is known of one file that is mapped as code: where its unwind tables are. One Module
@@ -15,86 +18,25 @@ type Module struct {
 	file *elffile.File
 
 	mu       sync.Mutex
-	blocks   map[uint64]*[blockSize]byte
-	hdr      *hdrTable
-	eh       *entryTable // .eh_frame without a header table
-	debug    *entryTable // .debug_frame
-	separate *entryTable // .debug_frame of the separate debug file
-	golang   *goTable
-	opened   struct{ hdr, own, separate, golang, program bool }
+	mem      *elffile.Segments
+	eh       *ehframe.Table   // .eh_frame
+	debug    *ehframe.Table   // .debug_frame
+	separate *ehframe.Table   // .debug_frame of the separate debug file
+	golang   *gopclntab.Table // nil for what is no Go program
+	opened   struct{ eh, debug, separate, golang, program bool }
 	starts   bool // e_entry is where a program or the dynamic loader starts
 }
 
 // NewModule returns the Module of f, which is the caller's. A nil f stands for code in no file, or in one
 // that cannot be read: it has no tables, and frames in it are found by frame pointer alone.
-func NewModule(f *elffile.File) *Module { return &Module{file: f} }
+func NewModule(f *elffile.File) *Module { return &Module{file: f, mem: elffile.NewSegments(f)} }
 
 // File returns what NewModule was given.
 func (m *Module) File() *elffile.File { return m.file }
 
-const (
-	blockSize = 4096
-	maxBlocks = 512
-)
-
-// bytes returns n bytes of the file at its own virtual address, nil if it does not have them all. Blocks
-// are kept, since the searches pass over the same ones again and again. m.mu is held.
-func (m *Module) bytes(vaddr, n uint64) []byte {
-	if m.file == nil || vaddr+n < vaddr {
-		return nil
-	}
-	at := vaddr % blockSize
-	b := m.block(vaddr - at)
-	if b == nil {
-		return nil
-	}
-	if at+n <= blockSize {
-		return b[at : at+n]
-	}
-	out := make([]byte, 0, n)
-	out = append(out, b[at:]...)
-	for next := vaddr - at + blockSize; uint64(len(out)) < n; next += blockSize {
-		if b = m.block(next); b == nil {
-			return nil
-		}
-		out = append(out, b[:min(blockSize, n-uint64(len(out)))]...)
-	}
-	return out
-}
-
-// block returns the page at vaddr as the file has it; what no segment holds of it is zero. nil if no
-// segment has any of it.
-func (m *Module) block(vaddr uint64) *[blockSize]byte {
-	if b, ok := m.blocks[vaddr]; ok {
-		return b
-	}
-	if m.blocks == nil || len(m.blocks) >= maxBlocks {
-		m.blocks = make(map[uint64]*[blockSize]byte)
-	}
-	b := new([blockSize]byte)
-	some := false
-	for _, p := range m.file.Progs() {
-		if p.Type != elf.PT_LOAD || p.Filesz == 0 || p.Vaddr+p.Filesz < p.Vaddr {
-			continue
-		}
-		from, to := max(vaddr, p.Vaddr), min(vaddr+blockSize, p.Vaddr+p.Filesz)
-		if from >= to || vaddr+blockSize < vaddr {
-			continue
-		}
-		if n, _ := m.file.ReadVaddr(b[from-vaddr:to-vaddr], from); n > 0 {
-			some = true
-		}
-	}
-	if !some {
-		b = nil
-	}
-	m.blocks[vaddr] = b
-	return b
-}
-
-// row finds the rules for pc, whose place in the file is offset; look is where to look it up, offset or one
-// less. The module and bias of the row are left to the caller.
-func (m *Module) row(look uint64, call bool) (r row) {
+// row finds the rules for the code at at, an address of the file. The module and bias of the row are left to the
+// caller.
+func (m *Module) row(at vm.CodeAddr) (r row) {
 	if m.file == nil {
 		return row{kind: kindFP, how: FP, end: NoCFI}
 	}
@@ -106,15 +48,11 @@ func (m *Module) row(look uint64, call bool) (r row) {
 			r = row{kind: kindFP, how: FP, end: BadFDE}
 		}
 	}()
-	pc := look
-	if call {
-		pc++
-	}
-	r = m.tables(look)
-	r.flags |= m.code(pc)
-	m.adjust(&r, look, pc, call)
+	r = m.tables(at.Lookup())
+	r.flags |= m.code(at.PC)
+	m.adjust(&r, at)
 	if r.kind == kindFP {
-		r.rules = m.epilogue(pc, call)
+		r.rules = m.epilogue(at)
 	}
 	return r
 }
@@ -122,12 +60,12 @@ func (m *Module) row(look uint64, call bool) (r row) {
 // tables asks one source after the other.
 func (m *Module) tables(look uint64) row {
 	end := NoCFI
-	try := func(how How, find func(uint64) (fde, bool)) (row, bool) {
-		e, ok := find(look)
+	try := func(how How, t *ehframe.Table) (row, bool) {
+		e, ok := t.Find(look)
 		if !ok {
 			return row{}, false
 		}
-		r, err := e.interpret(look, m.file.Entry())
+		r, err := interpret(&e, look, m.file.Entry())
 		if errors.Is(err, errNotCovered) {
 			return row{}, false
 		}
@@ -138,31 +76,69 @@ func (m *Module) tables(look uint64) row {
 		r.how = how
 		return r, true
 	}
-	if r, ok := try(CFI, m.findEH); ok {
+	if r, ok := try(CFI, m.ehFrame()); ok {
 		return r
 	}
-	if r, ok := try(DebugFrame, m.findDebugFrame); ok {
+	if r, ok := try(DebugFrame, m.debugFrame()); ok {
 		return r
 	}
-	if g := m.goTable(); g != nil {
-		if r, ok := g.row(m, look); ok {
+	if t := m.goTable(); t != nil {
+		if r, ok := goRow(t, look); ok {
 			return r
 		}
-	} else if r, ok := try(DebugFrame, m.findSeparate); ok {
+	} else if r, ok := try(DebugFrame, m.separateDebugFrame()); ok {
 		return r
 	}
 	return row{kind: kindFP, how: FP, end: end}
 }
 
+// The tables of the module, each opened when it is first asked. m.mu is held.
+
+func (m *Module) ehFrame() *ehframe.Table {
+	if !m.opened.eh {
+		m.opened.eh = true
+		m.eh = ehframe.Open(m.file, m.mem)
+	}
+	return m.eh
+}
+
+func (m *Module) debugFrame() *ehframe.Table {
+	if !m.opened.debug {
+		m.opened.debug = true
+		m.debug = ehframe.OpenDebugFrame(m.file)
+	}
+	return m.debug
+}
+
+func (m *Module) separateDebugFrame() *ehframe.Table {
+	if !m.opened.separate {
+		m.opened.separate = true
+		if d, err := m.file.DebugFile(nil); err == nil {
+			m.separate = ehframe.OpenDebugFrame(d)
+		}
+	}
+	return m.separate
+}
+
+func (m *Module) goTable() *gopclntab.Table {
+	if !m.opened.golang {
+		m.opened.golang = true
+		if t := gopclntab.Open(m.file, m.mem); t != nil && t.PointerSize() == 8 {
+			m.golang = t
+		}
+	}
+	return m.golang
+}
+
 // adjust adds what no table says: signal trampolines and the program's entry.
-func (m *Module) adjust(r *row, look, pc uint64, call bool) {
-	if call && r.flags&flagSignal == 0 && m.isSigreturn(pc) {
+func (m *Module) adjust(r *row, at vm.CodeAddr) {
+	if at.Call && r.flags&flagSignal == 0 && m.isSigreturn(at.PC) {
 		r.kind, r.how = kindSigframe, Sigframe
 		r.flags |= flagSignal
 		return
 	}
-	if g := m.goTable(); g != nil {
-		g.adjust(m, r, look, call)
+	if t := m.goTable(); t != nil {
+		goAdjust(t, r, at)
 	}
 	entry := m.file.Entry()
 	switch {
@@ -172,9 +148,9 @@ func (m *Module) adjust(r *row, look, pc uint64, call bool) {
 		if exe, _ := m.program(); exe {
 			r.kind, r.end = kindEnd, ELFEntry
 		}
-	case r.kind == kindFP && call && m.isThreadRoot(pc):
+	case r.kind == kindFP && at.Call && m.isThreadRoot(at.PC):
 		r.kind, r.end = kindEnd, UndefinedRA
-	case r.kind == kindFP && entry != 0 && pc >= entry && pc < entry+entryLength:
+	case r.kind == kindFP && entry != 0 && at.PC >= entry && at.PC < entry+entryLength:
 		if exe, loader := m.program(); exe || loader {
 			r.kind, r.end = kindEnd, ELFEntry
 		}
@@ -200,7 +176,7 @@ func (m *Module) entry() (uint64, bool) {
 	return m.file.Entry(), m.starts
 }
 
-// program tells whether e_entry is where a program starts: exe for executables, loader for what may be the
+// program reports whether e_entry is where a program starts: exe for executables, loader for what may be the
 // dynamic loader (it has no PT_INTERP and needs no other object). In other shared objects e_entry is often
 // the first byte of .text, with a function like any other.
 func (m *Module) program() (exe, loader bool) {
@@ -217,14 +193,10 @@ func (m *Module) program() (exe, loader bool) {
 		}
 	}
 	loader = true
-	for at := uint64(0); at+16 <= min(dynamic.Filesz, 16<<10); at += 16 {
-		b := m.bytes(dynamic.Vaddr+at, 16)
-		if b == nil {
-			break
-		}
-		c := cursor{b: b}
-		tag, val := elf.DynTag(c.u64()), c.u64()
-		if tag == elf.DT_NULL {
+	c := m.mem.Cursor(dynamic.Vaddr, dynamic.Vaddr+min(dynamic.Filesz, 16<<10))
+	for c.Len() >= 16 {
+		tag, val := elf.DynTag(c.U64()), c.U64()
+		if c.Bad() || tag == elf.DT_NULL {
 			break
 		}
 		if tag == elf.DT_FLAGS_1 && val&uint64(elf.DF_1_PIE) != 0 {

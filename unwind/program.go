@@ -1,6 +1,10 @@
 package unwind
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
 
 // Opcodes of call frame instructions (DWARF 5 section 7.24).
 const (
@@ -51,36 +55,36 @@ type program struct {
 // kilobytes can claim gigabytes. Whatever passes here is cheap to execute. Instructions that the interpreter
 // gets wrong are errors.
 func (p *program) check(code []byte) error {
-	c := cursor{b: code}
+	c := elffile.CursorOver(code)
 	reg := func() uint64 {
-		r := c.uleb()
+		r := c.Uleb()
 		if r > maxCFIRegister {
-			c.bad = true
+			c.Fail()
 		}
 		return r
 	}
 	expr := func() {
-		if n := c.uleb(); n > maxExpression || c.next(n) == nil && n > 0 {
-			c.bad = true
+		if n := c.Uleb(); n > maxExpression || c.Bytes(int(n)) == nil && n > 0 {
+			c.Fail()
 		}
 	}
-	for len(c.b) > 0 && !c.bad {
-		op := c.u8()
+	for c.More() {
+		op := c.U8()
 		switch op & 0xc0 {
 		case cfaAdvanceLoc, cfaRestore:
 			continue
 		case cfaOffset:
-			c.uleb()
+			c.Uleb()
 			continue
 		}
 		switch op {
 		case cfaNop:
 		case cfaAdvanceLoc1:
-			c.u8()
+			c.U8()
 		case cfaAdvanceLoc2:
-			c.u16()
+			c.U16()
 		case cfaAdvanceLoc4:
-			c.u32()
+			c.U32()
 		case cfaUndefined:
 			if reg() == RegRIP {
 				p.undefinedRA = true
@@ -89,10 +93,10 @@ func (p *program) check(code []byte) error {
 			reg()
 		case cfaOffsetExtended, cfaDefCFA, cfaValOffset:
 			reg()
-			c.uleb()
+			c.Uleb()
 		case cfaOffsetExtSF, cfaDefCFASF, cfaValOffsetSF:
 			reg()
-			c.sleb()
+			c.Sleb()
 		case cfaRegister:
 			reg()
 			reg()
@@ -105,9 +109,9 @@ func (p *program) check(code []byte) error {
 				return fmt.Errorf("restore_state without remember_state")
 			}
 		case cfaDefCFAOffset, cfaGNUArgsSize:
-			c.uleb()
+			c.Uleb()
 		case cfaDefCFAOffsetSF:
-			c.sleb()
+			c.Sleb()
 		case cfaDefCFAExpr:
 			expr()
 		case cfaExpression, cfaValExpression:
@@ -117,7 +121,7 @@ func (p *program) check(code []byte) error {
 			return fmt.Errorf("call frame instruction %#x is not supported", op)
 		}
 	}
-	if c.bad {
+	if c.Bad() {
 		return fmt.Errorf("call frame instructions are malformed")
 	}
 	return nil

@@ -2,7 +2,7 @@ package unwind
 
 import "fmt"
 
-// How tells by what means a frame's pc was found. The words are part of the log format (`via`).
+// How says by what means a frame's pc was found. The words are part of the log format (`via`).
 type How uint8
 
 const (
@@ -28,7 +28,7 @@ func (h How) String() string {
 	return fmt.Sprintf("how-%d", h)
 }
 
-// End tells why a walk ended. The words are part of the log format (`end`).
+// End says why a walk ended. The words are part of the log format (`end`).
 type End uint8
 
 const (
@@ -61,7 +61,7 @@ const (
 var endNames = [...]string{"undefined-ra", "elf-entry", "goexit", "no-cfi", "bad-fp", "unreadable-stack",
 	"cfa-not-advancing", "pc-not-executable", "expression-failed", "bad-fde", "stack-switch", "max-depth"}
 
-// Complete tells whether the walk reached the outermost frame.
+// Complete reports whether the walk reached the outermost frame.
 func (e End) Complete() bool { return e <= GoExit }
 
 // String returns the word of the log format.

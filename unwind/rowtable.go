@@ -29,15 +29,15 @@ const (
 
 // rowKey is never 0 nor deadKey for the addresses of user space. The same pc has two rows: as a return
 // address it is looked up one byte lower.
-func rowKey(pc uint64, call bool) uint64 {
-	k := pc<<1 + 2
-	if call {
+func rowKey(at vm.CodeAddr) uint64 {
+	k := at.PC<<1 + 2
+	if at.Call {
 		k++
 	}
 	return k
 }
 
-func keyPC(key uint64) uint64 { return (key - 2) >> 1 }
+func keyAddr(key uint64) vm.CodeAddr { return vm.CodeAddr{PC: (key - 2) >> 1, Call: key&1 != 0} }
 
 func newRowTable() *rowTable {
 	return &rowTable{keys: make([]uint64, minSlots), rows: make([]row, minSlots), granules: make(map[uint64]int)}
@@ -73,7 +73,7 @@ func (t *rowTable) put(key uint64, r row) *row {
 	t.keys[i], t.rows[i] = key, r
 	t.used++
 	t.live++
-	t.granules[keyPC(key)>>granuleBits]++
+	t.granules[keyAddr(key).PC>>granuleBits]++
 	return &t.rows[i]
 }
 
@@ -102,7 +102,7 @@ func (t *rowTable) rehash() {
 	}
 }
 
-// hits tells whether any row is for a pc near r.
+// hits reports whether any row is for a pc near r.
 func (t *rowTable) hits(r vm.Range) bool {
 	first, last := r.Start>>granuleBits, (r.End-1)>>granuleBits
 	// The row of a return address right behind r was looked up inside of it.
@@ -129,13 +129,13 @@ func (t *rowTable) drop(r vm.Range) {
 		if key == 0 || key == deadKey {
 			continue
 		}
-		look := keyPC(key) - key&1
-		if look < r.Start || look >= r.End {
+		at := keyAddr(key)
+		if !r.Contains(at.Lookup()) {
 			continue
 		}
 		t.keys[i], t.rows[i] = deadKey, row{}
 		t.live--
-		g := keyPC(key) >> granuleBits
+		g := at.PC >> granuleBits
 		if t.granules[g]--; t.granules[g] == 0 {
 			delete(t.granules, g)
 		}

@@ -349,7 +349,7 @@ func TestVDSO(t *testing.T) {
 				continue
 			}
 			for _, pc := range []uint64{s.Value, s.Value + s.Size - 1} {
-				if r := m.row(pc, false); r.kind == kindFP || r.how != CFI {
+				if r := m.row(vm.CodeAddr{PC: pc}); r.kind == kindFP || r.how != CFI {
 					t.Errorf("%s+%#x: %+v", s.Name, pc-s.Value, r)
 				}
 			}

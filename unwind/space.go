@@ -2,7 +2,7 @@ package unwind
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// Code tells what is executable at pc in one address space: whose code it is, and pc as that file's own
+// Code says what is executable at pc in one address space: whose code it is, and pc as that file's own
 // virtual address (pc itself for a module without a file). ok is false where pc is in no executable
 // mapping. It is asked once for each pc, until Invalidate.
 type Code interface {
@@ -53,22 +53,19 @@ func (s *Space) own() {
 
 // row returns what is known of pc, nil if it is not executable. Rows are never changed in place while a walk
 // goes on, so that one stays readable when the table grows.
-func (s *Space) row(pc uint64, call bool) *row {
-	key := rowKey(pc, call)
+func (s *Space) row(at vm.CodeAddr) *row {
+	key := rowKey(at)
 	if r := s.table.get(key); r != nil {
 		return r
 	}
-	return s.learn(key, pc, call)
+	return s.learn(key, at)
 }
 
-func (s *Space) learn(key, pc uint64, call bool) *row {
-	look := pc
-	if call {
-		look--
-	}
-	if pc == 0 || pc >= 1<<62 {
+func (s *Space) learn(key uint64, at vm.CodeAddr) *row {
+	if at.PC == 0 || at.PC >= 1<<62 {
 		return nil
 	}
+	look := at.Lookup()
 	m, offset, ok := s.code.CodeAt(look)
 	if !ok {
 		return nil
@@ -76,11 +73,11 @@ func (s *Space) learn(key, pc uint64, call bool) *row {
 	if m == nil {
 		m = s.nofile
 	}
-	r := m.row(offset, call)
+	r := m.row(vm.CodeAddr{PC: at.PC - look + offset, Call: at.Call})
 	r.module, r.bias = m, offset-look
-	if m.file == nil && !call {
+	if m.file == nil && !at.Call {
 		var b [2]byte
-		if s.mem != nil && s.mem.ReadMemory(pc-2, b[:]) == 2 && b == [2]byte{0x0f, 0x05} {
+		if s.mem != nil && s.mem.ReadMemory(at.PC-2, b[:]) == 2 && b == [2]byte{0x0f, 0x05} {
 			r.flags |= flagSyscall
 		}
 	}

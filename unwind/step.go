@@ -1,5 +1,7 @@
 package unwind
 
+import "github.com/vmblame/vmblame/internal/vm"
+
 // Each step replaces regs by those of the caller's frame, or says why it cannot.
 
 func (s *Space) stepCFA(r *row, regs *Regs) (bool, End) {
@@ -154,9 +156,9 @@ func (s *Space) stepUntold(r *row, regs *Regs, how How, first bool) (next How, o
 	return FP, true, 0
 }
 
-// returnAddress tells whether a word can be one: executable, and behind a call instruction. Code in no file
+// returnAddress reports whether a word can be one: executable, and behind a call instruction. Code in no file
 // is not held to the latter: interpreters push return addresses without a call (HotSpot's does).
 func (s *Space) returnAddress(ra uint64) bool {
-	r := s.row(ra, true)
+	r := s.row(vm.CodeAddr{PC: ra, Call: true})
 	return r != nil && (r.flags&(flagAfterCall|flagSignal) != 0 || r.module.file == nil)
 }

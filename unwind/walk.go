@@ -1,5 +1,7 @@
 package unwind
 
+import "github.com/vmblame/vmblame/internal/vm"
+
 // defaultDepth is the depth of a walk that names none.
 const defaultDepth = 256
 
@@ -33,7 +35,7 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 	how, call := PC, false
 	for {
 		pc := regs[RegRIP]
-		r := s.row(pc, call)
+		r := s.row(vm.CodeAddr{PC: pc, Call: call})
 		if r == nil {
 			if len(st.Frames) == 0 {
 				st.Frames = append(st.Frames, Frame{PC: pc, Offset: pc})

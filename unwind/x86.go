@@ -1,5 +1,7 @@
 package unwind
 
+import "github.com/vmblame/vmblame/internal/elffile"
+
 // instruction is one decoded x86-64 instruction: its length, and what following rsp takes.
 type instruction struct {
 	length int
@@ -17,7 +19,7 @@ type instruction struct {
 
 const opEscape = 0xffff
 
-// operand tells what follows an opcode: a ModRM byte, and an immediate.
+// operand says what follows an opcode: a ModRM byte, and an immediate.
 type operand uint8
 
 const (
@@ -70,38 +72,38 @@ func twoByte(b uint8) operand {
 // decode reads the instruction at the beginning of code, which should hold 15 bytes. ok is false for what
 // compilers do not write into ordinary functions, vector extensions from AVX on among it.
 func decode(code []byte) (x instruction, ok bool) {
-	c := cursor{b: code}
-	op := c.u8()
+	c := elffile.CursorOver(code)
+	op := c.U8()
 	for op == 0x66 || op == 0xf2 || op == 0xf3 || op == 0xf0 || op == 0x2e || op == 0x3e || op == 0x64 || op == 0x65 {
 		x.small = x.small || op == 0x66
-		if op = c.u8(); len(code)-len(c.b) > 14 {
+		if op = c.U8(); int(c.Pos()) > 14 {
 			return x, false
 		}
 	}
 	if op&0xf0 == 0x40 {
 		x.rex = op
-		op = c.u8()
+		op = c.U8()
 	}
 	x.op = uint16(op)
 	var arg operand
 	switch {
 	case op == 0x0f:
-		op = c.u8()
+		op = c.U8()
 		x.op = 0x0f00 | uint16(op)
 		switch op {
 		case 0x38:
-			c.u8()
+			c.U8()
 			x.op, arg = opEscape, argM
 		case 0x3a:
-			c.u8()
+			c.U8()
 			x.op, arg = opEscape, argM|argB
 		default:
 			arg = twoByte(op)
 		}
 	case op >= 0xa0 && op <= 0xa3:
-		c.u64()
+		c.U64()
 	case op >= 0xb8 && op <= 0xbf && x.rex&8 != 0:
-		c.u64()
+		c.U64()
 	case op >= 0xb8 && op <= 0xbf:
 		arg = argZ
 	default:
@@ -123,26 +125,26 @@ func decode(code []byte) (x instruction, ok bool) {
 	}
 	switch {
 	case arg&argB != 0:
-		x.imm = int64(int8(c.u8()))
+		x.imm = int64(int8(c.U8()))
 	case arg&argZ != 0 && x.small:
-		x.imm = int64(int16(c.u16()))
+		x.imm = int64(int16(c.U16()))
 	case arg&(argZ|argD) != 0:
-		x.imm = int64(int32(c.u32()))
+		x.imm = int64(int32(c.U32()))
 	}
-	x.length = len(code) - len(c.b)
-	return x, !c.bad
+	x.length = int(c.Pos())
+	return x, !c.Bad()
 }
 
-func (x *instruction) operandModRM(c *cursor) {
+func (x *instruction) operandModRM(c *elffile.Cursor) {
 	x.has, x.base = true, -1
-	x.modrm = c.u8()
+	x.modrm = c.U8()
 	mod, rm := x.modrm>>6, x.modrm&7
 	if mod == 3 {
 		return
 	}
 	base, rip := rm, false
 	if rm == 4 {
-		sib := c.u8()
+		sib := c.U8()
 		base = sib & 7
 		x.index = sib>>3&7 != 4 || x.rex&2 != 0
 	} else {
@@ -151,9 +153,9 @@ func (x *instruction) operandModRM(c *cursor) {
 	none := mod == 0 && base == 5
 	switch {
 	case mod == 1:
-		x.disp = int64(int8(c.u8()))
+		x.disp = int64(int8(c.U8()))
 	case mod == 2, none:
-		x.disp = int64(int32(c.u32()))
+		x.disp = int64(int32(c.U32()))
 	}
 	if !none && !rip {
 		x.base = int8(dwarfOf[base|x.rex&1<<3])

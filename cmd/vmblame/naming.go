@@ -67,10 +67,7 @@ func readNaming(log string, debug *debugFiles) (n *naming, cut bool, err error) 
 			n.modules = append(n.modules, m)
 		case *eventlog.Stack:
 			for _, f := range rec.Frames {
-				addr := uint64(f.Offset)
-				if f.Call {
-					addr--
-				}
+				addr := uint64(f.Lookup())
 				if m := byID[f.Module]; m != nil && m.addrs[addr] == nil {
 					m.addrs[addr] = nil
 				}

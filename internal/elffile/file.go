@@ -125,7 +125,7 @@ func (f *File) Size() int64 { return f.size }
 // ReadAt implements io.ReaderAt over the file's bytes.
 func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
 
-// Class tells whether addresses are of 64 bits (ELFCLASS64) or of 32: i386 and x32.
+// Class reports whether addresses are of 64 bits (ELFCLASS64) or of 32: i386 and x32.
 func (f *File) Class() elf.Class { return f.layout.class }
 
 // Machine is EM_X86_64 or EM_386.

@@ -2,137 +2,198 @@ package elffile
 
 import (
 	"debug/elf"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"strings"
+	"io"
+	"os"
 )
 
-// ErrNoSection is what SectionData returns, wrapped, where the file has no such section or only its header.
-var ErrNoSection = errors.New("no such section")
+// inMemoryMax is the size up to which inflated sections are held in memory where no temporary file can be made.
+const inMemoryMax = 16 << 20
 
-// ErrTooLarge is what SectionData returns, wrapped, where a section is larger than its caller's limit.
-var ErrTooLarge = errors.New("section too large")
+// A Section is the contents of one section, read piecemeal: a compressed one is inflated as far as it has been
+// read, and one that becomes larger than a megabyte goes to an unlinked temporary file, so that a debug file of
+// any size costs little memory. It is for one goroutine at a time.
+type Section struct {
+	mem  []byte // all of it, or nil
+	r    io.ReaderAt
+	base int64 // of its first byte in r
+	size int64
+	file *os.File // the temporary file behind r, nil if none
+	free [][]byte // windows that no cursor uses
 
-// Section returns the header of the first section of that name. The table is read at the first call; a
-// file whose table is missing or malformed has no sections. Size and Offset are the header's own words:
-// SectionData is what checks them against the file.
-func (f *File) Section(name string) (elf.SectionHeader, bool) {
-	f.sectOnce.Do(f.readSections)
-	i, ok := f.byName[name]
-	if !ok {
-		return elf.SectionHeader{}, false
-	}
-	return f.sections[i], true
+	packed io.ReadCloser // what inflates the rest; nil where nothing is left
+	ready  int64         // bytes inflated so far
 }
 
-// Sections returns all section headers, in the file's order. The slice is the File's own and must not be
-// changed. The error says why there are none; a file without a table has none and no error.
-func (f *File) Sections() ([]elf.SectionHeader, error) {
-	f.sectOnce.Do(f.readSections)
-	return f.sections, f.sectErr
-}
+// NewSection returns a Section that holds b, which stays the caller's.
+func NewSection(b []byte) *Section { return &Section{mem: b, size: int64(len(b))} }
 
-// SectionData returns the contents of the section, decompressed (SHF_COMPRESSED with zlib or zstd; for a
-// name ".debug_x" the older ".zdebug_x" too). It takes no more memory than a small multiple of the file's
-// own bytes and refuses (ErrTooLarge) what would exceed limit bytes. The caller owns the result.
-func (f *File) SectionData(name string, limit int64) ([]byte, error) {
-	s, ok := f.Section(name)
-	zdebug := false
-	if !ok && strings.HasPrefix(name, ".debug_") {
-		s, ok = f.Section(".z" + name[1:])
-		zdebug = ok
+// OpenSection opens the contents of the section of that name, compressed or not (as SectionData). Close gives
+// back what it takes; the file must stay open until then.
+func (f *File) OpenSection(name string) (*Section, error) {
+	sh, zdebug, err := f.findSection(name)
+	if err == nil {
+		err = f.checkSection(sh)
 	}
-	if !ok {
-		if f.sectErr != nil {
-			return nil, fmt.Errorf("%s: section %s: %w (%v)", f.name, name, ErrNoSection, f.sectErr)
-		}
-		return nil, fmt.Errorf("%s: section %s: %w", f.name, name, ErrNoSection)
+	var s *Section
+	switch {
+	case err != nil:
+	case packed(sh, zdebug):
+		s, err = f.openPacked(sh, zdebug)
+	default:
+		s = &Section{r: f.r, base: int64(sh.Offset), size: int64(sh.FileSize)}
 	}
-	data, err := f.sectionData(s, zdebug, limit)
 	if err != nil {
 		return nil, fmt.Errorf("%s: section %s: %w", f.name, name, err)
 	}
-	return data, nil
+	return s, nil
 }
 
-func (f *File) sectionData(s elf.SectionHeader, zdebug bool, limit int64) ([]byte, error) {
-	if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL {
-		return nil, fmt.Errorf("%w: it has no bytes in this file", ErrNoSection)
-	}
-	if s.Offset > uint64(f.size) || s.FileSize > uint64(f.size)-s.Offset {
-		return nil, fmt.Errorf("%d bytes at offset %#x lie outside the file of %d bytes", s.FileSize, s.Offset, f.size)
-	}
-	if zdebug || s.Flags&elf.SHF_COMPRESSED != 0 {
-		return f.decompress(s, zdebug, limit)
-	}
-	if limit < 0 || s.FileSize > uint64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, s.FileSize, limit)
-	}
-	b := make([]byte, s.FileSize)
-	if err := f.readAt(b, s.Offset); err != nil {
+func (f *File) openPacked(sh elf.SectionHeader, zdebug bool) (*Section, error) {
+	r, size, greedy, err := f.inflater(sh, zdebug)
+	if err != nil {
 		return nil, err
 	}
-	return b, nil
-}
-
-func (f *File) readSections() {
-	if f.shnum == 0 {
-		return
-	}
-	if f.shnum > maxSections {
-		f.sectErr = fmt.Errorf("%d section headers", f.shnum)
-		return
-	}
-	size := f.layout.shdr
-	if f.shoff > uint64(f.size) || f.shnum*size > uint64(f.size)-f.shoff {
-		f.sectErr = errors.New("the section headers lie outside the file")
-		return
-	}
-	b := make([]byte, f.shnum*size)
-	if err := f.readAt(b, f.shoff); err != nil {
-		f.sectErr = fmt.Errorf("read the section headers: %w", err)
-		return
-	}
-	le := binary.LittleEndian
-	list := make([]elf.SectionHeader, f.shnum)
-	nameAt := func(i int) uint32 { return le.Uint32(b[uint64(i)*size:]) }
-	for i := range list {
-		list[i] = f.layout.section(b[uint64(i)*size:])
-		if list[i].Flags&elf.SHF_COMPRESSED != 0 {
-			// debug/elf shows the inflated size here; knowing it would take a read per section.
-			list[i].Size = 0
+	s, err := newPacked(r, size)
+	if err == nil && greedy {
+		if s.inflateTo(size); s.ready < size {
+			s.Close()
+			return nil, io.ErrUnexpectedEOF
 		}
 	}
-	if f.shstrndx >= f.shnum {
-		f.sectErr = fmt.Errorf("section %d of %d holds the names", f.shstrndx, f.shnum)
-		return
+	return s, err
+}
+
+// newPacked returns a section of size bytes that comes from z, which it closes.
+func newPacked(z io.ReadCloser, size int64) (*Section, error) {
+	s := &Section{size: size, packed: z}
+	if size > inMemory {
+		var err error
+		if s.file, err = temporary(); err == nil {
+			s.r = s.file
+			return s, nil
+		}
+		if size > inMemoryMax {
+			z.Close()
+			return nil, err
+		}
 	}
-	names, err := f.sectionData(list[f.shstrndx], false, maxNames)
+	s.mem = make([]byte, size)
+	return s, nil
+}
+
+// temporary makes a file that has no name.
+func temporary() (*os.File, error) {
+	f, err := os.CreateTemp("", "vmblame-debug-*")
 	if err != nil {
-		f.sectErr = fmt.Errorf("read the section names: %w", err)
-		return
+		return nil, err
 	}
-	text := string(names) // the names share it: a hostile table cannot multiply it
-	f.byName = make(map[string]int, len(list))
-	for i := range list {
-		at := nameAt(i)
-		if uint64(at) >= uint64(len(text)) {
-			continue
-		}
-		// A name longer than this is no section's we know; the bound keeps overlapping names from making
-		// the table quadratic to read.
-		end := strings.IndexByte(text[at:min(len(text), int(at)+maxName)], 0)
-		if end < 0 {
-			continue
-		}
-		name := text[at : int(at)+end]
-		list[i].Name = name
-		if _, dup := f.byName[name]; !dup && list[i].Type != elf.SHT_NULL {
-			f.byName[name] = i
-		}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
 	}
-	f.sections = list
+	return f, nil
 }
 
-const maxName = 256
+// Close gives back the decompressor and the temporary file.
+func (s *Section) Close() error {
+	s.finish()
+	if s.file != nil {
+		return s.file.Close()
+	}
+	return nil
+}
+
+// Size is the length of the contents in bytes; it becomes less where compressed bytes prove to be broken.
+func (s *Section) Size() int64 { return s.size }
+
+// ReadAt implements io.ReaderAt over the contents.
+func (s *Section) ReadAt(p []byte, off int64) (int, error) {
+	n := s.readAt(p, off)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readAt reads up to len(p) bytes at off, fewer at the end of the section or where the file fails.
+func (s *Section) readAt(p []byte, off int64) int {
+	if off < 0 || off >= s.size {
+		return 0
+	}
+	p = p[:min(int64(len(p)), s.size-off)]
+	if s.packed != nil {
+		if end := off + int64(len(p)); end > s.ready {
+			s.inflateTo(end)
+		}
+		if off >= s.ready {
+			return 0
+		}
+		p = p[:min(int64(len(p)), s.ready-off)]
+	}
+	if s.mem != nil {
+		return copy(p, s.mem[off:])
+	}
+	n, _ := s.r.ReadAt(p, s.base+off)
+	return n
+}
+
+// inflated returns what is at hand between off and end of a section in memory, at least n bytes, or nil.
+func (s *Section) inflated(off, end int64, n int) []byte {
+	if s.packed != nil && off+int64(n) > s.ready {
+		s.inflateTo(off + int64(n))
+	}
+	if s.packed != nil {
+		end = min(end, s.ready)
+	}
+	if end = min(end, s.size); end-off < int64(n) {
+		return nil
+	}
+	return s.mem[off:end]
+}
+
+// inflateTo inflates what lies before end. Where the packed bytes are broken the section ends there.
+func (s *Section) inflateTo(end int64) {
+	end = min(max(end, s.ready+inflateStep), s.size)
+	var n int64
+	if s.mem != nil {
+		got, _ := io.ReadFull(s.packed, s.mem[s.ready:end])
+		n = int64(got)
+	} else {
+		n, _ = io.CopyN(s.file, s.packed, end-s.ready)
+	}
+	s.ready += n
+	if s.ready < end {
+		s.size = s.ready
+	}
+	if s.ready == s.size {
+		s.finish()
+	}
+}
+
+// finish gives back the decompressor.
+func (s *Section) finish() {
+	if s.packed != nil {
+		s.packed.Close()
+		s.packed = nil
+	}
+}
+
+// window returns a buffer for a cursor.
+func (s *Section) window() []byte {
+	if n := len(s.free); n > 0 {
+		b := s.free[n-1]
+		s.free = s.free[:n-1]
+		return b
+	}
+	return make([]byte, windowSize)
+}
+
+// String returns the zero-terminated string at off, at most MaxName bytes of it; "" where there is none. A nil
+// Section has no strings.
+func (s *Section) String(off uint64) string {
+	if s == nil || off >= uint64(s.size) {
+		return ""
+	}
+	return readString(s, int64(off), s.size)
+}

@@ -1,6 +1,10 @@
 package eventlog
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
 
 // ExportFrame is a frame in the export document: the frame of the log and the function it lies in. An
 // inlined call is a frame of its own, with the same pc, in front of the function it was inlined into.
@@ -22,14 +26,12 @@ type symbolKey struct {
 	offset Hex
 }
 
-// symbolKey is where the names of f are found: a return address names the call before it.
-func (f Frame) symbolKey() symbolKey {
-	k := symbolKey{f.Module, f.Offset}
-	if f.Call {
-		k.offset--
-	}
-	return k
+// Lookup is the address of the module that f's names are found by.
+func (f Frame) Lookup() Hex {
+	return Hex(vm.CodeAddr{PC: uint64(f.Offset), Call: f.Call}.Lookup())
 }
+
+func (f Frame) symbolKey() symbolKey { return symbolKey{f.Module, f.Lookup()} }
 
 // appendNamedStack appends the object of s, its frames named.
 func appendNamedStack(dst []byte, s *Stack, names map[symbolKey]*Symbol) []byte {

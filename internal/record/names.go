@@ -61,10 +61,7 @@ func (n *names) add(s *eventlog.Stack) {
 	defer n.mu.Unlock()
 	for i := range s.Frames {
 		f := &s.Frames[i]
-		p := place{f.Module, uint64(f.Offset)}
-		if f.Call {
-			p.addr--
-		}
+		p := place{f.Module, uint64(f.Lookup())}
 		if _, ok := n.seen[p]; ok || n.known[f.Module] == nil {
 			continue
 		}

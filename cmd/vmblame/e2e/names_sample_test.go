@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/elftruth"
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
@@ -33,7 +34,7 @@ func TestNamesOfRealPrograms(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-22s %8s %8s %8s %6s %8s %6s %6s %6s %6s %6s %6s\n", "program", "frames", "places", "named", "wrong", "missing", "gdb =", "alias", "past", "stub", "line =", "other")
 	frames := 0
-	judges := map[string]*truth{}
+	judges := map[string]*elftruth.Truth{}
 	gdb := map[string]map[uint64]gdbAnswer{}
 	for _, s := range samplePrograms(t, dir) {
 		t.Run(s.name, func(t *testing.T) {
@@ -72,7 +73,7 @@ func TestNamesOfRealPrograms(t *testing.T) {
 type verdict struct{ named, wrong, missing, same, alias, past, stub, sameLine, otherLine int }
 
 // judge holds every name against the truth.
-func judge(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, judges map[string]*truth) *verdict {
+func judge(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, judges map[string]*elftruth.Truth) *verdict {
 	t.Helper()
 	v := &verdict{}
 	without := slices.Contains(s.flags, "--debug-dir=")
@@ -85,11 +86,11 @@ func judge(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, jud
 			continue
 		}
 		tr := s.truth(t, m.Path, judges)
-		covering := tr.at(p.addr, false)
+		covering := tr.At(p.addr, false)
 		if symbol == nil {
 			// What only the debug file knows cannot be known without it.
 			if without {
-				covering = s.own(t, m.Path, judges).at(p.addr, false)
+				covering = s.own(t, m.Path, judges).At(p.addr, false)
 			}
 			if filepath.Base(m.Path) == "libc.so.6" && !without && len(buildOf(m.Path)) > 1 {
 				t.Errorf("%s: libc.so.6+%#x has no name, with libc6-dbg", s.name, p.addr)
@@ -113,7 +114,7 @@ func judge(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, jud
 			t.Errorf("%s: %s+%#x: named %s (%s) by %s; what covers it is %q", s.name, m.Path, p.addr, last.Function, last.LinkageName, symbol.Source, covering)
 		}
 		for _, f := range symbol.Frames[:len(symbol.Frames)-1] {
-			if inlined := tr.at(p.addr, true); len(inlined) > 0 && !carries(inlined, f.Function, f.LinkageName) {
+			if inlined := tr.At(p.addr, true); len(inlined) > 0 && !carries(inlined, f.Function, f.LinkageName) {
 				v.wrong++
 				t.Errorf("%s: %s+%#x: %s (%s) is not among what is inlined there, %q", s.name, m.Path, p.addr, f.Function, f.LinkageName, inlined)
 			}
@@ -123,7 +124,7 @@ func judge(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, jud
 }
 
 // truth is all that is known of a module's build, own what the module's file itself says.
-func (s *sampled) truth(t *testing.T, path string, judges map[string]*truth) *truth {
+func (s *sampled) truth(t *testing.T, path string, judges map[string]*elftruth.Truth) *elftruth.Truth {
 	files := buildOf(path)
 	if path == s.argv[0] && s.unstripped != "" {
 		files = append(files, s.unstripped)
@@ -131,11 +132,11 @@ func (s *sampled) truth(t *testing.T, path string, judges map[string]*truth) *tr
 	return judged(t, files, judges)
 }
 
-func (s *sampled) own(t *testing.T, path string, judges map[string]*truth) *truth {
+func (s *sampled) own(t *testing.T, path string, judges map[string]*elftruth.Truth) *elftruth.Truth {
 	return judged(t, []string{path}, judges)
 }
 
-func judged(t *testing.T, files []string, judges map[string]*truth) *truth {
+func judged(t *testing.T, files []string, judges map[string]*elftruth.Truth) *elftruth.Truth {
 	key := strings.Join(files, "\n")
 	if judges[key] == nil {
 		judges[key] = truthOf(t, files...)
@@ -146,7 +147,7 @@ func judged(t *testing.T, files []string, judges map[string]*truth) *truth {
 // gdb asks "info symbol" for places with a name in the program, libc and libstdc++, and sorts the answers that differ:
 // another name of the same code (alias), the nearest symbol before code that it does not cover (past), and
 // names for PLT stubs, which are ours alone or its alone.
-func (v *verdict) gdb(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, judges map[string]*truth, cache map[string]map[uint64]gdbAnswer) {
+func (v *verdict) gdb(t *testing.T, s sampled, n *namedLog, places map[framePlace]bool, judges map[string]*elftruth.Truth, cache map[string]map[uint64]gdbAnswer) {
 	t.Helper()
 	byPath := map[string][]framePlace{}
 	for p := range places {
@@ -162,7 +163,7 @@ func (v *verdict) gdb(t *testing.T, s sampled, n *namedLog, places map[framePlac
 		tr := s.truth(t, path, judges)
 		for _, p := range byPath[path] {
 			name, symbol := answers[p.addr].function, n.symbols[p]
-			covering := tr.at(p.addr, false)
+			covering := tr.At(p.addr, false)
 			ours, raw := "", ""
 			if symbol != nil {
 				last := symbol.Frames[len(symbol.Frames)-1]
