@@ -124,6 +124,11 @@ func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool
 		f.Parts = append(f.Parts, classify.Part{Range: vm.Range{Start: r.Start, End: r.Start + guard}, Kind: classify.StackGuard})
 		r.Start += guard
 	}
+	// A runtime closes the end of its stacks by itself, as a Java VM does.
+	for e := l.row(r.Start); e != nil && e.Perms&(vm.Read|vm.Write|vm.Exec) == 0 && e.End < r.End; e = l.row(r.Start) {
+		f.Parts = append(f.Parts, classify.Part{Range: vm.Range{Start: r.Start, End: e.End}, Kind: classify.StackGuard})
+		r.Start = e.End
+	}
 	f.Parts = append(f.Parts, classify.Part{Range: r})
 	return l.add(f)
 }

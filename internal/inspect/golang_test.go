@@ -26,7 +26,9 @@ func TestGo(t *testing.T) {
 			lines(said, "heap %x", func(scan func(...any)) {
 				var want uint64
 				scan(&want)
-				if heap != want {
+				// The collector's work buffers lie in the heap and are counted elsewhere (workbufAlloc of runtime/mgcwork.go).
+				const buffers = 32 << 10
+				if heap < want || heap-want > 16*buffers || (heap-want)%buffers != 0 {
 					t.Errorf("%d bytes of heap are open, the runtime says %d", heap, want)
 				}
 			})

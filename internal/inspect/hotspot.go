@@ -13,6 +13,11 @@ type hotspot struct {
 	*look
 	image  *Image
 	fields map[string]hotspotField
+
+	flags           map[string]uint64 // where their values are; nil before they were asked for
+	heapRange, code vm.Range          // empty where they are not known
+	zOffsets        uint64            // how many bytes of addresses ZGC's heap has in each view, 0 where it has none
+	objects         []uint64          // what variables lead to, ascending
 }
 
 type hotspotField struct {
@@ -33,10 +38,14 @@ func findHotSpot(l *look) {
 	if !h.readFields() {
 		return
 	}
+	h.findObjects()
 	h.heap()
+	h.zHeap()
 	h.codeCache()
-	h.classSpace()
-	h.cardTable()
+	h.segmentMaps()
+	h.archive(h.classSpace())
+	h.metaspace()
+	h.collector()
 }
 
 // variable reads the word at an exported symbol of libjvm.
@@ -134,8 +143,9 @@ func (h *hotspot) heap() {
 	}
 	start, ok1 := h.member(heap+field.offset, "MemRegion::_start")
 	words, ok2 := h.member(heap+field.offset, "MemRegion::_word_size")
-	if ok1 && ok2 && words < 1<<44 {
-		h.addRange(classify.JVMHeap, "", "the VM's CollectedHeap and the rows", vm.Range{Start: start, End: start + words*8})
+	if ok1 && ok2 && start != 0 && words < 1<<44 {
+		h.heapRange = vm.RangeOf(start, words*8)
+		h.addRange(classify.JVMHeap, "", "the VM's CollectedHeap and the rows", h.heapRange)
 	}
 }
 
@@ -144,51 +154,66 @@ func (h *hotspot) codeCache() {
 	low, ok1 := h.static("CodeCache::_low_bound")
 	high, ok2 := h.static("CodeCache::_high_bound")
 	if ok1 && ok2 && low < high && high-low <= 4<<30 {
-		h.addRange(classify.JVMCodeCache, "", "the VM's CodeCache and the rows", vm.Range{Start: low, End: high})
+		h.code = vm.Range{Start: low, End: high}
+		h.addRange(classify.JVMCodeCache, "", "the VM's CodeCache and the rows", h.code)
 	}
 }
 
-// flag returns the value of a VM flag of 64 bits (JVMFlag::flags), 0 where the VM has none of that name.
+// flag returns the value of a VM flag of 64 bits, 0 where the VM has none of that name.
 func (h *hotspot) flag(name string) uint64 {
+	if h.flags == nil {
+		h.flags = h.readFlags()
+	}
+	v, _ := h.word(h.flags[name])
+	return v
+}
+
+// readFlags reads the VM's table of flags (JVMFlag::flags): where the value of each is.
+func (h *hotspot) readFlags() map[string]uint64 {
 	table, ok := h.static("JVMFlag::flags")
 	n, _ := h.static("JVMFlag::numFlags")
 	nameAt, addrAt := h.fields["JVMFlag::_name"], h.fields["JVMFlag::_addr"]
+	flags := map[string]uint64{}
 	if !ok || n > maxFields || nameAt.offset == addrAt.offset {
-		return 0
+		return flags
 	}
 	for _, size := range [...]uint64{24, 32, 40} { // a flag's record, which differs between versions
 		for i := range n {
-			at, ok := h.word(table + i*size + nameAt.offset)
-			if !ok || h.image.Bias > at {
+			name, _ := h.word(table + i*size + nameAt.offset)
+			value, _ := h.word(table + i*size + addrAt.offset)
+			if name == 0 {
+				break // its end
+			}
+			if !h.image.Rows.Contains(name) || h.text(name) == "" {
+				clear(flags)
 				break
 			}
-			if h.text(at) != name {
-				continue
-			}
-			addr, _ := h.word(table + i*size + addrAt.offset)
-			v, _ := h.word(addr)
-			return v
+			flags[h.text(name)] = value
+		}
+		if len(flags) > 0 {
+			break
 		}
 	}
-	return 0
+	return flags
 }
 
 // classSpace adds the reservation for classes, as long as its flag says: it stands at the base of compressed class
-// pointers or, where an archive of classes is mapped there, behind that.
-func (h *hotspot) classSpace() {
+// pointers or, where an archive of classes is mapped there, behind that. It returns the reservation, empty for none.
+func (h *hotspot) classSpace() vm.Range {
 	base, ok := h.static("CompressedKlassPointers::_narrow_klass._base")
 	size := h.flag("CompressedClassSpaceSize")
 	if !ok || base == 0 || size == 0 || size > 4<<30 {
-		return
+		return vm.Range{}
 	}
 	const most = 1 << 30 // of an archive
 	for e := h.row(base); e != nil && e.Start < base+most; e = h.row(e.End) {
 		r := vm.Range{Start: e.Start, End: e.Start + size}
 		if last := h.row(r.End - 1); anonymous(e) && r.Start%(1<<20) == 0 && last != nil && last.End == r.End && h.covered(r, anonymous) {
 			h.addRange(classify.JVMClassSpace, "", "the base of compressed class pointers, the size that the VM was given, and the rows", r)
-			return
+			return r
 		}
 	}
+	return vm.Range{}
 }
 
 // cardTable adds the collector's table of cards, a byte for 512 bytes of heap.

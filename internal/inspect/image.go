@@ -3,6 +3,7 @@ package inspect
 import (
 	"debug/elf"
 	"encoding/binary"
+	"iter"
 	"path"
 	"strings"
 
@@ -26,6 +27,9 @@ func (m *Image) name() string { return strings.TrimSuffix(path.Base(m.Path), " (
 
 // symbolLimit bounds the bytes of a symbol table that are read.
 const symbolLimit = 64 << 20
+
+// variableLimit bounds the bytes of a segment of variables that are searched.
+const variableLimit = 64 << 20
 
 // symbol returns the address of a defined symbol, by the dynamic symbols, then by the others; 0 where the file
 // does not have it. A version (@VERSION) is no part of the name.
@@ -83,6 +87,25 @@ func (m *Image) readSymbols(section string) {
 		if i := strings.IndexByte(string(name[:min(len(name), 512)]), 0); i > 0 {
 			if _, is := m.symbols[string(name[:i])]; !is {
 				m.symbols[string(name[:i])] = value + m.Bias
+			}
+		}
+	}
+}
+
+// variables yields the words of the image's variables, as far as they are in memory, with their places.
+func (l *look) variables(m *Image) iter.Seq2[uint64, uint64] {
+	return func(yield func(addr, word uint64) bool) {
+		for _, p := range m.File.Progs() {
+			if p.Type != elf.PT_LOAD || p.Flags&elf.PF_W == 0 || p.Memsz > variableLimit {
+				continue
+			}
+			r := vm.Range{Start: vm.PageDown(p.Vaddr + m.Bias), End: vm.PageUp(p.Vaddr + p.Memsz + m.Bias)}
+			for res := range l.Memory.Resident(r) {
+				for at := res.Start; at < res.End; at += 8 {
+					if w, ok := l.word(at); ok && w != 0 && !yield(at, w) {
+						return
+					}
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package inspect
 import (
 	"debug/elf"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -48,11 +49,11 @@ var sources = [...]struct {
 	{"threads by their control blocks", findControlBlocks},
 	{"jemalloc", findJemalloc},
 	{"glibc arenas", findArenas},
-	{"glibc large chunks", findLarge},
 	{"CPython", findCPython},
 	{"Go", findGo},
 	{"V8", findV8},
 	{"HotSpot", findHotSpot},
+	{"glibc large chunks", findLarge}, // beside what others have claimed
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
@@ -86,6 +87,15 @@ func (p *Process) row(addr uint64) *vm.SmapsEntry {
 		return 0
 	})
 	if !found {
+		return nil
+	}
+	return &p.Rows[i]
+}
+
+// firstRow returns the row that contains addr or else the next one, nil for none.
+func (p *Process) firstRow(addr uint64) *vm.SmapsEntry {
+	i := sort.Search(len(p.Rows), func(i int) bool { return p.Rows[i].End > addr })
+	if i == len(p.Rows) {
 		return nil
 	}
 	return &p.Rows[i]

@@ -1,0 +1,98 @@
+package inspect
+
+import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	// metaspaceRoot is the size of a root chunk of metaspace, of which a node is a multiple (memory/metaspace/chunklevel.hpp).
+	metaspaceRoot = 4 << 20
+	// maxNodes bounds the nodes of metaspace.
+	maxNodes = 1 << 14
+)
+
+// metaspace adds the nodes of metaspace (memory/metaspace since JDK 16): a variable leads to the context of a space, which
+// begins with its name, a constant of the file, and its list of nodes, which bears the same name. A node says its place twice, in bytes as a
+// ReservedSpace and in words as what it uses.
+func (h *hotspot) metaspace() {
+	for _, context := range h.objects {
+		name, ok := h.word(context)
+		if !ok || !h.image.Rows.Contains(name) || h.text(name) != "non-class-space" {
+			continue
+		}
+		list, _ := h.word(context + 8)
+		head := h.words(list, 3) // its virtual functions, its name, its first node
+		if head == nil || head[1] != name || !h.image.Rows.Contains(head[0]) {
+			continue
+		}
+		node := head[2]
+		for n := 0; node != 0 && n < maxNodes; n++ {
+			w := h.words(node, 24)
+			if w == nil {
+				break
+			}
+			base, size := w[1], w[2]
+			if size == 0 || size%metaspaceRoot != 0 || size > 1<<40 || base%metaspaceRoot != 0 || !twice(w[3:], base, size/8) {
+				break
+			}
+			h.addRange(classify.JVMMetaspace, "", "the VM's list of metaspace nodes and the rows", vm.RangeOf(base, size))
+			node = w[0]
+		}
+	}
+}
+
+// findObjects notes what variables of the VM lead to.
+func (h *hotspot) findObjects() {
+	for _, p := range h.variables(h.image) {
+		if p%8 == 0 && !h.image.Rows.Contains(p) {
+			h.objects = append(h.objects, p)
+		}
+	}
+	slices.Sort(h.objects)
+	h.objects = slices.Compact(h.objects)
+	var last *vm.SmapsEntry
+	h.objects = slices.DeleteFunc(h.objects, func(p uint64) bool {
+		if last == nil || !last.Contains(p) {
+			last = h.row(p)
+		}
+		return last == nil || !private(last)
+	})
+}
+
+// twice reports whether a and b stand side by side in w.
+func twice(w []uint64, a, b uint64) bool {
+	for i := 1; i < len(w); i++ {
+		if w[i-1] == a && w[i] == b {
+			return true
+		}
+	}
+	return false
+}
+
+// archive adds the archive of classes with what pads it, from the base of compressed class pointers up to the class space,
+// which begins at the next multiple of its alignment.
+func (h *hotspot) archive(classes vm.Range) {
+	base, ok1 := h.static("MetaspaceObj::_shared_metaspace_base")
+	top, ok2 := h.static("MetaspaceObj::_shared_metaspace_top")
+	const align = 16 << 20 // of the class space behind an archive (memory/metaspace.hpp, reserve_alignment)
+	if !ok1 || !ok2 || base == 0 || top <= base || top-base > 1<<30 || !aligned(base) || !aligned(top) {
+		return
+	}
+	r := vm.Range{Start: base, End: top}
+	if end := (top + align - 1) &^ (align - 1); classes.Start == end {
+		r.End = end
+	}
+	f := classify.Finding{Kind: classify.JVMCDS, Confidence: classify.Certain, Evidence: "the VM's bounds of the archive and the rows"}
+	for at := r.Start; at < r.End; {
+		e := h.row(at)
+		if e == nil || e.Perms&vm.Shared != 0 {
+			return
+		}
+		f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
+		at = e.End
+	}
+	h.add(f)
+}
