@@ -65,6 +65,9 @@ func findJVM(v *view) {
 		case c.by().name == "":
 			v.guessJVM(&d, ev, v.Entries[i:n])
 			if sure == Guess {
+				if d.Kind == JVMOther {
+					continue // nothing says that a Java VM made it
+				}
 				d.Confidence = Guess
 			}
 		default:
