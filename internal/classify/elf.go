@@ -119,7 +119,11 @@ func (c *chain) inLoader() bool {
 // something else than a loader: V8 maps its built-in code a second time beside what it compiles.
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
-	return ev != nil && ev.Over != nil && ev.Over.anonymous() && v.chain(ev).calledBy("v8::*")
+	if ev == nil || ev.Over == nil || !ev.Over.anonymous() {
+		return false
+	}
+	c := v.chain(ev)
+	return len(c.frames) > 0 && !c.inLoader() && !callers.IsMusl(c.by().module)
 }
 
 // read reports whether a file is mapped to be read, though it has code that is loaded too: what prints stack
