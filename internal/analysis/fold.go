@@ -288,8 +288,9 @@ func (l *folder) fill(p *process) {
 		}
 	}
 	p.threads = s.threads.of(p.ID, p.until)
+	told := l.toldOf(p.SpaceState)
 	space := classify.Space{
-		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), l.told[p.ID]), Content: l.told[p.ID], Threads: p.threads,
+		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), told), Content: told, Threads: p.threads,
 		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
 		Frames:    s.names.functions,
 		Addresses: s.names.addresses,
@@ -306,6 +307,18 @@ func (l *folder) fill(p *process) {
 	for i, v := range s.known.Classify(&space) {
 		p.mappings[i].Verdict, p.mappings[i].row = v, s.known.Row(v.Kind)
 	}
+}
+
+// toldOf is what memory told of a space or, of one that began by a fork, of those that it is a copy of.
+func (l *folder) toldOf(sp *eventlog.SpaceState) []classify.Finding {
+	for l.told[sp.ID] == nil && sp.Cause == "fork" {
+		parent := l.replay.Space(sp.Parent)
+		if parent == nil || parent == sp {
+			break
+		}
+		sp = parent
+	}
+	return l.told[sp.ID]
 }
 
 // findings converts what a log says that memory told.

@@ -60,12 +60,15 @@ func Attach(o Options) (out Outcome, err error) {
 		err := r.loop()
 		if r.ending == "" {
 			r.ending = "exit"
+			r.awaitLooks()
 			return err
 		}
+		r.takeLooks()
 		r.finalLook()
 		if left := r.tracer.Detach(); left > 0 {
 			r.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
 		}
+		r.awaitLooks()
 		return err
 	})
 }
@@ -99,6 +102,7 @@ func (r *Recorder) found(th *tracer.Thread) {
 	t.space = sp
 	r.announce(sp, t.thread.TID, t.pid, "attach", nil, 0)
 	r.threadLine(t, "start")
+	r.lookInto(sp)
 	r.source.Resume(th)
 }
 

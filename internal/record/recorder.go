@@ -52,6 +52,7 @@ type Recorder struct {
 	deadline     *time.Timer
 	armed        bool
 	requests     chan func()
+	looks        []*space // whose memory is being looked into
 	endBy        time.Time
 	keyboardStop time.Time // when SIGTSTP last came to vmblame
 	mainGone     atomic.Bool
@@ -186,6 +187,7 @@ func (r *Recorder) awake() bool {
 		}
 		break
 	}
+	r.takeLooks()
 	seen := make(map[*space]bool)
 	for _, t := range r.tasks {
 		if sp := t.space; sp != nil && sp.gate.Waiting() && !seen[sp] {

@@ -3,6 +3,7 @@ package record
 import (
 	"time"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/mm"
@@ -32,6 +33,9 @@ type space struct {
 
 	above    bool      // more is mapped than Options.Bound
 	measured time.Time // when the last snapshot for that was taken
+
+	look    <-chan told        // nil where nobody looked into its memory
+	content []classify.Finding // what memory told of it
 }
 
 // alone reports whether one task uses the space: its calls race with no other.

@@ -1,6 +1,9 @@
 package record
 
 import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -32,7 +35,8 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	defer pages.Close()
 	i := 0
 	var share divider
-	for e := range sp.mm.Ledger().All {
+	// Where memory told that one thing ends inside a row, the figures are asked of both.
+	for _, e := range classify.CutAtParts(slices.Collect(sp.mm.Ledger().All), sp.content) {
 		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *r.encoder.attr(&e)}}
 		for i < len(rows) && rows[i].End <= e.Start {
 			i++

@@ -1,0 +1,115 @@
+package record
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/inspect"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// lookBound is how long the end of a recording waits for what memory tells. The processes have been let go by then.
+const lookBound = 2 * time.Second
+
+// told is what a look at the memory of a space brought, or why it brought nothing.
+type told struct {
+	findings []classify.Finding
+	refused  error
+}
+
+// lookInto has what the memory of a space tells of itself read while the recording goes on. No thread stands still
+// for it: what has changed meanwhile is left out when the answer comes.
+func (r *Recorder) lookInto(sp *space) {
+	answer := make(chan told, 1)
+	sp.look = answer
+	r.looks = append(r.looks, sp)
+	go func(pid int) {
+		defer r.tracer.Wake()
+		l, err := inspect.OpenLive(pid)
+		if err != nil {
+			answer <- told{refused: err}
+			return
+		}
+		defer l.Close()
+		answer <- told{inspect.Look(&l.Process), l.Refused}
+	}(sp.pid)
+}
+
+// takeLooks writes what has been told since it was last called.
+func (r *Recorder) takeLooks() {
+	left := r.looks[:0]
+	for _, sp := range r.looks {
+		select {
+		case t := <-sp.look:
+			r.tell(sp, t)
+		default:
+			left = append(left, sp)
+		}
+	}
+	r.looks = left
+}
+
+// awaitLooks waits for what has not been told yet, a while.
+func (r *Recorder) awaitLooks() {
+	timeout := time.After(lookBound)
+	for _, sp := range r.looks {
+		select {
+		case t := <-sp.look:
+			r.tell(sp, t)
+		case <-timeout:
+			return
+		}
+	}
+	r.looks = nil
+}
+
+// tell writes what memory told of the pages that are still as they were found.
+func (r *Recorder) tell(sp *space, t told) {
+	if t.refused != nil && !sp.ended {
+		r.note("info", "memory-unread", fmt.Sprintf("the memory of process %d may not be read (%v): what it mapped before is known by its mappings alone", sp.pid, t.refused))
+	}
+	c := &eventlog.Content{T: r.now(), After: sp.events.Last(), Space: sp.id}
+	for _, f := range t.findings {
+		var parts []classify.Part
+		for _, p := range f.Parts {
+			sp.mm.Ledger().Overlapping(p.Range, func(e ledger.Entry) bool {
+				if e.Origin.Cause == ledger.BeforeAttach {
+					parts = appendPart(parts, classify.Part{Range: e.Intersect(p.Range), Kind: p.Kind})
+				}
+				return true
+			})
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		f.Parts = parts
+		sp.content = append(sp.content, f)
+		c.Findings = append(c.Findings, finding(&f))
+	}
+	if len(c.Findings) > 0 {
+		r.queue.Put(c)
+	}
+}
+
+// appendPart appends p, to the last of the parts where it continues it.
+func appendPart(parts []classify.Part, p classify.Part) []classify.Part {
+	if n := len(parts); n > 0 && parts[n-1].End == p.Start && parts[n-1].Kind == p.Kind {
+		parts[n-1].Range = vm.Range{Start: parts[n-1].Start, End: p.End}
+		return parts
+	}
+	return append(parts, p)
+}
+
+func finding(f *classify.Finding) eventlog.Finding {
+	out := eventlog.Finding{Kind: string(f.Kind), Detail: f.Detail, TID: f.TID, Confidence: string(f.Confidence), Evidence: f.Evidence}
+	for _, p := range f.Parts {
+		out.Parts = append(out.Parts, eventlog.FindingPart{Start: eventlog.Hex(p.Start), End: eventlog.Hex(p.End), Kind: string(p.Kind)})
+	}
+	if b := f.Books; b != nil {
+		out.Books = &eventlog.Books{System: b.System, Free: b.Free, Top: b.Top}
+	}
+	return out
+}
