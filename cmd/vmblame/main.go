@@ -26,6 +26,7 @@ func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		runCommand(),
 		attachCommand(),
+		mapCommand(),
 		reportCommand(),
 		blameCommand(),
 		historyCommand(),

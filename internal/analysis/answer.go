@@ -103,6 +103,7 @@ type Totals struct {
 	Shared    *int64 `json:"pss,omitempty"`           // resident bytes, what is shared divided among those who share it
 	Dirty     *int64 `json:"private_dirty,omitempty"` // resident bytes that are this process's alone and were written to
 	Swapped   *int64 `json:"swapped,omitempty"`       // bytes in swap space
+	Free      *int64 `json:"free,omitempty"`          // accessible bytes that nobody uses by the allocator's own books; of a map alone
 	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
@@ -134,5 +135,6 @@ func (p *process) totalsOf(n *totals) Totals {
 		j.Resident = ptr(n.rss)
 		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)
 	}
+	j.Free = n.free
 	return j
 }

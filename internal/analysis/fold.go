@@ -289,6 +289,9 @@ func (l *folder) fill(p *process) {
 	}
 	p.threads = s.threads.of(p.ID, p.until)
 	told := l.toldOf(p.SpaceState)
+	if s.mode() != "map" {
+		told = withoutBooks(told)
+	}
 	space := classify.Space{
 		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), told), Content: told, Threads: p.threads,
 		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
@@ -319,6 +322,15 @@ func (l *folder) toldOf(sp *eventlog.SpaceState) []classify.Finding {
 		sp = parent
 	}
 	return l.told[sp.ID]
+}
+
+// withoutBooks leaves away the figures of a moment that has passed.
+func withoutBooks(list []classify.Finding) []classify.Finding {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Books = nil
+	}
+	return list
 }
 
 // findings converts what a log says that memory told.

@@ -11,6 +11,7 @@ type totals struct {
 	reserved, committed int64
 	usage
 	objects, mappings int
+	free              *int64 // nil where no allocator's books say
 }
 
 func (s *totals) add(o *totals) {
@@ -19,6 +20,13 @@ func (s *totals) add(o *totals) {
 	s.usage.add(o.usage)
 	s.objects += o.objects
 	s.mappings += o.mappings
+	if o.free != nil {
+		n := *o.free
+		if s.free != nil {
+			n += *s.free
+		}
+		s.free = &n
+	}
 }
 
 // An object is what one Group of classify is: an arena, a stack with its guard, a loaded file.
@@ -42,6 +50,9 @@ func (p *process) objects() []*object {
 		t := by[x.Group]
 		if t == nil {
 			t = &object{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, totals: totals{objects: 1}}
+			if x.Books != nil {
+				t.free = ptr(int64(x.Books.Free))
+			}
 			by[x.Group] = t
 			list = append(list, t)
 		}

@@ -39,6 +39,7 @@ const (
 // A Report is who holds the address spaces of a log at a moment.
 type Report struct {
 	At
+	Mode      string          `json:"mode"`          // of the recording: run, attach or map; "" where the log is cut before it says
 	By        By              `json:"by"`            // what the rows are about: kind, stack, file, thread or function
 	Sort      Sort            `json:"sort"`          // the order of the rows
 	MinSize   int64           `json:"min_size"`      // rows with less reserved are summed up in one
@@ -57,6 +58,7 @@ type ReportProcess struct {
 	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
 	Peak       int64    `json:"peak"`                  // the most that it had mapped
 	Explained  int64    `json:"explained"`             // bytes that a call or exec made
+	Known      int64    `json:"known"`                 // bytes of which is known, and not guessed, what they are
 	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
 	Total      Totals   `json:"total"`                 // all of it
 	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps: neighbours that look alike are one
@@ -95,7 +97,7 @@ func (s *State) Report(o ReportOptions) *Report {
 	if o.Sort == "" {
 		o.Sort = SortReserved
 	}
-	r := &Report{At: s.at(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
+	r := &Report{At: s.at(), Mode: s.mode(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
 	for _, p := range s.processes {
 		r.Processes = append(r.Processes, s.reportProcess(p, o))
 	}
@@ -124,7 +126,7 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 	n := p.total()
 	n.objects = len(p.objects())
 	kernel := kernelRows(p.mappings)
-	j := ReportProcess{PID: p.PID, Space: p.ID, Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Total: p.totalsOf(&n),
+	j := ReportProcess{PID: p.PID, Space: p.ID, Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
 		VMAs: len(kernel), Holders: []Row{}, Advice: s.advice(p, o.size)}
 	if p.taken >= 0 {
 		j.ResidentAt = &p.taken
@@ -154,6 +156,24 @@ func (s *State) rowOf(p *process, h *holder, vmas map[*mapping]int) Row {
 		j.Parts = append(j.Parts, part)
 	}
 	return j
+}
+
+// mode is how the log was made.
+func (s *State) mode() string {
+	if s.header == nil {
+		return ""
+	}
+	return s.header.Mode
+}
+
+// known counts the bytes that are of a kind.
+func (p *process) known() (n int64) {
+	for i := range p.mappings {
+		if x := &p.mappings[i]; x.Kind != classify.Unknown && x.Confidence != classify.Guess {
+			n += int64(x.Len())
+		}
+	}
+	return n
 }
 
 // total sums up the mappings of p.

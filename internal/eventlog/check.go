@@ -153,7 +153,7 @@ func (c *checker) time(t int64) {
 
 func (c *checker) checkHeader(r *Header) {
 	c.header = r
-	c.must(r.Mode == "run" || r.Mode == "attach", "header: mode %q is neither run nor attach", r.Mode)
+	c.must(r.Mode == "run" || r.Mode == "attach" || r.Mode == "map", "header: mode %q is none of run, attach, map", r.Mode)
 	c.must(validTime(r.Started), "header: started %q is no time of RFC 3339", r.Started)
 	c.must(r.Host.PageSize == 4096, "header: page size %d is not 4096", r.Host.PageSize)
 }
@@ -164,7 +164,7 @@ func (c *checker) end(r *End) {
 	c.must(r.Drifts == c.drifts, "end: %d drifts, but %d lines of them", r.Drifts, c.drifts)
 	c.must(r.Lost == 0, "end: %d events are lost", r.Lost)
 	c.must(r.T >= c.lastT, "end: t %d is before that of another line, %d", r.T, c.lastT)
-	attach := c.header.Mode == "attach"
+	attach := c.header.Mode != "run"
 	switch r.Cause {
 	case "exit":
 		c.must(attach || r.Exit != nil, "end: no exit of the program that was launched")

@@ -27,7 +27,7 @@ type Header struct {
 	Format      string      `json:"format"` // "vmblame"
 	Version     int         `json:"version"`
 	Tool        string      `json:"tool"`
-	Mode        string      `json:"mode"` // "run" or "attach"
+	Mode        string      `json:"mode"` // "run", "attach" or "map"
 	Command     []string    `json:"command"`
 	Started     string      `json:"started"` // RFC 3339
 	Host        Host        `json:"host"`

@@ -8,16 +8,18 @@ import (
 )
 
 // Tasks lists the threads of a process by /proc/PID/task, ascending; empty where there is no such process.
-func Tasks(pid int) []int {
-	list, _ := os.ReadDir(path(pid, "task"))
-	var tids []int
-	for _, e := range list {
-		if tid, err := strconv.Atoi(e.Name()); err == nil {
-			tids = append(tids, tid)
+func Tasks(pid int) []int { return numbers(path(pid, "task")) }
+
+// numbers lists the entries of a directory that are numbers.
+func numbers(dir string) (list []int) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil {
+			list = append(list, n)
 		}
 	}
-	slices.Sort(tids)
-	return tids
+	slices.Sort(list)
+	return list
 }
 
 // Comm reads the name of a thread from /proc/TID/comm, "" where there is none.
@@ -36,3 +38,6 @@ func StackPointer(tid int) uint64 {
 	}
 	return sp
 }
+
+// Processes lists the processes that /proc shows, ascending.
+func Processes() []int { return numbers("/proc") }

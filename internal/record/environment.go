@@ -38,6 +38,10 @@ var rlimits = map[string]string{
 
 // header makes the first line. pid is the process whose limits and cgroup count, 0 for our own.
 func (r *Recorder) header(mode string, command, env []string, exe string, pid int) *eventlog.Header {
+	return newHeader(r.opts.Tool, mode, r.start, command, env, exe, pid)
+}
+
+func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int) *eventlog.Header {
 	if command == nil {
 		command = []string{}
 	}
@@ -45,8 +49,8 @@ func (r *Recorder) header(mode string, command, env []string, exe string, pid in
 	_ = unix.Uname(&uts)
 	host, _ := os.Hostname()
 	return &eventlog.Header{
-		Format: "vmblame", Version: eventlog.Version, Tool: r.opts.Tool, Mode: mode, Command: command,
-		Started: r.start.Format(time.RFC3339Nano),
+		Format: "vmblame", Version: eventlog.Version, Tool: tool, Mode: mode, Command: command,
+		Started: start.Format(time.RFC3339Nano),
 		Host: eventlog.Host{Kernel: unix.ByteSliceToString(uts.Release[:]), Arch: "x86_64", PageSize: vm.PageSize,
 			CPUs: runtime.NumCPU(), Hostname: host},
 		Environment: layoutEnvironment(classify.Known().Variables(), env, exe, pid),

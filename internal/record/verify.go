@@ -5,6 +5,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -29,24 +30,30 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	if err != nil {
 		return nil
 	}
-	s := &eventlog.Snapshot{T: r.now(), After: sp.events.Last(), Space: sp.id, Cause: cause,
-		Mappings: make([]eventlog.SnapshotMapping, 0, sp.mm.Ledger().Len())}
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
+	// Where memory told that one thing ends inside a row, the figures are asked of both.
+	entries := classify.CutAtParts(slices.Collect(sp.mm.Ledger().All), sp.content)
+	return &eventlog.Snapshot{T: r.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.encoder.figures(entries, rows, &pages)}
+}
+
+// figures lists entries beside the kernel's figures of their rows.
+func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) []eventlog.SnapshotMapping {
+	list := make([]eventlog.SnapshotMapping, 0, len(entries))
 	i := 0
 	var share divider
-	// Where memory told that one thing ends inside a row, the figures are asked of both.
-	for _, e := range classify.CutAtParts(slices.Collect(sp.mm.Ledger().All), sp.content) {
-		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *r.encoder.attr(&e)}}
+	for k := range entries {
+		e := &entries[k]
+		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(e)}}
 		for i < len(rows) && rows[i].End <= e.Start {
 			i++
 		}
 		for j := i; j < len(rows) && rows[j].Start < e.End; j++ {
-			share.add(&m, &rows[j], e.Range, &pages)
+			share.add(&m, &rows[j], e.Range, pages)
 		}
-		s.Mappings = append(s.Mappings, m)
+		list = append(list, m)
 	}
-	return s
+	return list
 }
 
 // divider gives each ledger entry its part of the figures of a kernel row. A row that is several mappings

@@ -43,6 +43,10 @@ func Report(r *analysis.Report, l text.Style) []byte {
 
 // appendHead says what is mapped in p altogether.
 func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
+	if r.Mode == "map" {
+		return fmt.Appendf(b, "%s %d: %s of addresses, %s usable, %s; %s of the addresses are known\n", exeName(p.Exe), p.PID,
+			l.Paint(text.Number, l.Size(p.Total.Reserved)), l.Size(p.Total.Committed), strings.Replace(residentText(r, p, l), "resident", "in memory", 1), text.Percent(p.Known, p.Total.Reserved))
+	}
 	when := momentText(&r.At)
 	if p.Ended && r.Moment == "end" {
 		when = "its end, " + text.When(p.Until)
@@ -82,7 +86,10 @@ func rowTable(r *analysis.Report, rows []analysis.Row, l text.Style) *text.Table
 		{Head: "COUNT", Right: true},
 		{Head: what, Color: text.Kind},
 	}}
-	if r.By == analysis.ByKind {
+	switch {
+	case r.Mode == "map": // nobody saw who made it
+		t.Columns[3] = text.Column{Head: "FREE", Right: true, Color: text.Number}
+	case r.By == analysis.ByKind:
 		t.Columns[4].Limit = whatLimit(l.Width)
 		t.Columns = append(t.Columns, text.Column{Head: "WHO"})
 	}
@@ -99,6 +106,11 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		}
 		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(max(h.Count, 1))), label}
 		switch {
+		case r.Mode == "map":
+			c[3] = text.Plain("")
+			if h.Free != nil {
+				c[3] = text.Plain(l.Size(*h.Free))
+			}
 		case r.By == analysis.ByKind && len(h.Calls) > 0:
 			c = append(c, whoCell(h.Who))
 		case r.By == analysis.ByKind && len(h.Parts) > 0:
@@ -207,6 +219,9 @@ func appendHints(b []byte, list []analysis.Advice, l text.Style) []byte {
 
 // nextText names the commands that go one step deeper: the largest range, and another list.
 func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
+	if r.Mode == "map" {
+		return fmt.Sprintf("next: vmblame attach %d (who maps more)    vmblame map -o FILE %d (to compare later)\n", r.Processes[0].PID, r.Processes[0].PID)
+	}
 	b := "next: "
 	if x := largest(rows); x != nil {
 		b += fmt.Sprintf("vmblame blame %s %x-%x    ", l.Log, uint64(x.Start), uint64(x.End))

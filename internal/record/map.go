@@ -1,0 +1,65 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/inspect"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/procfs"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Map returns the log of one moment of a process that runs: what is mapped, the kernel's figures, and what memory
+// tells of itself. Nothing is traced and nothing is stopped; tool is the name for the header.
+func Map(pid int, tool string) ([]eventlog.Record, error) {
+	start := time.Now()
+	l, err := inspect.OpenLive(pid)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Error{Failed, fmt.Sprintf("map %d: no such process: check the pid (in a container, the host's numbers differ)", pid)}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &Error{Failed, fmt.Sprintf("map %d: permission denied: another user's process needs CAP_SYS_PTRACE (sudo)", pid)}
+	case errors.Is(err, procfs.ErrGone):
+		return nil, &Error{Failed, fmt.Sprintf("map %d: it has no memory of its own: a kernel thread, or a process that has ended", pid)}
+	case err != nil:
+		return nil, &Error{Failed, fmt.Sprintf("map %d: %v", pid, err)}
+	}
+	defer l.Close()
+	found := inspect.Look(&l.Process)
+
+	now := func() int64 { return time.Since(start).Nanoseconds() }
+	enc := newEncoder()
+	of := ledger.New()
+	rows := make([]vm.Mapping, len(l.Rows))
+	for i := range l.Rows {
+		rows[i] = l.Rows[i].Mapping
+	}
+	of.Load(rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.BeforeAttach} })
+	exe := procfs.Exe(pid)
+	log := []eventlog.Record{
+		newHeader(tool, "map", start, procfs.Cmdline(pid), procfs.Environ(pid), exe, pid),
+		&eventlog.Space{Space: 1, PID: pid, Cause: "attach", Exe: exe, Argv: procfs.Cmdline(pid), Mappings: enc.mappings(of)},
+	}
+	for _, t := range l.Threads {
+		log = append(log, &eventlog.Thread{TID: t.TID, PID: pid, Space: 1, What: "start", Name: t.Name, SP: eventlog.Hex(t.SP)})
+	}
+	if l.Refused != nil {
+		log = append(log, &eventlog.Note{T: now(), Level: "info", Code: "memory-unread",
+			Text: fmt.Sprintf("the memory of process %d may not be read (%v): what it is is known by its mappings alone", pid, l.Refused)})
+	}
+	c := &eventlog.Content{T: now(), Space: 1}
+	for i := range found {
+		c.Findings = append(c.Findings, finding(&found[i]))
+	}
+	pages := procfs.Pagemap{TID: pid}
+	defer pages.Close()
+	shot := &eventlog.Snapshot{T: now(), Space: 1, Cause: "map",
+		Mappings: enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages)}
+	return append(log, c, shot, &eventlog.End{T: now(), Cause: "detach"}), nil
+}
