@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -18,6 +20,8 @@ type logSink struct {
 	w       *eventlog.Writer
 	stderr  io.Writer
 
+	began bool // an address space stands in it; until then there is nothing to keep
+
 	mu   sync.Mutex
 	bad  bool
 	stop chan struct{}
@@ -27,10 +31,11 @@ type logSink struct {
 // flushEvery is half of what a log that is cut may lack.
 const flushEvery = 500 * time.Millisecond
 
-// openLog opens the log. Its lines are written by then at the latest, when close is called or flushEvery
-// has passed.
-func openLog(name string, stderr io.Writer) (*logSink, error) {
-	w, err := eventlog.Create(name)
+// openLog opens the log called name or, where that is "", the first of the names vmblame.PID.jsonl,
+// vmblame.PID.2.jsonl … that nothing has yet. Its lines are written by then at the latest, when close is called
+// or flushEvery has passed.
+func openLog(name string, pid int, stderr io.Writer) (*logSink, error) {
+	w, err := createLog(&name, pid)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +45,21 @@ func openLog(name string, stderr io.Writer) (*logSink, error) {
 	}
 	go l.flush()
 	return l, nil
+}
+
+func createLog(name *string, pid int) (*eventlog.Writer, error) {
+	if *name != "" {
+		return eventlog.Create(*name)
+	}
+	const most = 1000
+	*name = fmt.Sprintf("vmblame.%d.jsonl", pid)
+	for n := 2; ; n++ {
+		w, err := eventlog.CreateNew(*name)
+		if !errors.Is(err, fs.ErrExist) || n > most {
+			return w, err
+		}
+		*name = fmt.Sprintf("vmblame.%d.%d.jsonl", pid, n)
+	}
 }
 
 // flush runs until close.
@@ -59,6 +79,9 @@ func (l *logSink) flush() {
 
 // Put implements eventlog.Sink. It never fails: what the log lost is in its end line.
 func (l *logSink) Put(r eventlog.Record) error {
+	if _, ok := r.(*eventlog.Space); ok {
+		l.began = true
+	}
 	l.check(l.w.Put(r))
 	return nil
 }
@@ -67,7 +90,11 @@ func (l *logSink) Put(r eventlog.Record) error {
 func (l *logSink) close() bool {
 	close(l.stop)
 	<-l.done
-	l.check(l.w.Close())
+	if l.began {
+		l.check(l.w.Close())
+	} else {
+		l.check(l.w.Discard())
+	}
 	return !l.bad
 }
 
@@ -77,7 +104,12 @@ func (l *logSink) check(err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.bad {
+	switch {
+	case l.bad:
+	case errors.Is(err, eventlog.ErrDeleted):
+		l.bad = true
+		fmt.Fprintf(l.stderr, "vmblame: the log %v: it is lost when vmblame ends; until then: cp /proc/%d/fd/%d COPY\n", err, os.Getpid(), l.w.Fd())
+	default:
 		l.bad = true
 		fmt.Fprintf(l.stderr, "vmblame: the log is incomplete: %v: it ends with its last whole line, the program goes on\n", err)
 	}

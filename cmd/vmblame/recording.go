@@ -77,18 +77,15 @@ func (r *recording) prepare() {
 
 // open makes the sinks, the log first. It is called before the program starts or a target is touched.
 func (r *recording) open(pid int) ([]eventlog.Sink, error) {
-	name := r.out
-	if name == "" {
-		name = fmt.Sprintf("vmblame.%d.jsonl", pid)
-	}
-	log, err := openLog(name, os.Stderr)
+	log, err := openLog(r.out, pid, os.Stderr)
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
-			return nil, fmt.Errorf("open the log %s: %w: name another file with -o", name, p.Err)
+			return nil, fmt.Errorf("open the log %s: %w: name another file with -o", p.Path, p.Err)
 		}
 		return nil, err
 	}
+	name := log.name
 	r.log = log
 	sinks := []eventlog.Sink{log}
 	if r.live {

@@ -1,13 +1,13 @@
 package eventlog
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 )
 
 // AppendRecord appends the line of r to dst, "type" first and the newline last, exactly as encoding/json
-// would write it except that absent lists are [] and never null. It does not allocate, but for dst, on
+// would write it except that absent lists are [] and never null, and that bytes which are no UTF-8 can be had
+// back (bytes.go). It does not allocate, but for dst, on
 // events, drifts, stacks, spaces and snapshots: events pass through it by the million while vmblame
 // shares a processor with the traced program.
 func AppendRecord(dst []byte, r Record) []byte {
@@ -85,7 +85,7 @@ func appendRare(dst []byte, r Record) []byte {
 	default:
 		panic(fmt.Sprintf("eventlog: %T is no record of the log", r))
 	}
-	b, err := json.Marshal(v)
+	b, err := marshal(v, r)
 	if err != nil {
 		// Strings, numbers and maps of strings cannot fail.
 		panic(fmt.Sprintf("eventlog: %T: %v", r, err))

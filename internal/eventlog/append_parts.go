@@ -143,7 +143,7 @@ func plain(c byte) bool {
 	return c < 128 && plainHigh>>(c-64)&1 != 0
 }
 
-// appendString writes s as encoding/json does with HTML escaping: bytes that are no UTF-8 become U+FFFD.
+// appendString writes s as encoding/json does with HTML escaping, but for bytes that are no UTF-8 (bytes.go).
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); i++ {
@@ -191,7 +191,8 @@ func appendEscaped(dst []byte, s string, i int) []byte {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			dst = append(dst, s[done:i]...)
-			dst = append(dst, `\ufffd`...)
+			dst = append(dst, lone...)
+			dst = append(dst, digits[s[i]>>4], digits[s[i]&15])
 			done = i + n
 		case r == '\u2028' || r == '\u2029': // line ends for JavaScript
 			dst = append(dst, s[done:i]...)

@@ -96,12 +96,26 @@ func reference(t *testing.T, r Record) string {
 	return fmt.Sprintf(`{"type":%q,%s`+"\n", r.Type(), b[1:])
 }
 
+// foreign is a line as encoding/json would have it: the escapes of bytes that are no UTF-8 are \ufffd.
+func foreign(line []byte) string {
+	line = bytes.Clone(line)
+	for i := 0; i+6 <= len(line); i++ {
+		if line[i] == '\\' {
+			if string(line[i:i+4]) == lone {
+				copy(line[i:], `\ufffd`)
+			}
+			i++
+		}
+	}
+	return string(line)
+}
+
 func TestAppendRecordEqualsEncodingJSON(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		for _, r := range emptyRecords() {
 			fill(rng, reflect.ValueOf(r).Elem(), anyText(rng))
-			got, want := string(AppendRecord([]byte("x"), r))[1:], reference(t, r)
+			got, want := foreign(AppendRecord([]byte("x"), r)[1:]), foreign([]byte(reference(t, r)))
 			if got != want {
 				t.Fatalf("%s:\ngot  %swant %s", r.Type(), got, want)
 			}
@@ -112,7 +126,7 @@ func TestAppendRecordEqualsEncodingJSON(t *testing.T) {
 func TestAppendRecordEveryRune(t *testing.T) {
 	for c := rune(0); c < 0x3000; c++ {
 		n := &Event{Call: string([]byte{byte(c)}) + string(c), Args: Args{}, Changes: []Change{}}
-		if got, want := string(AppendRecord(nil, n)), reference(t, n); got != want {
+		if got, want := foreign(AppendRecord(nil, n)), reference(t, n); got != want {
 			t.Fatalf("%U: got %s, want %s", c, got, want)
 		}
 	}

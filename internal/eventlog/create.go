@@ -3,60 +3,123 @@ package eventlog
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// Create opens the log at path for writing; a name ending in ".zst" is compressed. A regular file that is
-// not empty is overwritten only if it is a log of vmblame (of any version, cut or whole); an empty file,
-// a pipe or a device is written to. Close closes the file.
-func Create(path string) (*Writer, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+// ErrBusy tells that another vmblame is writing the log.
+var ErrBusy = errors.New("another vmblame is writing it")
+
+const (
+	logMode  = 0o600 // a log tells of memory layouts, paths and arguments
+	openLog  = os.O_RDWR | syscall.O_CLOEXEC | syscall.O_NOCTTY
+	createIt = os.O_CREATE | os.O_EXCL | syscall.O_NOFOLLOW
+)
+
+// CreateNew makes the log at path, which must not exist, not even as a link: the error is then os.ErrExist.
+// See Create for the rest.
+func CreateNew(path string) (*Writer, error) {
+	f, err := os.OpenFile(path, openLog|createIt, logMode)
 	if err != nil {
 		return nil, err
 	}
-	if err := clear(f, path); err != nil {
-		f.Close()
+	w, err := writerOf(f, path)
+	if err != nil {
 		return nil, err
 	}
-	w := NewWriter(f, strings.HasSuffix(path, ".zst"))
+	w.created = true
+	return w, nil
+}
+
+// Create opens the log at path for writing; a name ending in ".zst" is compressed. A file that it makes is the
+// user's alone (mode 0600). An empty file, a pipe or a device is written to. A regular file that is not empty
+// is overwritten only if it is a log of vmblame (of any version, cut or whole) and the user's own, and only
+// once the first address space stands in the new log: until then it is as it was. A log that another vmblame
+// writes is refused with ErrBusy. Close closes the file.
+func Create(path string) (*Writer, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		w, err := CreateNew(path)
+		if errors.Is(err, os.ErrExist) {
+			err = fmt.Errorf("%s: a link to a file that does not exist: name that file", path)
+		}
+		return w, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		f, err := os.OpenFile(path, openLog&^os.O_RDWR|os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		w := NewWriter(f, packedName(path))
+		w.closer = f
+		return w, nil
+	}
+	f, err := os.OpenFile(path, openLog, 0)
+	if err != nil {
+		return nil, err
+	}
+	if now, err := f.Stat(); err != nil || !os.SameFile(st, now) {
+		f.Close()
+		return nil, fmt.Errorf("%s: it was replaced while it was opened", path)
+	}
+	if st.Size() > 0 {
+		if err := overwritable(f, st); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	w, err := writerOf(f, path)
+	if err != nil {
+		return nil, err
+	}
+	w.earlier = st.Size() > 0
+	return w, nil
+}
+
+func packedName(path string) bool { return strings.HasSuffix(path, ".zst") }
+
+// writerOf locks a regular file against other writers and returns its Writer; on errors f is closed.
+func writerOf(f *os.File, path string) (*Writer, error) {
+	// The lock is the open file's: it goes when the last descriptor does (flock(2)). A file system that knows
+	// none has none.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == syscall.EWOULDBLOCK {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w: name another file", path, ErrBusy)
+	}
+	w := NewWriter(f, packedName(path))
 	w.closer = f
 	return w, nil
 }
 
-// clear empties f if it may be overwritten.
-func clear(f *os.File, path string) error {
-	st, err := f.Stat()
-	if err != nil {
+// overwritable returns why a file may not be overwritten, nil where it may.
+func overwritable(f *os.File, st os.FileInfo) error {
+	ours, err := isLog(f)
+	switch {
+	case err != nil:
 		return err
+	case !ours:
+		return fmt.Errorf("exists and is %w: name another file or remove it", ErrNotLog)
 	}
-	if !st.Mode().IsRegular() || st.Size() == 0 {
-		return nil
+	if s, ok := st.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() && os.Geteuid() != 0 {
+		return errors.New("a log of another user: name another file")
 	}
-	ours, err := isLog(path)
-	if err != nil {
-		return err
-	}
-	if !ours {
-		return fmt.Errorf("%s: exists and is %w: name another file or remove it", path, ErrNotLog)
-	}
-	return f.Truncate(0)
+	return nil
 }
 
-// isLog tells whether a file begins as a log does, be the log of another version or cut in its first line.
-func isLog(path string) (bool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	var src io.Reader = bufio.NewReaderSize(f, 4096)
+// isLog reports whether a file begins as a log does, be the log of another version or cut in its first line.
+func isLog(f *os.File) (bool, error) {
+	var src io.Reader = bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<62), 4096)
 	if magic, _ := src.(*bufio.Reader).Peek(len(zstdMagic)); string(magic) == zstdMagic {
-		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(largestWindow))
 		if err != nil {
 			return false, err
 		}

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"encoding/json"
 	"errors"
 )
 
@@ -55,7 +54,7 @@ func result(d *decoder, r Record) (Record, error) {
 
 // rare leaves the records that come seldom to encoding/json.
 func rare[R Record](d *decoder, r R) (Record, error) {
-	if err := json.Unmarshal(d.b, r); err != nil {
+	if err := unmarshal(d.b, r); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -229,7 +228,7 @@ func (d *decoder) decodeSpace() *Space {
 				continue
 			}
 			s.Argv = s.Argv[:0]
-			for d.array(); d.element(); {
+			for d.array(); d.element() && d.atMost(len(s.Argv), mostArguments); {
 				var a string
 				d.string(&a)
 				s.Argv = append(s.Argv, a)
@@ -238,8 +237,8 @@ func (d *decoder) decodeSpace() *Space {
 			if d.null() {
 				continue
 			}
-			s.Mappings = s.Mappings[:0]
-			for d.array(); d.element(); {
+			s.Mappings = make([]Mapping, 0, d.elements())
+			for d.array(); d.element() && d.room(len(s.Mappings), shortestMapping); {
 				var m SnapshotMapping
 				d.mapping(&m)
 				s.Mappings = append(s.Mappings, m.Mapping)
@@ -270,8 +269,8 @@ func (d *decoder) decodeSnapshot() *Snapshot {
 			if d.null() {
 				continue
 			}
-			s.Mappings = s.Mappings[:0]
-			for d.array(); d.element(); {
+			s.Mappings = make([]SnapshotMapping, 0, d.elements())
+			for d.array(); d.element() && d.room(len(s.Mappings), shortestMapping); {
 				var m SnapshotMapping
 				d.mapping(&m)
 				s.Mappings = append(s.Mappings, m)

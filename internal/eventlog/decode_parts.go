@@ -6,7 +6,10 @@ func (d *decoder) changes() []Change {
 		return nil
 	}
 	list := d.parts.changes[:0]
-	for d.array(); d.element(); {
+	if n := d.elements(); n > cap(list) {
+		list = make([]Change, 0, n)
+	}
+	for d.array(); d.element() && d.room(len(list), shortestMapping); {
 		list = append(list, Change{})
 		c := &list[len(list)-1]
 		var k []byte
@@ -17,9 +20,9 @@ func (d *decoder) changes() []Change {
 			case "end":
 				d.hex(&c.End)
 			case "was":
-				c.Was = d.attrOrNull()
+				c.Was = d.attrOrNull(c.Was)
 			case "now":
-				c.Now = d.attrOrNull()
+				c.Now = d.attrOrNull(c.Now)
 			default:
 				d.skip()
 			}
@@ -29,11 +32,17 @@ func (d *decoder) changes() []Change {
 	return list
 }
 
-func (d *decoder) attrOrNull() *Attr {
+// attrOrNull reads into a, which is nil unless the key stands there twice.
+func (d *decoder) attrOrNull(a *Attr) *Attr {
 	if d.null() {
 		return nil
 	}
-	a := d.parts.newAttr()
+	if a == nil {
+		if !d.room(d.parts.nAttrs, shortestAttr) {
+			return nil
+		}
+		a = d.parts.newAttr()
+	}
 	var k []byte
 	for d.object(); d.key(&k); {
 		if !d.attrField(a, k) {
@@ -132,7 +141,7 @@ func (d *decoder) number64() *uint64 {
 func (d *decoder) args(list *[]Arg) {
 	*list = (*list)[:0]
 	var k []byte
-	for d.object(); d.key(&k); {
+	for d.object(); d.key(&k) && d.atMost(len(*list), mostArguments); {
 		a := Arg{Name: d.words.get(k)}
 		switch c := d.peek(); {
 		case c == '"':

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,17 @@ var (
 	errSyntax   = errors.New("not JSON")
 	errRange    = errors.New("number out of range")
 	errDeep     = errors.New("nested too deeply")
+	errMany     = errors.New("more than there is room for")
 	errTrailing = errors.New("something stands behind the value")
+)
+
+const (
+	// shortestMapping is less than any mapping or change has in a log, in bytes: {"start":"0x1000","end":"0x2000",
+	// "perms":"r--p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1}. Shorter ones would take much more
+	// memory than their line.
+	shortestMapping = 80
+	shortestAttr    = 56 // {"perms":"r--p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1}
+	mostArguments   = 1 << 20
 )
 
 // decoder reads JSON values from b, one after the other. Its first error sticks, and everything after it
@@ -158,6 +169,25 @@ func (d *decoder) element() bool {
 	return d.err == nil
 }
 
+// room reports whether there can be more than n elements of at least that many bytes, and fails where not.
+func (d *decoder) room(n, bytes int) bool { return d.atMost(n, len(d.b)/bytes) }
+
+// elements is how many mappings or changes the line has, if it is one of vmblame's own: room for them is made
+// once.
+func (d *decoder) elements() int {
+	if len(d.b) < 4096 {
+		return 0
+	}
+	return min(bytes.Count(d.b, []byte(`{"start":`)), len(d.b)/shortestMapping)
+}
+
+func (d *decoder) atMost(n, most int) bool {
+	if n > most {
+		d.fail(errMany)
+	}
+	return n <= most
+}
+
 // before returns the last byte in front of the next one that is not white space.
 func (d *decoder) before() byte {
 	for i := d.i - 1; i >= 0; i-- {
@@ -205,6 +235,9 @@ func (d *decoder) escapedText(start int) []byte {
 				d.i = start - 1
 				d.fail(errSyntax)
 				return nil
+			}
+			if bytes.Contains(bytes.ToLower(d.b[start:d.i]), []byte(lone)) {
+				return unescape(d.b[start : d.i-1])
 			}
 			return []byte(s)
 		}

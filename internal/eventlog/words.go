@@ -35,7 +35,7 @@ func (w *words) get(b []byte) string {
 }
 
 // parts holds what the pointers of an Event or Drift point to, so that decoding one allocates nothing
-// once the slices have grown. A slice that grows leaves its old array to the pointers into it.
+// once the slices have grown. A slice that is full is left to the pointers into it, and a new one begun.
 type parts struct {
 	changes []Change
 	attrs   []Attr
@@ -45,29 +45,31 @@ type parts struct {
 	args    []Arg
 	result  Result
 	stack   int
+	nAttrs  int // of all slices
 }
 
 func (p *parts) reset() {
 	p.changes, p.attrs, p.args = p.changes[:0], p.attrs[:0], p.args[:0]
 	p.numbers, p.execs, p.moved = p.numbers[:0], p.execs[:0], p.moved[:0]
+	p.nAttrs = 0
 }
 
-func (p *parts) number(v uint64) *uint64 {
-	p.numbers = append(p.numbers, v)
-	return &p.numbers[len(p.numbers)-1]
+// grow appends v to *list and returns where it stands.
+func grow[T any](list *[]T, v T) *T {
+	if len(*list) == cap(*list) {
+		*list = make([]T, 0, min(max(16, 2*len(*list)), 4096))
+	}
+	*list = append(*list, v)
+	return &(*list)[len(*list)-1]
 }
 
-func (p *parts) exec(v uint64) *ExecSeq {
-	p.execs = append(p.execs, ExecSeq(v))
-	return &p.execs[len(p.execs)-1]
-}
+func (p *parts) number(v uint64) *uint64 { return grow(&p.numbers, v) }
+
+func (p *parts) exec(v uint64) *ExecSeq { return grow(&p.execs, ExecSeq(v)) }
 
 func (p *parts) newAttr() *Attr {
-	p.attrs = append(p.attrs, Attr{})
-	return &p.attrs[len(p.attrs)-1]
+	p.nAttrs++
+	return grow(&p.attrs, Attr{})
 }
 
-func (p *parts) newMoved() *Moved {
-	p.moved = append(p.moved, Moved{})
-	return &p.moved[len(p.moved)-1]
-}
+func (p *parts) newMoved() *Moved { return grow(&p.moved, Moved{}) }

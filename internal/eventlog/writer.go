@@ -35,11 +35,15 @@ type Writer struct {
 	closer io.Closer // nil unless Create opened the file
 	enc    *zstd.Encoder
 
-	buf    []byte // whole lines that are not written yet
-	packed []byte
-	begin  int64 // in file: where the log begins
-	offset int64 // in file: the end of what has been written whole
-	ahead  bool  // file can set room aside
+	buf     []byte // whole lines that are not written yet
+	packed  []byte
+	begin   int64 // in file: where the log begins
+	offset  int64 // in file: the end of what has been written whole
+	ahead   bool  // file can set room aside
+	created bool  // CreateNew made file
+	earlier bool  // file holds another log still: nothing is written before the first space
+	deleted bool  // file has no name any more
+	told    bool  // of that
 
 	written End // counts of all lines that were put, T of the last
 	end     *End
@@ -73,7 +77,10 @@ func (w *Writer) Put(r Record) error {
 	defer w.mu.Unlock()
 	if e, ok := r.(*End); ok {
 		c := *e
-		w.end = &c
+		if w.deleted {
+			c.Cause = "failed"
+		}
+		w.end, r = &c, &c
 	}
 	if w.err == nil && w.closed {
 		w.err = errors.New("write to a log that is closed")
@@ -84,8 +91,20 @@ func (w *Writer) Put(r Record) error {
 		}
 		return w.err
 	}
+	before := len(w.buf)
 	w.buf = AppendRecord(w.buf, r)
+	if len(w.buf)-before > longestLine {
+		n := len(w.buf) - before
+		w.buf = w.buf[:before]
+		if err := w.flush(); err != nil {
+			return err
+		}
+		return w.fail(nil, fmt.Errorf("a line of %d MiB: %w", n>>20, errLong))
+	}
 	w.tally(r)
+	if _, began := r.(*Space); began && w.earlier {
+		return w.overwrite()
+	}
 	chunk := plainChunk
 	if w.enc != nil {
 		chunk = packedChunk
@@ -122,17 +141,11 @@ func (w *Writer) tally(r Record) {
 // forget takes back what tally counted for lines that did not reach the log.
 func (w *Writer) forget(lines []byte) {
 	n := &w.written
+	events := n.Events
 	for line := range bytes.Lines(lines) {
-		switch {
-		case !otherType(line, "event"):
-			n.Events--
-			n.Lost++
-		case !otherType(line, "stack"):
-			n.Stacks--
-		case !otherType(line, "drift"):
-			n.Drifts--
-		}
+		w.count(line, -1)
 	}
+	n.Lost += events - n.Events
 }
 
 // Flush writes what is buffered. It does nothing, and costs next to nothing, where nothing is.
@@ -142,11 +155,18 @@ func (w *Writer) Flush() error {
 	if w.err != nil {
 		return w.err
 	}
-	return w.flush()
+	if err := w.flush(); err != nil || !w.deleted || w.told {
+		return err
+	}
+	w.told = true
+	return fmt.Errorf("%s: %w", w.file.Name(), ErrDeleted)
 }
 
 func (w *Writer) flush() error {
-	if len(w.buf) == 0 {
+	if err := w.intact(); err != nil {
+		return err
+	}
+	if len(w.buf) == 0 || w.earlier {
 		return nil
 	}
 	out := w.pack(w.buf)
@@ -247,7 +267,9 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	told := w.err != nil
-	if w.err == nil {
+	if w.err == nil && w.earlier {
+		w.overwrite()
+	} else if w.err == nil {
 		w.flush()
 	}
 	if w.err != nil && w.file != nil && w.offset > w.begin {
