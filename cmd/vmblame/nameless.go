@@ -14,16 +14,6 @@ import (
 // mostHints is how many files a view's text has hints for: to ask the package manager takes a moment each.
 const mostHints = 3
 
-// withHints is appendHints for files of which nothing is known yet.
-func withHints(b []byte, modules []analysis.Module, logs ...string) []byte {
-	var list []analysis.Unnamed
-	for _, m := range modules {
-		list = append(list, analysis.Unnamed{Module: m})
-	}
-	supply(list)
-	return appendHints(b, list, logs...)
-}
-
 // supply says of the first files what would give their names: a package, or a debug file.
 func supply(nameless []analysis.Unnamed) {
 	hints := 0

@@ -44,7 +44,9 @@ func TestNamelessHints(t *testing.T) {
 
 // TestHintsArePrintable: what a log says of a file does not reach the terminal as it is.
 func TestHintsArePrintable(t *testing.T) {
-	text := string(withHints(nil, []analysis.Module{{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}, "log"))
+	list := []analysis.Unnamed{{Module: analysis.Module{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}}
+	supply(list)
+	text := string(appendHints(nil, list, "log"))
 	if !strings.HasPrefix(text, "names of such") || strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
 	}

@@ -346,3 +346,25 @@ func fieldNames(v any, into map[string]bool) {
 		}
 	}
 }
+
+// TestNoLayout: of how text looks an answer knows no more than how a size and a number of things are written.
+func TestNoLayout(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "text" && x.Obj == nil && s.Sel.Name != "Size" && s.Sel.Name != "Count" {
+					t.Errorf("%s: text.%s", file, s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}

@@ -77,6 +77,9 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			l.size(left, 0)
 			l.leave(left)
 		}
+		if t := s.threads; l.keep > 0 && t.known >= t.sweep {
+			l.prune()
+		}
 	case *eventlog.Space:
 		if !l.past {
 			l.replay.Put(r)
@@ -173,6 +176,34 @@ func (l *folder) leave(space int) {
 	}
 	l.forget(l.gone[smallest])
 	l.gone = slices.Delete(l.gone, smallest, smallest+1)
+}
+
+// prune forgets threads that have ended and of which nothing is left: nothing that they made, and no stack of
+// theirs that might be used again.
+func (l *folder) prune() {
+	made := map[int][]int64{} // by tid: when
+	for _, e := range l.state.origins.by {
+		made[e.TID] = append(made[e.TID], e.T)
+	}
+	type stack struct {
+		space int
+		start uint64
+	}
+	seen := map[stack]bool{}
+	l.state.threads.prune(func(x *thread) bool {
+		sp := l.replay.Space(x.space)
+		if !x.ended || sp == nil || l.state.threads.over(x.space) {
+			return true
+		}
+		if slices.ContainsFunc(made[x.TID], func(t int64) bool { return x.Start <= t && t <= x.End }) {
+			return true
+		}
+		e, mapped := sp.Ledger.At(x.SP)
+		at := stack{x.space, e.Start}
+		first := mapped && !seen[at]
+		seen[at] = true
+		return first
+	})
 }
 
 // forget drops all that is known of a space.

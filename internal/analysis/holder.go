@@ -10,6 +10,7 @@ import (
 // A holder is a line of a report: what it is, how much, who holds it, and the parts it is made of.
 type holder struct {
 	label  string
+	part   string // of a part: what it is, whosoever it is
 	kind   classify.Kind
 	thread int
 	who    callers.Chain // empty where the parts differ
@@ -80,7 +81,7 @@ func (s *State) byKind(p *process) []*holder {
 			f.label = "code and data of " + heading.Words.Count(f.objects)
 		}
 		for _, h := range f.parts {
-			h.label = partLabel(heading, members[h])
+			h.label, h.part = partLabel(heading, members[h]), partName(heading, members[h])
 		}
 	}
 	return list

@@ -11,7 +11,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// labelOf names things of one heading: "glibc malloc arena of thread 9838 worker", "3 thread stacks".
+// labelOf names objects of one heading: "glibc malloc arena of thread 9838 worker", "3 thread stacks".
 func labelOf(h *classify.Heading, ts []*object) string {
 	switch {
 	case h.Told == classify.AsFiles:
@@ -24,7 +24,7 @@ func labelOf(h *classify.Heading, ts []*object) string {
 	return detailed(ts[0].words.One, ts[0].detail)
 }
 
-// partLabel names things whose heading stands in the line above.
+// partLabel names objects whose heading stands in the line above.
 func partLabel(h *classify.Heading, ts []*object) string {
 	t := ts[0]
 	own := t.words.One != h.Words.One
@@ -39,6 +39,22 @@ func partLabel(h *classify.Heading, ts []*object) string {
 		return detailed(t.words.One, t.detail)
 	}
 	return t.detail
+}
+
+// partName is what objects are whose heading stands in the line above, whosoever they are; "" for nothing but
+// what the heading says.
+func partName(h *classify.Heading, ts []*object) string {
+	t, name := ts[0], ""
+	if t.words.One != h.Words.One {
+		name = t.words.One
+	}
+	switch {
+	case h.Told == classify.AsFiles:
+		return ""
+	case len(ts) == 1 && t.tid == 0:
+		return detailed(name, t.detail)
+	}
+	return name
 }
 
 // filesLabel names loaded files: "code and data of libc.so.6", "code and data of 6 files: a, b, c, ...".

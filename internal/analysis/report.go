@@ -69,6 +69,7 @@ type ReportProcess struct {
 // A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
 type Row struct {
 	Label  string        `json:"label"`            // what it is, in words
+	Part   string        `json:"part,omitempty"`   // of a part: what it is, whosoever it is; a terminal shows parts that have the same as one, where their calls look alike
 	Kind   classify.Kind `json:"kind,omitempty"`   // docs/kinds.md; of several the first
 	Thread int           `json:"thread,omitempty"` // tid
 	Who
@@ -144,7 +145,7 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 }
 
 func (s *State) rowOf(p *process, h *holder, vmas map[*mapping]int) Row {
-	j := Row{Label: h.label, Kind: h.kind, Thread: h.thread, Who: h.who, Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
+	j := Row{Label: h.label, Part: h.part, Kind: h.kind, Thread: h.thread, Who: h.who, Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
 	for _, x := range h.mappings {
 		j.Ranges = append(j.Ranges, s.rangeOf(p, x, x.Range))
 		j.VMAs += vmas[x]

@@ -29,8 +29,8 @@ type Unexplained struct {
 }
 
 // A Recording folds a recording under way, so that at its end there is an answer without the log. It is an
-// eventlog.Sink. Its memory grows with what is mapped and with the number of distinct stacks and of threads,
-// not with the number of events.
+// eventlog.Sink. Its memory grows with what is mapped and with the number of distinct stacks, not with the number
+// of events, of threads or of processes.
 type Recording struct {
 	fold    folder
 	sum     Summary

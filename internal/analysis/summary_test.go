@@ -50,6 +50,35 @@ func TestSummaryMemory(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
+// TestManyThreads holds that a thread that ended costs nothing, unless something that it made is left, or its stack.
+func TestManyThreads(t *testing.T) {
+	s := NewRecording("")
+	s.Put(&eventlog.Space{Space: 1, PID: 1, Cause: "launch", Exe: "/bin/x"})
+	s.Put(&eventlog.Thread{TID: 1, PID: 1, Space: 1, What: "start"})
+	const stackAt, keptAt = 0x7f0000000000, 0x7f1000000000
+	seq := uint64(0)
+	mmap := func(tid int, now int64, at eventlog.Hex) {
+		seq++
+		origin := seq
+		s.Put(&eventlog.Event{Seq: seq, T: now, Space: 1, PID: 1, TID: tid, Call: "mmap", Changes: []eventlog.Change{{Start: at, End: at + 1<<20, Now: &eventlog.Attr{Perms: "rw-p", Dev: "00:00", Origin: &origin}}}})
+	}
+	mmap(1, 1, stackAt)
+	for i := range 10 * firstSweep {
+		tid, now := 2+i, int64(10*i+10)
+		s.Put(&eventlog.Thread{T: now, TID: tid, PID: 1, Space: 1, What: "start", Name: "worker", SP: stackAt + 4096})
+		if i == 7 {
+			mmap(tid, now+1, keptAt)
+		}
+		s.Put(&eventlog.Thread{T: now + 2, TID: tid, PID: 1, Space: 1, What: "exit"})
+		if known := s.fold.state.threads; known.known > firstSweep+3 || len(known.byTID) != known.known || len(known.bySpace[1]) != known.known {
+			t.Fatalf("%d threads are known, %d by their tids, %d of the space", known.known, len(known.byTID), len(known.bySpace[1]))
+		}
+	}
+	if n := s.fold.state.threads.name(9, 81); n != "worker" {
+		t.Errorf("who made what is left was called %q", n)
+	}
+}
+
 // TestManyProcesses holds that a process that ended costs nothing unless it is shown.
 func TestManyProcesses(t *testing.T) {
 	s := NewRecording("")

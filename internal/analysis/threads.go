@@ -13,6 +13,8 @@ type threads struct {
 	byTID   map[int][]*thread // in order of their start
 	bySpace map[int][]*thread // the same
 	users   map[int]int       // living threads of a space; absent where none has been seen
+	known   int               // how many there are
+	sweep   int               // at so many it is time to prune
 }
 
 // thread is the life of a thread, from its start, or its exec, to its end.
@@ -23,7 +25,7 @@ type thread struct {
 }
 
 func newThreads() *threads {
-	return &threads{byTID: map[int][]*thread{}, bySpace: map[int][]*thread{}, users: map[int]int{}}
+	return &threads{byTID: map[int][]*thread{}, bySpace: map[int][]*thread{}, users: map[int]int{}, sweep: firstSweep}
 }
 
 // put takes a thread record that lies before the moment. It returns the space that has no thread left by
@@ -47,6 +49,7 @@ func (l *threads) put(r *eventlog.Thread) (left int) {
 	l.byTID[r.TID] = append(l.byTID[r.TID], x)
 	l.bySpace[r.Space] = append(l.bySpace[r.Space], x)
 	l.users[r.Space]++
+	l.known++
 	return left
 }
 
@@ -60,13 +63,36 @@ func (l *threads) rename(r *eventlog.Thread) {
 // forget drops the threads of a space.
 func (l *threads) forget(space int) {
 	for _, x := range l.bySpace[space] {
-		rest := slices.DeleteFunc(l.byTID[x.TID], func(o *thread) bool { return o == x })
-		if l.byTID[x.TID] = rest; len(rest) == 0 {
-			delete(l.byTID, x.TID)
-		}
+		l.drop(x)
 	}
 	delete(l.bySpace, space)
 	delete(l.users, space)
+}
+
+// drop takes a thread from those of its tid.
+func (l *threads) drop(x *thread) {
+	rest := slices.DeleteFunc(l.byTID[x.TID], func(o *thread) bool { return o == x })
+	if l.byTID[x.TID] = rest; len(rest) == 0 {
+		delete(l.byTID, x.TID)
+	}
+	l.known--
+}
+
+// prune drops the threads that are not to be kept. It asks for those that started last first.
+func (l *threads) prune(keep func(*thread) bool) {
+	for space, list := range l.bySpace {
+		slices.Reverse(list)
+		list = slices.DeleteFunc(list, func(x *thread) bool {
+			if keep(x) {
+				return false
+			}
+			l.drop(x)
+			return true
+		})
+		slices.Reverse(list)
+		l.bySpace[space] = list
+	}
+	l.sweep = max(firstSweep, 2*l.known)
 }
 
 func (l *threads) end(x *thread, t int64) {

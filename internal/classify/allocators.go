@@ -75,6 +75,9 @@ func findAllocators(v *view) {
 					continue
 				}
 				d.Evidence, d.Confidence = ev.Call+" by "+by.module, Likely
+				if ev.Length < 64<<10 {
+					d.Confidence = Guess // allocators ask for more at once
+				}
 			}
 			if f := c.find(a.Own...); f != "" {
 				d.Kind, d.Evidence = a.Kinds[1].Kind, "mapped for "+f

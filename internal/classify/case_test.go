@@ -179,6 +179,34 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// TestNameless classifies the recorded programs with no names but those that the C library exports: what is not
+// known is a guess or unknown, and nothing wrong is said to be likely or certain.
+func TestNameless(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, name := range files {
+		c := readCase(t, name)
+		s := c.space(t)
+		frames := s.Frames
+		s.AnonName = nil
+		s.Frames = func(id int, yield func(function, module string) bool) {
+			stripped(frames)(id, func(function, module string) bool {
+				if !callers.IsLibc(module) {
+					function = ""
+				}
+				return yield(function, module)
+			})
+		}
+		for i, d := range Known().Classify(s) {
+			if d.Kind != c.Entries[i].Want && d.Confidence != Guess && !slices.Contains([]Kind{Unknown, Direct, Reserved}, d.Kind) {
+				t.Errorf("%s: %s: %s (%s: %s), want %s", name, s.Entries[i].Mapping, d.Kind, d.Confidence, d.Evidence, c.Entries[i].Want)
+			}
+		}
+	}
+}
+
 func (c *testCase) check(t *testing.T, how string, s *Space) {
 	t.Helper()
 	out := Known().Classify(s)

@@ -39,7 +39,7 @@ var elfFamily = Family{
 func findELF(v *view) {
 	code := map[vm.File]bool{} // files of which some part can be executed
 	for i, e := range v.free {
-		if e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 || v.byLoader(i, e) {
+		if e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 && v.isCode(i, e) || v.byLoader(i, e) {
 			code[fileOf(e)] = true
 		}
 	}
@@ -55,7 +55,11 @@ func findELF(v *view) {
 			v.claimSegment(im, i, e)
 		case im != nil && v.isBSS(im, i, e):
 			im.last = i
-			v.claim(i, im.verdict(ELFBSS, v))
+			d := im.verdict(ELFBSS, v)
+			if e.Origin.Cause == ledger.BeforeAttach {
+				d.Confidence, d.Evidence = Likely, "behind the data of the file"
+			}
+			v.claim(i, d)
 		case im != nil && v.isGap(im, i, e):
 			v.claim(i, im.verdict(ELFGap, v))
 		}
@@ -77,11 +81,49 @@ func (v *view) byLoader(i int, e *ledger.Entry) bool {
 	return v.chain(v.events[i]).find("_dl_map_segments", "_dl_map_object_from_fd", "map_library") != ""
 }
 
+// isCode reports whether e, which may be executed, is a part of a loaded ELF file. A program maps other files so
+// too: the cores of Lisps, images of .NET and Wine. Where nobody tells who mapped it, an ELF file shows by having
+// a part beside it that is mapped from elsewhere in the file.
+func (v *view) isCode(i int, e *ledger.Entry) bool {
+	if e.Origin.Cause == ledger.Kernel {
+		return true
+	}
+	c := v.chain(v.events[i])
+	by := c.by()
+	if c.inLoader() || callers.IsMusl(by.module) {
+		return true
+	}
+	if by.name != "" || by.module != "" && by.module != path.Base(v.Exe) {
+		return false // a static program may load for itself
+	}
+	if name := path.Base(e.File.Path); e.File.Path == v.Exe || strings.HasSuffix(name, ".so") || strings.Contains(name, ".so.") {
+		return true
+	}
+	part := func(k int) bool {
+		return fileOf(&v.Entries[k]) == fileOf(e) && v.Entries[k].Offset != e.Offset && v.Entries[k].Perms != e.Perms
+	}
+	return v.beside(i) && part(i-1) || v.beside(i+1) && part(i+1)
+}
+
+// inLoader reports whether the dynamic loader is on the stack. musl's is its C library too, which always is.
+func (c *chain) inLoader() bool {
+	for _, f := range c.frames {
+		if callers.IsLoader(f.module) && !callers.IsMusl(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") || f.name == "map_library" {
+			return true
+		}
+	}
+	return false
+}
+
 // byProgram reports whether an entry lies in memory that was reserved without a file, and was mapped by
 // something else than a loader: V8 maps its built-in code a second time beside what it compiles.
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
-	return ev != nil && ev.Over != nil && ev.Over.anonymous() && v.chain(ev).calledBy("v8::*")
+	if ev == nil || ev.Over == nil || !ev.Over.anonymous() {
+		return false
+	}
+	c := v.chain(ev)
+	return len(c.frames) > 0 && !c.inLoader() && !callers.IsMusl(c.by().module)
 }
 
 // read reports whether a file is mapped to be read, though it has code that is loaded too: what prints stack
@@ -92,10 +134,8 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 		return false
 	}
 	c := v.chain(ev)
-	for _, f := range c.frames {
-		if callers.IsLoader(f.module) && !callers.IsMusl(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") {
-			return false
-		}
+	if c.inLoader() {
+		return false
 	}
 	switch by := c.by(); {
 	case callers.IsMusl(by.module):
@@ -170,15 +210,19 @@ func (v *view) isRelro(i int, e *ledger.Entry) bool {
 
 // isBSS reports whether e is the zeroed memory that follows the data of im.
 func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
-	if !anonymous(e) || im.last != i-1 || !v.beside(i) || e.Perms&vm.Write == 0 {
+	if !anonymous(e) || im.last != i-1 || !v.beside(i) {
 		return false
 	}
 	before := &v.Entries[i-1]
 	if ev := v.events[i]; ev != nil {
 		// Mapped over the reservation of the first segment.
-		return ev.fixed() && ev.anonymous() && ev.Over != nil && ev.Over == v.root(i-1)
+		return ev.fixed() && ev.anonymous() && ev.Prot&vm.ProtWrite != 0 && ev.Over != nil && ev.Over == v.root(i-1)
 	}
-	return before.Perms&vm.Write != 0 && e.Origin.Cause == before.Origin.Cause
+	if e.Origin.Cause == ledger.Kernel {
+		return before.Origin.Cause == ledger.Kernel // it maps nothing else behind a file
+	}
+	// Behind the first such row something else may begin.
+	return e.Origin.Cause == before.Origin.Cause && before.File.Inode != 0 && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
 }
 
 // isGap reports whether e is an inaccessible hole between two segments of im.

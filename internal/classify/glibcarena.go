@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
@@ -60,8 +61,8 @@ func findGlibcArenas(v *view) {
 		}
 		d := Verdict{Kind: GlibcArena}
 		if ev == nil {
-			// Below lie the heaps of Go, which look alike.
-			if e.Start < mmapArea || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
+			// The heaps of Go look alike.
+			if isGoHint(e.Start) || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
 				continue
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
@@ -123,10 +124,10 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 		return Certain, text + "; called by " + by.name, true
 	case callers.IsGlibc(by.module):
 		return Certain, text + "; called from within " + by.module, true
-	case len(c.frames) == 0, by.name == "", isAllocation(by.name):
-		return Likely, text, true
+	case by.module == "", isAllocation(by.name), by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.IsGlibc):
+		return Likely, text, true // no stack, or a static program
 	}
-	// A named function of something else reserved it.
+	// A function of something else reserved it.
 	return "", "", false
 }
 

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -41,6 +42,21 @@ func adviseGo(u *Usage) (int64, string) {
 		return 0, ""
 	}
 	return u.Resident / 4, fmt.Sprintf("the Go heap has %s resident: GOMEMLIMIT=%dMiB bounds what the garbage collector lets it grow to, GOGC=50 collects sooner; both cost CPU time", u.Size(u.Resident), u.Resident*3/4>>20)
+}
+
+// isGo reports whether there is a Go runtime in the process: what it maps has its names, or its functions are on
+// a stack.
+func (v *view) isGo() bool {
+	if v.golang == 0 {
+		v.golang = -1
+		for i := range v.Entries {
+			name := v.anonName(i, &v.Entries[i])
+			if v.out[i].Kind == GoHeap || v.out[i].Kind == GoOwn || strings.HasPrefix(name, "Go: ") || v.chain(v.events[i]).find("runtime.*") != "" {
+				v.golang = 1
+			}
+		}
+	}
+	return v.golang > 0
 }
 
 // findGo knows what the Go runtime maps. Its function names are there even in stripped programs.

@@ -65,6 +65,9 @@ func findJVM(v *view) {
 		case c.by().name == "":
 			v.guessJVM(&d, ev, v.Entries[i:n])
 			if sure == Guess {
+				if d.Kind == JVMOther {
+					continue // nothing says that a Java VM made it
+				}
 				d.Confidence = Guess
 			}
 		default:
@@ -118,5 +121,7 @@ func (v *view) guessJVM(d *Verdict, ev *Event, parts []ledger.Entry) {
 		d.Kind, d.Confidence, d.Evidence = JVMHeap, Guess, "the size of it, reserved by libjvm"
 	case ev.Length >= 64<<10:
 		d.Kind, d.Confidence, d.Evidence = JVMGC, Guess, "mapped by libjvm"
+	default:
+		d.Confidence = Guess
 	}
 }

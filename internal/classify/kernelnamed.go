@@ -6,7 +6,6 @@ import (
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
-	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // breakFamily are the program break and the main stack, which the kernel labels.
@@ -65,7 +64,7 @@ func (v *view) afterData(i int) bool {
 		return false
 	}
 	before := &v.Entries[i-1]
-	return before.File.Inode != 0 && before.Perms&vm.Write != 0
+	return before.File.Inode != 0
 }
 
 // heapUser is who moved the program break where that was not the C library's malloc.

@@ -1,6 +1,10 @@
 package classify
 
-import "github.com/vmblame/vmblame/internal/callers"
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+)
 
 var muslFamily = Family{Modules: []string{"ld-musl", "libc.musl"}, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
 
@@ -27,7 +31,7 @@ func findMusl(v *view) {
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
 		case !glibc && c.calledBy(muslMalloc[:]...) && c.provenBy(&muslFamily, muslFunctions...):
-		case musl && isAllocation(by.name):
+		case musl && isAllocation(by.name) && (callers.IsMusl(by.module) || callers.IsMalloc(by.name) || strings.HasPrefix(by.name, "_")):
 		case by.name == "" && callers.IsMusl(by.module):
 			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
 		default:

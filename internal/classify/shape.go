@@ -90,11 +90,9 @@ func (g *shapes) before(i int) {
 		d.Kind, d.Evidence = JVMHeap, "below 32 GiB in a Java VM"
 	case g.jvm && !accessible(e) && e.Len() >= 960<<20 && e.Len() <= 1<<30:
 		d.Kind, d.Evidence = JVMClassSpace, "nearly 1 GiB without access in a Java VM"
-	case g.jvm && !accessible(e) && e.Len() >= 64<<10:
-		d.Kind, d.Evidence = JVMOther, "without access in a Java VM"
-	case e.Start>>32 == 0xc0 && e.Start%goArena == 0, g.goThread(i):
+	case g.isGo() && (isGoHint(e.Start) && e.Start%goArena == 0 || g.goThread(i)):
 		d.Kind, d.Evidence = GoHeap, "where Go has its heap"
-	case beside == GoHeap && e.Start < mmapArea && e.Start%goArena != 0:
+	case beside == GoHeap && isGoHint(e.Start) && e.Start%goArena != 0:
 		d.Kind, d.Evidence, d.Group = GoHeap, "in one arena with Go's heap", g.out[i-1].Group
 	default:
 		return
@@ -102,15 +100,16 @@ func (g *shapes) before(i int) {
 	g.claim(i, d)
 }
 
-const (
-	goArena  = 64 << 20   // heapArenaBytes of Go's runtime
-	mmapArea = 0x7e << 40 // where the kernel puts mappings that name no place, and above
-)
+const goArena = 64 << 20 // heapArenaBytes of Go's runtime
 
-// goThread reports whether a thread began on a stack in entry i that Go's runtime took from its heap: away
-// from where the kernel puts mappings, in steps of 4 MiB, its TLS there too.
+// isGoHint reports whether an address is one of those at which Go's runtime asks for its heap (mallocinit in
+// runtime/malloc.go: 0x00c0<<32 in each TiB, the first that is free).
+func isGoHint(addr uint64) bool { return addr>>32&0xff == 0xc0 && addr>>40 < 0x7f }
+
+// goThread reports whether a thread began on a stack in entry i that Go's runtime took from its heap, in steps of
+// 4 MiB, its TLS there too.
 func (g *shapes) goThread(i int) bool {
 	e := &g.Entries[i]
 	t := g.stackOwner(i)
-	return t != nil && e.Start < mmapArea && (e.Start|e.End)%(4<<20) == 0 && e.Contains(t.TLS)
+	return t != nil && isGoHint(e.Start) && (e.Start|e.End)%(4<<20) == 0 && e.Contains(t.TLS)
 }

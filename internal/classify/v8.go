@@ -2,8 +2,10 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -57,15 +59,19 @@ func findV8(v *view) {
 			v.claimAll(i, v.run(i), d)
 		case v.unnamed(c, isV8) != "" && ev.Flags&vm.MapNoReserve != 0 && ev.Prot == vm.ProtNone:
 			d := Verdict{Kind: V8Heap, Confidence: v.unnamed(c, isV8), Evidence: "reserved without access in a program of V8's"}
+			n := v.run(i)
+			left := v.Entries[n-1].End - e.Start // of what was reserved
 			switch {
+			case slices.ContainsFunc(v.Entries[i:n], func(e ledger.Entry) bool { return e.Perms&vm.Exec != 0 }):
+				d.Kind = V8Code
+			case left < ev.Length && left >= 1<<30 && left&(left-1) == 0 && e.Start%left == 0:
+				d.Kind, d.Evidence = V8Cage, "reserved and trimmed to a multiple of itself in a program of V8's"
 			case ev.Length >= 8<<30 && ev.Length < 64<<30:
 				d.Kind, d.Confidence = Wasm, Guess
-			case ev.Length >= 4<<30:
-				d.Kind = V8Cage
 			case ev.Length >= 64<<20:
-				d.Kind = V8Code
+				d.Kind = V8Cage // or a table of pointers, which belongs to it
 			}
-			v.claimAll(i, v.run(i), d)
+			v.claimAll(i, n, d)
 		}
 	}
 }

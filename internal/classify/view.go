@@ -26,6 +26,7 @@ type view struct {
 	mallocs map[string]bool // files that hold glibc's malloc; see holdsGlibc
 	makers  map[int]*Event  // of stacks that threads began on, by their call stacks; see makesThreads
 	small   int             // see smallStacks
+	golang  int             // 1: there is a Go runtime, -1: there is none, 0: not asked yet; see isGo
 	owners  map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 

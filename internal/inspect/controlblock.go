@@ -73,6 +73,52 @@ func (l *look) muslStack(tcb uint64, tid int) bool {
 	return false
 }
 
+// findMuslThreads walks musl's ring of threads (struct pthread's prev and next), in which the first one stands among the
+// variables of the C library, unless its thread-local storage is large.
+func findMuslThreads(l *look) {
+	if !l.muslPossible() {
+		return
+	}
+	for _, m := range l.images {
+		for at, w := range l.variables(m) {
+			if w == at && l.muslRing(at) {
+				return
+			}
+		}
+	}
+}
+
+// muslRing adds the stacks of the threads of the ring that begins at first, and reports whether it is one.
+func (l *look) muslRing(first uint64) bool {
+	var ring []uint64
+	for at, before := first, uint64(0); ; {
+		w := l.words(at, 4) // self, dtv, prev, next
+		if w == nil || w[0] != at || before != 0 && w[2] != before || len(ring) > maxThreads {
+			return false
+		}
+		ring = append(ring, at)
+		if at, before = w[3], at; at == first {
+			break
+		}
+	}
+	found := false
+	for _, at := range ring {
+		for _, t := range l.Threads {
+			if l.hasTID(at, t.TID) {
+				found = true
+				l.muslStack(at, t.TID)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// muslPossible reports whether the C library may be musl: it is not glibc.
+func (l *look) muslPossible() bool {
+	return !slices.ContainsFunc(l.images, func(m *Image) bool { return isGlibc(m.name()) || isLoader(m.name()) })
+}
+
 // threadIDs returns the tids, ascending.
 func (p *Process) threadIDs() []int {
 	ids := make([]int, len(p.Threads))

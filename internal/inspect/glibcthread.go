@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 
@@ -21,26 +22,38 @@ func isLoader(name string) bool {
 const maxThreads = 1 << 17
 
 // findGlibcThreads walks glibc's own lists of stacks (nptl/allocatestack.c): those in use, those that programs
-// gave, and those of ended threads that are kept for the next. _rtld_global, exported by the loader, holds the
-// heads since glibc 2.34; where in it, and where in struct pthread, libc exports for debuggers (nptl_db).
+// gave, and those of ended threads that are kept for the next.
 func findGlibcThreads(l *look) {
-	libc, ld := l.image(isGlibc), l.image(isLoader)
-	if libc == nil || ld == nil {
-		return
+	for tcb, tid := range l.glibcThreads() {
+		l.threadStack(tcb, tid, "glibc's list of stacks, and the thread's control block")
 	}
-	global := ld.exported("_rtld_global")
-	used, ok1 := libc.debuggerOffset("_thread_db_rtld_global__dl_stack_used")
-	user, ok2 := libc.debuggerOffset("_thread_db_rtld_global__dl_stack_user")
-	node, ok3 := libc.debuggerOffset("_thread_db_pthread_list")
-	tid, ok4 := libc.debuggerOffset("_thread_db_pthread_tid")
-	if global == 0 || !ok1 || !ok2 || !ok3 || !ok4 {
-		return
-	}
-	// _dl_stack_cache has stood behind the two since all three are there (sysdeps/generic/ldsodefs.h).
-	for _, head := range [...]uint64{global + used, global + user, global + user + 16} {
-		for at := range l.list2(head) {
-			t, _ := l.half(at - node + tid)
-			l.threadStack(at-node, int(int32(t)), "glibc's list of stacks, and the thread's control block")
+}
+
+// glibcThreads yields the control blocks of glibc's lists, with the tids that they bear. _rtld_global, exported by the
+// loader, holds the heads since glibc 2.34; where in it, and where in struct pthread, libc exports for debuggers
+// (nptl_db).
+func (l *look) glibcThreads() iter.Seq2[uint64, int] {
+	return func(yield func(tcb uint64, tid int) bool) {
+		libc, ld := l.image(isGlibc), l.image(isLoader)
+		if libc == nil || ld == nil {
+			return
+		}
+		global := ld.exported("_rtld_global")
+		used, ok1 := libc.debuggerOffset("_thread_db_rtld_global__dl_stack_used")
+		user, ok2 := libc.debuggerOffset("_thread_db_rtld_global__dl_stack_user")
+		node, ok3 := libc.debuggerOffset("_thread_db_pthread_list")
+		tid, ok4 := libc.debuggerOffset("_thread_db_pthread_tid")
+		if global == 0 || !ok1 || !ok2 || !ok3 || !ok4 {
+			return
+		}
+		// _dl_stack_cache has stood behind the two since all three are there (sysdeps/generic/ldsodefs.h).
+		for _, head := range [...]uint64{global + used, global + user, global + user + 16} {
+			for at := range l.list2(head) {
+				t, _ := l.half(at - node + tid)
+				if !yield(at-node, int(int32(t))) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -76,6 +89,8 @@ func (l *look) list2(head uint64) func(yield func(uint64) bool) {
 const (
 	// pthreadWords is how many words of a struct pthread are searched for the stack: it has 2,304 to 2,496 bytes.
 	pthreadWords = 320
+	// pthreadLeast is what one has at least.
+	pthreadLeast = 2048
 	// pthreadSpan bounds what stands above the control block in its stack: the rest of the struct, rounded up.
 	pthreadSpan = 64 << 10
 )

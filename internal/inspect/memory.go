@@ -15,56 +15,102 @@ type Memory interface {
 }
 
 const (
-	blockPages = 16 // read at once
-	blockSize  = blockPages * vm.PageSize
-	// cacheBlocks bounds what one look keeps of the process's memory: 64 MiB.
-	cacheBlocks = 1024
+	// windowPages are asked about at once whether they are in memory, runPages read at once where one is read
+	// after the other; a page that is read alone is read alone.
+	windowPages = 512
+	runPages    = 16
+	windowSize  = windowPages * vm.PageSize
+	// cachePages bounds what one look keeps of the process's memory: 64 MiB; cacheWindows what it keeps of where
+	// there is memory: 6 MiB.
+	cachePages   = 16 << 10
+	cacheWindows = 64 << 10
 )
 
-// block is some neighbouring pages, of which those of bit i set in have were read.
-type block struct {
-	have uint32
-	data [blockSize]byte
-}
+type page [vm.PageSize]byte
+
+// window says which pages of windowSize bytes are in memory, a bit for each.
+type window [windowPages / 64]uint64
+
+func (w *window) has(i uint64) bool { return w[i/64]&(1<<(i%64)) != 0 }
 
 // reader reads a Memory through a cache. What it returns is from the first time that a page was looked at;
 // forget makes it look again.
 type reader struct {
-	mem    Memory
-	blocks map[uint64]*block
-	last   *block
-	lastAt uint64
+	mem     Memory
+	pages   map[uint64]*page // nil for one that could not be read
+	windows map[uint64]*window
+	last    *page
+	lastAt  uint64
 }
 
-func newReader(m Memory) *reader { return &reader{mem: m, blocks: map[uint64]*block{}} }
+func newReader(m Memory) *reader {
+	return &reader{mem: m, pages: map[uint64]*page{}, windows: map[uint64]*window{}}
+}
 
 // forget drops what was read, so that what a process changed meanwhile is seen.
 func (r *reader) forget() {
-	clear(r.blocks)
+	clear(r.pages)
+	clear(r.windows)
 	r.last = nil
 }
 
-func (r *reader) block(at uint64) *block {
-	if r.last != nil && r.lastAt == at {
-		return r.last
-	}
-	b := r.blocks[at]
-	if b == nil {
-		if len(r.blocks) >= cacheBlocks {
-			clear(r.blocks)
+// window returns what is in memory around addr.
+func (r *reader) window(addr uint64) *window {
+	at := addr &^ (windowSize - 1)
+	w := r.windows[at]
+	if w == nil {
+		if len(r.windows) >= cacheWindows {
+			clear(r.windows)
 		}
-		b = &block{}
-		r.blocks[at] = b
-		for x := range r.mem.Resident(vm.Range{Start: at, End: at + blockSize}) {
-			from, to := x.Start-at, x.End-at
-			n := uint64(r.mem.ReadPages(b.data[from:to], x.Start))
-			for i := from / vm.PageSize; i < (from+n)/vm.PageSize; i++ {
-				b.have |= 1 << i
+		w = &window{}
+		r.windows[at] = w
+		for x := range r.mem.Resident(vm.Range{Start: at, End: min(at+windowSize, vm.AddressMax)}) {
+			for i := (x.Start - at) / vm.PageSize; i < (x.End-at)/vm.PageSize; i++ {
+				w[i/64] |= 1 << (i % 64)
 			}
 		}
 	}
-	r.last, r.lastAt = b, at
-	return b
+	return w
+}
+
+// page returns the page at a multiple of its size, nil where it is not in memory or cannot be read.
+func (r *reader) page(at uint64) *page {
+	if r.last != nil && r.lastAt == at {
+		return r.last
+	}
+	p, seen := r.pages[at]
+	if !seen {
+		p = r.readPage(at)
+	}
+	r.last, r.lastAt = p, at
+	return p
+}
+
+func (r *reader) readPage(at uint64) *page {
+	if len(r.pages) >= cachePages {
+		clear(r.pages)
+	}
+	w := r.window(at)
+	i := at % windowSize / vm.PageSize
+	if !w.has(i) {
+		r.pages[at] = nil
+		return nil
+	}
+	n := uint64(1)
+	if r.last != nil && r.lastAt+vm.PageSize == at {
+		for n < runPages && i+n < windowPages && w.has(i+n) {
+			n++
+		}
+	}
+	buf := make([]byte, n*vm.PageSize)
+	got := uint64(max(0, min(r.mem.ReadPages(buf, at), len(buf)))) / vm.PageSize
+	for k := range max(got, 1) {
+		r.pages[at+k*vm.PageSize] = nil
+		if k < got {
+			r.pages[at+k*vm.PageSize] = (*page)(buf[k*vm.PageSize:])
+		}
+	}
+	return r.pages[at]
 }
 
 // read fills p from addr on and reports whether all of it is resident and could be read.
@@ -73,14 +119,12 @@ func (r *reader) read(p []byte, addr uint64) bool {
 		return false
 	}
 	for len(p) > 0 {
-		at := addr &^ (blockSize - 1)
-		b := r.block(at)
-		off := addr - at
-		page := off / vm.PageSize
-		if b.have&(1<<page) == 0 {
+		off := addr % vm.PageSize
+		from := r.page(addr - off)
+		if from == nil {
 			return false
 		}
-		n := copy(p, b.data[off:(page+1)*vm.PageSize])
+		n := copy(p, from[off:])
 		p, addr = p[n:], addr+uint64(n)
 	}
 	return true

@@ -46,13 +46,16 @@ var sources = [...]struct {
 }{
 	{"ELF images", findImages},
 	{"glibc threads", findGlibcThreads},
+	{"musl threads", findMuslThreads},
 	{"threads by their control blocks", findControlBlocks},
+	{"musl's malloc", findMusl},
 	{"jemalloc", findJemalloc},
 	{"glibc arenas", findArenas},
 	{"CPython", findCPython},
 	{"Go", findGo},
 	{"V8", findV8},
 	{"HotSpot", findHotSpot},
+	{"the dynamic loader", findLoader},
 	{"glibc large chunks", findLarge}, // beside what others have claimed
 }
 

@@ -67,10 +67,10 @@ func TestColour(t *testing.T) {
 
 // TestSimilar: parts that look alike on a terminal become one, and lose no byte.
 func TestSimilar(t *testing.T) {
-	part := func(label string, bytes int64, calls ...string) analysis.Row {
-		return analysis.Row{Label: label, Who: analysis.Who{Calls: calls, Keep: 1}, Totals: analysis.Totals{Reserved: bytes, Count: 1}}
+	part := func(label, part string, bytes int64, calls ...string) analysis.Row {
+		return analysis.Row{Label: label, Part: part, Who: analysis.Who{Calls: calls, Keep: 1}, Totals: analysis.Totals{Reserved: bytes, Count: 1}}
 	}
-	list := mergeSimilar([]analysis.Row{part("of thread 1 a", 1, "f", "main"), part("of thread 2 b", 2, "f", "main"), part("rtree", 4, "f", "main"), part("of thread 3 c", 8, "g", "main")})
+	list := mergeSimilar([]analysis.Row{part("of thread 1 a", "", 1, "f", "main"), part("of thread 2 b", "", 2, "f", "main"), part("rtree", "rtree", 4, "f", "main"), part("of thread 3 c", "", 8, "g", "main")})
 	if len(list) != 3 || list[0].Reserved != 3 || list[0].Label != "2 of these" || list[1].Label != "rtree" {
 		t.Errorf("%+v", list)
 	}

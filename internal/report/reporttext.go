@@ -188,6 +188,7 @@ func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 				continue
 			}
 			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, depth)}
+			c[4].Fit = nil
 			if len(h.Calls) > 0 {
 				c = append(c, whoCell(h.Who))
 			}

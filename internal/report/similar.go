@@ -3,7 +3,6 @@ package report
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
@@ -34,13 +33,9 @@ func mergeSimilar(parts []analysis.Row) []analysis.Row {
 	by := map[string]int{}
 	var list []analysis.Row
 	for _, h := range parts {
-		name, _, _ := strings.Cut(h.Label, "of thread")
-		if strings.HasSuffix(name, " of these") || strings.HasPrefix(name, "code and data of ") {
-			name = ""
-		}
 		i, known := 0, false
 		if len(h.Calls) > 0 {
-			k := h.Who.Text(room) + "\x00" + name
+			k := h.Who.Text(room) + "\x00" + h.Part
 			if i, known = by[k]; !known {
 				by[k] = len(list)
 			}
