@@ -75,7 +75,7 @@ func findAllocators(v *view) {
 					continue
 				}
 				d.Evidence, d.Confidence = ev.Call+" by "+by.module, Likely
-				if ev.Length < 64<<10 {
+				if ev.Length < 64<<10 && !a.Language {
 					d.Confidence = Guess // allocators ask for more at once
 				}
 			}

@@ -156,12 +156,12 @@ func lastOffset(v *view, im *image) uint64 {
 }
 
 func (v *view) newImage(i int, e *ledger.Entry) *image {
-	im := &image{file: fileOf(e), first: i, last: i, group: v.group(), confidence: Certain, evidence: "file with code"}
-	switch {
+	im := &image{file: fileOf(e), first: i, last: i, group: v.group(), confidence: Certain, evidence: "mapped by the dynamic loader"}
+	switch c := v.chain(v.events[i]); {
 	case e.Origin.Cause == ledger.Kernel:
 		im.evidence = "mapped by the kernel at exec"
-	case callers.IsLoader(v.chain(v.events[i]).by().module):
-		im.evidence = "mapped by the dynamic loader"
+	case !c.inLoader() && !callers.IsMusl(c.by().module):
+		im.confidence, im.evidence = Likely, "a file with code"
 	}
 	return im
 }

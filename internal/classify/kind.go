@@ -19,6 +19,7 @@ const (
 	StackGuard     Kind = "stack-guard"     // the inaccessible pages below it
 	SignalStack    Kind = "signal-stack"    // sigaltstack(2)
 	CoroutineStack Kind = "coroutine-stack" // that no thread was started on
+	CoroutinePool  Kind = "coroutine-pool"  // several in one mapping
 
 	GlibcArena  Kind = "glibc-arena"  // a heap of a non-main arena, both its parts
 	GlibcLarge  Kind = "glibc-large"  // an allocation with a mapping of its own

@@ -293,16 +293,14 @@ func TestCoroutines(t *testing.T) {
 	}
 	ev := b.event(Event{Length: 0x40000, Prot: rw, Flags: private | vm.MapStack, Stack: pool})
 	b.entry(StackGuard, "7f00f0000000-7f00f0001000 ---p", ev)
-	b.entry(CoroutineStack, "7f00f0001000-7f00f0020000 rw-p", ev)
+	b.entry(CoroutinePool, "7f00f0001000-7f00f0020000 rw-p", ev)
 	b.entry(StackGuard, "7f00f0020000-7f00f0021000 ---p", ev)
-	b.entry(CoroutineStack, "7f00f0021000-7f00f0040000 rw-p", ev)
+	b.entry(CoroutinePool, "7f00f0021000-7f00f0040000 rw-p", ev)
 	// Memory of the program's for the stacks of two threads (pthread_attr_setstack) is not one stack.
 	b.s.Threads = append(b.s.Threads, Thread{TID: 101, PID: 100, SP: 0x7f01000ffe00, TLS: 0x7f01000fff00}, Thread{TID: 102, PID: 100, SP: 0x7f01001ffe00, TLS: 0x7f01001fff00})
 	b.entry(Direct, "7f0100000000-7f0100200000 rw-p", b.event(Event{Length: 2 << 20, Prot: rw, Flags: private, Stack: pool}))
 	out := b.check()
-	if d := out[len(out)-2]; d.Name != "pool of coroutine stacks" || d.Plural != "pools of coroutine stacks" {
-		t.Errorf("%+v", d)
-	}
+	oneGroup(t, out, len(out)-5, len(out)-1)
 }
 
 // TestStackInTheMaking: between its mmap and its mprotect a stack is no guard of 8 MiB.

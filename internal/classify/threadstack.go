@@ -10,12 +10,15 @@ import (
 
 var threadStacks = &Heading{string(ThreadStack), words("thread stack"), AsThings}
 
+var fiberSettings = governed(Variable, "RUBY_FIBER_VM_STACK_SIZE RUBY_FIBER_MACHINE_STACK_SIZE")
+
 // stackFamily are the stacks of threads, and what is like them.
 var stackFamily = Family{
 	Kinds: []Row{
 		{ThreadStack, threadStacks.Words, threadStacks, false, "", hint(Variable, "OMP_STACKSIZE RUST_MIN_STACK").hint(JavaOption, "-Xss -XX:ThreadStackSize").
 			by(Variable, "OMP_NUM_THREADS").by(Tunable, "glibc.pthread.").by(Machine, "rlimit_stack cpus"), adviseStacks},
-		{CoroutineStack, words("coroutine stack"), nil, false, "", governed(Variable, "RUBY_FIBER_VM_STACK_SIZE RUBY_FIBER_MACHINE_STACK_SIZE"), noAdvice},
+		{CoroutineStack, words("coroutine stack"), nil, false, "", fiberSettings, noAdvice},
+		{CoroutinePool, Words{"pool of coroutine stacks", "pools of coroutine stacks"}, nil, false, "", fiberSettings, noAdvice},
 		{StackGuard, words("stack guard"), threadStacks, true, "", ungoverned, noAdvice},
 		{SignalStack, words("signal stack"), nil, false, "", ungoverned, noAdvice},
 	},
@@ -172,7 +175,7 @@ func (v *view) claimStack(i, j int, mapped string) {
 		d.Kind, d.Confidence = CoroutineStack, Likely
 		d.Evidence += ", not by the C library, and no thread began in it"
 		if guards > 1 {
-			d.name(Words{"pool of coroutine stacks", "pools of coroutine stacks"})
+			d.Kind = CoroutinePool
 			d.Detail = fmt.Sprintf("with %d guards", guards)
 		}
 	}

@@ -13,7 +13,7 @@ __attribute__((noinline)) static char *stacks(int n, size_t size)
 	for (int i = 0; i < n; i++) {
 		mprotect(p + i * size, 4096, PROT_NONE);
 		memset(p + (i + 1) * size - 4096, 1, 4096);
-		is(p + i * size + 4096, size - 4096, "coroutine-stack", n == 1 ? "coroutine stack" : "pool of coroutine stacks");
+		is(p + i * size + 4096, size - 4096, n == 1 ? "coroutine-stack" : "coroutine-pool", n == 1 ? "coroutine stack" : "pool of coroutine stacks: with 16 guards");
 	}
 	return p;
 }
