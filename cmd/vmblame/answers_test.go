@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // asking are the commands that read a log, LOG to be replaced.
@@ -171,6 +173,7 @@ func TestBytes(t *testing.T) {
 
 // TestAnswerOnTerminal: on a terminal the table fits and is coloured, unless NO_COLOR is set.
 func TestAnswerOnTerminal(t *testing.T) {
+	testenv.Need(t, "script")
 	for _, c := range []struct {
 		env   string
 		color bool

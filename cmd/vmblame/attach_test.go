@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // sleeper starts a process that waits.
@@ -169,6 +170,7 @@ func TestAttachKernelThread(t *testing.T) {
 
 // TestAttachForbidden: another user's process; the message says which right is missing and how to get it.
 func TestAttachForbidden(t *testing.T) {
+	testenv.Need(t, "root")
 	pid := sleeper(t)
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // caseRun is a recording of testdata's `case` and what the program itself wrote about it.
@@ -168,6 +169,7 @@ func TestCase(t *testing.T) {
 	})
 
 	t.Run("the 64 MiB", func(t *testing.T) {
+		testenv.Need(t, "libc6-dbg") // names what fopen calls
 		var doc struct {
 			Processes []struct {
 				Rows []struct{ Mappings []mappingAnswer }
@@ -207,6 +209,7 @@ func TestCase(t *testing.T) {
 	})
 
 	t.Run("a row that is several mmaps", func(t *testing.T) {
+		testenv.Need(t, "libjemalloc.a")
 		r := command(t, c.dir, "blame", c.log, "-")
 		r.Stdin = strings.NewReader(c.smaps)
 		got := finish(t, r)
@@ -288,6 +291,7 @@ func TestCase(t *testing.T) {
 	})
 
 	t.Run("the difference", func(t *testing.T) {
+		testenv.Need(t, "libc6-dbg")
 		r := vmblame(t, "", "diff", one.log, c.log)
 		r.wants(t, 0)
 		line := lineWith(t, r.stdout, "glibc malloc arena  ")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestRunStatus: vmblame ends as the program ended, and the program's output is its own.
@@ -236,6 +237,9 @@ func TestRunProgramsOwn(t *testing.T) {
 		{[]string{"cat"}, "from standard input\n"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			if c.args[0] == "--user" {
+				testenv.Need(t, "root")
+			}
 			cmd := command(t, dir, append([]string{"run", "-q", "-o", "log.jsonl"}, c.args...)...)
 			cmd.Env = append(os.Environ(), "HOME=/home/test")
 			cmd.Stdin = strings.NewReader("from standard input\n")

@@ -31,7 +31,7 @@ var packages = map[string]string{
 	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
 	"bash": "bash", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "jcmd": "default-jdk-headless", "make": "make",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
-	"redis-server": "redis-server", "setpriv": "util-linux", "strace": "strace", "unshare": "util-linux", "zstd": "zstd",
+	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "unshare": "util-linux", "zstd": "zstd",
 }
 
 // features are what is no program of PATH.

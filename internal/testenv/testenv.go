@@ -25,6 +25,9 @@ func Need(t testing.TB, what ...string) {
 	}
 }
 
+// Has reports whether the machine has a program or feature, for a test that holds more where it has.
+func Has(what string) bool { return find(what).has() }
+
 // Lacks skips the test since the machine lacks what it needs, as it has found out by itself.
 func Lacks(t testing.TB, what string) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // attach starts a recording of running processes into a log of its own.
@@ -294,7 +296,7 @@ func TestAttachToStuckCall(t *testing.T) {
 	eventually(t, "the call is stuck", func() bool { return c.line("ready") != "" || c.line("lacks") != "" })
 	if c.line("lacks") != "" {
 		c.mustEnd("exit status 0")
-		t.Fatalf("this machine has no userfaultfd: %s", c.line("lacks"))
+		testenv.Lacks(t, "userfaultfd")
 	}
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	attach(t, log, "-q", "--duration", "50ms", c.pid).mustEnd("exit status 0")

@@ -32,6 +32,9 @@ func TestRunInheritance(t *testing.T) {
 	status := `grep -E '^(Umask|Uid|Gid|Groups|Threads|Sig(Blk|Ign|Cgt)|Cap|NoNewPrivs|Cpus_allowed|Mems_allowed):' /proc/self/status
 		ulimit -S -a; ulimit -H -a; cat /proc/self/personality /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/self/coredump_filter
 		nice; env | grep -v -e ^PWD= -e ^VMBLAME_ACCOUNT= | sort; cut -d' ' -f7,8 /proc/self/stat; ls /proc/self/fd | wc -l`
+	if os.Geteuid() != 0 {
+		status = strings.Replace(status, "|NoNewPrivs", "", 1) // without privileges a filter wants it: seccomp(2)
+	}
 	argv := []string{"bash", "-c", status}
 	sameUnder(t, nil, argv)
 	sameUnder(t, []string{"--no-seccomp"}, argv)

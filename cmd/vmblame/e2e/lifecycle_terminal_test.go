@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // terminal is an interactive shell on a pseudo terminal.
@@ -113,41 +115,44 @@ for line in sys.stdin: os.write(1, b"got " + line.encode())
 		t.Fatal(err)
 	}
 	for _, program := range []string{`bash -c 'echo be"gun"; while read x; do echo got $x; done'`, "python3 " + script} {
-		for _, flag := range []string{"", "--no-seccomp "} {
-			s := openTerminal(t)
-			s.press(built.vmblame + " run -q -o " + log + " " + flag + program + "\n")
-			s.expect(`begun\n`)
-			for i := range 3 {
+		t.Run(strings.Fields(program)[0], func(t *testing.T) {
+			testenv.Need(t, strings.Fields(program)[0])
+			for _, flag := range []string{"", "--no-seccomp "} {
+				s := openTerminal(t)
+				s.press(built.vmblame + " run -q -o " + log + " " + flag + program + "\n")
+				s.expect(`begun\n`)
+				for i := range 3 {
+					s.press("\x1a")
+					s.expect(`Stopped .*\n(?s:.*)ready> `)
+					s.press("fg\n")
+					s.expect(`run -q .*\n`)
+					s.press(fmt.Sprintf("line%d\n", i))
+					s.expect(fmt.Sprintf(`got line%d\n`, i))
+				}
+				// In the background it is stopped because it reads.
 				s.press("\x1a")
 				s.expect(`Stopped .*\n(?s:.*)ready> `)
+				s.press("bg\n")
+				s.expect(`ready> `)
+				for state := ""; state != "Stopped"; {
+					s.press("jobs\n")
+					state = s.expect(`(?m)^\[1\]\S* +(Stopped|Running) (?s:.*)ready> `)
+				}
 				s.press("fg\n")
 				s.expect(`run -q .*\n`)
-				s.press(fmt.Sprintf("line%d\n", i))
-				s.expect(fmt.Sprintf(`got line%d\n`, i))
+				s.press("again\n")
+				s.expect(`got again\n`)
+				s.press("\x03")
+				s.expect(`ready> `)
+				s.press("echo status=$?\n")
+				if got := s.expect(`(?m)^status=(\d+)$`); got != "130" {
+					t.Errorf("%s: status %s", program, got)
+				}
+				s.press("exit 0\n")
+				s.mustEnd("exit status 0")
+				proven(t, log)
 			}
-			// In the background it is stopped because it reads.
-			s.press("\x1a")
-			s.expect(`Stopped .*\n(?s:.*)ready> `)
-			s.press("bg\n")
-			s.expect(`ready> `)
-			for state := ""; state != "Stopped"; {
-				s.press("jobs\n")
-				state = s.expect(`(?m)^\[1\]\S* +(Stopped|Running) (?s:.*)ready> `)
-			}
-			s.press("fg\n")
-			s.expect(`run -q .*\n`)
-			s.press("again\n")
-			s.expect(`got again\n`)
-			s.press("\x03")
-			s.expect(`ready> `)
-			s.press("echo status=$?\n")
-			if got := s.expect(`(?m)^status=(\d+)$`); got != "130" {
-				t.Errorf("%s: status %s", program, got)
-			}
-			s.press("exit 0\n")
-			s.mustEnd("exit status 0")
-			proven(t, log)
-		}
+		})
 	}
 }
 

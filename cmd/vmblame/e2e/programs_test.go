@@ -88,6 +88,11 @@ func (p *program) run(t *testing.T, alone outcome, flags []string) {
 	if r.outcome != alone {
 		t.Errorf("traced: %v; untraced: %v", r.outcome, alone)
 	}
+	for _, what := range r.account.lacks {
+		if what != p.lacks {
+			testenv.Lacks(t, what)
+		}
+	}
 	p.forgetRefused(r)
 	r.hold(t, p.may)
 	p.holdLife(t, r)
@@ -98,11 +103,6 @@ func (p *program) run(t *testing.T, alone outcome, flags []string) {
 	}
 	if p.also != nil {
 		p.also(t, r)
-	}
-	for _, what := range r.account.lacks {
-		if what != p.lacks {
-			testenv.Lacks(t, what)
-		}
 	}
 }
 
