@@ -63,7 +63,13 @@ func (c *checker) mremap(r *Event, s *SpaceState) {
 func (c *checker) movedFrom(r *Event, i int, s *SpaceState, old, target vm.Range) {
 	ch := &r.Changes[i]
 	x, m := ch.span(), ch.Now.MovedFrom
-	carried := target.Start != old.Start && (old.Empty() || x.Start-target.Start < old.Len())
+	source := old
+	if old.Empty() { // the mapping that stands there is doubled, as far as it goes
+		if e, ok := s.Ledger.At(old.Start); ok {
+			source.End = e.End
+		}
+	}
+	carried := target.Start != old.Start && x.Start-target.Start < source.Len()
 	if !c.must((m != nil) == carried, "event %d: change %d: mremap of %v to %v maps %v, and moved_from stands there or is missing", r.Seq, i, old, target, x) || m == nil {
 		return
 	}
