@@ -40,6 +40,10 @@ func (t *Tracer) cloned(th *Thread) bool {
 	t.inheritShield(child.TGID, th.TGID)
 	s := Stop{Kind: Cloned, Thread: th, Child: tid}
 	s.Order, _, _ = th.takeOpen()
+	if th.event != nil {
+		// The C libraries block all signals around the making of a task, and may unmap its stack before they do not.
+		th.stepping = th.blocksTrap()
+	}
 	if th.followed {
 		s.Call = &th.call
 		child.cleared = th.cleared

@@ -1,5 +1,13 @@
 package tracer
 
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
 // execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
 func (t *Tracer) execed(th *Thread) bool {
 	msg, e := ptraceEventMessage(th.TID)
@@ -19,6 +27,9 @@ func (t *Tracer) execed(th *Thread) bool {
 	if th.followed {
 		s.Call = &th.call
 	}
+	if t.backend == BySigtrap && !t.prelude {
+		s.Call, s.Path = t.execCall(th), execPath(th.TID)
+	}
 	th.followed = false
 	th.inCall = t.backend == BySyscall // the exit stop of execve is still to come
 	if t.prelude {
@@ -34,4 +45,38 @@ func (t *Tracer) execed(th *Thread) bool {
 	t.execShield(th.TGID)
 	t.arm(th) // the exec has taken its event away
 	return t.out(s)
+}
+
+// execCall is the execve(2) whose new image the thread is about to begin, without its arguments.
+func (t *Tracer) execCall(th *Thread) *Call {
+	nr, e := ptracePeekUser(th.TID, offsetOrigRAX)
+	if e != 0 {
+		return nil
+	}
+	s := t.table.lookup(ABI64, nr)
+	if s == nil || s.Effect != vm.OpExec {
+		if s = t.table.lookup(ABI32, nr); s == nil || s.Effect != vm.OpExec {
+			return nil
+		}
+	}
+	th.call = Call{Syscall: s}
+	th.call.Op.Kind = vm.OpExec
+	return &th.call
+}
+
+// execPath reads AT_EXECFN (getauxval(3)) of a new image: the path that execve was given.
+func execPath(tid int) string {
+	const execfn, size = 31, 8
+	auxv, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", tid))
+	if err != nil {
+		return ""
+	}
+	for ; len(auxv) >= 2*size; auxv = auxv[2*size:] {
+		if binary.NativeEndian.Uint64(auxv) == execfn {
+			th := Thread{TID: tid}
+			path, _ := th.ReadString(binary.NativeEndian.Uint64(auxv[size:]), 4096)
+			return path
+		}
+	}
+	return ""
 }

@@ -82,7 +82,7 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	fd, err := unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("perf_event_open: %w", err)
+		return nil, fmt.Errorf("perf_event_open: %w%s", err, perfRemedy(err))
 	}
 	ev := &lockEvent{fd: fd}
 	// Enabled before it has its ring, one stop in a thousand would come without a record.
@@ -100,6 +100,28 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 		return nil, fmt.Errorf("perf event: enable: %w", err)
 	}
 	return ev, nil
+}
+
+// perfRemedy says what to do about a refusal.
+func perfRemedy(err error) string {
+	const flags = "docker run --cap-add=PERFMON --security-opt seccomp=unconfined …"
+	switch err {
+	case syscall.EACCES, syscall.EPERM, syscall.ENOSYS:
+		paranoid, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
+		level := strings.TrimSpace(string(paranoid))
+		switch {
+		case InContainer():
+			return ": the container forbids it: try: " + flags
+		case HasCapability(unix.CAP_PERFMON) || level == "":
+			return ": a security module, a seccomp profile or the kernel's configuration forbids it"
+		}
+		return ": kernel.perf_event_paranoid is " + level + ": run vmblame as root, give it CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1"
+	case syscall.EINVAL:
+		return ": the kernel is older than 5.13"
+	case syscall.EMFILE:
+		return ": too many threads for the limit of open files: ulimit -n"
+	}
+	return ""
 }
 
 func (ev *lockEvent) control(request uintptr) error {
@@ -163,8 +185,8 @@ func (ev *lockEvent) missing() uint64 {
 	return 0
 }
 
-// rawClock is the clock of the stamps.
-func rawClock() uint64 {
+// Clock reads the clock of the stamps (Stop.Order), in nanoseconds.
+func Clock() uint64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &ts)
 	return uint64(ts.Nano())

@@ -81,8 +81,9 @@ func ptraceSyscallInfo(tid int, info *syscallInfo) syscall.Errno {
 }
 
 const (
-	offsetRAX = unsafe.Offsetof(unix.PtraceRegs{}.Rax)
-	offsetRDI = unsafe.Offsetof(unix.PtraceRegs{}.Rdi)
+	offsetRAX     = unsafe.Offsetof(unix.PtraceRegs{}.Rax)
+	offsetOrigRAX = unsafe.Offsetof(unix.PtraceRegs{}.Orig_rax)
+	offsetRDI     = unsafe.Offsetof(unix.PtraceRegs{}.Rdi)
 )
 
 // wait4 waits for any tracee. With block it tells Go's scheduler and returns EINTR when a signal without

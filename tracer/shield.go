@@ -160,7 +160,7 @@ func (t *Tracer) giveTrap(th *Thread) {
 // call then, with the registers and the memory of before. ok is false where
 // that could not be done: the thread stands, or will stop, as if nothing had been tried.
 func (t *Tracer) inject(th *Thread, action *sigaction) (old sigaction, ok bool) {
-	if th.state != stopped || th.exiting || th.grouped || th.inside || th.toDeliver != 0 {
+	if th.state != stopped || th.exiting || th.grouped || th.inside || th.toDeliver != 0 || th.Killed() {
 		return old, false
 	}
 	var saved unix.PtraceRegs

@@ -24,6 +24,8 @@ type armed struct {
 	newest     uint64 // the newest stamp that was read
 	told       uint64 // the newest that a Settled stop has told
 	unsettled  bool   // something was handed out since the last Settled stop
+	missing    uint64 // locks that were counted and not told of, of events that are closed
+	failed     bool   // that has been told
 	failure    error  // why an event could not be had, the first time
 	closing    bool   // an end is under way: no new events
 
@@ -68,6 +70,7 @@ func (t *Tracer) disarm(th *Thread) {
 		return
 	}
 	th.event = nil
+	t.armed.missing += ev.missing()
 	list := t.armed.events
 	for i := range list {
 		if list[i] == ev {
@@ -79,6 +82,26 @@ func (t *Tracer) disarm(th *Thread) {
 	}
 	// Kernels before 6.15 wait here for a signal that is on its way, and so for us.
 	go ev.close()
+}
+
+// ArmFailure returns why a thread could not be given its event, once.
+func (t *Tracer) ArmFailure() error {
+	err := t.armed.failure
+	if err != nil && !t.armed.failed {
+		t.armed.failed = true
+		return err
+	}
+	return nil
+}
+
+// Unaccounted is how many times the kernel has counted an address space locked for writing by a tracee without
+// having told of it.
+func (t *Tracer) Unaccounted() uint64 {
+	n := t.armed.missing
+	for _, ev := range t.armed.events {
+		n += ev.missing()
+	}
+	return n
 }
 
 // blocksTrap reports whether SIGTRAP is blocked by the thread. /proc tells of one that runs.
@@ -105,6 +128,15 @@ func (th *Thread) Pending() uint64 {
 		return 0
 	}
 	return th.event.open[0]
+}
+
+// Pending yields the threads that are Pending, and since when.
+func (t *Tracer) Pending(yield func(*Thread, uint64) bool) {
+	for _, ev := range t.armed.events {
+		if len(ev.open) > 0 && !yield(ev.owner, ev.open[0]) {
+			return
+		}
+	}
 }
 
 // takeOpen returns the first and the last stamp of what is open, and how many there were. Nothing is open
@@ -162,7 +194,7 @@ func (t *Tracer) seekBlocked() {
 			continue
 		}
 		if now == 0 {
-			now = rawClock()
+			now = Clock()
 		}
 		if now > ev.open[0]+suspicious && th.blocksTrap() {
 			th.interrupt()
@@ -174,8 +206,8 @@ func (t *Tracer) seekBlocked() {
 // not delivered then.
 func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	info, e := ptraceSiginfo(th.TID)
-	if e != 0 {
-		return true, false // killed
+	if e != 0 || int32(info[1]) == ptraceEventExit<<8|int32(unix.SIGTRAP) {
+		return true, false // killed, on the way to its exit stop or there
 	}
 	if int32(info[1]) != trapPerf || info[3] != sigData {
 		return false, false
@@ -298,7 +330,7 @@ func (t *Tracer) unstamped(th *Thread) bool {
 		t.Resume(th)
 		return false
 	}
-	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: th.result(), Order: rawClock()})
+	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: th.result(), Order: Clock()})
 }
 
 // harmless reports of a system call's number that it takes the lock for writing and changes neither place nor

@@ -59,7 +59,9 @@ type Stop struct {
 	// Order is the call's place in the kernel's order of changes to its address space where the source
 	// knows it (a time stamp taken under mmap_lock); 0 where the caller has to find it by holding calls. Of
 	// Cloned it is the place of the copy that was made, of Exiting that of Call.
-	Order  uint64
+	Order uint64
+	// Path is, of Execed, the path that the program was called by where Call was not seen at its entry.
+	Path   string
 	Number int
 	Count  uint64
 }

@@ -25,10 +25,11 @@ type Tracer struct {
 	filter    bool        // the tracees carry our filter
 	backend   Backend
 	armed     armed
-	follow    bool // children are traced too
-	prelude   bool // the launch helper runs; nothing is handed out
-	parking   bool // stopped threads stay stopped; see Quiesce
-	attaching bool // Attach collects the first stops
+	stopCost  time.Duration // see StopCost
+	follow    bool          // children are traced too
+	prelude   bool          // the launch helper runs; nothing is handed out
+	parking   bool          // stopped threads stay stopped; see Quiesce
+	attaching bool          // Attach collects the first stops
 	newborn   map[int]*Thread
 	queue     []wait
 	ready     []Stop // stops made up by the tracer itself

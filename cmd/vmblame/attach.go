@@ -36,6 +36,9 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 			if err := r.check(cmd); err != nil {
 				return err
 			}
+			if r.options.Backend == "seccomp" {
+				return misused(cmd, "--backend seccomp: a running process cannot be given a filter: auto, sigtrap or syscall")
+			}
 			if cmd.Flags().Changed("duration") && r.options.Duration <= 0 {
 				return misused(cmd, "--duration %v: must be more than 0", r.options.Duration)
 			}

@@ -42,6 +42,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.IntVar(&r.options.MaxDepth, "max-depth", 256, "record at most `N` frames of a stack")
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
+	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
 	r.debug.flags(cmd)
 	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
 	f.BoolVar(&r.json, "json", false, "the summary at the end as one line of JSON")
@@ -55,6 +56,11 @@ func (r *recording) check(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("output") && r.out == "" {
 		return misused(cmd, "-o: an empty file name")
+	}
+	switch r.options.Backend {
+	case "auto", "sigtrap", "seccomp", "syscall":
+	default:
+		return misused(cmd, "--backend %s: unknown: auto, sigtrap, seccomp or syscall", r.options.Backend)
 	}
 	return r.debug.check(cmd)
 }

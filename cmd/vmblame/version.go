@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/record"
 )
 
 func versionCommand() *cobra.Command {
@@ -18,10 +19,18 @@ func versionCommand() *cobra.Command {
 			return a.print(cmd,
 				func() []byte { return fmt.Appendf(nil, "vmblame %s\n", version) },
 				func() any {
+					run, attach := record.Backends()
 					return struct {
-						Version string `json:"version"`
-						Log     int    `json:"log_version"`
-					}{version, eventlog.Version}
+						Version  string `json:"version"`
+						Log      int    `json:"log_version"`
+						Backends struct {
+							Run    record.Choice `json:"run"`
+							Attach record.Choice `json:"attach"`
+						} `json:"backends"`
+					}{Version: version, Log: eventlog.Version, Backends: struct {
+						Run    record.Choice `json:"run"`
+						Attach record.Choice `json:"attach"`
+					}{run, attach}}
 				})
 		},
 	}

@@ -32,6 +32,13 @@ type Header struct {
 	Started     string      `json:"started"` // RFC 3339
 	Host        Host        `json:"host"`
 	Environment Environment `json:"environment"`
+	Backend     *Backend    `json:"backend,omitempty"` // nil in logs of before there were several
+}
+
+// Backend is how the threads were made to stop.
+type Backend struct {
+	Name string `json:"name"`          // "sigtrap", "seccomp" or "syscall"
+	Why  string `json:"why,omitempty"` // why not a better one
 }
 
 // Host describes the machine of a recording.

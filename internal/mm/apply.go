@@ -60,7 +60,7 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 	case vm.OpShmAttach, vm.OpAioSetup:
 		dst = s.appeared(vm.Range{Start: ret.Value, End: vm.AddressMax}, o, dst)
 	case vm.OpShmDetach:
-		dst = s.reread(s.attached(op.Addr), o, dst)
+		dst = s.reread(s.Attached(op.Addr), o, dst)
 	case vm.OpAioDestroy:
 		dst = s.reread(s.ring(op.Addr), o, dst)
 	case vm.OpShadowStack:
@@ -91,11 +91,28 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if op.Kind == vm.OpMap && !op.Fixed || op.NoReplace && ret.Errno == syscall.EEXIST {
 		return dst
 	}
+	if hider, ok := s.view.(Hider); ok && hider.Hides(op.Range) && op.Kind == vm.OpProtect && ret.Errno == syscall.ENOMEM && op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 {
+		// It has come as far as to the first hole (mm/mprotect.c, do_mprotect_pkey); where the kernel can be asked it has the last word.
+		dst = s.ledger.Protect(s.beforeHole(op.Range), ret.perms(op.Prot), dst)
+	}
 	ranges := []vm.Range{op.Range}
 	if !op.Target.Empty() {
 		ranges = append(ranges, op.Target)
 	}
 	return s.reread(ranges, o, dst)
+}
+
+// beforeHole is the part of a range that lies before its first page that is not mapped.
+func (s *Space) beforeHole(r vm.Range) vm.Range {
+	next := r.Start
+	s.ledger.Overlapping(r, func(e ledger.Entry) bool {
+		if e.Start > next {
+			return false
+		}
+		next = e.End
+		return true
+	})
+	return vm.Range{Start: r.Start, End: min(next, r.End)}
 }
 
 // appeared enters a mapping that starts where at does and ends there at the latest: what else it is only the

@@ -21,9 +21,9 @@ func (s *Space) ring(addr uint64) []vm.Range {
 	return []vm.Range{at}
 }
 
-// attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment
+// Attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment
 // at addr would have them (ipc/shm.c, ksys_shmdt).
-func (s *Space) attached(addr uint64) []vm.Range {
+func (s *Space) Attached(addr uint64) []vm.Range {
 	var ranges []vm.Range
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
 		if e.Perms&vm.Shared != 0 && e.File.Backed() && e.Offset == e.Start-addr {

@@ -18,6 +18,12 @@ type View interface {
 	PageSize(row vm.Mapping) uint64
 }
 
+// Hider is a View that shows what the ledger has where the kernel has served calls that Apply has not been told of.
+type Hider interface {
+	// Hides reports whether that is so in a part of a range.
+	Hides(vm.Range) bool
+}
+
 // Space is one address space. Its methods must be called in the kernel's order of what they are told.
 type Space struct {
 	view     View
@@ -80,6 +86,9 @@ func (s *Space) Attach(view View) []ledger.Change {
 	}
 	return s.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, nil)
 }
+
+// Look gives the space another view of the same address space.
+func (s *Space) Look(view View) { s.view = view }
 
 // Detach takes the view away: the address space has ended.
 func (s *Space) Detach() { s.view = noView{} }

@@ -31,6 +31,10 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		r.chosen[pid] = true
 	}
+	if err := r.choose(); err != nil {
+		return out, err
+	}
+	r.sayCost()
 	sinks, err := o.Open(o.PIDs[0])
 	if err != nil {
 		return out, err
@@ -65,6 +69,8 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		r.takeLooks()
 		r.finalLook()
+		r.noteBackend()
+		r.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		if left := r.tracer.Detach(); left > 0 {
 			r.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
 		}

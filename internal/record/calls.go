@@ -15,13 +15,10 @@ import (
 // entered handles a thread that is about to perform a followed call.
 func (r *Recorder) entered(t *task, c *tracer.Call) {
 	f := &t.pending
-	*f = pending{task: t, call: *c, taken: f.taken[:0]}
-	f.Owner = f
 	sp := t.space
-	if c.ABI != tracer.ABI64 && !sp.compat {
-		sp.compat = true
-		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
-	}
+	*f = pending{task: t, space: sp, call: *c, taken: f.taken[:0]}
+	f.Owner = f
+	r.noteCompat(t, c)
 	sp.mm.RoundToPages(&f.call.Op)
 	f.Classify(&f.call.Op, c.ABI != tracer.ABI64, sp.mm)
 	if c.Op.Kind == vm.OpExec {
@@ -34,6 +31,14 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 		return
 	}
 	r.release(f)
+}
+
+// noteCompat says once of a space that its calls are not all of the 64-bit kind.
+func (r *Recorder) noteCompat(t *task, c *tracer.Call) {
+	if c.ABI != tracer.ABI64 && !t.space.compat {
+		t.space.compat = true
+		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
+	}
 }
 
 // silent reports whether a call is no event whatever it returns.
@@ -50,7 +55,7 @@ func silent(op *vm.Op) bool {
 // release sends a call into the kernel. Its stack is taken while the kernel serves it, or before where the
 // call may take the stack away.
 func (r *Recorder) release(f *pending) {
-	sp, op := f.task.space, &f.call.Op
+	sp, op := f.space, &f.call.Op
 	if f.Uncertain {
 		sp.mm.MarkUncertain() // it goes although it conflicts with one that is stuck
 	}
@@ -188,22 +193,34 @@ func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, ch
 // apply tells the space what a call that has returned did, writes what came to light on the way, and returns
 // the call's own changes, which are valid until the next call of apply. number is the event's.
 func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, number uint64) []ledger.Change {
-	sp, c := f.task.space, &f.call
-	ret := mm.Return{Event: number, Value: uint64(result), Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
-	switch {
-	case errno != 0:
+	f.value = uint64(result)
+	if errno == 0 {
+		r.readResult(f)
+	}
+	return r.applyRead(f, errno, number)
+}
+
+// readResult finds the value of a successful call where that is not what it returned but stands in the tracee's
+// memory.
+func (r *Recorder) readResult(f *pending) {
+	switch c := &f.call; {
 	case c.Op.Kind == vm.OpAioSetup:
-		ret.Value = r.word(f, c.Args[1], 8)
+		f.value = r.word(f, c.Args[1], 8)
 	case c.Op.Kind == vm.OpShadowStack:
 		c.Op.Len = c.Args[1]
 	case c.Op.Kind == vm.OpShmAttach && c.Syscall.Nr < 0: // ipc(2) of i386
 		if c.Args[0] == 22 {
 			c.Op.Kind, c.Op.Addr = vm.OpShmDetach, c.Args[4]
 		} else {
-			ret.Value = r.word(f, c.Args[3], 4)
+			f.value = r.word(f, c.Args[3], 4)
 		}
 	}
-	out := sp.mm.Apply(&c.Op, ret, r.changes[:0])
+}
+
+// applyRead is apply where the value has been read.
+func (r *Recorder) applyRead(f *pending, errno syscall.Errno, number uint64) []ledger.Change {
+	sp, c := f.space, &f.call
+	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, number), r.changes[:0])
 	r.changes = out.Changes
 	f.Uncertain = f.Uncertain || out.Unseen
 	r.drift(sp, out.Drifts)
@@ -212,6 +229,11 @@ func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, number u
 		r.pinMapped(sp, out.Changes)
 	}
 	return out.Changes
+}
+
+// mmReturn is how the call came back, for package mm.
+func (f *pending) mmReturn(errno syscall.Errno, number uint64) mm.Return {
+	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
 }
 
 // word reads a word of the tracee's memory, 0 where it cannot.
@@ -223,8 +245,8 @@ func (r *Recorder) word(f *pending, addr uint64, size int) uint64 {
 
 // settleQuiet holds the ledger against the kernel's view where that is due and no call is in flight.
 func (r *Recorder) settleQuiet(sp *space) {
-	if !sp.gate.Quiet() || sp.ended {
-		return
+	if !sp.gate.Quiet() || sp.ended || r.stampsOrder() {
+		return // with stamps it is settleSpace that knows when all is quiet
 	}
 	if sp.mm.Uncertain() {
 		r.verify(sp, "uncertain order")

@@ -16,11 +16,14 @@ import (
 
 // begin settles a call's place in the order and prepares its event.
 func (r *Recorder) begin(f *pending) *order.PendingEvent {
-	b := r.queue.Begin(&f.task.space.events)
+	b := r.queue.Begin(&f.space.events)
 	c := &f.call
-	b.T, b.Space, b.PID, b.TID, b.Call = r.now(), f.task.space.id, f.task.pid, f.task.thread.TID, c.Syscall.Name
+	b.T, b.Space, b.PID, b.TID, b.Call = r.now(), f.space.id, f.task.pid, f.task.thread.TID, c.Syscall.Name
 	b.Args = b.Room.Args[:0]
 	for i, a := range c.Syscall.Args {
+		if f.partial && a.Kind != tracer.Text {
+			continue
+		}
 		v := c.Args[i]
 		arg := eventlog.Arg{Name: a.Name, Value: int64(v)}
 		switch a.Kind {

@@ -10,7 +10,9 @@ import (
 // exiting handles a thread at its exit stop: its address space can still be read.
 func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	f := &t.pending
-	if s.Call != nil && f.call.Syscall == s.Call.Syscall {
+	if s.Order != 0 {
+		r.stampedLast(t, s)
+	} else if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
 			r.undo(f)
 			r.cancel(f)
@@ -82,6 +84,7 @@ func ended(tid int) bool {
 // lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
 // snapshot.
 func (r *Recorder) lastLook(sp *space, cause string) {
+	r.settleAll(sp)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
 		r.verify(sp, "")
 		sp.proven = true
@@ -97,7 +100,7 @@ func (r *Recorder) cancel(f *pending) {
 	if f.task == nil {
 		return
 	}
-	sp := f.task.space
+	sp := f.space
 	if f.event != nil && sp.mm.StillThere(f.taken) {
 		r.undo(f)
 	}
@@ -133,6 +136,7 @@ func (r *Recorder) endSpace(sp *space) {
 	if sp.users > 0 || sp.maps == nil {
 		return
 	}
+	r.settleAll(sp)
 	if !sp.proven && r.opts.Verify != VerifyOff {
 		r.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
 	}
@@ -157,6 +161,9 @@ func (r *Recorder) neverStarted(from *inheritance) {
 
 // gone handles the end of a thread.
 func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
+	if f := r.backlog.forks[th.TID]; f != nil {
+		r.settleAll(f.space) // its maker's fork is waited for no longer
+	}
 	if never := r.expected[th.TID]; never != nil {
 		delete(r.expected, th.TID)
 		r.neverStarted(never)
@@ -170,6 +177,10 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	}
 	delete(r.tasks, th.TID)
 	sp := t.space
+	if s.Order != 0 && sp != nil && !sp.ended {
+		sp.stamps.look = true // a kill has kept a call's result from us
+		r.backlogged(sp)
+	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {
 		r.threadGone(t, th.TID)

@@ -38,7 +38,9 @@ var rlimits = map[string]string{
 
 // header makes the first line. pid is the process whose limits and cgroup count, 0 for our own.
 func (r *Recorder) header(mode string, command, env []string, exe string, pid int) *eventlog.Header {
-	return newHeader(r.opts.Tool, mode, r.start, command, env, exe, pid)
+	h := newHeader(r.opts.Tool, mode, r.start, command, env, exe, pid)
+	h.Backend = r.headerBackend()
+	return h
 }
 
 func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int) *eventlog.Header {

@@ -35,7 +35,8 @@ func (r *Recorder) beforeExec(t *task, f *pending) {
 }
 
 // execed handles a new image.
-func (r *Recorder) execed(th *tracer.Thread, former int) {
+func (r *Recorder) execed(s *tracer.Stop) {
+	th, former := s.Thread, s.Former
 	t := r.tasks[former]
 	if t == nil {
 		t = r.newTask(th)
@@ -58,6 +59,9 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 	th.Data = t
 	r.tasks[th.TID] = t
 	f := &t.pending
+	if old != nil && r.stampsOrder() {
+		r.execedUnseen(t, f, s)
+	}
 	if f.Active() {
 		r.done(old, f)
 	}
@@ -72,6 +76,7 @@ func (r *Recorder) execed(th *tracer.Thread, former int) {
 		b.TID = former
 		r.finish(f, b, 0, 0, nil)
 		r.queue.PutEvent(b)
+		f.call.Syscall = nil // it is inside no longer
 	}
 	if former != th.TID {
 		r.threadGone(t, former) // behind the execve, which is its
@@ -129,5 +134,10 @@ func (r *Recorder) threadGone(t *task, tid int) {
 	if t.space == nil || t.space.id == 0 {
 		return
 	}
-	r.queue.Put(&eventlog.Thread{T: r.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID})
+	line := &eventlog.Thread{T: r.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID}
+	if queue := t.space.stamps.queue; len(queue) > 0 {
+		r.enqueue(&pending{task: t, space: t.space, stamp: queue[len(queue)-1].stamp, line: line}) // behind its calls
+		return
+	}
+	r.queue.Put(line)
 }

@@ -45,12 +45,18 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		}
 	}
 	r.expected[child] = inherited
-	r.done(sp, &t.pending)
+	if !r.stampsOrder() {
+		r.done(sp, &t.pending)
+	}
 	r.source.Resume(t.thread)
 }
 
 // started handles the first stop of a task.
 func (r *Recorder) started(th *tracer.Thread) {
+	if f := r.backlog.forks[th.TID]; f != nil {
+		f.started = th // it is introduced when its maker's fork has its place
+		return
+	}
 	inherited := r.expected[th.TID]
 	delete(r.expected, th.TID)
 	switch {
@@ -127,7 +133,7 @@ func (r *Recorder) beginFork(child int, from *inheritance) {
 	if err == nil {
 		sp.maps = maps
 		maps.Alive = func() int { return r.anyTask(sp) }
-		r.touchedCode(sp, sp.mm.Attach(maps))
+		r.touchedCode(sp, sp.mm.Attach(&view{maps: maps, space: sp}))
 	} else {
 		sp.ended = true // it was killed before it could begin
 	}
@@ -159,12 +165,13 @@ func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := mm.Load(maps, r.hugePage, o)
+	sp := &space{maps: maps}
+	sp.stamps.since = tracer.Clock()
+	sp.mm, err = mm.Load(&view{maps: maps, space: sp}, r.hugePage, o)
 	if err != nil {
 		maps.Close()
 		return nil, err
 	}
-	sp := &space{mm: state, maps: maps}
 	sp.gate = order.NewGate(sp.mm, r.rules)
 	maps.Alive = func() int { return r.anyTask(sp) }
 	sp.walker = unwind.NewSpace(code{r, sp})

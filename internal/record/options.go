@@ -42,7 +42,8 @@ type Options struct {
 	MaxDepth int // frames; 0 means 256
 	Verify   Verify
 	NoFollow bool
-	Bound    int64 // bytes: a space that becomes larger gets a snapshot then; 0 for none
+	Backend  string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
+	Bound    int64  // bytes: a space that becomes larger gets a snapshot then; 0 for none
 
 	// Only run.
 	NoASLR    bool

@@ -23,6 +23,8 @@ type Recorder struct {
 	opts     Options
 	tracer   *tracer.Tracer
 	source   tracer.Source
+	backend  tracer.Backend
+	lesser   string // why the backend is not a better one
 	start    time.Time
 	maxDepth int
 	hugePage uint64 // bytes of a default huge page
@@ -41,6 +43,7 @@ type Recorder struct {
 	names    *names
 	encoder  *encoder
 	queue    *order.Queue
+	backlog  backlog
 	rules    *order.Rules
 
 	stacks, checks, drifts uint64
@@ -79,10 +82,6 @@ func newRecorder(o Options) *Recorder {
 		r.maxDepth = 256
 	}
 	r.source = r.tracer
-	// A program that carries a filter keeps its privileges only where who installed it had CAP_SYS_ADMIN: without,
-	// the helper has to set no_new_privs first (seccomp(2)).
-	filter := len(o.PIDs) == 0 && !o.NoSeccomp
-	r.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (!filter || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	return r
 }
 
@@ -144,11 +143,13 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 	case tracer.Started:
 		r.started(s.Thread)
 	case tracer.Execed:
-		r.execed(s.Thread, s.Former)
+		r.execed(s)
 	case tracer.Gone:
 		r.gone(s.Thread, s)
 	case tracer.GroupStopped:
 		r.groupStopped(s)
+	case tracer.Settled:
+		r.settle(s.Order)
 	case tracer.Woken:
 		return r.awake()
 	default:
@@ -164,9 +165,21 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 		case tracer.Entered:
 			r.entered(t, s.Call)
 		case tracer.Returned:
+			if s.Order != 0 {
+				r.stamped(t, s)
+				return false
+			}
 			r.returned(t, s.Result)
 			r.source.Resume(s.Thread)
+		case tracer.Touched:
+			r.touched(t, s)
+		case tracer.Missed:
+			r.missed(t, s)
 		case tracer.Cloned:
+			if s.Order != 0 {
+				r.forked(t, s)
+				return false
+			}
 			r.cloned(t, s.Child, s.Call)
 		case tracer.Exiting:
 			r.exiting(t, s)
@@ -178,6 +191,7 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 // awake handles timers and requests.
 func (r *Recorder) awake() bool {
 	r.armed = false
+	r.noteBackend()
 	for {
 		select {
 		case f := <-r.requests:

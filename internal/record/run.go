@@ -21,12 +21,15 @@ import (
 // Run launches a program and records it, and all that it starts, until they have ended. It must be called
 // on the process's first thread, to which the goroutine is locked.
 func Run(o Options) (out Outcome, err error) {
-	launch, err := prepareLaunch(&o)
+	r := newRecorder(o)
+	defer r.rescue(&err)
+	if err := r.choose(); err != nil {
+		return out, err
+	}
+	launch, err := prepareLaunch(&r.opts)
 	if err != nil {
 		return out, err
 	}
-	r := newRecorder(o)
-	defer r.rescue(&err)
 	p, err := r.tracer.Prepare(launch)
 	if err != nil {
 		return out, &Error{Failed, fmt.Sprintf("run %s: %v", o.Command[0], err)}

@@ -9,6 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
+	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
 )
@@ -30,6 +31,8 @@ type space struct {
 	gate   *order.Gate
 	events order.Sequence
 	compat bool // the note about 32-bit calls has been written
+
+	stamps stamps
 
 	above    bool      // more is mapped than Options.Bound
 	measured time.Time // when the last snapshot for that was taken
@@ -57,8 +60,22 @@ type task struct {
 // pending is a call between its entry and its return.
 type pending struct {
 	order.Call
-	task *task
-	call tracer.Call
+	task  *task
+	space *space // the task's when it made the call
+	call  tracer.Call
+	value uint64 // what package mm wants to know of the result
+
+	// Of a source that knows the order: the call's place in it, its result, and the task that a fork has made, with
+	// its thread where that has started already.
+	stamp   uint64
+	result  int64
+	own     vm.Mapping // what it has mapped, as the kernel showed it at its stop; empty where that is not needed
+	child   int
+	line    *eventlog.Thread // where it is no call, but the end of a thread that made some
+	started *tracer.Thread
+	partial bool      // of its arguments only the texts are known
+	reached time.Time // when everything before it had been settled, but it could not be
+
 	// event is open where its place in the order was settled at the call's entry (a removal among several
 	// threads, which is taken from the ledger before the kernel does it); taken is what it removed.
 	event    *order.PendingEvent

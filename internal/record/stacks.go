@@ -23,7 +23,7 @@ func (r *Recorder) walk(f *pending) {
 	if regs.Cs == compatSegment {
 		r.narrowStack(f, &at)
 	} else {
-		f.task.space.walker.Walk(&at, f.task.thread, r.maxDepth, &r.stack)
+		f.space.walker.Walk(&at, f.task.thread, r.maxDepth, &r.stack)
 	}
 	id, fresh := r.interner.Intern(&r.stack)
 	if fresh {
@@ -35,7 +35,7 @@ func (r *Recorder) walk(f *pending) {
 // narrowStack is the stack of 32-bit code, of which only the pc is told.
 func (r *Recorder) narrowStack(f *pending, at *unwind.Regs) {
 	pc := at[unwind.RegRIP]
-	m, offset, ok := code{r, f.task.space}.CodeAt(pc)
+	m, offset, ok := code{r, f.space}.CodeAt(pc)
 	if !ok {
 		m, offset = nil, pc
 	}

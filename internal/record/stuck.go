@@ -37,7 +37,7 @@ func (r *Recorder) stuck(f *pending, waited time.Duration) bool {
 	if state != 'S' && state != 'D' || waitsForKernel(tracer.WaitsIn(tid)) {
 		return false
 	}
-	return waited >= 4*order.HoldBound || !r.runnable(f.task.space)
+	return waited >= 4*order.HoldBound || !r.runnable(f.space)
 }
 
 // waitsForKernel reports whether a call that sleeps in a function of the kernel waits there for the lock of the

@@ -12,9 +12,9 @@ import (
 // events that overlap it are uncertain.
 func (r *Recorder) withdraw(f *pending) {
 	f.Uncertain = true
-	f.task.space.mm.MarkUncertain()
+	f.space.mm.MarkUncertain()
 	r.drifts++
-	r.queue.Withdraw(f.event, &eventlog.Drift{T: f.event.T, After: f.event.Previous(), Space: f.task.space.id,
+	r.queue.Withdraw(f.event, &eventlog.Drift{T: f.event.T, After: f.event.Previous(), Space: f.space.id,
 		Changes: r.encoder.changes(f.taken), Guess: "uncertain order"})
 }
 
@@ -23,7 +23,7 @@ func (r *Recorder) undo(f *pending) {
 	if f.event == nil {
 		return
 	}
-	f.task.space.mm.PutBack(f.taken)
+	f.space.mm.PutBack(f.taken)
 	r.queue.Undo(f.event)
 	f.event = nil
 }

@@ -9,7 +9,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 VMBLAME=${VMBLAME:-$(command -v vmblame || true)}
 OUT=${OUT:-$here/../build}
-ROUNDS=${ROUNDS:-7} PAIRS=${PAIRS:-20000} WALK_PAIRS=${WALK_PAIRS:-100} OTHERS=${OTHERS:-1000000} MEMORY_PAIRS=${MEMORY_PAIRS:-500000}
+ROUNDS=${ROUNDS:-7} PAIRS=${PAIRS:-20000} WALK_PAIRS=${WALK_PAIRS:-100} OTHERS=${OTHERS:-1000000} MEMORY_PAIRS=${MEMORY_PAIRS:-500000} ATTACHED=${ATTACHED:-10000000}
 CPU=${CPU:-$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')}
 DEPTH=18 # 24 frames, see pairs.c
 
@@ -41,6 +41,9 @@ median() { sort -n "$tmp/$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 
 spread() { sort -n "$tmp/$1" | awk '{ v[NR] = $1 } END { printf "%d-%d", v[1] / 1000, v[NR] / 1000 }'; }
 
 vmblame=("$VMBLAME" run -q -o "$tmp/log")
+sigtrap=("$VMBLAME" run -q --backend sigtrap -o "$tmp/log")
+export VMBLAME
+"${sigtrap[@]}" "$OUT/others" 0 2>"$tmp/stderr" || { tail -n 2 "$tmp/stderr" >&2; sigtrap=(); }
 strace=$(command -v strace || true)
 perf=
 if command -v perf >/dev/null && once perf perf trace -e mmap,munmap -o /dev/null "$OUT/pairs" 10 "$DEPTH" 2>/dev/null; then
@@ -52,6 +55,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 	once untraced "$OUT/pairs" "$PAIRS" "$DEPTH"
 	once bare "$OUT/bare" "$OUT/pairs" "$PAIRS" "$DEPTH"
 	once vmblame "${vmblame[@]}" -- "$OUT/pairs" "$PAIRS" "$DEPTH"
+	[ ${#sigtrap[@]} = 0 ] || once sigtrap "${sigtrap[@]}" -- "$OUT/pairs" "$PAIRS" "$DEPTH"
 	once nostacks "${vmblame[@]}" --no-stacks -- "$OUT/pairs" "$PAIRS" "$DEPTH"
 	[ -z "$strace" ] || once strace "$strace" -f -o "$tmp/log" "$OUT/pairs" "$PAIRS" "$DEPTH"
 	[ -z "$perf" ] || once perf "$perf" trace -e mmap,munmap -o "$tmp/log" "$OUT/pairs" "$PAIRS" "$DEPTH" || true
@@ -65,6 +69,16 @@ for ((round = 0; round < ROUNDS; round++)); do
 	once others-bare "$OUT/bare" "$OUT/others" "$OTHERS"
 	once others-vmblame "${vmblame[@]}" -- "$OUT/others" "$OTHERS"
 	once vmblame-start "${vmblame[@]}" -- "$OUT/others" 0
+	if [ ${#sigtrap[@]} != 0 ]; then
+		once others-sigtrap "${sigtrap[@]}" -- "$OUT/others" "$OTHERS"
+	fi
+	# Attached: a loop of other calls, and one with a pair in 200. Each candidate has as many as fill a second or so.
+	for every in 0 200; do
+		once "attach$every-untraced" "$OUT/others" "$ATTACHED" $every
+		[ ${#sigtrap[@]} = 0 ] || once "attach$every-sigtrap" "$here/attach.sh" "$tmp/log" sigtrap "$OUT/others" "$ATTACHED" $every
+		once "attach$every-syscall" "$here/attach.sh" "$tmp/log" syscall "$OUT/others" $((ATTACHED / 50)) $every
+		[ -z "$strace" ] || once "attach$every-strace" "$here/attach.sh" "$tmp/log" strace "$OUT/others" $((ATTACHED / 50)) $every
+	done
 done
 once memory "${vmblame[@]}" -- "$OUT/pairs" "$MEMORY_PAIRS" "$DEPTH"
 
@@ -100,6 +114,7 @@ row 'mmap/munmap pairs' us/event cpu 'x bare' cpu 'wall ms' limit ''
 row untraced "$(cost untraced start "$events")" "$(cost untraced.cpu start.cpu "$events")" '' '' "$(spread untraced)" '' ''
 pairs_row 'bare C loop, no stacks' bare untraced "$events"
 pairs_row 'vmblame, stacks' vmblame untraced "$events" 1.80
+[ ${#sigtrap[@]} = 0 ] || pairs_row 'vmblame sigtrap, stacks' sigtrap untraced "$events"
 pairs_row 'vmblame --no-stacks' nostacks untraced "$events"
 [ -z "$perf" ] || pairs_row 'perf trace, no stacks' perf untraced "$events"
 if [ -n "$strace" ]; then
@@ -111,7 +126,7 @@ if [ -n "$strace" ]; then
 fi
 echo
 row "$OTHERS other calls" 'wall ms' 'cpu ms' 'x untr.' cpu 'wall ms' limit ''
-for name in untraced bare vmblame; do
+for name in untraced bare vmblame $([ ${#sigtrap[@]} = 0 ] || echo sigtrap); do
 	times=$(ratio "$(median others-$name)" "$(median others-untraced)") limit='' verdict=''
 	[ $name != vmblame ] || { judge "$times" 1.4; limit='<= 1.40'; }
 	row "$name" "$(ms others-$name)" "$(ms others-$name.cpu)" "$times" \
@@ -119,6 +134,21 @@ for name in untraced bare vmblame; do
 done
 row '  vmblame of no calls' "$(ms vmblame-start)" "$(ms vmblame-start.cpu)" '' '' "$(spread vmblame-start)" '' ''
 echo
+# Of the candidates' shorter loops the start of the tracer is a greater part: it counts as theirs.
+for every in 0 200; do
+	row "attached, a pair in $every" us/call '' 'x untr.' '' 'wall ms' limit ''
+	for name in untraced sigtrap syscall strace; do
+		[ -s "$tmp/attach$every-$name" ] || continue
+		n=$ATTACHED
+		case $name in syscall | strace) n=$((ATTACHED / 50)) ;; esac
+		call=$(awk -v t="$(median "attach$every-$name")" -v n="$n" 'BEGIN { printf "%.3f", t / n }')
+		[ $name != untraced ] || untraced=$call
+		times=$(ratio "$call" "$untraced") limit='' verdict=''
+		[ $name != sigtrap ] || { most=1.1; [ $every = 0 ] || most=2; judge "$times" $most; limit="<= $most"; }
+		row "  $name" "$call" '' "$times" '' "$(spread "attach$every-$name")" "$limit" "$verdict"
+	done
+	echo
+done
 mib=$(awk '{ printf "%.1f", $1 / 1024 }' "$tmp/memory.kb")
 judge "$mib" 60
 row "$((2 * MEMORY_PAIRS)) events" '' '' '' '' '' '' ''

@@ -1,0 +1,205 @@
+package record
+
+import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/order"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// settle is called when a round of stops is over: the source has told of every call with a stamp up to newest,
+// those excepted that are still under way.
+func (r *Recorder) settle(newest uint64) {
+	r.backlog.newest = newest
+	if len(r.backlog.spaces) == 0 {
+		return
+	}
+	r.noteOpen()
+	for sp := range r.backlog.spaces {
+		r.settleSpace(sp)
+	}
+}
+
+// noteOpen finds the oldest call of each space that is under way.
+func (r *Recorder) noteOpen() {
+	for sp := range r.backlog.spaces {
+		sp.stamps.open = 0
+	}
+	for th, stamp := range r.tracer.Pending {
+		t, _ := th.Data.(*task)
+		if t == nil || t.space == nil {
+			continue
+		}
+		if st := &t.space.stamps; st.open == 0 || stamp < st.open {
+			st.open = stamp
+		}
+	}
+}
+
+// nobodyInside reads the rings once more and reports whether no call of the space is under way.
+func (r *Recorder) nobodyInside(sp *space) bool {
+	r.tracer.Settle()
+	for th := range r.tracer.Pending {
+		if t, _ := th.Data.(*task); t != nil && t.space == sp {
+			return false
+		}
+	}
+	return true
+}
+
+// settleSpace settles what has its place now.
+func (r *Recorder) settleSpace(sp *space) {
+	st := &sp.stamps
+	for len(st.queue) > 0 {
+		f := st.queue[0]
+		if f.stamp > r.backlog.newest || st.open != 0 && f.stamp > st.open {
+			break
+		}
+		asks := f.asks()
+		if asks && !r.nobodyInside(sp) && !r.overdueStamp(f) {
+			return // those that are held stay so
+		}
+		r.shift(sp)
+		if asks && !r.nobodyInside(sp) {
+			sp.mm.MarkUncertain() // what the kernel showed may be a later call's doing
+		}
+	}
+	settled := len(st.queue) == 0
+	if settled && (st.look || sp.mm.Uncertain() || r.opts.Verify == VerifyEach) && !sp.ended {
+		settled = r.verifyMoving(sp)
+	}
+	if settled || !r.mayHold(st) {
+		r.releaseHeld(sp)
+	}
+	if settled {
+		delete(r.backlog.spaces, sp)
+	}
+}
+
+// mayHold reports whether those that are held may wait longer.
+func (r *Recorder) mayHold(st *stamps) bool {
+	if len(st.held) == 0 {
+		return false
+	}
+	r.wakeIn(order.HoldBound)
+	return r.clock().Sub(st.heldSince) < order.HoldBound
+}
+
+// hold keeps a thread at its stop.
+func (r *Recorder) hold(sp *space, th *tracer.Thread) {
+	if len(sp.stamps.held) == 0 {
+		sp.stamps.heldSince = r.clock()
+	}
+	sp.stamps.held = append(sp.stamps.held, th)
+}
+
+// shift settles the first call of the queue.
+func (r *Recorder) shift(sp *space) {
+	st := &sp.stamps
+	f := st.queue[0]
+	st.queue = slices.Delete(st.queue, 0, 1)
+	st.ahead = st.ahead[:0]
+	for _, later := range st.queue {
+		st.ahead = append(st.ahead, later.reach()...)
+	}
+	r.current = f.task
+	st.own = f.own
+	r.place(f)
+	st.ahead, st.own = st.ahead[:0], vm.Mapping{}
+}
+
+// reach is what a call may have changed, as far as that is known from it alone.
+func (f *pending) reach() []vm.Range {
+	op := &f.call.Op
+	if f.line != nil || f.errno() != 0 && !f.asks() {
+		return nil
+	}
+	if f.errno() == 0 && (op.Kind == vm.OpMap || op.Kind == vm.OpRemap) {
+		size := op.Len
+		if op.Kind == vm.OpRemap {
+			size = op.NewLen
+		}
+		return []vm.Range{op.Range, vm.RangeOf(uint64(f.result), size)}
+	}
+	if op.Kind == vm.OpShmDetach {
+		return f.space.mm.Attached(op.Addr)
+	}
+	return []vm.Range{op.Range, op.Target, f.own.Range}
+}
+
+// overdueStamp reports whether a call has waited for others for as long as any is made to. Its place is a guess
+// then.
+func (r *Recorder) overdueStamp(f *pending) bool {
+	now := r.clock()
+	if f.reached.IsZero() {
+		f.reached = now
+	}
+	if now.Sub(f.reached) < order.HoldBound {
+		r.wakeIn(order.HoldBound)
+		return false
+	}
+	f.Uncertain = true
+	f.space.mm.MarkUncertain()
+	return true
+}
+
+// verifyMoving holds the ledger against the kernel's view although threads of the space run: what was read counts
+// where none of them was inside a call before and after.
+func (r *Recorder) verifyMoving(sp *space) bool {
+	if sp.maps == nil {
+		return true
+	}
+	if !r.nobodyInside(sp) {
+		return false
+	}
+	v := &view{maps: sp.maps, space: sp}
+	rows, err := sp.maps.All()
+	if err != nil {
+		return true
+	}
+	v.rows = slices.Clone(rows)
+	if !r.nobodyInside(sp) {
+		return false
+	}
+	why := ""
+	if sp.mm.Uncertain() {
+		why = "uncertain order"
+	}
+	sp.stamps.look = false
+	sp.mm.Look(v)
+	r.verify(sp, why)
+	v.rows = nil
+
+	return true
+}
+
+// settleStill does what is due where the only thread of a space stands still.
+func (r *Recorder) settleStill(sp *space) {
+	switch {
+	case sp.ended:
+	case sp.mm.Uncertain():
+		r.verify(sp, "uncertain order")
+	case sp.stamps.look || r.opts.Verify == VerifyEach:
+		r.verify(sp, "")
+	}
+	sp.stamps.look = false
+}
+
+// settleAll settles all that is left of a space, whose threads have ended or stand still.
+func (r *Recorder) settleAll(sp *space) {
+	for len(sp.stamps.queue) > 0 {
+		r.shift(sp)
+	}
+	r.releaseHeld(sp)
+	delete(r.backlog.spaces, sp)
+}
+
+func (r *Recorder) releaseHeld(sp *space) {
+	held := sp.stamps.held
+	for _, th := range held {
+		r.source.Resume(th)
+	}
+	clear(held)
+	sp.stamps.held = held[:0]
+}
