@@ -61,7 +61,7 @@ var modules = map[string]map[string]int{
 	"github.com/ianlancetaylor/demangle":    {"symbolize": 1},
 	"github.com/klauspost/compress":         {"internal/eventlog": 3, "internal/elffile": 1},
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
-	"github.com/tidwall/btree":              {"internal/ledger": 1},
+	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
 	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},

@@ -73,6 +73,9 @@ func (l *look) muslStack(tcb uint64, tid int) bool {
 	return false
 }
 
+// muslTID is where a struct pthread of musl has the thread's number since it has prev and next (1.1.20).
+const muslTID = 48
+
 // findMuslThreads walks musl's ring of threads (struct pthread's prev and next), in which the first one stands among the
 // variables of the C library, unless its thread-local storage is large.
 func findMuslThreads(l *look) {
@@ -103,12 +106,10 @@ func (l *look) muslRing(first uint64) bool {
 	}
 	found := false
 	for _, at := range ring {
-		for _, t := range l.Threads {
-			if l.hasTID(at, t.TID) {
-				found = true
-				l.muslStack(at, t.TID)
-				break
-			}
+		tid, _ := l.half(at + muslTID)
+		if _, alive := l.threads[int(int32(tid))]; alive {
+			found = true
+			l.muslStack(at, int(tid))
 		}
 	}
 	return found
@@ -117,14 +118,4 @@ func (l *look) muslRing(first uint64) bool {
 // muslPossible reports whether the C library may be musl: it is not glibc.
 func (l *look) muslPossible() bool {
 	return !slices.ContainsFunc(l.images, func(m *Image) bool { return isGlibc(m.name()) || isLoader(m.name()) })
-}
-
-// threadIDs returns the tids, ascending.
-func (p *Process) threadIDs() []int {
-	ids := make([]int, len(p.Threads))
-	for i := range p.Threads {
-		ids[i] = p.Threads[i].TID
-	}
-	slices.Sort(ids)
-	return ids
 }

@@ -10,6 +10,7 @@ import (
 const (
 	arenaObjectSize = 48 // struct arena_object of CPython's Objects/obmalloc.c
 	maxPyArenas     = 1 << 20
+	maxUnused       = 1 << 12 // records in a row
 )
 
 // pySizes are the sizes of arenas and pools: since 3.10, and before.
@@ -19,27 +20,34 @@ func isPython(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libpython") || strings.HasPrefix(m.name(), "python")
 }
 
-// findCPython knows pymalloc's arenas by its array of them (arena_object), which malloc has on the program break: a
-// record says where the arena and its next free pool are and how many pools it has, and the first pool of the arena
-// says which place in the array its record has. All records agree on where the array begins.
+// findCPython knows pymalloc's arenas by its array of them (arena_object): a record says where the arena and its next
+// free pool are and how many pools it has, and the first pool of the arena says which place in the array its record
+// has. All records agree on where the array begins, which is where a variable of Python's says; older ones that have it
+// nowhere near have it on the program break.
 func findCPython(l *look) {
-	if l.image2(isPython) == nil {
+	m := l.image2(isPython)
+	if m == nil {
 		return
+	}
+	for _, w := range l.variables(m) {
+		for _, s := range pySizes {
+			if w%16 == 0 && l.pyArenas(w, s.arena, s.pool) {
+				return
+			}
+		}
 	}
 	for i := range l.Rows {
 		e := &l.Rows[i]
 		if e.File.Path != "[heap]" {
 			continue
 		}
-		for res := range l.Memory.Resident(e.Range) {
-			for at := res.Start; at < res.End; at += 8 {
-				if w, ok := l.word(at); !ok || w == 0 || !aligned(w) {
-					continue
+		for at, w := range l.scan(e.Range) {
+			for _, s := range pySizes {
+				if !aligned(w) {
+					break
 				}
-				for _, s := range pySizes {
-					if index, ok := l.pyArena(at, s.arena, s.pool); ok && l.pyArenas(at-uint64(index)*arenaObjectSize, s.arena, s.pool) {
-						return
-					}
+				if index, ok := l.pyArena(at, s.arena, s.pool); ok && l.pyArenas(at-uint64(index)*arenaObjectSize, s.arena, s.pool) {
+					return
 				}
 			}
 		}
@@ -70,15 +78,18 @@ func (l *look) pyArena(addr, size, pool uint64) (index uint32, ok bool) {
 // pyArenas adds all arenas of the array at base and reports whether there were any.
 func (l *look) pyArenas(base, size, pool uint64) bool {
 	found := false
+	unused := 0
 	for i := range uint64(maxPyArenas) {
 		at := base + i*arenaObjectSize
 		w, ok := l.word(at)
-		if !ok {
+		if !ok || unused > maxUnused {
 			break
 		}
 		if w == 0 {
-			continue // not in use
+			unused++
+			continue
 		}
+		unused = 0
 		if index, ok := l.pyArena(at, size, pool); !ok || uint64(index) != i {
 			break // the array has ended
 		}

@@ -19,10 +19,7 @@ func findImages(l *look) {
 				relro = vm.Range{Start: vm.PageDown(p.Vaddr + m.Bias), End: vm.PageDown(p.Vaddr + p.Memsz + m.Bias)}
 			}
 		}
-		for _, p := range m.File.Progs() {
-			if p.Type != elf.PT_LOAD || p.Memsz == 0 || p.Vaddr+p.Memsz < p.Vaddr {
-				continue
-			}
+		for _, p := range m.loads() {
 			start := vm.PageDown(p.Vaddr + m.Bias)
 			file := vm.Range{Start: start, End: max(start, vm.PageUp(p.Vaddr+p.Filesz+m.Bias))}
 			if p.Filesz == 0 {
@@ -40,13 +37,7 @@ func findImages(l *look) {
 
 // segment adds the rows of r that map the file.
 func (m *Image) segment(l *look, f *classify.Finding, r, relro vm.Range) {
-	for at := r.Start; at < r.End; {
-		e := l.row(at)
-		if e == nil {
-			return
-		}
-		x := e.Intersect(vm.Range{Start: at, End: r.End})
-		at = e.End
+	for e, x := range l.within(r) {
 		k := classify.ELFRodata
 		switch {
 		case !e.File.Backed():
@@ -66,14 +57,9 @@ func (m *Image) segment(l *look, f *classify.Finding, r, relro vm.Range) {
 
 // bss adds the anonymous memory of r.
 func (m *Image) bss(l *look, f *classify.Finding, r vm.Range) {
-	for at := r.Start; at < r.End; {
-		e := l.row(at)
-		if e == nil {
-			return
-		}
+	for e, x := range l.within(r) {
 		if anonymous(e) {
-			f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End}), Kind: classify.ELFBSS})
+			f.Parts = append(f.Parts, classify.Part{Range: x, Kind: classify.ELFBSS})
 		}
-		at = e.End
 	}
 }

@@ -6,17 +6,25 @@ import "github.com/vmblame/vmblame/internal/classify"
 type findings struct {
 	list   []classify.Finding
 	claims rangeSet
+	parts  int
 }
+
+// maxParts bounds the parts of all findings.
+const maxParts = 1 << 18
 
 // add adds f unless a part of it is taken already, and reports whether it did. The rest of a finding of which
 // a part is taken would be another thing than was recognised.
 func (s *findings) add(f classify.Finding) bool {
-	for _, p := range f.Parts {
+	if s.parts += len(f.Parts); len(f.Parts) == 0 || s.parts > maxParts {
+		return false
+	}
+	for i, p := range f.Parts {
 		if p.Empty() || s.claims.overlaps(p.Range) {
+			for _, taken := range f.Parts[:i] { // by f itself, whose parts overlap
+				s.claims.remove(taken.Range)
+			}
 			return false
 		}
-	}
-	for _, p := range f.Parts {
 		s.claims.add(p.Range)
 	}
 	s.list = append(s.list, f)

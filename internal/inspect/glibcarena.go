@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -14,7 +13,6 @@ const (
 	heapMax = 64 << 20
 	// arenaWords is how many words of a malloc_state are read: it has 2,200 bytes.
 	arenaWords = 300
-	maxArenas  = 1 << 12
 )
 
 // glibcHeap is a heap_info (malloc/arena.c) as it stands at the start of a heap.
@@ -34,7 +32,7 @@ func findArenas(l *look) {
 		if !private(e) || e.File.Path != "" {
 			continue
 		}
-		for at := (e.Start + heapMax - 1) &^ (heapMax - 1); at < e.End; at += heapMax {
+		for at := range l.multiples(e, heapMax) {
 			if h := l.heapInfo(at, e); h != nil {
 				heaps[at] = h
 				order = append(order, at)
@@ -127,13 +125,13 @@ func (l *look) follow(start, off uint64, byArena map[uint64][]*glibcHeap) []uint
 	known, others := 1, 0
 	for at := start; ; {
 		n, ok := l.word(at + off)
-		if !ok || n == 0 || len(ring) > maxArenas {
+		if !ok || n == 0 {
 			return nil
 		}
 		if n == start {
 			break
 		}
-		if slices.Contains(ring, n) {
+		if len(ring) > len(byArena)+1 {
 			return nil
 		}
 		if byArena[n] != nil {

@@ -19,6 +19,9 @@ const (
 // agree with themselves, as while somebody changes them.
 func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *classify.Books {
 	w := l.words(arena, arenaWords-8)
+	if l.left.pages < usual.pages/2 {
+		return nil
+	}
 	if w == nil || next/8+3 >= uint64(len(w)) {
 		return nil
 	}

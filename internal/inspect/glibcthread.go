@@ -149,10 +149,6 @@ func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool
 }
 
 func (l *look) threadName(tid int) (string, bool) {
-	for i := range l.Threads {
-		if l.Threads[i].TID == tid {
-			return l.Threads[i].Name, true
-		}
-	}
-	return "", false
+	name, alive := l.threads[tid]
+	return name, alive
 }

@@ -15,6 +15,7 @@ const (
 	goMapSize  = (1 << 48) / goArena * 8
 	goMapBase  = (1 << 47) / goArena * 8
 	goMapWords = 1 << 16 // arenas that are looked at: 4 TiB
+	goTries    = 1 << 12 // places where the map may be that are looked at
 )
 
 // isGo reports whether a file was built by Go: it has the section that `go version` reads.
@@ -45,25 +46,23 @@ func findGo(l *look) {
 	if arenas == nil {
 		return
 	}
-	for _, r := range arenas.joined() {
-		f := classify.Finding{Kind: classify.GoHeap, Confidence: classify.Certain, Evidence: "the runtime's map of its arenas"}
-		for at := r.Start; at < r.End; {
-			e := l.row(at)
-			f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
-			at = e.End
-		}
-		l.add(f)
+	for _, r := range arenas.ranges() {
+		l.add(classify.Finding{Kind: classify.GoHeap, Confidence: classify.Certain, Evidence: "the runtime's map of its arenas", Parts: l.partsOf(r)})
 	}
 	l.goOwn(image, heap)
 }
 
 // goArenas finds the runtime's map and returns the arenas that it names, nil where there is none, and where it is.
 func (l *look) goArenas() (*rangeSet, uint64) {
-	var starts []uint64 // where an arena may be
+	// Where an arena may be, by where in its page of the map the word for it stands.
+	var starts [vm.PageSize / 8][]uint64
+	n, tries := 0, 0
 	for i := range l.Rows {
 		e := &l.Rows[i]
-		for at := (e.Start + goArena - 1) &^ (goArena - 1); anonymous(e) && at < e.End && len(starts) < goMapWords; at += goArena {
-			starts = append(starts, at)
+		for at := (e.Start + goArena - 1) &^ (goArena - 1); anonymous(e) && at < e.End && n < goMapWords; at += goArena {
+			k := at / goArena % (vm.PageSize / 8)
+			starts[k] = append(starts[k], at)
+			n++
 		}
 	}
 	for i := range l.Rows {
@@ -75,15 +74,17 @@ func (l *look) goArenas() (*rangeSet, uint64) {
 			if res.Len() > 1<<20 {
 				continue // the map is sparse: an entry for 64 MiB
 			}
-			for at := res.Start; at < res.End; at += 8 {
-				w, ok := l.word(at)
-				if !ok || w == 0 || w%8 != 0 || l.row(w) == nil {
+			for at, w := range l.scan(res) {
+				if w%8 != 0 || l.row(w) == nil {
 					continue
 				}
-				for _, s := range starts {
+				for _, s := range starts[at%vm.PageSize/8] {
 					base := at - goMapBase - s/goArena*8
-					if base > at || !aligned(base) || base < e.Start || base+goMapSize > e.End {
+					if base > at || base < e.Start || base+goMapSize > e.End {
 						continue
+					}
+					if tries++; tries > goTries {
+						return nil, 0
 					}
 					if set := l.goMap(base); set != nil {
 						return set, base
@@ -97,26 +98,18 @@ func (l *look) goArenas() (*rangeSet, uint64) {
 
 // goMap reads the map at base, nil where it is none.
 func (l *look) goMap(base uint64) *rangeSet {
-	set := &rangeSet{}
-	for res := range l.Memory.Resident(vm.Range{Start: base, End: base + goMapSize}) {
-		for at := res.Start; at < res.End; at += 8 {
-			w, ok := l.word(at)
-			if !ok {
-				return nil
-			}
-			if w == 0 {
-				continue
-			}
-			start := (at - base - goMapBase) / 8 * goArena
-			r := vm.Range{Start: start, End: start + goArena}
-			to := l.row(w)
-			if at < base+goMapBase || len(set.list) >= goMapWords || to == nil || !private(to) || !l.covered(r, anonymous) || set.overlaps(r) {
-				return nil
-			}
-			set.add(r)
+	set, n := &rangeSet{}, 0
+	for at, w := range l.scan(vm.Range{Start: base, End: base + goMapSize}) {
+		start := (at - base - goMapBase) / 8 * goArena
+		r := vm.Range{Start: start, End: start + goArena}
+		to := l.row(w)
+		if at < base+goMapBase || n == goMapWords || to == nil || !private(to) || !l.covered(r, anonymous) {
+			return nil
 		}
+		set.add(r)
+		n++
 	}
-	if len(set.list) == 0 {
+	if n == 0 {
 		return nil
 	}
 	return set

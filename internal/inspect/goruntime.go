@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"debug/elf"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -28,11 +27,9 @@ func (l *look) goOwn(image *Image, heap uint64) {
 	}
 	own(vm.Range{Start: heap, End: heap + goMapSize}, "heap index")
 	var heads []uint64
-	for res := range l.Memory.Resident(vm.Range{Start: heap + goMapBase, End: heap + goMapSize}) {
-		for at := res.Start; at < res.End; at += 8 {
-			if w, ok := l.word(at); ok && w != 0 && aligned(w) {
-				heads = append(heads, w)
-			}
+	for _, w := range l.scan(vm.Range{Start: heap + goMapBase, End: heap + goMapSize}) {
+		if aligned(w) {
+			heads = append(heads, w)
 		}
 	}
 	// How long one is differs between versions: as long as the shortest way from one to the next.
@@ -47,19 +44,10 @@ func (l *look) goOwn(image *Image, heap uint64) {
 	for _, at := range heads {
 		own(vm.Range{Start: at, End: at + size}, "description of an arena")
 	}
-	for _, p := range image.File.Progs() {
-		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_W == 0 {
-			continue
-		}
-		for res := range l.Memory.Resident(vm.Range{Start: vm.PageDown(p.Vaddr + image.Bias), End: vm.PageUp(p.Vaddr + p.Memsz + image.Bias)}) {
-			for at := res.Start; at < res.End; at += 8 {
-				w, ok := l.word(at)
-				if !ok || w == 0 || !aligned(w) {
-					continue
-				}
-				l.goSummaries(at, own)
-				l.goChunks(w, own)
-			}
+	for at, w := range l.variables(image) {
+		if aligned(w) {
+			l.goSummaries(at, own)
+			l.goChunks(w, own)
 		}
 	}
 }

@@ -114,22 +114,19 @@ func (h *hotspot) member(addr uint64, name string) (uint64, bool) {
 // add adds a range that the VM names, if the rows agree that it is its own mapping: private, of no file, and beginning
 // where a row does.
 func (h *hotspot) addRange(kind classify.Kind, detail, evidence string, r vm.Range) {
-	if e := h.row(r.Start); e == nil || !aligned(r.Start) || !aligned(r.End) || r.Empty() {
+	if !aligned(r.Start) || !aligned(r.End) || r.Empty() || h.claims.overlaps(r) {
 		return
 	}
 	f := classify.Finding{Kind: kind, Detail: detail, Confidence: classify.Certain, Evidence: evidence}
-	for at := r.Start; at < r.End; {
-		e := h.row(at)
-		if e == nil {
-			return
-		}
+	at := r.Start
+	for e, x := range h.within(r) {
 		// Archived classes are mapped into the heap from a file.
 		if anonymous(e) || kind == classify.JVMHeap {
-			f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
+			f.Parts = append(f.Parts, classify.Part{Range: x})
 		}
-		at = e.End
+		at = x.End
 	}
-	if len(f.Parts) > 0 {
+	if at == r.End {
 		h.add(f)
 	}
 }

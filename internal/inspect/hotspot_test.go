@@ -55,7 +55,7 @@ func TestHotSpot(t *testing.T) {
 						t.Errorf("%v is %v and %v", p.Range, p.Kind, e.Perms)
 					}
 				}
-				for _, r := range whole.joined() {
+				for _, r := range whole.ranges() {
 					if name == "Thread Stack" && !told[name][r] {
 						continue // of a thread that is not Java's, or the guard of glibc's beside Java's stack
 					}

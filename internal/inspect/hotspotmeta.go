@@ -85,14 +85,7 @@ func (h *hotspot) archive(classes vm.Range) {
 	if end := (top + align - 1) &^ (align - 1); classes.Start == end {
 		r.End = end
 	}
-	f := classify.Finding{Kind: classify.JVMCDS, Confidence: classify.Certain, Evidence: "the VM's bounds of the archive and the rows"}
-	for at := r.Start; at < r.End; {
-		e := h.row(at)
-		if e == nil || e.Perms&vm.Shared != 0 {
-			return
-		}
-		f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
-		at = e.End
+	if h.covered(r, func(e *vm.SmapsEntry) bool { return e.Perms&vm.Shared == 0 }) {
+		h.add(classify.Finding{Kind: classify.JVMCDS, Confidence: classify.Certain, Evidence: "the VM's bounds of the archive and the rows", Parts: h.partsOf(r)})
 	}
-	h.add(f)
 }

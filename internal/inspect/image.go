@@ -20,6 +20,7 @@ type Image struct {
 
 	symbols map[string]uint64
 	read    map[string]bool // by section
+	left    *int64          // of the bytes of symbol tables that all images may have
 }
 
 // name is the file's name without directories.
@@ -27,6 +28,9 @@ func (m *Image) name() string { return strings.TrimSuffix(path.Base(m.Path), " (
 
 // symbolLimit bounds the bytes of a symbol table that are read.
 const symbolLimit = 64 << 20
+
+// symbolTotal bounds them for all images of a process.
+const symbolTotal = 512 << 20
 
 // variableLimit bounds the bytes of a segment of variables that are searched.
 const variableLimit = 64 << 20
@@ -63,17 +67,16 @@ func (m *Image) readSymbols(section string) {
 	if section == ".symtab" {
 		strs = ".strtab"
 	}
-	if m.File.Class() != elf.ELFCLASS64 {
-		return
-	}
-	table, err := m.File.SectionData(section, symbolLimit)
+	table, err := m.File.SectionData(section, min(symbolLimit, *m.left))
 	if err != nil {
 		return
 	}
-	names, err := m.File.SectionData(strs, symbolLimit)
+	*m.left -= int64(len(table))
+	names, err := m.File.SectionData(strs, min(symbolLimit, *m.left))
 	if err != nil {
 		return
 	}
+	*m.left -= int64(len(names))
 	for ; len(table) >= elf.Sym64Size; table = table[elf.Sym64Size:] {
 		typ := elf.ST_TYPE(table[4])
 		if typ != elf.STT_OBJECT && typ != elf.STT_NOTYPE && typ != elf.STT_FUNC {
@@ -95,20 +98,32 @@ func (m *Image) readSymbols(section string) {
 // variables yields the words of the image's variables, as far as they are in memory, with their places.
 func (l *look) variables(m *Image) iter.Seq2[uint64, uint64] {
 	return func(yield func(addr, word uint64) bool) {
-		for _, p := range m.File.Progs() {
-			if p.Type != elf.PT_LOAD || p.Flags&elf.PF_W == 0 || p.Memsz > variableLimit {
+		for _, p := range m.loads() {
+			if p.Flags&elf.PF_W == 0 || p.Memsz > variableLimit {
 				continue
 			}
-			r := vm.Range{Start: vm.PageDown(p.Vaddr + m.Bias), End: vm.PageUp(p.Vaddr + p.Memsz + m.Bias)}
-			for res := range l.Memory.Resident(r) {
-				for at := res.Start; at < res.End; at += 8 {
-					if w, ok := l.word(at); ok && w != 0 && !yield(at, w) {
-						return
-					}
+			for at, w := range l.scan(vm.Range{Start: vm.PageDown(p.Vaddr + m.Bias), End: vm.PageUp(p.Vaddr + p.Memsz + m.Bias)}) {
+				if !yield(at, w) {
+					return
 				}
 			}
 		}
 	}
+}
+
+// loads returns the segments of the file that are mapped, ascending; one that is not behind those before it, or wraps, is
+// none.
+func (m *Image) loads() (list []elf.ProgHeader) {
+	end := uint64(0)
+	for _, p := range m.File.Progs() {
+		start := vm.PageDown(p.Vaddr)
+		if stop := p.Vaddr + p.Memsz; p.Type == elf.PT_LOAD && p.Memsz > 0 && p.Filesz <= p.Memsz && start >= end && stop > p.Vaddr &&
+			p.Vaddr+m.Bias < vm.AddressMax && p.Memsz < vm.AddressMax {
+			list = append(list, p)
+			end = stop
+		}
+	}
+	return list
 }
 
 // constant reads a word of size bytes of the file's constants at an address of the process, from the file.

@@ -23,7 +23,7 @@ func findJemalloc(l *look) {
 		if !private(e) || e.File.Path != "" {
 			continue
 		}
-		for at := (e.Start + jemallocChunk - 1) &^ (jemallocChunk - 1); at < e.End; at += jemallocChunk {
+		for at := range l.multiples(e, jemallocChunk) {
 			w := l.words(at, 5)
 			if w == nil {
 				continue
@@ -68,7 +68,7 @@ func (l *look) jemallocExtents(blocks []vm.Range) {
 			}
 		}
 	}
-	for _, r := range named.joined() {
+	for _, r := range named.ranges() {
 		l.add(classify.Finding{Kind: classify.Jemalloc, Confidence: classify.Certain,
 			Evidence: "jemalloc's records of its extents, in its own base blocks", Parts: []classify.Part{{Range: r}}})
 	}

@@ -39,7 +39,7 @@ func findLoader(l *look) {
 	for at := range l.glibcThreads() {
 		l.firstThread(at, note)
 	}
-	for _, r := range facts.joined() {
+	for _, r := range facts.ranges() {
 		for at := r.Start; at < r.End; {
 			e := l.row(at)
 			if e == nil {

@@ -33,7 +33,7 @@ func TestLoader(t *testing.T) {
 			}
 		}
 	}
-	if lines(said, "map %x", at(true)) == 0 || len(own.list) == 0 || lines(said, "block %x", at(true)) != 1 || lines(said, "later %x", at(false)) != 1 {
+	if lines(said, "map %x", at(true)) == 0 || own.ends.Len() == 0 || lines(said, "block %x", at(true)) != 1 || lines(said, "later %x", at(false)) != 1 {
 		t.Errorf("said %q", said)
 	}
 	n := lines(said, "mine %x %x", func(scan func(...any)) {
@@ -43,7 +43,7 @@ func TestLoader(t *testing.T) {
 			t.Errorf("%v is the program's own", r)
 		}
 	})
-	if n != 8 || len(own.list) > 6 {
-		t.Errorf("%d mappings of the program's, loader's %v", n, own.list)
+	if n != 8 || own.ends.Len() > 6 {
+		t.Errorf("%d mappings of the program's, loader's %v", n, own.ranges())
 	}
 }

@@ -26,6 +26,17 @@ const (
 	cacheWindows = 64 << 10
 )
 
+// limits bound one look, whatever stands in memory. What is behind them is unknown; a process with 100 GiB of heap is
+// far below.
+type limits struct {
+	reads, pages, windows int    // reads, pages that are fetched, questions what is in memory
+	visits                int    // of rows, when it is asked what a range has
+	searched              uint64 // bytes of addresses that are searched for what stands at round ones
+}
+
+// usual are the limits of a look: half a second of each. Kernels before 6.7 have a word for each page that is searched.
+var usual = limits{reads: 1 << 24, pages: 1 << 18, windows: 1 << 18, visits: 1 << 24, searched: 8 << 40}
+
 type page [vm.PageSize]byte
 
 // window says which pages of windowSize bytes are in memory, a bit for each.
@@ -37,22 +48,22 @@ func (w *window) has(i uint64) bool { return w[i/64]&(1<<(i%64)) != 0 }
 // forget makes it look again.
 type reader struct {
 	mem     Memory
+	end     uint64           // above all that is mapped
 	pages   map[uint64]*page // nil for one that could not be read
 	windows map[uint64]*window
 	last    *page
 	lastAt  uint64
+
+	left limits
 }
 
-func newReader(m Memory) *reader {
-	return &reader{mem: m, pages: map[uint64]*page{}, windows: map[uint64]*window{}}
+// newReader makes a reader of m, in which nothing is mapped from end on.
+func newReader(m Memory, end uint64, left limits) *reader {
+	return &reader{mem: m, end: end, left: left, pages: map[uint64]*page{}, windows: map[uint64]*window{}}
 }
 
-// forget drops what was read, so that what a process changed meanwhile is seen.
-func (r *reader) forget() {
-	clear(r.pages)
-	clear(r.windows)
-	r.last = nil
-}
+// spent reports whether one of the limits is reached.
+func (r *reader) spent() bool { return r.left.windows < 0 || r.left.pages < 0 || r.left.reads < 0 }
 
 // window returns what is in memory around addr.
 func (r *reader) window(addr uint64) *window {
@@ -63,8 +74,11 @@ func (r *reader) window(addr uint64) *window {
 			clear(r.windows)
 		}
 		w = &window{}
+		if r.left.windows--; r.left.windows < 0 {
+			return w
+		}
 		r.windows[at] = w
-		for x := range r.mem.Resident(vm.Range{Start: at, End: min(at+windowSize, vm.AddressMax)}) {
+		for x := range r.mem.Resident(vm.Range{Start: at, End: min(at+windowSize, r.end)}) {
 			for i := (x.Start - at) / vm.PageSize; i < (x.End-at)/vm.PageSize; i++ {
 				w[i/64] |= 1 << (i % 64)
 			}
@@ -75,6 +89,9 @@ func (r *reader) window(addr uint64) *window {
 
 // page returns the page at a multiple of its size, nil where it is not in memory or cannot be read.
 func (r *reader) page(at uint64) *page {
+	if r.left.reads--; r.left.reads < 0 {
+		return nil
+	}
 	if r.last != nil && r.lastAt == at {
 		return r.last
 	}
@@ -102,6 +119,9 @@ func (r *reader) readPage(at uint64) *page {
 			n++
 		}
 	}
+	if r.left.pages -= int(n); r.left.pages < 0 {
+		return nil
+	}
 	buf := make([]byte, n*vm.PageSize)
 	got := uint64(max(0, min(r.mem.ReadPages(buf, at), len(buf)))) / vm.PageSize
 	for k := range max(got, 1) {
@@ -115,7 +135,7 @@ func (r *reader) readPage(at uint64) *page {
 
 // read fills p from addr on and reports whether all of it is resident and could be read.
 func (r *reader) read(p []byte, addr uint64) bool {
-	if addr >= vm.AddressMax || uint64(len(p)) > vm.AddressMax-addr {
+	if addr >= r.end || uint64(len(p)) > r.end-addr {
 		return false
 	}
 	for len(p) > 0 {

@@ -47,7 +47,7 @@ func TestMusl(t *testing.T) {
 		t.Errorf("%d stacks found, %d said, want 2", len(stacks), n)
 	}
 	var malloc, unknown uint64
-	for _, r := range kinds[classify.MuslMalloc].list {
+	for _, r := range kinds[classify.MuslMalloc].ranges() {
 		malloc += r.Len()
 	}
 	for i := range l.Rows {

@@ -1,7 +1,10 @@
 package inspect
 
 import (
+	"cmp"
 	"debug/elf"
+	"encoding/binary"
+	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -35,7 +38,16 @@ type look struct {
 	*Process
 	*reader
 	findings
-	images []*Image
+	images   []*Image
+	opened   []*elffile.File
+	segments []segment // of the images, ascending
+	threads  map[int]string
+}
+
+// segment is where an image has a part of itself.
+type segment struct {
+	vm.Range
+	of *Image
 }
 
 // A source is one thing that memory tells of; readers run in the order of their list, and what an earlier one
@@ -49,25 +61,35 @@ var sources = [...]struct {
 	{"musl threads", findMuslThreads},
 	{"threads by their control blocks", findControlBlocks},
 	{"musl's malloc", findMusl},
-	{"jemalloc", findJemalloc},
-	{"glibc arenas", findArenas},
-	{"CPython", findCPython},
-	{"Go", findGo},
-	{"V8", findV8},
 	{"HotSpot", findHotSpot},
+	{"Go", findGo},
+	{"CPython", findCPython},
+	// Those that search: what others have claimed is left out.
+	{"glibc arenas", findArenas},
+	{"jemalloc", findJemalloc},
+	{"V8", findV8},
 	{"the dynamic loader", findLoader},
 	{"glibc large chunks", findLarge}, // beside what others have claimed
 }
 
 // Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
-func Look(p *Process) []classify.Finding {
-	l := &look{Process: p, reader: newReader(p.Memory)}
+func Look(p *Process) []classify.Finding { return lookWithin(p, usual) }
+
+func lookWithin(p *Process, left limits) []classify.Finding {
+	if len(p.Rows) == 0 {
+		return nil
+	}
+	l := &look{Process: p, reader: newReader(p.Memory, p.Rows[len(p.Rows)-1].End, left)}
+	l.threads = map[int]string{}
+	for i := range p.Threads {
+		l.threads[p.Threads[i].TID] = p.Threads[i].Name
+	}
 	l.openImages()
 	for _, s := range sources {
 		s.find(l)
 	}
-	for _, m := range l.images {
-		m.File.Close()
+	for _, f := range l.opened {
+		f.Close()
 	}
 	slices.SortFunc(l.list, func(a, b classify.Finding) int {
 		if a.Parts[0].Start < b.Parts[0].Start {
@@ -104,16 +126,81 @@ func (p *Process) firstRow(addr uint64) *vm.SmapsEntry {
 	return &p.Rows[i]
 }
 
+// multiples yields the multiples of step in the row that nobody has claimed and of which the page is in memory.
+func (l *look) multiples(e *vm.SmapsEntry, step uint64) func(yield func(uint64) bool) {
+	return func(yield func(uint64) bool) {
+		if e.Len() > l.left.searched {
+			return
+		}
+		l.left.searched -= e.Len()
+		for _, free := range l.claims.free(e.Range) {
+			for res := range l.Memory.Resident(free) {
+				for at := (res.Start + step - 1) &^ (step - 1); at >= step && at < res.End; at += step {
+					if l.spent() || !yield(at) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// scan yields the words of r other than 0, as far as they are in memory, with their places.
+func (l *look) scan(r vm.Range) iter.Seq2[uint64, uint64] {
+	return func(yield func(addr, word uint64) bool) {
+		for res := range l.Memory.Resident(r) {
+			for at := res.Start; at < res.End; at += vm.PageSize {
+				p := l.page(at)
+				if l.spent() {
+					return
+				}
+				for off := 0; p != nil && off < vm.PageSize; off += 8 {
+					if w := binary.LittleEndian.Uint64(p[off:]); w != 0 && !yield(at+uint64(off), w) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// within yields the rows of r, each with what of r it has, up to the first byte that is not mapped.
+func (l *look) within(r vm.Range) func(yield func(*vm.SmapsEntry, vm.Range) bool) {
+	return func(yield func(*vm.SmapsEntry, vm.Range) bool) {
+		i := sort.Search(len(l.Rows), func(i int) bool { return l.Rows[i].End > r.Start })
+		for at := r.Start; at < r.End && i < len(l.Rows); i++ {
+			e := &l.Rows[i]
+			if l.left.visits--; e.Start > at || l.left.visits < 0 || !yield(e, e.Intersect(vm.Range{Start: at, End: r.End})) {
+				return
+			}
+			at = e.End
+		}
+	}
+}
+
 // covered reports whether every byte of r is mapped by rows for which ok holds.
-func (p *Process) covered(r vm.Range, ok func(*vm.SmapsEntry) bool) bool {
-	for at := r.Start; at < r.End; {
-		e := p.row(at)
-		if e == nil || !ok(e) {
+func (l *look) covered(r vm.Range, ok func(*vm.SmapsEntry) bool) bool {
+	at := r.Start
+	for e, x := range l.within(r) {
+		if !ok(e) {
 			return false
 		}
-		at = e.End
+		at = x.End
 	}
-	return r.Start < r.End
+	return r.Start < r.End && at == r.End
+}
+
+// partsOf returns r by its rows, nil where not all of it is mapped.
+func (l *look) partsOf(r vm.Range) (parts []classify.Part) {
+	at := r.Start
+	for _, x := range l.within(r) {
+		parts = append(parts, classify.Part{Range: x})
+		at = x.End
+	}
+	if at != r.End {
+		return nil
+	}
+	return parts
 }
 
 // anonymous reports whether a row is private memory of no file.
@@ -145,6 +232,12 @@ func (l *look) openImages() {
 		dev   vm.Dev
 		inode uint64
 	}
+	type place struct {
+		file *elffile.File
+		bias uint64
+	}
+	loaded := map[place]*Image{}
+	left := int64(symbolTotal)
 	files := map[key]*elffile.File{}
 	code := map[key]bool{}
 	of := func(e *vm.SmapsEntry) key { return key{e.File.Dev, e.File.Inode} }
@@ -162,9 +255,11 @@ func (l *look) openImages() {
 		f, seen := files[k]
 		if !seen {
 			f, _ = l.Open(&e.Mapping)
-			if f != nil && f.Class() != elf.ELFCLASS64 {
-				f.Close()
-				f = nil
+			if f != nil {
+				l.opened = append(l.opened, f)
+				if f.Class() != elf.ELFCLASS64 {
+					f = nil
+				}
 			}
 			files[k] = f
 		}
@@ -175,14 +270,21 @@ func (l *look) openImages() {
 		if !ok {
 			continue
 		}
-		at := slices.IndexFunc(l.images, func(m *Image) bool { return m.File == f && m.Bias == bias })
-		if at < 0 {
-			l.images = append(l.images, &Image{Path: e.File.Path, File: f, Bias: bias, Rows: e.Range})
-			continue
+		m := loaded[place{f, bias}]
+		if m == nil {
+			m = &Image{Path: e.File.Path, File: f, Bias: bias, Rows: e.Range, left: &left}
+			loaded[place{f, bias}] = m
+			l.images = append(l.images, m)
 		}
-		l.images[at].Rows.End = e.End
+		m.Rows.End = e.End
 	}
 	l.images = slices.DeleteFunc(l.images, func(m *Image) bool { return !l.whole(m) })
+	for _, m := range l.images {
+		for _, p := range m.loads() {
+			l.segments = append(l.segments, segment{vm.Range{Start: p.Vaddr + m.Bias, End: p.Vaddr + m.Bias + p.Memsz}, m})
+		}
+	}
+	slices.SortFunc(l.segments, func(a, b segment) int { return cmp.Compare(a.Start, b.Start) })
 }
 
 // whole reports whether the file is mapped from its beginning, and no other file stands where a segment of it should. A
@@ -190,8 +292,8 @@ func (l *look) openImages() {
 // code, is no image of it; code that its program has moved onto anonymous pages is.
 func (l *look) whole(m *Image) bool {
 	first := true
-	for _, p := range m.File.Progs() {
-		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
+	for _, p := range m.loads() {
+		if p.Filesz == 0 {
 			continue
 		}
 		at := vm.PageDown(p.Vaddr + m.Bias)
@@ -249,12 +351,9 @@ func (l *look) image2(is func(*Image) bool) *Image {
 
 // imageAt returns the image that covers addr with its segments, nil for none.
 func (l *look) imageAt(addr uint64) *Image {
-	for _, m := range l.images {
-		for _, p := range m.File.Progs() {
-			if p.Type == elf.PT_LOAD && addr-m.Bias >= p.Vaddr && addr-m.Bias < p.Vaddr+p.Memsz {
-				return m
-			}
-		}
+	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].Start > addr })
+	if i > 0 && l.segments[i-1].Contains(addr) {
+		return l.segments[i-1].of
 	}
 	return nil
 }

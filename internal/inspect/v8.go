@@ -31,10 +31,13 @@ func findV8(l *look) {
 		if !anonymous(e) || e.Perms&vm.Read == 0 || e.File.Path != "" {
 			continue
 		}
-		for at := (e.Start + v8Page - 1) &^ (v8Page - 1); at < e.End; {
+		next := uint64(0) // behind the last page
+		for at := range l.multiples(e, v8Page) {
+			if at < next {
+				continue
+			}
 			r, heap := l.v8Page(at)
 			if heap == 0 || !l.covered(r, anonymous) || l.claims.overlaps(r) {
-				at += v8Page
 				continue
 			}
 			f := pages[heap]
@@ -44,7 +47,7 @@ func findV8(l *look) {
 				heaps = append(heaps, heap)
 			}
 			f.Parts = append(f.Parts, classify.Part{Range: r})
-			at = (r.End + v8Page - 1) &^ (v8Page - 1)
+			next = r.End
 		}
 	}
 	for _, h := range heaps {
@@ -69,7 +72,8 @@ func (l *look) v8Code(page vm.Range) {
 		return
 	}
 	part := func(e *vm.SmapsEntry) bool {
-		return e != nil && (anonymous(e) && flagged(e, "dc") || e.File.Backed() && e.Perms == vm.Read|vm.Exec && l.imageAt(e.Start) == nil)
+		l.left.visits--
+		return l.left.visits > 0 && e != nil && (anonymous(e) && flagged(e, "dc") || e.File.Backed() && e.Perms == vm.Read|vm.Exec && l.imageAt(e.Start) == nil)
 	}
 	r := page
 	for e := l.row(r.Start); part(e); e = l.row(r.Start - 1) {
@@ -81,13 +85,8 @@ func (l *look) v8Code(page vm.Range) {
 	if n := r.Len(); n < 32<<20 || n&(n-1) != 0 {
 		return
 	}
-	f := classify.Finding{Kind: classify.V8Code, Confidence: classify.Certain, Evidence: "headers of pages of code in a reservation of a power of two that fork children do not get"}
-	for at := r.Start; at < r.End; {
-		e := l.row(at)
-		f.Parts = append(f.Parts, classify.Part{Range: e.Intersect(vm.Range{Start: at, End: r.End})})
-		at = e.End
-	}
-	l.add(f)
+	l.add(classify.Finding{Kind: classify.V8Code, Confidence: classify.Certain,
+		Evidence: "headers of pages of code in a reservation of a power of two that fork children do not get", Parts: l.partsOf(r)})
 }
 
 // v8Page reads the header of the page at a multiple of v8Page: the pages of memory that it takes, and its heap; 0 where
