@@ -13,7 +13,7 @@ import (
 func attachCommand() *cobra.Command {
 	var r recording
 	cmd := &cobra.Command{
-		Use:   "attach [flags] PID [PID...]",
+		Use:   "attach [flags] PID|NAME [PID|NAME...]",
 		Short: "Attach to running processes and record who maps what",
 		Long: `Attaches to every thread of the processes and records every change of their address spaces.
 Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
@@ -23,6 +23,13 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 			}
 			for _, a := range args {
 				pid, err := strconv.ParseInt(a, 10, 32)
+				if err != nil && len(processesNamed(a)) > 0 {
+					var only int
+					if only, err = processOf(cmd, a); err != nil {
+						return err
+					}
+					pid = int64(only)
+				}
 				if err != nil || pid <= 0 {
 					return misused(cmd, "%s: not a pid", a)
 				}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
 
@@ -89,21 +88,16 @@ func processOf(cmd *cobra.Command, word string) (int, error) {
 	if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
 		return pid, nil
 	}
-	var pids []int
-	var list strings.Builder
-	for _, pid := range procfs.Processes() {
-		argv := procfs.Cmdline(pid)
-		if procfs.Comm(pid) != word && (len(argv) == 0 || path.Base(argv[0]) != word) {
-			continue
-		}
-		pids = append(pids, pid)
-		fmt.Fprintf(&list, "\n  %d  %s", pid, text.Printable(strings.Join(argv, " ")))
-	}
+	pids := processesNamed(word)
 	switch len(pids) {
 	case 0:
 		return 0, failed("%s %s: no such process: a pid, or the name of one that runs", cmd.Name(), word)
 	case 1:
 		return pids[0], nil
+	}
+	var list strings.Builder
+	for _, pid := range pids {
+		fmt.Fprintf(&list, "\n  %d  %s", pid, text.Printable(strings.Join(procfs.Cmdline(pid), " ")))
 	}
 	return 0, failed("%s %s: %d processes have that name: say which by its pid:%s", cmd.Name(), word, len(pids), list.String())
 }

@@ -59,7 +59,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 			status = exitRunFailed
 		}
 	}()
-	root.SetArgs(args)
+	root.SetArgs(spelled(root, args))
 	err := root.Execute()
 	if err == nil {
 		return 0

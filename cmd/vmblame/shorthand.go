@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/procfs"
+)
+
+// spelled writes out what people type in a hurry: a pid alone is map, a program with its path and arguments is run, and
+// the name of a process that runs is map, where neither a command nor a program has it. The name of a command wins.
+func spelled(root *cobra.Command, args []string) []string {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || isCommand(root, args[0]) {
+		return args
+	}
+	if pid, err := strconv.Atoi(args[0]); err == nil && pid > 0 {
+		return append([]string{"map"}, args...)
+	}
+	if strings.Contains(args[0], "/") {
+		return append([]string{"run", "--"}, args...)
+	}
+	if _, err := exec.LookPath(args[0]); err != nil && len(processesNamed(args[0])) > 0 {
+		return append([]string{"map"}, args...)
+	}
+	return args
+}
+
+// isCommand reports whether a word is a command, or one of cobra's own that stand beside ours.
+func isCommand(root *cobra.Command, word string) bool {
+	return strings.HasPrefix(word, "__") || word == "help" || slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
+}
+
+// processesNamed lists the processes of a name: that of the thread, or what they were called as.
+func processesNamed(name string) (pids []int) {
+	for _, pid := range procfs.Processes() {
+		argv := procfs.Cmdline(pid)
+		if procfs.Comm(pid) == name || len(argv) > 0 && argv[0][strings.LastIndexByte(argv[0], '/')+1:] == name {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
