@@ -26,7 +26,7 @@ func TestUsage(t *testing.T) {
 		{"run --max-depth", "needs an argument"},
 		{"run --env NOVALUE ls", "not K=V"},
 		{"run --duration 1s ls", "unknown flag"},
-		{"run --backend=x ls", "unknown flag"},
+		{"run --backends=x ls", "unknown flag"},
 		{"attach", "PID is missing"},
 		{"attach abc", "abc: not a pid"},
 		{"attach 0", "0: not a pid"},

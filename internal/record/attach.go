@@ -34,7 +34,7 @@ func Attach(o Options) (out Outcome, err error) {
 	if err := r.choose(); err != nil {
 		return out, err
 	}
-	r.sayCost()
+	price := r.price()
 	sinks, err := o.Open(o.PIDs[0])
 	if err != nil {
 		return out, err
@@ -52,6 +52,13 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		late = append(late, l...)
 	}
+	// The processes stand still now, and standard error may be a terminal that does so, too.
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		r.sayAttached(price)
+	}()
+	defer func() { <-said }()
 	if o.Duration > 0 {
 		timer := time.AfterFunc(o.Duration, func() { r.ask(func() { r.end("duration") }) })
 		defer timer.Stop()

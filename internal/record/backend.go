@@ -57,10 +57,10 @@ func (r *Recorder) headerBackend() *eventlog.Backend {
 	return &eventlog.Backend{Name: r.backend.String(), Why: r.lesser}
 }
 
-// sayCost says what attaching costs the processes, before they are touched.
-func (r *Recorder) sayCost() {
+// price is what attaching costs the processes, from measurement. It must be called before there are tracees.
+func (r *Recorder) price() string {
 	if r.opts.Warn == nil {
-		return
+		return "" // nobody will read it
 	}
 	cost := func(d time.Duration) string {
 		if d == 0 {
@@ -68,14 +68,20 @@ func (r *Recorder) sayCost() {
 		}
 		return fmt.Sprintf("about %.0f us", float64(d.Nanoseconds())/1e3)
 	}
-	var what string
 	if r.backend == tracer.BySigtrap {
-		what = "nothing for calls that do not map, " + cost(r.tracer.StopCost()) + " and a walk of the stack for each that does"
-	} else {
-		what = cost(r.tracer.MeasureSyscallCost()) + " for EVERY system call"
-		if r.lesser != "" {
-			what += "; sigtrap would cost nothing for calls that do not map, but: " + r.lesser
-		}
+		return "nothing for calls that do not map, " + cost(r.tracer.StopCost()) + " and a walk of the stack for each that does"
+	}
+	what := cost(r.tracer.MeasureSyscallCost()) + " for EVERY system call"
+	if r.lesser != "" {
+		what += "; sigtrap would cost nothing for calls that do not map, but: " + r.lesser
+	}
+	return what
+}
+
+// sayAttached is the first line that attach writes.
+func (r *Recorder) sayAttached(price string) {
+	if r.opts.Warn == nil {
+		return
 	}
 	for _, pid := range r.opts.PIDs {
 		threads := "? threads"
@@ -84,7 +90,7 @@ func (r *Recorder) sayCost() {
 		} else if n > 1 {
 			threads = fmt.Sprintf("%d threads", n)
 		}
-		r.warn(fmt.Sprintf("attaching to %s %d, %s, %v: %s", tracer.Identify(pid).Name, pid, threads, r.backend, what))
+		r.warn(fmt.Sprintf("attached to %s %d, %s, %v: %s", tracer.Identify(pid).Name, pid, threads, r.backend, price))
 	}
 }
 

@@ -29,6 +29,7 @@ func begin(t *testing.T, argv []string, change ...func(*exec.Cmd)) *child {
 	t.Helper()
 	need(t, argv)
 	c := &child{t: t, dir: t.TempDir(), reaped: make(chan struct{})}
+	argv = withBackend(argv)
 	c.cmd = exec.Command(argv[0], argv[1:]...)
 	c.cmd.Dir = c.dir
 	c.cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT="+c.file("account"))

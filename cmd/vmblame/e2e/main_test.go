@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,6 +19,22 @@ import (
 
 // built is where TestMain has put the executable and the traced programs.
 var built struct{ vmblame, progs string }
+
+// backend, where set, is the backend that all recordings of the tests use that ask for none.
+var backend = os.Getenv("VMBLAME_TEST_BACKEND")
+
+// withBackend returns a command line with that backend.
+func withBackend(argv []string) []string {
+	if backend == "" || argv[0] != built.vmblame || argv[1] != "run" && (argv[1] != "attach" || backend == "seccomp") {
+		return argv
+	}
+	for _, a := range argv {
+		if a == "--no-seccomp" || strings.HasPrefix(a, "--backend") {
+			return argv
+		}
+	}
+	return slices.Insert(slices.Clone(argv), 2, "--backend="+backend)
+}
 
 func TestMain(m *testing.M) {
 	testenv.Clean() // also of what make gives its children, when it runs the tests

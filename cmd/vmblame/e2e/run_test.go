@@ -35,6 +35,7 @@ func start(t *testing.T, dir, account string, argv ...string) outcome {
 	need(t, argv)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	argv = withBackend(argv)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT="+account)

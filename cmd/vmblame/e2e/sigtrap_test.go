@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/testenv"
+)
+
+// With the kernel's own order nothing is held, and the log is as exact.
+func TestSigtrapStorm(t *testing.T) {
+	testenv.Need(t, "sigtrap")
+	for _, c := range []struct {
+		name, program, args string
+		verify              string
+		may                 allow
+	}{
+		{"8 threads", "storm", "8 20000 1", "end", allow{}},
+		{"32 threads", "storm", "32 3000 2", "end", allow{}},
+		{"64 threads", "storm", "64 1000 3", "each", allow{}},
+		// What was mapped where nothing of it is left by the time it can be asked for, is uncertain.
+		{"racy", "racy", "8 2000 1", "end", allow{uncertain: true, otherDrift: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := trace(t, []string{"--backend=sigtrap", "--verify=" + c.verify}, c.program, strings.Fields(c.args)...)
+			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
+				t.Errorf("%s ended with %v", c.program, r.outcome)
+			}
+			r.hold(t, c.may)
+			if r.noted("incomplete") || r.log.end.Checks == 0 {
+				t.Errorf("incomplete, or not compared: %+v", *r.log.end)
+			}
+			uncertain := 0
+			for i := range r.log.events {
+				if r.log.events[i].uncertain {
+					uncertain++
+				}
+			}
+			if 50*uncertain > len(r.log.events) {
+				t.Errorf("%d of %d events are uncertain", uncertain, len(r.log.events))
+			}
+			t.Logf("%d events, %d uncertain, %d checks, %d drifts", r.log.end.Events, uncertain, r.log.end.Checks, r.log.end.Drifts)
+		})
+	}
+}
+
+// A vmblame that is killed does not take along what it is attached to, at whatever stop that stands.
+func TestSigtrapKilled(t *testing.T) {
+	testenv.Need(t, "sigtrap")
+	random := rand.New(rand.NewPCG(7, 8))
+	for _, argv := range [][]string{{"storm", "8", "0", "1"}, {"churn", "1000s"}} {
+		for range 10 {
+			c := begin(t, append([]string{prog(t, argv[0])}, argv[1:]...))
+			eventually(t, "it is ready", func() bool { return c.line("ready") != "" })
+			a := attached(t, filepath.Join(t.TempDir(), "log.jsonl"), c.pid, "-q", "--backend=sigtrap")
+			// Not a wait for anything: any moment will do.
+			time.Sleep(time.Duration(random.IntN(50_000)) * time.Microsecond)
+			a.signal(syscall.SIGKILL)
+			a.mustEnd("signal: killed")
+			eventually(t, "it runs on", func() bool { return c.over() || allIn(c.pid, "RSD") })
+			if c.over() {
+				t.Fatalf("%s: %s", argv[0], c.ended())
+			}
+			c.signal(syscall.SIGKILL)
+			c.ended()
+		}
+	}
+}
+
+// A process has the signals afterwards that it had before.
+func TestSigtrapLeavesSignals(t *testing.T) {
+	testenv.Need(t, "sigtrap")
+	c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
+	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
+	signals := func() (s string) {
+		for _, th := range threadsOf(c.pid) {
+			dir := fmt.Sprintf("/proc/%d/task/%d", c.pid, th.tid)
+			s += fmt.Sprintln(th.tid, field(dir, "SigBlk"), field(dir, "SigIgn"), field(dir, "SigCgt"), field(dir, "SigPnd"))
+		}
+		return s
+	}
+	before := signals()
+	for range 10 {
+		visit(t, 1, "50ms", c.pid)
+		if after := signals(); after != before {
+			t.Fatalf("before:\n%safter:\n%s", before, after)
+		}
+	}
+}
+
+// Who may not have perf events is told so, and what it costs, and attaches all the same.
+func TestSigtrapFallsBack(t *testing.T) {
+	testenv.Need(t, "root", "sigtrap")
+	nobody := func(cmd *exec.Cmd) {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	dir := publicDir(t)
+	vmblame := filepath.Join(dir, "vmblame")
+	if out, err := exec.Command("cp", built.vmblame, vmblame).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	c := begin(t, []string{prog(t, "churn"), "1000s"})
+	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
+	for flag, want := range map[string]string{"--backend=auto": "sigtrap", "--backend=sigtrap": "sigtrap", "--backend=syscall": "syscall"} {
+		attach(t, log, "-q", "--duration", "50ms", flag, c.pid).mustEnd("exit status 0")
+		if s := proven(t, log); s.header.Backend == nil || s.header.Backend.Name != want || s.header.Backend.Why != "" {
+			t.Errorf("%s: %+v", flag, s.header.Backend)
+		}
+	}
+	own := begin(t, []string{"/usr/bin/python3", "-c", `
+import ctypes, time
+ctypes.CDLL(None).prctl(0x59616d61, ctypes.c_ulong(-1), 0, 0, 0)
+print("ready", flush=True)
+time.sleep(1000)
+`}, nobody)
+	eventually(t, "it lets itself be traced", func() bool { return own.text("stdout") == "ready\n" })
+	a := begin(t, []string{vmblame, "attach", "--duration", "50ms", "-o", "/dev/null", fmt.Sprint(own.pid)}, nobody)
+	a.mustEnd("exit status 0")
+	first, _, _ := strings.Cut(a.text("stderr"), "\n") // "attached to python3 …"
+	if !strings.Contains(first, "for EVERY system call") || !strings.Contains(first, "tracing") {
+		t.Errorf("%q", first)
+	}
+	a = begin(t, []string{vmblame, "attach", "--backend=sigtrap", "-o", "/dev/null", fmt.Sprint(own.pid)}, nobody)
+	a.mustEnd("exit status 1")
+	if text := a.text("stderr"); !strings.Contains(text, "--backend sigtrap: ") || !strings.Contains(text, "tracing") {
+		t.Errorf("%q", text)
+	}
+	mustBeFree(t, own.pid)
+}

@@ -1,0 +1,83 @@
+package record
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// Calls come in any order and are settled in that of their stamps, as far as the source is complete.
+func TestStampsOrder(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const exe = "400000-401000 r-xp /bin/two\n"
+	p := newRecorded(t, exe+"7f0000000000-7f0000001000 rw-p\n")
+	p.r.opts.Verify = VerifyOff
+	p.r.backend, p.r.tracer = tracer.BySigtrap, tracer.New()
+	p.sp.users = 2
+	other := &tracer.Thread{TID: 101, TGID: 100}
+	other.Data = &task{thread: other, space: p.sp, pid: 100}
+	p.r.tasks[101] = other.Data.(*task)
+
+	at := vm.Range{Start: 0x7f0000000000, End: 0x7f0000001000}
+	mmap := recordedCall(tracer.ABI64, "mmap", vm.Op{Kind: vm.OpMap, Len: 0x1000, Prot: vm.ProtRead, Flags: vm.MapPrivate | vm.MapAnonymous, FD: -1})
+	munmap := recordedCall(tracer.ABI64, "munmap", vm.Op{Kind: vm.OpUnmap, Range: at, Addr: at.Start, Len: at.Len()})
+	stop := func(th *tracer.Thread, c tracer.Call, result int64, order uint64) {
+		p.r.handle(&tracer.Stop{Kind: tracer.Returned, Thread: th, Call: &c, Result: result, Order: order})
+	}
+	settled := func(upTo uint64) []string {
+		p.r.handle(&tracer.Stop{Kind: tracer.Settled, Order: upTo})
+		return p.lines()
+	}
+	stop(other, mmap, 0x7f0000000000, 30) // of the place that the munmap made free
+	stop(p.thread, munmap, 0, 20)
+	if p.source.resumed != 2 {
+		t.Errorf("%d are resumed, want both at once", p.source.resumed)
+	}
+	p.expect(settled(10))
+	p.expect(settled(25), "1 munmap; 0x7f0000000000-0x7f0000001000 rw-p: nothing")
+	p.expect(settled(30), "2 mmap; 0x7f0000000000-0x7f0000001000 nothing: r--p of 2")
+
+	// A failed munmap of a range that somebody has mapped anew since changes nothing; one that is alone is settled at once.
+	p.sp.users = 1
+	p.kernel(exe + "7f0000000000-7f0000001000 r--p\n")
+	stop(p.thread, munmap, -22, 40)
+	p.expect(p.lines(), "3 munmap EINVAL")
+}
+
+// Where later calls have been, the view shows the ledger, and what the call has mapped itself.
+func TestViewIsNotAhead(t *testing.T) {
+	p := newRecorded(t, "1000-2000 r--p\n2000-5000 rw-p\n")
+	kernel := []vm.Mapping{mapping(0x1000, 0x3000, "---p", "/later"), mapping(0x4000, 0x8000, "---p", "/later")}
+	v := &view{space: p.sp}
+	p.sp.stamps.own = mapping(0x5000, 0x7000, "rw-s", "/own")
+	got := v.behind(kernel, []vm.Range{{Start: 0x2000, End: 0x5000}, {Start: 0x4000, End: 0x6000}, {Start: 0x5000, End: 0x7000}})
+	want := []string{"1000-2000", "2000-5000", "5000-6000", "6000-7000", "7000-8000"}
+	var ranges []string
+	for _, m := range got {
+		ranges = append(ranges, m.Range.String()[4:8]+"-"+m.Range.String()[13:17])
+	}
+	if !slices.Equal(ranges, want) || got[0].File.Path != "/later" || got[1].File.Path != "" || got[2].File.Path != "/own" || got[3].File.Path != "/own" {
+		t.Errorf("%v", got)
+	}
+	if rows := touching(got, vm.Range{Start: 0x5800, End: 0x5801}); len(rows) != 1 || rows[0].File.Path != "/own" {
+		t.Errorf("%v", rows)
+	}
+}
+
+func mapping(start, end uint64, perms, path string) vm.Mapping {
+	m := vm.Mapping{Range: vm.Range{Start: start, End: end}}
+	m.File.Path = path
+	for i, bit := range []vm.Perms{vm.Read, vm.Write, vm.Exec} {
+		if perms[i] != '-' {
+			m.Perms |= bit
+		}
+	}
+	if perms[3] == 's' {
+		m.Perms |= vm.Shared
+	}
+	return m
+}
