@@ -1,35 +1,54 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/spool"
 )
 
-// logSink is the log. When it takes no more, a full disk say, that is said once, and the recording goes
-// on without it: the program is not to suffer for its log.
+// logSink is the log. Lines wait in memory for a goroutine that writes them, so that nobody waits for the disk, or
+// for who reads a pipe. When the log takes no more, a full disk say, or too slowly, that is said once, and the
+// recording goes on without it: the program is not to suffer for its log.
 type logSink struct {
 	name    string
 	regular bool // it can be read afterwards
 	w       *eventlog.Writer
 	stderr  io.Writer
+	began   bool // an address space stands in it; until then there is nothing to keep
 
-	began bool // an address space stands in it; until then there is nothing to keep
+	mu    sync.Mutex
+	lines []byte // that wait
+	lost  uint64 // events that found no room
+	end   *eventlog.End
+	bad   bool
+	full  bool // there was no room for a line: no more are taken
 
-	mu   sync.Mutex
-	bad  bool
-	stop chan struct{}
-	done chan struct{}
+	wake    chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+	written atomic.Int64 // pieces of lines
 }
 
-// flushEvery is half of what a log that is cut may lack.
-const flushEvery = 500 * time.Millisecond
+const (
+	// flushEvery is half of what a log that is cut may lack.
+	flushEvery = 500 * time.Millisecond
+	// mostWaiting bounds the bytes of lines that wait: a second's worth of the fastest recordings.
+	mostWaiting = 64 << 20
+	linesChunk  = 64 << 10
+	// patience is how long an end waits for a reader that takes nothing.
+	patience = 2 * time.Second
+)
+
+var errSlow = errors.New("it takes lines too slowly, or none")
 
 // openLog opens the log called name or, where that is "", the first of the names vmblame.PID.jsonl,
 // vmblame.PID.2.jsonl … that nothing has yet. Its lines are written by then at the latest, when close is called
@@ -39,11 +58,11 @@ func openLog(name string, pid int, stderr io.Writer) (*logSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &logSink{name: name, w: w, stderr: stderr, stop: make(chan struct{}), done: make(chan struct{})}
+	l := &logSink{name: name, w: w, stderr: stderr, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	if st, err := os.Stat(name); err == nil {
 		l.regular = st.Mode().IsRegular()
 	}
-	go l.flush()
+	go l.write()
 	return l, nil
 }
 
@@ -62,38 +81,118 @@ func createLog(name *string, pid int) (*eventlog.Writer, error) {
 	}
 }
 
-// flush runs until close.
-func (l *logSink) flush() {
+// Put implements eventlog.Sink. It never fails and never waits: what the log lost is in its end line.
+func (l *logSink) Put(r eventlog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch r := r.(type) {
+	case *eventlog.End:
+		end := *r
+		l.end = &end
+		return nil
+	case *eventlog.Space:
+		l.began = true
+	case *eventlog.Event:
+		if l.full {
+			l.lost++
+		}
+	}
+	if l.full {
+		return nil
+	}
+	n := len(l.lines)
+	l.lines = eventlog.AppendRecord(l.lines, r)
+	if len(l.lines) > mostWaiting && n > 0 {
+		l.lines, l.full = l.lines[:n], true
+		if _, event := r.(*eventlog.Event); event {
+			l.lost++
+		}
+		l.saySlow()
+	}
+	if _, first := r.(*eventlog.Header); first || len(l.lines) >= linesChunk {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// saySlow is said once. l.mu is held.
+func (l *logSink) saySlow() {
+	if !l.bad {
+		l.bad = true
+		fmt.Fprintf(l.stderr, "vmblame: the log is incomplete: %s: %v: the program goes on\n", l.name, errSlow)
+	}
+}
+
+// write hands lines to the file until close.
+func (l *logSink) write() {
 	defer close(l.done)
 	t := time.NewTicker(flushEvery)
 	defer t.Stop()
 	for {
 		select {
+		case <-l.wake:
+			l.drain()
 		case <-t.C:
+			l.drain()
 			l.check(l.w.Flush())
 		case <-l.stop:
+			l.finish()
 			return
 		}
 	}
 }
 
-// Put implements eventlog.Sink. It never fails: what the log lost is in its end line.
-func (l *logSink) Put(r eventlog.Record) error {
-	if _, ok := r.(*eventlog.Space); ok {
-		l.began = true
+// drain writes what waits.
+func (l *logSink) drain() {
+	l.mu.Lock()
+	lines := l.lines
+	l.lines = nil
+	l.mu.Unlock()
+	for rest := lines; len(rest) > 0; l.written.Add(1) {
+		n := len(rest)
+		if n > linesChunk {
+			n = linesChunk + bytes.IndexByte(rest[linesChunk:], '\n') + 1
+		}
+		l.check(l.w.PutLines(rest[:n]))
+		rest = rest[n:]
 	}
-	l.check(l.w.Put(r))
-	return nil
+	l.mu.Lock()
+	if l.lines == nil && cap(lines) <= 4*linesChunk {
+		l.lines = lines[:0]
+	}
+	l.mu.Unlock()
 }
 
-// close ends the log and tells whether it took everything.
-func (l *logSink) close() bool {
-	close(l.stop)
-	<-l.done
+// finish ends the log.
+func (l *logSink) finish() {
+	l.drain()
+	l.mu.Lock()
+	end, lost, full := l.end, l.lost, l.full
+	l.mu.Unlock()
+	if full {
+		l.w.Lose(lost, errSlow)
+	}
+	if end != nil {
+		l.check(l.w.Put(end))
+	}
 	if l.began {
 		l.check(l.w.Close())
 	} else {
 		l.check(l.w.Discard())
+	}
+}
+
+// close ends the log and reports whether it took everything. It waits as long as the log takes something.
+func (l *logSink) close() bool {
+	close(l.stop)
+	done := spool.Await(l.done, &l.written, patience)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !done {
+		l.saySlow()
 	}
 	return !l.bad
 }

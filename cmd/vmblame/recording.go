@@ -16,6 +16,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/spool"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -29,8 +30,12 @@ type recording struct {
 	json    bool
 	debug   debugFiles
 
-	log *logSink
+	log    *logSink
+	stderr *spool.Spool // nobody waits for a terminal or a pipe
 }
+
+// textWaiting bounds the bytes of text that wait for standard error.
+const textWaiting = 1 << 20
 
 // flags adds the flags of both commands.
 func (r *recording) flags(cmd *cobra.Command) {
@@ -72,7 +77,8 @@ func (r *recording) prepare() {
 	r.options.Names = r.live || r.bound > 0
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
-	r.options.Warn = &lines{w: os.Stderr}
+	r.stderr = spool.New(os.Stderr, textWaiting)
+	r.options.Warn = &lines{w: r.stderr}
 	if r.quiet {
 		r.options.Warn = nil
 	}
@@ -83,7 +89,7 @@ func (r *recording) prepare() {
 
 // open makes the sinks, the log first. It is called before the program starts or a target is touched.
 func (r *recording) open(pid int) ([]eventlog.Sink, error) {
-	log, err := openLog(r.out, pid, os.Stderr)
+	log, err := openLog(r.out, pid, r.stderr)
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
@@ -95,13 +101,13 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	r.log = log
 	sinks := []eventlog.Sink{log}
 	if r.live {
-		sinks = append(sinks, report.NewLive(os.Stderr))
+		sinks = append(sinks, report.NewLive(r.stderr.Talk()))
 	}
 	if r.bound > 0 {
-		sinks = append(sinks, report.NewBound(os.Stderr, int64(r.bound)))
+		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound)))
 	}
 	if !r.quiet {
-		sum := &summary{Recording: analysis.NewRecording(name), w: os.Stderr, json: r.json}
+		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json}
 		sum.style.Width, sum.style.Color, sum.style.Whole = look(os.Stderr)
 		if log.regular {
 			sum.style.Log = quote(name)
@@ -111,8 +117,13 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	return sinks, nil
 }
 
-// close ends the log. It tells whether the log took everything.
-func (r *recording) close() bool { return r.log == nil || r.log.close() }
+// close ends the log and what is said on standard error, and waits for neither longer than they take something.
+// It reports whether the log took everything.
+func (r *recording) close() bool {
+	whole := r.log == nil || r.log.close()
+	r.stderr.Close(patience)
+	return whole
+}
 
 // quote makes one word of name for a shell.
 func quote(name string) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vmblame/vmblame/internal/spool"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -70,12 +71,20 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 		e = &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", firstLine(err.Error()), root.Use, root.Name())}
 	}
 	if e.err != nil {
-		fmt.Fprintf(stderr, "vmblame: %s\n", text.PrintableLines(e.err.Error()))
+		say(stderr, "vmblame: "+text.PrintableLines(e.err.Error())+"\n")
 	}
 	if e.signal != 0 {
 		dieOf(e.signal)
 	}
 	return e.status
+}
+
+// say writes the last words. A reader of standard error that takes nothing does not keep vmblame, and with it the
+// exit status of the program, for ever.
+func say(stderr io.Writer, words string) {
+	s := spool.New(stderr, len(words))
+	io.WriteString(s, words)
+	s.Close(patience)
 }
 
 // rootCommand is vmblame with all its commands.

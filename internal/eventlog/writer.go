@@ -44,6 +44,7 @@ type Writer struct {
 	earlier bool  // file holds another log still: nothing is written before the first space
 	deleted bool  // file has no name any more
 	told    bool  // of that
+	whole   bool  // what was written ends whole, though not all was
 
 	written End // counts of all lines that were put, T of the last
 	end     *End
@@ -113,6 +114,60 @@ func (w *Writer) Put(r Record) error {
 		return w.flush()
 	}
 	return nil
+}
+
+// PutLines adds whole lines that AppendRecord made, but for the end line, and writes the buffer when it is full,
+// a header at once. It keeps no part of lines.
+func (w *Writer) PutLines(lines []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	begins := false
+	for line := range bytes.Lines(lines) {
+		switch {
+		case w.err != nil:
+			if !otherType(line, "event") {
+				w.written.Lost++
+			}
+			continue
+		case len(line) > longestLine:
+			if w.flush() == nil {
+				w.fail(nil, fmt.Errorf("a line of %d MiB: %w", len(line)>>20, errLong))
+			}
+			continue
+		}
+		w.buf = append(w.buf, line...)
+		w.count(line, 1)
+		begins = begins || !otherType(line, "space")
+		if !otherType(line, "header") {
+			w.flush()
+		}
+	}
+	chunk := plainChunk
+	if w.enc != nil {
+		chunk = packedChunk
+	}
+	switch {
+	case w.err != nil:
+		return w.err
+	case begins && w.earlier:
+		return w.overwrite()
+	case len(w.buf) >= chunk:
+		return w.flush()
+	}
+	return nil
+}
+
+// Lose says that the lines of so many events will not come, and why: the log ends as one that failed.
+func (w *Writer) Lose(events uint64, why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.flush()
+	}
+	w.written.Lost += events
+	if w.err == nil {
+		w.err, w.whole = why, true
+	}
 }
 
 // tally counts for the end line of a log that fails.
@@ -272,7 +327,7 @@ func (w *Writer) Close() error {
 	} else if w.err == nil {
 		w.flush()
 	}
-	if w.err != nil && w.file != nil && w.offset > w.begin {
+	if w.err != nil && (w.file != nil && w.offset > w.begin || w.file == nil && w.whole) {
 		w.endFailed()
 	}
 	if w.file != nil {
@@ -300,7 +355,7 @@ func (w *Writer) endFailed() {
 		e.T, e.Exit, e.Checks = max(e.T, w.end.T), w.end.Exit, w.end.Checks
 	}
 	out := w.pack(AppendRecord(nil, &e))
-	if n, err := w.file.Write(out); err == nil {
+	if n, err := w.dst.Write(out); err == nil {
 		w.offset += int64(n)
 	}
 }
