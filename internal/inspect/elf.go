@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"debug/elf"
+	"path"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -11,6 +13,12 @@ import (
 // elf/dl-map-segments.h, fs/binfmt_elf.c): the file's own pages, and zeroed memory from the last of them to p_memsz.
 // What lies beyond that is somebody else's, whatever it looks like.
 func findImages(l *look) {
+	for i := range l.Rows {
+		if e := &l.Rows[i]; l.notELF[fileID{e.File.Dev, e.File.Inode}] {
+			l.add(classify.Finding{Kind: classify.FileData, Detail: path.Base(strings.TrimSuffix(e.File.Path, " (deleted)")), Confidence: classify.Certain,
+				Evidence: "the row maps it, and its first bytes are not those of an ELF file", Parts: []classify.Part{{Range: e.Range}}})
+		}
+	}
 	for _, m := range l.images {
 		f := classify.Finding{Kind: classify.ELFText, Detail: m.name(), Confidence: classify.Certain, Evidence: "program headers of the file, and the rows that map it"}
 		var relro vm.Range

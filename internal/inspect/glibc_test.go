@@ -123,3 +123,32 @@ func TestGlibc(t *testing.T) {
 		}
 	})
 }
+
+// TestGlibcAlone: a program of one thread has the main arena alone; and advice to a part of a chunk divides its row.
+func TestGlibcAlone(t *testing.T) {
+	said, _, found := program(t, "memory_single")
+	var large []vm.Range
+	var heap *classify.Books
+	for _, f := range found {
+		switch f.Kind {
+		case classify.GlibcLarge:
+			large = append(large, f.Parts[0].Range)
+		case classify.Heap:
+			heap = f.Books
+		}
+	}
+	lines(said, "large %x %x", func(scan func(...any)) {
+		var want vm.Range
+		scan(&want.Start, &want.End)
+		if len(large) != 1 || large[0] != want {
+			t.Errorf("large chunks are %v, want %v", large, want)
+		}
+	})
+	lines(said, "total %x %x", func(scan func(...any)) {
+		var system, free uint64
+		scan(&system, &free)
+		if heap == nil || heap.System != system || heap.Free != free {
+			t.Errorf("books are %+v, mallinfo2 says %d of the kernel and %d free", heap, system, free)
+		}
+	})
+}

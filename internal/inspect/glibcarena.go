@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"debug/elf"
 	"fmt"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -45,6 +47,9 @@ func findArenas(l *look) {
 		byArena[h.arena] = append(byArena[h.arena], h)
 	}
 	ring, next := l.arenaRing(byArena)
+	if len(byArena) == 0 {
+		ring, next = l.loneArena()
+	}
 	for _, a := range ring {
 		list := byArena[a]
 		if list == nil {
@@ -148,6 +153,33 @@ func (l *look) follow(start, off uint64, byArena map[uint64][]*glibcHeap) []uint
 		return nil
 	}
 	return ring
+}
+
+// loneArena finds main_arena where there is no other: in libc's own data, a ring of one, whose top chunk ends where the
+// program break does.
+func (l *look) loneArena() (ring []uint64, next uint64) {
+	libc := l.image(isGlibc)
+	heap := slices.IndexFunc(l.Rows, func(e vm.SmapsEntry) bool { return e.File.Path == "[heap]" })
+	if libc == nil || heap < 0 {
+		return nil, 0
+	}
+	end := l.Rows[heap].End
+	for _, p := range libc.File.Progs() {
+		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_W == 0 {
+			continue
+		}
+		for at := (p.Vaddr + libc.Bias + 7) &^ 7; at < p.Vaddr+libc.Bias+p.Memsz; at += 8 {
+			a, ok := l.word(at)
+			if !ok || a%16 != 0 || at-a < 2000 || at-a > arenaWords*8 {
+				continue
+			}
+			top, ok := l.word(a + topAt)
+			if size, ok2 := l.chunkSize(top); ok && ok2 && top+size == end {
+				return []uint64{a}, at - a
+			}
+		}
+	}
+	return nil, 0
 }
 
 // mainArena adds the books of the arena that lives on the program break.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"iter"
 	"slices"
 	"sort"
@@ -42,6 +43,7 @@ type look struct {
 	opened   []*elffile.File
 	segments []segment // of the images, ascending
 	threads  map[int]string
+	notELF   map[fileID]bool // files with executable rows that are no ELF files
 }
 
 // segment is where an image has a part of itself.
@@ -222,15 +224,17 @@ func flagged(e *vm.SmapsEntry, flag string) bool {
 // aligned reports whether v is a multiple of a page.
 func aligned(v uint64) bool { return v%vm.PageSize == 0 }
 
+// fileID is a file, whatever it is called.
+type fileID struct {
+	dev   vm.Dev
+	inode uint64
+}
+
 // openImages finds the ELF files that are loaded: a file of which a row can be executed, with all rows that have
 // the same place in it.
 func (l *look) openImages() {
 	if l.Open == nil {
 		return
-	}
-	type key struct {
-		dev   vm.Dev
-		inode uint64
 	}
 	type place struct {
 		file *elffile.File
@@ -238,9 +242,10 @@ func (l *look) openImages() {
 	}
 	loaded := map[place]*Image{}
 	left := int64(symbolTotal)
-	files := map[key]*elffile.File{}
-	code := map[key]bool{}
-	of := func(e *vm.SmapsEntry) key { return key{e.File.Dev, e.File.Inode} }
+	files := map[fileID]*elffile.File{}
+	code := map[fileID]bool{}
+	of := func(e *vm.SmapsEntry) fileID { return fileID{e.File.Dev, e.File.Inode} }
+	l.notELF = map[fileID]bool{}
 	for i := range l.Rows {
 		if e := &l.Rows[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
 			code[of(e)] = true
@@ -254,7 +259,11 @@ func (l *look) openImages() {
 		}
 		f, seen := files[k]
 		if !seen {
-			f, _ = l.Open(&e.Mapping)
+			var err error
+			f, err = l.Open(&e.Mapping)
+			if errors.Is(err, elffile.ErrNotELF) {
+				l.notELF[k] = true
+			}
 			if f != nil {
 				l.opened = append(l.opened, f)
 				if f.Class() != elf.ELFCLASS64 {
