@@ -145,7 +145,7 @@ func line(pkg string) (int, bool) {
 	return 0, false
 }
 
-// within tells whether an import path is of module m, in any major version.
+// within reports whether an import path is of module m, in any major version.
 func within(imported, m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") }
 
 func TestLayers(t *testing.T) {

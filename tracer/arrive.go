@@ -50,7 +50,7 @@ func (th *Thread) cureEINTR() {
 	}
 }
 
-// brokenOff tells whether the thread stands behind a call that is to return EINTR.
+// brokenOff reports whether the thread stands behind a call that is to return EINTR.
 func (th *Thread) brokenOff() bool {
 	var regs unix.PtraceRegs
 	return ptraceGetRegs(th.TID, &regs) == 0 && int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR)
@@ -64,7 +64,7 @@ func (th *Thread) restart() {
 	ptracePokeUser(th.TID, offsetRAX, uint64(value))
 }
 
-// ignores tells whether a signal does nothing to the thread's process. The kernel does not even queue such
+// ignores reports whether a signal does nothing to the thread's process. The kernel does not even queue such
 // a one, unless a tracer is there to be told of it (kernel/signal.c, sig_ignored): then it wakes the thread.
 func ignores(tid int, sig syscall.Signal) bool {
 	st, err := readStatus(tid)

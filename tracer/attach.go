@@ -114,7 +114,7 @@ func (t *Tracer) stopAll() error {
 	return nil
 }
 
-// bound returns a function that tells whether d has not passed yet, and one that must be called in the end.
+// bound returns a function that reports whether d has not passed yet, and one that must be called in the end.
 // Who else calls Wake meanwhile finds its sign kept for Next.
 func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
 	end := time.Now().Add(d)

@@ -77,7 +77,7 @@ func (t *Tracer) cloned(th *Thread) bool {
 	return t.out(s)
 }
 
-// over tells that a tracee has ended, and that this has been seen already: one that has not been waited for still
+// over reports whether a tracee has ended, and whether this has been seen already: one that has not been waited for still
 // takes signals.
 func over(tid int) bool { return unix.Kill(tid, 0) == unix.ESRCH }
 

@@ -61,7 +61,7 @@ func yamaScope() string {
 	return strings.TrimSpace(string(text))
 }
 
-// HasCapability tells whether the effective set of this process holds a capability (capabilities(7)).
+// HasCapability reports whether the effective set of this process holds a capability (capabilities(7)).
 func HasCapability(capability int) bool {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

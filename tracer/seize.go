@@ -120,7 +120,7 @@ func reap(pid int) (list []wait) {
 	return list
 }
 
-// tracedByOther tells whether somebody else traces the process.
+// tracedByOther reports whether somebody else traces the process.
 func tracedByOther(pid, self int) bool {
 	st, err := readStatus(pid)
 	return err == nil && st.tracer != 0 && st.tracer != self
@@ -149,7 +149,7 @@ func tasks(pid int) ([]int, error) {
 	return tids, nil
 }
 
-// replaced tells whether another thread of the process has taken the place of its leader by execve, and is
+// replaced reports whether another thread of the process has taken the place of its leader by execve, and is
 // not ours. The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
 func (t *Tracer) replaced(pid int) bool {
 	st, err := readStatus(pid)

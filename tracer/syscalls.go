@@ -101,7 +101,7 @@ var syscalls = [...]Syscall{
 	{135, 136, "personality", []Arg{num("persona")}, vm.OpPersonality, nil, []When{{Arg: 0, Value: 0xffffffff, Not: true}}, false},
 }
 
-// matches tells whether the call's arguments are of the kind the row is followed for.
+// matches reports whether the call's arguments are of the kind the row is followed for.
 func (s *Syscall) matches(args *[6]uint64) bool {
 	if len(s.When) == 0 {
 		return true

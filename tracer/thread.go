@@ -54,10 +54,10 @@ const (
 // and the resumption after Returned they are also the registers of the call site, but for Rax.
 func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
 
-// GroupStopped tells whether the thread has joined a group-stop and has not been continued since.
+// GroupStopped reports whether the thread has joined a group-stop and has not been continued since.
 func (th *Thread) GroupStopped() bool { return th.grouped }
 
-// Killed tells that a kill has taken the thread out of the stop it was held at, on the way to its exit stop
+// Killed reports whether a kill has taken the thread out of the stop it was held at, on the way to its exit stop
 // or there already. To resume it now would let it pass that stop unseen.
 func (th *Thread) Killed() bool {
 	if th.state != stopped {
@@ -67,7 +67,7 @@ func (th *Thread) Killed() bool {
 	return e == syscall.ESRCH || e == 0 && code == ptraceEventExit<<8|int32(syscall.SIGTRAP)
 }
 
-// passedBy tells whether a thread that is to be resumed has left its stop for its exit stop, which is still
+// passedBy reports whether a thread that is to be resumed has left its stop for its exit stop, which is still
 // to be handed out. exit_group and execve kill the threads of a group while some of them stand at stops.
 func (th *Thread) passedBy() bool {
 	if th.exiting || !th.Killed() {

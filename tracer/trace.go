@@ -211,7 +211,7 @@ func (t *Tracer) remove(th *Thread) {
 	}
 }
 
-// handle acts on one answer of wait4 and tells whether it filled t.stop for the caller.
+// handle acts on one answer of wait4 and reports whether it filled t.stop for the caller.
 func (t *Tracer) handle(w wait) bool {
 	th := t.threads[w.tid]
 	if w.status.Exited() || w.status.Signaled() {
@@ -350,7 +350,7 @@ func (t *Tracer) entered(th *Thread) bool {
 	return t.out(Stop{Kind: Entered, Thread: th, Call: &th.call})
 }
 
-// bySyscallInstruction tells that a thread came into the kernel by the SYSCALL instruction, which leaves the
+// bySyscallInstruction reports whether a thread came into the kernel by the SYSCALL instruction, which leaves the
 // return address in rcx and the flags in r11 (Intel SDM); int 0x80 and SYSENTER, the ways of i386 calls,
 // leave there what the program had, and no program has its own next instruction there.
 func bySyscallInstruction(r *unix.PtraceRegs) bool {

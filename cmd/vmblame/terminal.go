@@ -27,7 +27,7 @@ func look(f *os.File) (width int, color, whole bool) {
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", false
 }
 
-// terminal tells whether f is a terminal, and how many columns it has.
+// terminal reports whether f is a terminal, and how many columns it has.
 func terminal(f *os.File) (columns int, ok bool) {
 	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ErrBusy tells that another vmblame is writing the log.
+// ErrBusy says that another vmblame is writing the log.
 var ErrBusy = errors.New("another vmblame is writing it")
 
 const (

@@ -78,7 +78,7 @@ func (d *decoder) mapping(m *SnapshotMapping) {
 	}
 }
 
-// attrField reads the value of key k into a, or tells that k is none of a's.
+// attrField reads the value of key k into a, or reports that k is none of a's.
 func (d *decoder) attrField(a *Attr, k []byte) bool {
 	switch string(k) {
 	case "perms":
@@ -161,7 +161,7 @@ func (d *decoder) args(list *[]Arg) {
 	}
 }
 
-// canonical tells whether the hexadecimal number s is written as appendHex would.
+// canonical reports whether the hexadecimal number s is written as appendHex would.
 func canonical(s []byte) bool {
 	for _, c := range s[2:] {
 		if 'A' <= c && c <= 'F' {

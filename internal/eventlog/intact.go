@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// ErrDeleted tells that the log was deleted while it was written. The Writer goes on: what it writes can be
+// ErrDeleted says that the log was deleted while it was written. The Writer goes on: what it writes can be
 // copied as long as it runs (/proc/PID/fd).
 var ErrDeleted = errors.New("it was deleted")
 
-// ErrTruncated tells that the log was made shorter, or longer, by somebody else while it was written.
+// ErrTruncated says that the log was made shorter, or longer, by somebody else while it was written.
 var ErrTruncated = errors.New("it was truncated or written to by somebody else")
 
 // overwrite empties the file of the earlier log that it holds.

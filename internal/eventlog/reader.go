@@ -12,14 +12,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ErrNotLog tells that a file does not begin as a log of vmblame does.
+// ErrNotLog says that a file does not begin as a log of vmblame does.
 var ErrNotLog = errors.New("not a vmblame log")
 
-// ErrCut tells that a log ends without its "end" line, or in the middle of a line. Everything up to the
+// ErrCut says that a log ends without its "end" line, or in the middle of a line. Everything up to the
 // last whole line has been read when Reader.Next returns it.
 var ErrCut = errors.New("the log is cut")
 
-// A VersionError tells that a log was written by a later vmblame, in a format this one does not know.
+// A VersionError says that a log was written by a later vmblame, in a format this one does not know.
 type VersionError struct {
 	Version int // of the log
 }

@@ -147,7 +147,7 @@ type Change struct {
 	Now   *Attr `json:"now"`
 }
 
-// Arg is one argument of a call by its man page's name. Address tells that Value is written as Hex, Text
+// Arg is one argument of a call by its man page's name. Address says that Value is written as Hex, Text
 // (when not empty) is written instead of Value.
 type Arg struct {
 	Name    string

@@ -35,7 +35,7 @@ type SpaceState struct {
 	Last   uint64 // seq of its last event, 0 for none
 }
 
-// A LateError tells that a record does not come after the last event of its space.
+// A LateError says that a record does not come after the last event of its space.
 type LateError struct {
 	After uint64 // what the record says
 	Last  uint64 // the last event of its space in front of it

@@ -138,7 +138,7 @@ func (d *decoder) array() {
 	}
 }
 
-// element tells whether another element follows, and stands before it.
+// element reports whether another element follows, and stands before it.
 func (d *decoder) element() bool {
 	c := d.peek()
 	if c == ']' {

@@ -33,7 +33,7 @@ func (e Entry) Cut(r vm.Range) Entry {
 	return e
 }
 
-// Same tells whether o equals or continues e but for addresses: permissions, file and origin agree, and
+// Same reports whether o equals or continues e but for addresses: permissions, file and origin agree, and
 // so do file offset and address moved from where both are projected to the same address.
 func (e *Entry) Same(o *Entry) bool {
 	if e.Origin != o.Origin || !e.SameKind(o.Mapping) {

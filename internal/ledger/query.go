@@ -36,7 +36,7 @@ func (l *Ledger) At(addr uint64) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Covered tells whether every page of r is mapped. An empty r is covered.
+// Covered reports whether every page of r is mapped. An empty r is covered.
 func (l *Ledger) Covered(r vm.Range) bool {
 	if r.Empty() {
 		return true
@@ -52,7 +52,7 @@ func (l *Ledger) Covered(r vm.Range) bool {
 	return pos >= r.End
 }
 
-// Free tells whether no page of r is mapped. An empty r is free.
+// Free reports whether no page of r is mapped. An empty r is free.
 func (l *Ledger) Free(r vm.Range) bool {
 	free := true
 	if !r.Empty() {

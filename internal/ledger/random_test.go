@@ -161,7 +161,7 @@ func (s *side) step(t *testing.T, d *script, event *uint64) {
 	s.model.checkQueries(t, s.ledger, from, to)
 }
 
-// sameEntry tells whether the page and the one before it stand in one entry, so that nothing ends there.
+// sameEntry reports whether the page and the one before it stand in one entry, so that nothing ends there.
 func sameEntry(l *Ledger, page int) bool {
 	a, _ := l.At(addrOf(page))
 	return a.Start < addrOf(page)

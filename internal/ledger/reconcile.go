@@ -132,7 +132,7 @@ func (w *walk) step(span vm.Range, here *Entry, row *vm.Mapping, inside bool) {
 	}
 }
 
-// sameBacking tells whether two mappings of the same addresses have the same pages, whatever the access to
+// sameBacking reports whether two mappings of the same addresses have the same pages, whatever the access to
 // them and their name: one can become the other without being mapped anew.
 func sameBacking(a, b *vm.Mapping) bool {
 	backed := a.File.Backed()
@@ -171,7 +171,7 @@ func (w *walk) flush() {
 	}
 }
 
-// Differs tells whether anything but the boundaries between rows differs between l and what the kernel
+// Differs reports whether anything but the boundaries between rows differs between l and what the kernel
 // shows: kernel holds all rows of /proc/PID/maps, ascending, without [vsyscall]. It allocates nothing.
 func (l *Ledger) Differs(kernel []vm.Mapping) bool {
 	i, pos := 0, uint64(0) // the first page of kernel not yet compared is in row i, not before pos

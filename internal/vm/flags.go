@@ -95,7 +95,7 @@ const (
 	AdviseKeepOnFork  = 19
 )
 
-// AdviceChangesFlags tells whether madvise(2) with this advice changes flags of the mapping rather than
+// AdviceChangesFlags reports whether madvise(2) with this advice changes flags of the mapping rather than
 // its contents.
 func AdviceChangesFlags(advice uint64) bool {
 	return advice <= AdviseSequential || AdviseDontFork <= advice && advice <= AdviseKeepOnFork

@@ -103,7 +103,7 @@ type File struct {
 	Path  string
 }
 
-// Backed tells whether pages come from a file (shared anonymous memory and huge pages count: the kernel
+// Backed reports whether pages come from a file (shared anonymous memory and huge pages count: the kernel
 // keeps them in files of its own), so that the offset column advances with the address. For all other
 // mappings the kernel shows offset 0.
 func (f File) Backed() bool {
@@ -128,7 +128,7 @@ func (m Mapping) Slice(r Range) Mapping {
 	return m
 }
 
-// Same tells whether f and o are one file, or one name given by prctl(PR_SET_VMA). The path of a file may
+// Same reports whether f and o are one file, or one name given by prctl(PR_SET_VMA). The path of a file may
 // differ: it changes when the file is renamed or unlinked. So may the labels [heap] and [stack]: the kernel
 // derives them from where a mapping lies (fs/proc/task_mmu.c, vma_is_initial_heap and _stack), and gives
 // them to neighbours that it merged.
@@ -150,14 +150,14 @@ func (f File) label() string {
 	return f.Path
 }
 
-// Agrees tells whether a row of the kernel's shows what m says of the pages that they share: permissions,
+// Agrees reports whether a row of the kernel's shows what m says of the pages that they share: permissions,
 // file and file offset.
 func (m Mapping) Agrees(row Mapping) bool {
 	return m.Perms == row.Perms && m.File.Same(row.File) &&
 		(!m.File.Backed() || m.Offset-m.Start == row.Offset-row.Start)
 }
 
-// SameKind tells whether o continues or equals m but for addresses: permissions and file agree, and the
+// SameKind reports whether o continues or equals m but for addresses: permissions and file agree, and the
 // offsets agree where both are projected to the same address.
 func (m Mapping) SameKind(o Mapping) bool {
 	return m.Perms == o.Perms && m.File == o.File &&

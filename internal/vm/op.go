@@ -51,9 +51,9 @@ type Op struct {
 	Range Range
 	// Target is mremap's new range where MREMAP_FIXED names it.
 	Target Range
-	// Fixed tells that mmap carries MAP_FIXED or MAP_FIXED_NOREPLACE.
+	// Fixed says that mmap carries MAP_FIXED or MAP_FIXED_NOREPLACE.
 	Fixed bool
-	// NoReplace tells that mmap carries MAP_FIXED_NOREPLACE: it fails where something is mapped.
+	// NoReplace says that mmap carries MAP_FIXED_NOREPLACE: it fails where something is mapped.
 	NoReplace bool
 	// Prot is the prot argument of mmap, mprotect and remap_file_pages.
 	Prot uint64

@@ -33,16 +33,16 @@ func PageDown(n uint64) uint64 { return n &^ (PageSize - 1) }
 // Len is the number of bytes in r.
 func (r Range) Len() uint64 { return r.End - r.Start }
 
-// Empty tells whether r holds no byte.
+// Empty reports whether r holds no byte.
 func (r Range) Empty() bool { return r.End <= r.Start }
 
-// Contains tells whether addr lies in r.
+// Contains reports whether addr lies in r.
 func (r Range) Contains(addr uint64) bool { return r.Start <= addr && addr < r.End }
 
-// Covers tells whether every byte of o lies in r.
+// Covers reports whether every byte of o lies in r.
 func (r Range) Covers(o Range) bool { return r.Start <= o.Start && o.End <= r.End }
 
-// Overlaps tells whether r and o share a byte.
+// Overlaps reports whether r and o share a byte.
 func (r Range) Overlaps(o Range) bool { return r.Start < o.End && o.Start < r.End }
 
 // Intersect returns the bytes that r and o share; it is empty where they share none.

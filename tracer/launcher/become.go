@@ -46,7 +46,7 @@ func errno(err error) syscall.Errno {
 	return e
 }
 
-// noASLR switches address space randomisation off (personality(2)) and tells whether it is.
+// noASLR switches address space randomisation off (personality(2)) and reports whether it is.
 func noASLR() bool {
 	old, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, personalityQuery, 0, 0)
 	_, _, e := syscall.RawSyscall(syscall.SYS_PERSONALITY, old|addrNoRandomize, 0, 0)

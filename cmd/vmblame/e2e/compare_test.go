@@ -264,7 +264,7 @@ func (r *traced) namesAt(f eventlog.Frame) []string {
 	return names
 }
 
-// isFunction tells whether a demangled name is that of the function fn as __func__ has it.
+// isFunction reports whether a demangled name is that of the function fn as __func__ has it.
 func isFunction(name, fn string) bool {
 	if name == fn {
 		return true

@@ -98,7 +98,7 @@ func (c *child) line(word string) string {
 	return ""
 }
 
-// over tells whether it has ended.
+// over reports whether it has ended.
 func (c *child) over() bool {
 	select {
 	case <-c.reaped:
@@ -183,7 +183,7 @@ func field(dir, key string) string {
 	return ""
 }
 
-// tracedBy tells whether every thread of a process is traced by tracer.
+// tracedBy reports whether every thread of a process is traced by tracer.
 func tracedBy(pid, tracer int) bool {
 	list := threadsOf(pid)
 	for _, th := range list {
@@ -194,7 +194,7 @@ func tracedBy(pid, tracer int) bool {
 	return len(list) > 0
 }
 
-// allIn tells whether every thread of a process is in one of these states.
+// allIn reports whether every thread of a process is in one of these states.
 func allIn(pid int, states string) bool {
 	list := threadsOf(pid)
 	for _, th := range list {

@@ -47,7 +47,7 @@ func TestArenaNames(t *testing.T) {
 	}
 }
 
-// isSubsequence tells whether the words of want stand in list in this order.
+// isSubsequence reports whether the words of want stand in list in this order.
 func isSubsequence(want, list []string) bool {
 	for _, w := range list {
 		if len(want) > 0 && w == want[0] {

@@ -18,7 +18,7 @@ func truthOf(t *testing.T, paths ...string) *elftruth.Truth {
 	return elftruth.New(all)
 }
 
-// carries tells whether one of the names, raw as they are, is that of a function with this demangled name
+// carries reports whether one of the names, raw as they are, is that of a function with this demangled name
 // and this linkage name. The debugging information has some functions (lambdas, local ones) under their bare
 // names alone.
 func carries(names []string, function, linkage string) bool {

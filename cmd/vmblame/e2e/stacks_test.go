@@ -105,7 +105,7 @@ func (r *traced) walkMark(st *eventlog.Stack, m *mark) string {
 	return ""
 }
 
-// caller tells whether names may be those of the function that the i-th return address lies in: it is the
+// caller reports whether names may be those of the function that the i-th return address lies in: it is the
 // one whose own return address comes next in the list.
 func (r *traced) caller(m *mark, i int, names []string) bool {
 	if i+1 >= len(m.frames) || m.frames[i+1].gap || m.frames[i+1].in == "?" || slices.Contains(names, "?") {
