@@ -30,6 +30,9 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 	case signalStop:
 		sig := status.StopSignal()
 		th.toDeliver = int(sig)
+		if th.event != nil && sig == unix.SIGTRAP {
+			break // most likely ours, which breaks nothing off
+		}
 		if th.brokenOff() && ignores(th.TID, sig) {
 			th.restart()
 		}

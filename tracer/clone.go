@@ -39,8 +39,8 @@ func (t *Tracer) cloned(th *Thread) bool {
 	child.Ignore = th.Ignore
 	t.inheritShield(child.TGID, th.TGID)
 	s := Stop{Kind: Cloned, Thread: th, Child: tid}
-	s.Order, _, _ = th.takeOpen()
 	if th.event != nil {
+		s.Order = t.copied(th, tid)
 		// The C libraries block all signals around the making of a task, and may unmap its stack before they do not.
 		th.stepping = th.blocksTrap()
 	}

@@ -139,6 +139,31 @@ func (t *Tracer) Pending(yield func(*Thread, uint64) bool) {
 	}
 }
 
+// copied returns the stamp of the copy of its address space by which a thread has just made a task, 0 where they share
+// it. What else is open are calls that it made before with SIGTRAP blocked: a Missed stop tells of them.
+func (t *Tracer) copied(th *Thread, child int) (stamp uint64) {
+	const locks = 2 // of the old mm and of the new (kernel/fork.c, dup_mmap)
+	open := th.event.open
+	missed := len(open)
+	if missed >= locks && !sharesMM(th.TID, child) {
+		missed -= locks
+		stamp = open[missed]
+	}
+	th.event.open = open[:0]
+	if missed > 0 && !th.Ignore && !t.attaching {
+		th.again = true
+		t.ready = append(t.ready, Stop{Kind: Missed, Thread: th, Order: open[missed-1], Count: uint64(missed)})
+	}
+	return stamp
+}
+
+// sharesMM reports whether two tasks use one address space (kcmp(2), KCMP_VM), and true where the kernel does not tell.
+func sharesMM(a, b int) bool {
+	const kcmpVM = 1
+	differ, _, e := syscall.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpVM, 0, 0, 0)
+	return e != 0 || differ == 0
+}
+
 // takeOpen returns the first and the last stamp of what is open, and how many there were. Nothing is open
 // then.
 func (th *Thread) takeOpen() (first, last uint64, n int) {

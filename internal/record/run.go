@@ -55,6 +55,8 @@ func Run(o Options) (out Outcome, err error) {
 			r.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
 		err := r.loop()
+		r.noteBackend()
+		r.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		r.ending = "exit"
 		return err
 	})

@@ -162,11 +162,7 @@ func (r *Recorder) verifyMoving(sp *space) bool {
 	if !r.nobodyInside(sp) {
 		return false
 	}
-	why := ""
-	if sp.mm.Uncertain() {
-		why = "uncertain order"
-	}
-	sp.stamps.look = false
+	why := sp.lookedFor()
 	sp.mm.Look(v)
 	r.verify(sp, why)
 	v.rows = nil
@@ -176,14 +172,21 @@ func (r *Recorder) verifyMoving(sp *space) bool {
 
 // settleStill does what is due where the only thread of a space stands still.
 func (r *Recorder) settleStill(sp *space) {
-	switch {
-	case sp.ended:
-	case sp.mm.Uncertain():
-		r.verify(sp, "uncertain order")
-	case sp.stamps.look || r.opts.Verify == VerifyEach:
-		r.verify(sp, "")
+	if !sp.ended && (sp.mm.Uncertain() || sp.stamps.look || r.opts.Verify == VerifyEach) {
+		r.verify(sp, sp.lookedFor())
 	}
-	sp.stamps.look = false
+}
+
+// lookedFor explains what a comparison may find, "" where nothing does.
+func (sp *space) lookedFor() (why string) {
+	switch {
+	case sp.stamps.blocked:
+		why = "signal blocked"
+	case sp.mm.Uncertain():
+		why = "uncertain order"
+	}
+	sp.stamps.look, sp.stamps.blocked = false, false
+	return why
 }
 
 // settleAll settles all that is left of a space, whose threads have ended or stand still.

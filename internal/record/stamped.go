@@ -22,6 +22,7 @@ type stamps struct {
 	heldSince time.Time
 	open      uint64 // the oldest stamp whose call is under way, 0 for none
 	since     uint64 // when the mappings were read: what is older is in them
+	blocked   bool   // calls were made with SIGTRAP blocked: look says what they did
 	look      bool   // something has changed mappings that no call explains
 	// While a call is settled: where later ones have been that are not, and what the call itself has mapped there.
 	ahead []vm.Range
@@ -214,18 +215,19 @@ func (r *Recorder) lookSoon(t *task) {
 
 // missed handles calls that did not stop their thread.
 func (r *Recorder) missed(t *task, s *tracer.Stop) {
-	r.incomplete(s.Count, fmt.Sprintf("thread %d blocks SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and from now on it is stopped at every system call", t.thread.TID, s.Count))
+	r.incomplete(s.Count, fmt.Sprintf("thread %d blocked SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it does it is stopped at every system call", t.thread.TID, s.Count))
 	if t.space.ended || s.Order < t.space.stamps.since {
 		r.source.Resume(t.thread)
 		return
 	}
 	t.space.stamps.look = true
+	t.space.stamps.blocked = true
 	r.lookSoon(t)
 }
 
 func (r *Recorder) incomplete(count uint64, text string) {
 	if count > 0 {
-		r.note("warning", "incomplete", text)
+		r.note("info", "incomplete", text)
 	}
 }
 
