@@ -79,6 +79,9 @@ func (r *recording) prepare() {
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
 	r.options.Warn = &lines{w: r.stderr}
+	if _, seen := terminal(os.Stderr); seen && len(r.options.PIDs) > 0 {
+		r.options.Warn = &lines{w: r.stderr, before: clearLine}
+	}
 	if r.quiet {
 		r.options.Warn = nil
 	}
@@ -105,6 +108,9 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	}
 	if r.bound > 0 {
 		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound)))
+	}
+	if _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
+		sinks = append(sinks, newStatus(r.stderr.Talk()))
 	}
 	if !r.quiet {
 		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json}
@@ -138,11 +144,14 @@ func quote(name string) string {
 
 // lines puts vmblame's name before every line. One Write is one or more whole lines, or one without its
 // newline.
-type lines struct{ w io.Writer }
+type lines struct {
+	w      io.Writer
+	before string // what takes away a status that stands on the line
+}
 
 func (l *lines) Write(p []byte) (int, error) {
 	text := strings.ReplaceAll(text.PrintableLines(strings.TrimRight(string(p), "\n")), "\n", "\nvmblame: ")
-	if _, err := io.WriteString(l.w, "vmblame: "+text+"\n"); err != nil {
+	if _, err := io.WriteString(l.w, l.before+"vmblame: "+text+"\n"); err != nil {
 		return 0, err
 	}
 	return len(p), nil

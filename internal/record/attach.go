@@ -52,13 +52,7 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		late = append(late, l...)
 	}
-	// The processes stand still now, and standard error may be a terminal that does so, too.
-	said := make(chan struct{})
-	go func() {
-		defer close(said)
-		r.sayAttached(price)
-	}()
-	defer func() { <-said }()
+	r.sayAttached(price)
 	if o.Duration > 0 {
 		timer := time.AfterFunc(o.Duration, func() { r.ask(func() { r.end("duration") }) })
 		defer timer.Stop()
