@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -w -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -48,11 +48,11 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	  done; \
 	done
 
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet and golangci-lint (.golangci.yml)
 	@bad=$$(gofmt -l .); \
 	  if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(GOLANGCI) run --max-issues-per-linter 0 --max-same-issues 0 ./...
 
 clean: ## remove what the targets above made
 	rm -f vmblame vmblame.*.jsonl vmblame.*.jsonl.zst

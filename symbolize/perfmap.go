@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -34,13 +35,13 @@ func ResolvePerfMap(r io.Reader, addrs []uint64, yield func(addr uint64, s Symbo
 	lines := bufio.NewReaderSize(io.LimitReader(r, maxPerfMap), maxPerfLine)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			for err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
+			for errors.Is(err, bufio.ErrBufferFull) {
 				_, err = lines.ReadSlice('\n')
 			}
 			line = nil
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

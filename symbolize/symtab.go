@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -118,7 +119,7 @@ func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 	buf := make([]byte, 1024*size)
 	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= int64(size); {
 		b := buf[:min(left/int64(size)*int64(size), int64(len(buf)))]
-		if _, err := f.ReadAt(b, off); err != nil && err != io.EOF {
+		if _, err := f.ReadAt(b, off); err != nil && !errors.Is(err, io.EOF) {
 			return
 		}
 		left -= int64(len(b))

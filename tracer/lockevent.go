@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -105,8 +106,8 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 // perfRemedy says what to do about a refusal.
 func perfRemedy(err error) string {
 	const flags = "docker run --cap-add=PERFMON --security-opt seccomp=unconfined …"
-	switch err {
-	case syscall.EACCES, syscall.EPERM, syscall.ENOSYS:
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSYS):
 		paranoid, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
 		level := strings.TrimSpace(string(paranoid))
 		switch {
@@ -116,9 +117,9 @@ func perfRemedy(err error) string {
 			return ": a security module, a seccomp profile or the kernel's configuration forbids it"
 		}
 		return ": kernel.perf_event_paranoid is " + level + ": run vmblame as root, give it CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1"
-	case syscall.EINVAL:
+	case errors.Is(err, syscall.EINVAL):
 		return ": the kernel is older than 5.13"
-	case syscall.EMFILE:
+	case errors.Is(err, syscall.EMFILE):
 		return ": too many threads for the limit of open files: ulimit -n"
 	}
 	return ""

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"errors"
 	"syscall"
 	"unsafe"
 
@@ -52,7 +53,7 @@ func (t *Tracer) arm(th *Thread) {
 	t.disarm(th)
 	ev, err := openLockEvent(th.TID, t.armed.tracepoint)
 	if err != nil {
-		if t.armed.failure == nil && err.(interface{ Unwrap() error }).Unwrap() != syscall.ESRCH {
+		if t.armed.failure == nil && !errors.Is(err, syscall.ESRCH) {
 			t.armed.failure = err
 		}
 		th.stepping = true

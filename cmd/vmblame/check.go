@@ -25,7 +25,7 @@ func checkCommand() *cobra.Command {
 that found what is not there, a snapshot that differs from the ledger, counts that are wrong, a log
 that is cut. Exit status 0 means that there is nothing.`,
 		Args: exactly("LOG"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (failure error) {
 			log := args[0]
 			r, err := eventlog.Open(log)
 			if err != nil {
@@ -39,7 +39,9 @@ that is cut. Exit status 0 means that there is nothing.`,
 				out = io.Discard
 				defer func() {
 					found.Consistent, found.Lines = n == 0 && err == nil, r.Line()
-					a.print(cmd, nil, func() any { return found })
+					if e := a.print(cmd, nil, func() any { return found }); e != nil && failure == nil {
+						failure = e
+					}
 				}()
 			}
 			err = r.Check(func(p eventlog.Problem) {

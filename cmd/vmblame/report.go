@@ -78,7 +78,7 @@ func (c *choice) list() string {
 }
 
 func (c *choice) complete(cmd *cobra.Command, flag string) {
-	cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return c.of, cobra.ShellCompDirectiveNoFileComp
 	})
 }

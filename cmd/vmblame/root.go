@@ -83,7 +83,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 // exit status of the program, for ever.
 func say(stderr io.Writer, words string) {
 	s := spool.New(stderr, len(words))
-	io.WriteString(s, words)
+	_, _ = io.WriteString(s, words)
 	s.Close(patience)
 }
 

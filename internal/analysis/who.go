@@ -65,8 +65,8 @@ func (n *Names) callsOf(stack int) iter.Seq[callers.Call] {
 	}
 }
 
-func (s *step) caller() callers.Call {
-	return callers.Call{Function: s.name, Module: s.module, Address: s.addr, Frame: s.frame}
+func (st *step) caller() callers.Call {
+	return callers.Call{Function: st.name, Module: st.module, Address: st.addr, Frame: st.frame}
 }
 
 // thread names the thread of an event.

@@ -59,7 +59,7 @@ func (f *File) findSection(name string) (s elf.SectionHeader, zdebug bool, err e
 	case ok:
 		return s, zdebug, nil
 	case f.sectErr != nil:
-		return s, false, fmt.Errorf("%w (%v)", ErrNoSection, f.sectErr)
+		return s, false, fmt.Errorf("%w (%w)", ErrNoSection, f.sectErr)
 	default:
 		return s, false, ErrNoSection
 	}

@@ -95,7 +95,7 @@ func (c *checker) must(ok bool, format string, args ...any) bool {
 func (c *checker) finish(err error) error {
 	var line *LineError
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil
 	case errors.Is(err, ErrCut):
 		c.report(Problem{Line: c.line, Seq: c.p.seq, Text: fmt.Sprintf("%v: there is no end line", ErrCut), Cut: true})

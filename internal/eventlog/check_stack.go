@@ -71,8 +71,9 @@ func (c *checker) place(f *Frame) uint32 {
 		n = uint32(len(c.list))
 		c.places[k] = n
 		c.list = append(c.list, k)
-		key := f.symbolKey()
-		c.named[key] = c.named[key]
+		if key := f.symbolKey(); !c.named[key] {
+			c.named[key] = false
+		}
 	}
 	return n
 }

@@ -128,7 +128,7 @@ func isLog(f *os.File) (bool, error) {
 	}
 	start := make([]byte, len(headerStart))
 	n, err := io.ReadFull(src, start)
-	if _, bad := err.(*os.PathError); bad {
+	if bad := (*os.PathError)(nil); errors.As(err, &bad) {
 		return false, err
 	}
 	return bytes.Equal(start[:n], []byte(headerStart)), nil

@@ -99,7 +99,7 @@ func (w *Writer) recount() {
 		if begins && len(part) > 0 {
 			w.count(part, 1)
 		}
-		if begins = err == nil; !begins && err != bufio.ErrBufferFull {
+		if begins = err == nil; !begins && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}
@@ -127,7 +127,7 @@ func (w *Writer) Discard() error {
 	}
 	w.closed = true
 	if w.enc != nil {
-		w.enc.Close()
+		_ = w.enc.Close()
 	}
 	switch {
 	case w.file == nil, w.earlier:
@@ -139,7 +139,7 @@ func (w *Writer) Discard() error {
 			os.Remove(path)
 		}
 	default:
-		w.file.Truncate(w.begin)
+		_ = w.file.Truncate(w.begin)
 	}
 	if w.closer != nil {
 		return w.closer.Close()

@@ -131,13 +131,13 @@ const headerStart = `{"type":"header","format":"vmblame"`
 
 func (r *Reader) readHeader() error {
 	line, err := r.readLine(longestHeader)
-	if err == ErrCut && bytes.HasPrefix(r.raw, []byte(headerStart)) {
+	if errors.Is(err, ErrCut) && bytes.HasPrefix(r.raw, []byte(headerStart)) {
 		// Cut within its first line: a log of which nothing is left.
 		r.header, r.err = &Header{Format: "vmblame", Version: Version}, ErrCut
 		return nil
 	}
 	if err != nil {
-		if err == io.EOF || err == ErrCut || errors.Is(err, errLong) {
+		if errors.Is(err, io.EOF) || errors.Is(err, ErrCut) || errors.Is(err, errLong) {
 			err = ErrNotLog
 		}
 		return err
@@ -188,7 +188,7 @@ func (r *Reader) Next() (Record, error) {
 	for {
 		rec, err := r.next()
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				err = r.named(err)
 			}
 			r.err = err
@@ -207,7 +207,7 @@ func (r *Reader) next() (Record, error) {
 	}
 	line, err := r.readLine(longestLine)
 	switch {
-	case err == io.EOF && !r.ended:
+	case errors.Is(err, io.EOF) && !r.ended:
 		return nil, ErrCut
 	case err != nil:
 		return nil, err
@@ -262,7 +262,7 @@ func (r *Reader) readLine(limit int) ([]byte, error) {
 	r.long = r.long[:0]
 	for {
 		part, err := r.src.ReadSlice('\n')
-		if err == nil || err == bufio.ErrBufferFull || len(part) > 0 {
+		if err == nil || errors.Is(err, bufio.ErrBufferFull) || len(part) > 0 {
 			if err == nil && len(r.long) == 0 {
 				r.raw = part[:len(part)-1]
 				r.line++
@@ -275,7 +275,7 @@ func (r *Reader) readLine(limit int) ([]byte, error) {
 			r.raw = r.long[:len(r.long)-1]
 			r.line++
 			return r.raw, nil
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			if len(r.long) > min(limit, lineLimit(r.long)) {
 				return nil, &LineError{r.line + 1, errLong}
 			}
@@ -292,10 +292,10 @@ func (r *Reader) endOf(err error) error {
 	switch {
 	case errors.As(err, &p): // the disk failed, say
 		return err
-	case r.zst != nil && err != io.EOF:
+	case r.zst != nil && !errors.Is(err, io.EOF):
 		// A frame that was cut or never reached the disk. What stood before it has been read.
 		return ErrCut
-	case err == io.EOF && len(r.long) > 0:
+	case errors.Is(err, io.EOF) && len(r.long) > 0:
 		return ErrCut
 	}
 	return err

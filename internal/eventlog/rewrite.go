@@ -50,13 +50,13 @@ func Rewrite(path string, w *Writer, drop func(*Symbol) bool, add []*Symbol) err
 		if err == nil {
 			continue
 		}
-		if ended && err == io.EOF {
+		if ended && errors.Is(err, io.EOF) {
 			return nil
 		}
 		if e := put(); e != nil {
 			return e
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = ErrCut
 		}
 		return r.named(err)

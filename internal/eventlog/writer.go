@@ -131,7 +131,7 @@ func (w *Writer) PutLines(lines []byte) error {
 			continue
 		case len(line) > longestLine:
 			if w.flush() == nil {
-				w.fail(nil, fmt.Errorf("a line of %d MiB: %w", len(line)>>20, errLong))
+				_ = w.fail(nil, fmt.Errorf("a line of %d MiB: %w", len(line)>>20, errLong))
 			}
 			continue
 		}
@@ -139,7 +139,7 @@ func (w *Writer) PutLines(lines []byte) error {
 		w.count(line, 1)
 		begins = begins || !otherType(line, "space")
 		if !otherType(line, "header") {
-			w.flush()
+			_ = w.flush()
 		}
 	}
 	chunk := plainChunk
@@ -162,7 +162,7 @@ func (w *Writer) Lose(events uint64, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
-		w.flush()
+		_ = w.flush()
 	}
 	w.written.Lost += events
 	if w.err == nil {
@@ -296,7 +296,7 @@ func (w *Writer) fail(part []byte, err error) error {
 	if w.file != nil {
 		w.offset += int64(kept)
 		if e := w.cutBack(); e != nil {
-			w.err = fmt.Errorf("%w (and the log could not be cut back to its last whole line: %v)", err, e)
+			w.err = fmt.Errorf("%w (and the log could not be cut back to its last whole line: %w)", err, e)
 			w.file = nil
 		}
 	}
@@ -323,18 +323,18 @@ func (w *Writer) Close() error {
 	w.closed = true
 	told := w.err != nil
 	if w.err == nil && w.earlier {
-		w.overwrite()
+		_ = w.overwrite()
 	} else if w.err == nil {
-		w.flush()
+		_ = w.flush()
 	}
 	if w.err != nil && (w.file != nil && w.offset > w.begin || w.file == nil && w.whole) {
 		w.endFailed()
 	}
 	if w.file != nil {
-		w.file.Truncate(w.offset) // gives back what setAside took; the log is whole without it
+		_ = w.file.Truncate(w.offset) // gives back what setAside took; the log is whole without it
 	}
 	if w.enc != nil {
-		w.enc.Close()
+		_ = w.enc.Close()
 	}
 	if w.closer != nil {
 		if err := w.closer.Close(); w.err == nil {

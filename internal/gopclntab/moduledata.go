@@ -3,6 +3,7 @@ package gopclntab
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -67,7 +68,7 @@ func (m *moduleData) scan(s elf.SectionHeader) bool {
 	buf := make([]byte, 64<<10)
 	for off := uint64(0); off < s.FileSize; off += uint64(len(buf)) {
 		n, err := m.f.ReadAt(buf[:min(uint64(len(buf)), s.FileSize-off)], int64(s.Offset+off))
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return false
 		}
 		for i := 0; i+m.word <= n; i += m.word {

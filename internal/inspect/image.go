@@ -35,22 +35,8 @@ const symbolTotal = 512 << 20
 // variableLimit bounds the bytes of a segment of variables that are searched.
 const variableLimit = 64 << 20
 
-// symbol returns the address of a defined symbol, by the dynamic symbols, then by the others; 0 where the file
-// does not have it. A version (@VERSION) is no part of the name.
-func (m *Image) symbol(name string) uint64 {
-	for _, table := range [...]string{".dynsym", ".symtab"} {
-		if !m.read[table] {
-			m.readSymbols(table)
-		}
-		if a, ok := m.symbols[name]; ok {
-			return a
-		}
-	}
-	return 0
-}
-
-// exported returns what symbol does, of the dynamic symbols alone: they are there in every stripped file, and
-// cheap to read.
+// exported returns the address of a defined dynamic symbol, 0 where the file does not have it; a version (@VERSION)
+// is no part of the name. They are there in every stripped file, and cheap to read.
 func (m *Image) exported(name string) uint64 {
 	if !m.read[".dynsym"] {
 		m.readSymbols(".dynsym")

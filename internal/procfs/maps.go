@@ -90,7 +90,7 @@ func (m *Maps) readAll() ([]vm.Mapping, error) {
 func (m *Maps) In(r vm.Range) ([]vm.Mapping, error) {
 	if m.query {
 		rows, err := m.ask(r)
-		if err != syscall.ENOTTY && err != syscall.EINVAL {
+		if !errors.Is(err, syscall.ENOTTY) && !errors.Is(err, syscall.EINVAL) {
 			return rows, err
 		}
 		m.query = false

@@ -35,7 +35,6 @@ type recorded struct {
 	thread *tracer.Thread
 	source *playback
 	maps   fakeMaps
-	read   int // records that lines has returned
 }
 
 func newRecorded(t *testing.T, maps string) *recorded {

@@ -9,7 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Text writes a Diff for people.
+// Diff writes a Diff for people.
 func Diff(d *analysis.Diff, s text.Style) []byte {
 	var b []byte
 	for i := range d.Processes {

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Text writes a History for people, a line for each step.
+// History writes a History for people, a line for each step.
 func History(h *analysis.History, s text.Style) []byte {
 	var b []byte
 	for i := range h.Spaces {

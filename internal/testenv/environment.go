@@ -22,7 +22,7 @@ const variables = `GLIBC_TUNABLES MALLOC_* LD_*
 func Clean() {
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); listed(name) {
-			os.Unsetenv(name)
+			_ = os.Unsetenv(name)
 		}
 	}
 	// What nohup(1) had ignored, programs that are started would ignore too: whom a signal is caught by passes it
