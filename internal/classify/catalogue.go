@@ -14,7 +14,8 @@ import (
 // for has a rule too.
 type Family struct {
 	Kinds   []Row
-	Modules []string // its files, by how their names begin
+	Modules []string                 // its files, by how their names begin
+	Is      func(module string) bool // reports whether a file is one of its, nil where Modules tell
 	// Language: it runs a program in some language. Its files and functions are then those of the program; those of
 	// an allocator never are who asked for memory.
 	Language bool
@@ -29,7 +30,7 @@ type Family struct {
 // has reports whether a file is one of the family's; module is its path or its name.
 func (f *Family) has(module string) bool {
 	name := path.Base(module)
-	return slices.ContainsFunc(f.Modules, func(start string) bool { return strings.HasPrefix(name, start) })
+	return f.Is != nil && f.Is(name) || slices.ContainsFunc(f.Modules, func(start string) bool { return strings.HasPrefix(name, start) })
 }
 
 // A Row is all that is known of a kind. A column that says nothing says so: no test lets one be left out.

@@ -14,7 +14,7 @@ const heapMax = 64 << 20
 
 // glibcFamily is malloc of glibc, beside the program break.
 var glibcFamily = Family{
-	Modules: []string{"libc.so.6", "libc-2"},
+	Is: callers.IsGlibc,
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
 			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus libc_build_id"), adviseArenas},

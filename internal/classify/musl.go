@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-var muslFamily = Family{Modules: []string{"ld-musl", "libc.musl"}, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+var muslFamily = Family{Is: callers.IsMusl, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
 
 // muslFunctions are what is on the stacks of musl's malloc.
 var muslFunctions = append([]string{"malloc", "calloc", "realloc", "aligned_alloc", "__libc_realloc"}, muslMalloc[:]...)
