@@ -56,14 +56,10 @@ func (r *Recorder) settleSpace(sp *space) {
 		if f.stamp > r.backlog.newest || st.open != 0 && f.stamp > st.open {
 			break
 		}
-		asks := f.asks()
-		if asks && !r.nobodyInside(sp) && !r.overdueStamp(f) {
+		if f.asks() && !r.lookFor(f) && !r.overdueStamp(f) {
 			return // those that are held stay so
 		}
 		r.shift(sp)
-		if asks && !r.nobodyInside(sp) {
-			sp.mm.MarkUncertain() // what the kernel showed may be a later call's doing
-		}
 	}
 	settled := len(st.queue) == 0
 	if settled && (st.look || sp.mm.Uncertain() || r.opts.Verify == VerifyEach) && !sp.ended {
@@ -75,6 +71,30 @@ func (r *Recorder) settleSpace(sp *space) {
 	if settled {
 		delete(r.backlog.spaces, sp)
 	}
+}
+
+// lookFor reads what the kernel shows of what a call may have changed. That counts where nobody is inside a call of the
+// space before and after, which it reports: then all that is ahead of the call is in the queue.
+func (r *Recorder) lookFor(f *pending) bool {
+	sp := f.space
+	if !r.nobodyInside(sp) {
+		return false
+	}
+	f.looked, f.rows = f.looked[:0], f.rows[:0]
+	if sp.maps == nil || f.child != 0 {
+		return true
+	}
+	for _, at := range f.reach() {
+		if at.Empty() {
+			continue
+		}
+		rows, err := sp.maps.In(at)
+		if err != nil {
+			return true
+		}
+		f.looked, f.rows = append(f.looked, at), append(f.rows, rows...)
+	}
+	return r.nobodyInside(sp)
 }
 
 // mayHold reports whether those that are held may wait longer.
@@ -104,9 +124,10 @@ func (r *Recorder) shift(sp *space) {
 		st.ahead = append(st.ahead, later.reach()...)
 	}
 	r.current = f.task
-	st.own = f.own
+	st.settling = f
+	f.Uncertain = f.Uncertain || !f.gone.Empty()
 	r.place(f)
-	st.ahead, st.own = st.ahead[:0], vm.Mapping{}
+	st.ahead, st.settling = st.ahead[:0], nil
 }
 
 // reach is what a call may have changed, as far as that is known from it alone.

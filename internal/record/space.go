@@ -70,6 +70,9 @@ type pending struct {
 	stamp   uint64
 	result  int64
 	own     vm.Mapping // what it has mapped, as the kernel showed it at its stop; empty where that is not needed
+	gone    vm.Range   // what it has mapped, where nothing was left of that by then
+	looked  []vm.Range // what was asked of the kernel before it is settled, and the answer
+	rows    []vm.Mapping
 	child   int
 	line    *eventlog.Thread // where it is no call, but the end of a thread that made some
 	started *tracer.Thread

@@ -24,9 +24,9 @@ type stamps struct {
 	since     uint64 // when the mappings were read: what is older is in them
 	blocked   bool   // calls were made with SIGTRAP blocked: look says what they did
 	look      bool   // something has changed mappings that no call explains
-	// While a call is settled: where later ones have been that are not, and what the call itself has mapped there.
-	ahead []vm.Range
-	own   vm.Mapping
+	// While a call is settled: where later ones have been that are not, and the call.
+	ahead    []vm.Range
+	settling *pending
 }
 
 // backlog is what of all address spaces waits.
@@ -77,7 +77,7 @@ func (r *Recorder) stampedCall(t *task, s *tracer.Stop) *pending {
 	} else {
 		f = &pending{}
 	}
-	*f = pending{task: t, space: sp, call: *s.Call, stamp: s.Order, result: s.Result, value: uint64(s.Result)}
+	*f = pending{task: t, space: sp, call: *s.Call, stamp: s.Order, result: s.Result, value: uint64(s.Result), looked: f.looked[:0], rows: f.rows[:0]}
 	op := &f.call.Op
 	sp.mm.RoundToPages(op)
 	if silent(op) {

@@ -53,7 +53,7 @@ func TestViewIsNotAhead(t *testing.T) {
 	p := newRecorded(t, "1000-2000 r--p\n2000-5000 rw-p\n")
 	kernel := []vm.Mapping{mapping(0x1000, 0x3000, "---p", "/later"), mapping(0x4000, 0x8000, "---p", "/later")}
 	v := &view{space: p.sp}
-	p.sp.stamps.own = mapping(0x5000, 0x7000, "rw-s", "/own")
+	p.sp.stamps.settling = &pending{own: mapping(0x5000, 0x7000, "rw-s", "/own")}
 	got := v.behind(kernel, []vm.Range{{Start: 0x2000, End: 0x5000}, {Start: 0x4000, End: 0x6000}, {Start: 0x5000, End: 0x7000}})
 	want := []string{"1000-2000", "2000-5000", "5000-6000", "6000-7000", "7000-8000"}
 	var ranges []string

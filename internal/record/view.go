@@ -27,20 +27,29 @@ func (v *view) All() ([]vm.Mapping, error) {
 }
 
 // PageSize implements mm.View.
-func (v *view) PageSize(row vm.Mapping) uint64 { return v.maps.PageSize(row) }
+func (v *view) PageSize(row vm.Mapping) uint64 {
+	if now, ok := v.maps.At(row.Start); ok && now.File == row.File {
+		return v.maps.PageSize(now)
+	}
+	return vm.PageSize
+}
 
 // In implements mm.View.
 func (v *view) In(at vm.Range) ([]vm.Mapping, error) {
 	if v.rows != nil {
 		return touching(v.rows, at), nil
 	}
-	rows, err := v.maps.In(at)
+	f := v.space.stamps.settling
+	if f != nil && f.gone.Overlaps(at) {
+		return nil, nil // what stands there is another's
+	}
+	rows, err := v.answer(f, at)
 	if err != nil {
 		return nil, err
 	}
 	var hidden []vm.Range
-	if own := v.space.stamps.own.Range; own.Overlaps(at) {
-		hidden = append(hidden, own)
+	if f != nil && f.own.Overlaps(at) {
+		hidden = append(hidden, f.own.Range)
 	}
 	for _, r := range v.space.stamps.ahead {
 		if r.Overlaps(at) {
@@ -51,6 +60,19 @@ func (v *view) In(at vm.Range) ([]vm.Mapping, error) {
 		return rows, nil
 	}
 	return touching(v.behind(rows, hidden), at), nil
+}
+
+// answer is what the kernel shows, or has shown when it was asked for the call.
+func (v *view) answer(f *pending, at vm.Range) ([]vm.Mapping, error) {
+	if f != nil {
+		for _, looked := range f.looked {
+			if looked.Covers(at) {
+				slices.SortFunc(f.rows, func(a, b vm.Mapping) int { return cmp.Compare(a.Start, b.Start) })
+				return touching(slices.CompactFunc(f.rows, func(a, b vm.Mapping) bool { return a.Start == b.Start }), at), nil
+			}
+		}
+	}
+	return v.maps.In(at)
 }
 
 // Hides implements mm.Hider.
@@ -84,7 +106,10 @@ func (v *view) behind(rows []vm.Mapping, hidden []vm.Range) []vm.Mapping {
 			continue
 		}
 		end = h.End
-		own := v.space.stamps.own
+		var own vm.Mapping
+		if f := v.space.stamps.settling; f != nil {
+			own = f.own
+		}
 		if x := own.Intersect(h); !x.Empty() {
 			v.out = append(v.out, own.Slice(x))
 			v.ledgers(vm.Range{Start: h.Start, End: x.Start})
@@ -142,8 +167,15 @@ func (r *Recorder) lookAtOwn(f *pending) {
 		}
 		return
 	}
-	if op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous == 0 {
+	switch {
+	case op.Kind != vm.OpMap:
+	case op.Flags&vm.MapAnonymous == 0:
 		r.lookAtFD(f, at)
+	case op.Flags&vm.MapTypeMask == vm.MapPrivate && op.Flags&vm.MapHugeTLB == 0:
+		f.own = vm.Mapping{Range: at, Perms: vm.ProtPerms(op.Prot)}
+	}
+	if f.own.Empty() {
+		f.gone = at
 	}
 }
 
