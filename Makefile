@@ -12,10 +12,10 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man demo test race bench bench-names fuzz lint testdata clean
+.PHONY: help build man demo test race bench bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static executable ./vmblame
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vmblame ./cmd/vmblame
@@ -40,6 +40,9 @@ bench: build ## compare with a bare ptrace loop and with strace
 
 bench-names: ## what naming costs, beside addr2line, eu-addr2line and gdb
 	@testdata/bench/names/bench.sh
+
+bench-alternatives: ## our own readers beside the libraries that could do their work (docs/architecture.md)
+	GOEXPERIMENT=jsonv2 $(GO) test -run '^$$' -bench Alternative -benchmem ./internal/... ./unwind
 
 fuzz: ## run every fuzz target for FUZZ=30s
 	@set -e; for p in $$($(GO) list ./...); do \

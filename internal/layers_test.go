@@ -67,6 +67,7 @@ var modules = map[string]map[string]int{
 	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"github.com/rogpeppe/go-internal":       {},
+	"golang.org/x/arch":                     {},
 }
 
 // tables are the files that may have more than 400 lines.

@@ -229,7 +229,7 @@ func (p *tracee) module(m *vm.Mapping) *Module {
 }
 
 // compile builds one of testdata/progs into a directory of the test.
-func compile(t *testing.T, source string, flags ...string) string {
+func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), strings.TrimSuffix(source, filepath.Ext(source)))
 	var cmd *exec.Cmd
