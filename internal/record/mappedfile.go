@@ -50,7 +50,7 @@ func stampOf(st fs.FileInfo) stamp {
 // pinMapped opens the files of code that has just been mapped, for recordings that could not open them any
 // more once they are deleted or replaced.
 func (r *Recorder) pinMapped(sp *space, changes []ledger.Change) {
-	if r.modules.sees {
+	if r.modules.mapFilesWork {
 		return // what is mapped can be opened at any time
 	}
 	for i := range changes {
@@ -95,7 +95,7 @@ func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *mappedFile {
 }
 
 func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFile {
-	if r.modules.blind || sp.maps == nil {
+	if r.modules.mapFilesDenied || sp.maps == nil {
 		return nil
 	}
 	row, ok := sp.maps.At(e.Start)
@@ -106,10 +106,10 @@ func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFil
 	f, err := openRegular(path)
 	if err != nil {
 		// proc_map_files_get_link wants CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c).
-		r.modules.blind = errors.Is(err, fs.ErrPermission) && !r.modules.sees
+		r.modules.mapFilesDenied = errors.Is(err, fs.ErrPermission) && !r.modules.mapFilesWork
 		return nil
 	}
-	r.modules.sees = true
+	r.modules.mapFilesWork = true
 	return readELF(f, e.File.Path, nil)
 }
 

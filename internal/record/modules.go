@@ -35,8 +35,8 @@ type modules struct {
 	pinned map[moduleKey]*mappedFile // opened when they were mapped, not run yet
 	perf   map[int]*perfMap          // by space, of those that have run code in no file
 	count  int
-	// blind says that /proc/PID/map_files may not be used, nothing says that it may.
-	blind, sees bool
+	// What was found out of /proc/PID/map_files so far: that it may not be used, or that it may.
+	mapFilesDenied, mapFilesWork bool
 }
 
 func newModules() *modules {
