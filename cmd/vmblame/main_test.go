@@ -235,6 +235,7 @@ func TestCommands(t *testing.T) {
 		"history":   "json bytes pid stacks",
 		"diff":      "json bytes pid",
 		"man":       "",
+		"map":       "output json",
 		"version":   "json",
 	}
 	for _, cmd := range subcommands() {
