@@ -60,10 +60,9 @@ static void name_thread(const char *name)
 	acc_printf("thread pid=%d tid=%d name=%s stack=%x", (long)acc_pid(), (long)acc_tid(), name, (unsigned long)&here);
 }
 
-// allocate uses len bytes, and says that they lie in memory that jemalloc mapped under fn.
-static inline __attribute__((always_inline)) void *allocate(unsigned long len, const char *fn)
+// allocated says that [p, p+len) lies in memory that jemalloc mapped under fn.
+static void *allocated(char *p, unsigned long len, const char *fn)
 {
-	void *p = je_malloc(len);
 	if (!p)
 		acc_fail("je_malloc");
 	memset(p, 1, len);
@@ -72,14 +71,14 @@ static inline __attribute__((always_inline)) void *allocate(unsigned long len, c
 	return p;
 }
 
-NOINLINE static void silly_socket_init(void) { allocate(3670016, __func__); }
-NOINLINE static void silly_timer_init(void) { allocate(2000000, __func__); }
+NOINLINE static void silly_socket_init(void) { allocated(je_malloc(3670016), 3670016, __func__); }
+NOINLINE static void silly_timer_init(void) { allocated(je_malloc(2000000), 2000000, __func__); }
 
 NOINLINE static void *thread_socket(void *arg)
 {
 	wait_step(1);
 	name_thread("socket");
-	allocate(100, __func__);
+	allocated(je_malloc(100), 100, __func__);
 	next_step();
 	wait_step(1000);
 	return arg;
@@ -89,7 +88,7 @@ NOINLINE static void *thread_timer(void *arg)
 {
 	wait_step(2);
 	name_thread("timer");
-	allocate(100, __func__);
+	allocated(je_malloc(100), 100, __func__);
 	next_step();
 	wait_step(1000);
 	return arg;
