@@ -15,6 +15,7 @@ export GOFLAGS ?= -buildvcs=false
 .PHONY: help build man demo test race bench bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
+	@echo "make alone builds nothing. Targets:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static executable ./vmblame
@@ -23,7 +24,7 @@ build: ## build the static executable ./vmblame
 man: ## write the manual pages to ./man
 	@CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
 
-demo: build ## build vmblame and show what it does on a real program
+demo: build ## build vmblame and show what it does on the case that it was written for
 	@.ci/demo
 
 testdata: ## build the programs that the tests trace
