@@ -25,7 +25,7 @@ made it comes apart. With - the rows are read from standard input: the text of /
   cat /proc/4711/smaps | vmblame blame LOG -
   pmap -x 4711 | vmblame blame LOG -
 
-A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG", "ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "-" {

@@ -16,7 +16,7 @@ func diffCommand() *cobra.Command {
 never by address: randomisation does not matter. What was recorded of the environment and differs
 (variables, limits, processors, C library) stands beside the bytes.
 
-A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.
+A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.
 With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 		Args: exactly("BEFORE", "AFTER"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -17,7 +17,7 @@ func historyCommand() *cobra.Command {
 		Long: `Tells what happened at an address (hexadecimal, with or without 0x): mapped, split, protected, moved,
 freed and mapped again, when, by which thread and through which calls.
 
-Up to a moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG", "ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addr, err := vm.ParseAddress(args[1])

@@ -22,7 +22,7 @@ func reportCommand() *cobra.Command {
 		Long: `Lists what is mapped at one moment of LOG, by kind, call stack, file, thread or function: bytes
 reserved, accessible (committed) and resident, and who mapped them.
 
-A moment of a log: LOG@end (the default), LOG@peak, LOG@1.5s, LOG@seq:123.`,
+A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := openLogFile(cmd, args[0])

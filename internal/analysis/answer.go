@@ -11,6 +11,9 @@ import (
 // encoding. Here is what answers have in common. Sizes are bytes, times nanoseconds since the recording began;
 // nil is what was not measured.
 
+// Type says what a JSON document, or a part of one, is.
+type Type string
+
 // At is the moment of a log that an answer is about.
 type At struct {
 	Moment string `json:"moment"` // as it was asked for
@@ -104,7 +107,7 @@ type Totals struct {
 	Dirty     *int64 `json:"private_dirty,omitempty"` // resident bytes that are this process's alone and were written to
 	Swapped   *int64 `json:"swapped,omitempty"`       // bytes in swap space
 	Free      *int64 `json:"free,omitempty"`          // accessible bytes that nobody uses by the allocator's own books; of a map alone
-	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts
+	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts, each once; one with parts in several rows counts in each of them
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
 

@@ -18,6 +18,7 @@ type Question struct {
 
 // A Blame says who mapped what was asked about.
 type Blame struct {
+	Type Type `json:"type"` // "blame"
 	At
 	Start     *eventlog.Hex   `json:"start"`     // what was asked about, one byte of an address; null where that were the rows of a text
 	End       *eventlog.Hex   `json:"end"`       // the first address behind that
@@ -72,7 +73,7 @@ type KernelRow struct {
 
 // Blame answers q.
 func (s *State) Blame(q Question) *Blame {
-	b := &Blame{At: s.at(), Stacks: q.Stacks, Spaces: len(s.processes), Processes: []BlamedProcess{}}
+	b := &Blame{Type: "blame", At: s.at(), Stacks: q.Stacks, Spaces: len(s.processes), Processes: []BlamedProcess{}}
 	if q.Rows == nil {
 		b.Start, b.End = ptr(eventlog.Hex(q.Range.Start)), ptr(eventlog.Hex(q.Range.End))
 	}

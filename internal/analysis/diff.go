@@ -13,6 +13,7 @@ import (
 // A Diff is what differs between two logs, or between two moments of one. Things are matched by their kind and
 // by the calls that made them, never by address.
 type Diff struct {
+	Type        Type      `json:"type"`        // "diff"
 	Before      Side      `json:"before"`      // one moment
 	After       Side      `json:"after"`       // the other
 	Processes   []Pair    `json:"processes"`   // the first one first
@@ -67,42 +68,13 @@ type Because struct {
 	Value   string `json:"value"`   // its value there
 }
 
-// Compare compares two moments. Processes are matched by their executable and their place among those. logs is
-// what the sides are called.
+// Compare compares two moments. logs is what the sides are called. Turned round it says the same with the signs
+// turned.
 func Compare(before, after *State, logs [2]string) *Diff {
 	c := comparer{before: before, after: after, settings: settings(before.header, after.header), nameless: nameless{}}
-	d := &Diff{Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings}
-	type name struct {
-		exe string
-		n   int
-	}
-	rest := map[name]*process{}
-	count := map[string]int{}
-	for _, p := range after.processes {
-		exe := path.Base(p.Exe)
-		rest[name{exe, count[exe]}] = p
-		count[exe]++
-	}
-	clear(count)
-	taken := map[*process]bool{}
-	for i, p := range before.processes {
-		exe := path.Base(p.Exe)
-		q := rest[name{exe, count[exe]}]
-		count[exe]++
-		if q == nil && i == 0 && len(after.processes) > 0 {
-			// The first processes are compared whatever they are called.
-			q = after.processes[0]
-		}
-		if taken[q] {
-			q = nil
-		}
-		taken[q] = true
-		d.Processes = append(d.Processes, c.pair(p, q))
-	}
-	for _, q := range after.processes {
-		if !taken[q] {
-			d.Processes = append(d.Processes, c.pair(nil, q))
-		}
+	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings}
+	for _, m := range match(before.processes, after.processes) {
+		d.Processes = append(d.Processes, c.pair(m[0], m[1]))
 	}
 	d.Nameless = c.nameless.list()
 	return d
@@ -118,13 +90,23 @@ type comparer struct {
 // changed is a Change that is being added up.
 type changed struct {
 	key     string
-	label   string
-	row     *classify.Row
+	heading *classify.Heading
+	kinds   map[*classify.Row]int64 // bytes, of both sides
 	was, is totals
-	state   *State // where who is from
 	who     callers.Chain
-	note    string
+	notes   []string // ascending
 	parts   []*changed
+}
+
+// row is the kind of which there is most on both sides together.
+func (c *changed) row() *classify.Row {
+	var most *classify.Row
+	for r, n := range c.kinds {
+		if most == nil || cmp.Or(cmp.Compare(n, c.kinds[most]), cmp.Compare(most.Kind, r.Kind)) > 0 {
+			most = r
+		}
+	}
+	return most
 }
 
 func (c *changed) bytes() int64 { return c.is.reserved - c.was.reserved }
@@ -156,12 +138,13 @@ func (c *comparer) pair(p, q *process) Pair {
 
 // change is the finished form of o, and of its parts.
 func (c *comparer) change(p, q *process, o *changed) Change {
-	x := Change{Label: o.label, Kind: o.row.Kind, Before: p.totalsOf(&o.was), After: q.totalsOf(&o.is), Difference: o.bytes(), Who: o.who, Note: o.note}
+	row := o.row()
+	x := Change{Label: o.heading.Words.One, Kind: row.Kind, Before: p.totalsOf(&o.was), After: q.totalsOf(&o.is), Difference: o.bytes(), Who: o.who, Note: strings.Join(o.notes, ", ")}
 	if len(o.parts) == 0 {
-		x.How = o.row.MadeBy
+		x.How = row.MadeBy
 	}
 	if x.Differs() {
-		c.nameless.count(o.state, o.who.Calls)
+		c.nameless.countIn(o.who.Calls, c.before, c.after)
 	}
 	for _, part := range o.parts {
 		x.Parts = append(x.Parts, c.change(p, q, part))
@@ -176,32 +159,34 @@ func (c *comparer) families(p, q *process) []*changed {
 	collect := func(s *State, p *process, side func(*changed) *totals) {
 		for _, t := range p.objects() {
 			h := t.row.Heading
-			word, label, files := h.Word, h.Words.One, h.Told == classify.AsFiles
-			f := by[word]
+			f := by[h.Word]
 			if f == nil {
-				f = &changed{key: word, label: label, row: t.row}
-				by[word] = f
+				f = &changed{key: h.Word, heading: h, kinds: map[*classify.Row]int64{}}
+				by[h.Word] = f
 				list = append(list, f)
 			}
-			side(f).add(&t.totals)
-			who := s.who(p, t.first)
-			key := who.Source()
-			if files {
+			who := s.who(p, t.first).Source()
+			key := who.Text(0)
+			if h.Told == classify.AsFiles {
 				// A file is the same whoever loaded it.
 				key = elfFile(t)
+				who = callers.Words(key)
 			}
-			o := by[word+"\x00"+key]
+			o := by[h.Word+"\x00"+key]
 			if o == nil {
-				o = &changed{key: key, label: label, row: t.row, state: s, who: who}
-				if files {
-					o.who = callers.Words(key)
-				}
-				by[word+"\x00"+key] = o
+				o = &changed{key: key, heading: h, kinds: map[*classify.Row]int64{}, who: who}
+				by[h.Word+"\x00"+key] = o
 				f.parts = append(f.parts, o)
 			}
-			side(o).add(&t.totals)
-			if note := s.noteOf(t); note != "" && !strings.Contains(o.note, note) {
-				o.note = strings.TrimPrefix(o.note+", "+note, ", ")
+			o.who.Keep = min(o.who.Keep, who.Keep)
+			for _, x := range [...]*changed{f, o} {
+				side(x).add(&t.totals)
+				x.kinds[t.row] += t.reserved
+			}
+			if note := s.noteOf(t); note != "" {
+				if i, known := slices.BinarySearch(o.notes, note); !known {
+					o.notes = slices.Insert(o.notes, i, note)
+				}
 			}
 		}
 	}

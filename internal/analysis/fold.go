@@ -17,7 +17,11 @@ type folder struct {
 	at     Moment
 	line   int // with AtPeak: the last line before the moment
 	pids   []int
-	past   bool // the moment is over
+	past   bool   // the moment is over
+	moved  bool   // the first whole state is over
+	execed int    // with AtSeq: the space whose process left it by the execve that is the moment's event
+	latest int64  // t of the log's last line, behind the moment too
+	last   uint64 // seq of its last event
 	watch  *watcher
 	known  *classify.Catalogue
 	state  *State
@@ -28,7 +32,8 @@ type folder struct {
 	mapped int64                      // their sum
 	peaks  map[int]int64              // the most of sizes
 	first  int                        // pid of the first process
-	begun  int                        // how many processes there were
+	begun  int                        // how many processes began an address space
+	led    int                        // how many threads were the first of their process
 	keep   int                        // so many ended processes are kept, the largest ones; 0 for all
 	gone   []int                      // the spaces of those
 }
@@ -42,7 +47,8 @@ func (l *folder) begin() {
 
 func (l *folder) put(rec eventlog.Record, line int) {
 	s := l.state
-	l.past = l.past || l.over(rec, line)
+	past := l.isPast(rec, line)
+	l.note(rec)
 	switch r := rec.(type) {
 	case *eventlog.Header:
 		h := *r
@@ -56,23 +62,26 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			v = &nearest{}
 			l.seen[r.Space] = v
 		}
-		v.put(r, l.past)
+		v.put(r, past)
 	case *eventlog.Content:
 		// It tells of what had been there before the recording, and so of every moment.
 		l.told[r.Space] = append(l.told[r.Space], findings(r)...)
 	case *eventlog.End:
 		end := *r
 		s.end = &end
-		if !l.past {
+		if !past {
 			_ = l.replay.Put(r) // what does not fit is for check to say
 			s.T = max(s.T, r.T)
 		}
 	case *eventlog.Thread:
-		if l.past {
+		if past {
 			s.threads.rename(r)
 			return
 		}
 		s.T = max(s.T, r.T)
+		if r.What == "start" && r.TID == r.PID {
+			l.led++
+		}
 		if left := s.threads.put(r); left != 0 {
 			l.size(left, 0)
 			l.leave(left)
@@ -81,7 +90,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			l.prune()
 		}
 	case *eventlog.Space:
-		if !l.past {
+		if !past {
 			_ = l.replay.Put(r) // what does not fit is for check to say
 			s.T = max(s.T, r.T)
 			if l.first == 0 {
@@ -91,6 +100,8 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			if old := l.left(r); old != 0 {
 				l.begun--
 				l.size(old, 0)
+				// A process has one peak, whatever it executes.
+				l.peaks[r.Space] = l.peaks[old]
 				if l.keep > 0 {
 					l.forget(old)
 				}
@@ -101,7 +112,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			}
 		}
 	case *eventlog.Event:
-		if !l.past {
+		if !past {
 			s.T, s.Seq = max(s.T, r.T), r.Seq
 			s.origins.put(r)
 			_ = l.replay.Put(r) // what does not fit is for check to say
@@ -118,7 +129,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			}
 		}
 	case *eventlog.Drift:
-		if !l.past {
+		if !past {
 			s.T = max(s.T, r.T)
 			_ = l.replay.Put(r) // what does not fit is for check to say
 			l.resize(r.Space)
@@ -214,38 +225,6 @@ func (l *folder) forget(space int) {
 	delete(l.told, space)
 	delete(l.sizes, space)
 	delete(l.peaks, space)
-}
-
-// over reports whether rec is the first record behind the moment.
-func (l *folder) over(rec eventlog.Record, line int) bool {
-	switch l.at.Kind {
-	case AtPeak:
-		return line > l.line
-	case AtSeq:
-		switch r := rec.(type) {
-		case *eventlog.Event:
-			return r.Seq > l.at.Seq
-		case *eventlog.Space:
-			return r.After > l.at.Seq
-		case *eventlog.Thread:
-			// What ends behind the event was there when it happened.
-			return r.What == "exit" && l.state.Seq >= l.at.Seq
-		}
-	case AtTime:
-		t := int64(-1)
-		switch r := rec.(type) {
-		case *eventlog.Event:
-			t = r.T
-		case *eventlog.Space:
-			t = r.T
-		case *eventlog.Drift:
-			t = r.T
-		case *eventlog.Thread:
-			t = r.T
-		}
-		return t > l.at.T
-	}
-	return false
 }
 
 // finish makes the processes out of what has been read.

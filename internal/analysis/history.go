@@ -14,6 +14,7 @@ import (
 
 // A History is what happened at one address, in every address space that had something there.
 type History struct {
+	Type Type `json:"type"` // "history"
 	At
 	Address  eventlog.Hex   `json:"address"`  // that was asked about
 	Stacks   bool           `json:"stacks"`   // text shows calls and whole stacks
@@ -70,7 +71,7 @@ func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions
 	if err != nil {
 		return nil, err
 	}
-	h := &History{At: s.at(), Address: eventlog.Hex(addr), Stacks: o.Stacks, Spaces: []SpaceHistory{}}
+	h := &History{Type: "history", At: s.at(), Address: eventlog.Hex(addr), Stacks: o.Stacks, Spaces: []SpaceHistory{}}
 	f := finisher{State: s, watcher: w, stacks: map[int]wholeStack{}, nameless: nameless{}}
 	for _, c := range w.of {
 		if len(c.steps) > 0 && wanted(pids, c.space.PID) {

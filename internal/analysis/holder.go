@@ -29,7 +29,7 @@ func (s *State) holders(p *process, by By) []*holder {
 	case ByFile:
 		return s.grouped(p, func(x *mapping) string { return fileOf(x) }, kindDetail)
 	case ByThread:
-		return s.grouped(p, func(x *mapping) string { return s.threadOf(x) }, kindDetail)
+		return s.grouped(p, func(x *mapping) string { return s.threadOf(p, x) }, kindDetail)
 	case ByFunction:
 		return s.grouped(p, func(x *mapping) string { return s.functionOf(p, x) }, kindDetail)
 	}
@@ -135,12 +135,14 @@ func fileOf(x *mapping) string {
 }
 
 // threadOf is the thread that a mapping belongs to, or that mapped it.
-func (s *State) threadOf(x *mapping) string {
+func (s *State) threadOf(p *process, x *mapping) string {
 	switch {
-	case x.event == nil:
-		return "no thread: " + s.who(nil, x).Calls[0]
 	case x.TID != 0:
 		return s.thread(x.TID, s.T)
+	case x.Kind == classify.MainStack:
+		return s.thread(p.PID, s.T)
+	case x.event == nil:
+		return "no thread: " + s.who(p, x).Calls[0]
 	}
 	return s.thread(x.event.TID, x.event.T)
 }

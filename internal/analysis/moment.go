@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A Moment is a place in a log: its end (the zero value), where the most was mapped, a time, or an event.
+// A Moment is a place in a log: its end (the zero value), where the most was mapped, its first whole state, a time, or
+// an event.
 type Moment struct {
 	Kind MomentKind
 	T    int64  // with AtTime: nanoseconds since the recording began
@@ -23,15 +24,18 @@ const (
 	AtPeak
 	AtTime
 	AtSeq
+	AtStart
 )
 
-// ParseMoment reads "end", "peak", a time as Go writes it ("1.5s", "200ms"), or "seq:123".
+// ParseMoment reads "start", "end", "peak", a time as Go writes it ("1.5s", "200ms"), or "seq:123".
 func ParseMoment(s string) (Moment, error) {
 	switch s {
 	case "end":
 		return Moment{}, nil
 	case "peak":
 		return Moment{Kind: AtPeak}, nil
+	case "start":
+		return Moment{Kind: AtStart}, nil
 	}
 	if n, ok := strings.CutPrefix(s, "seq:"); ok {
 		seq, err := strconv.ParseUint(n, 10, 64)
@@ -42,7 +46,7 @@ func ParseMoment(s string) (Moment, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return Moment{}, fmt.Errorf("moment %q: want end, peak, a time as 1.5s, or seq:N", s)
+		return Moment{}, fmt.Errorf("moment %q: want start, end, peak, a time as 1.5s, or seq:N", s)
 	}
 	return Moment{Kind: AtTime, T: int64(d)}, nil
 }
@@ -52,6 +56,8 @@ func (m Moment) String() string {
 	switch m.Kind {
 	case AtPeak:
 		return "peak"
+	case AtStart:
+		return "start"
 	case AtTime:
 		return time.Duration(m.T).String()
 	case AtSeq:

@@ -33,6 +33,21 @@ func (n nameless) count(s *State, calls []string) {
 	}
 }
 
+// countIn counts those of calls that are addresses on any of these sides.
+func (n nameless) countIn(calls []string, sides ...*State) {
+	for _, c := range calls {
+		var seen []Module
+		for _, s := range sides {
+			for _, m := range s.unnamed[c] {
+				if !slices.Contains(seen, m) {
+					seen = append(seen, m)
+					n[m]++
+				}
+			}
+		}
+	}
+}
+
 // stack counts the frames of a stack that is shown whole.
 func (n nameless) stack(s *State, stack int) {
 	for st := range s.names.walk(stack) {

@@ -38,12 +38,13 @@ const (
 
 // A Report is who holds the address spaces of a log at a moment.
 type Report struct {
+	Type Type `json:"type"` // "report"
 	At
 	Mode      string          `json:"mode"`          // of the recording: run, attach or map; "" where the log is cut before it says
 	By        By              `json:"by"`            // what the rows are about: kind, stack, file, thread or function
 	Sort      Sort            `json:"sort"`          // the order of the rows
 	MinSize   int64           `json:"min_size"`      // rows with less reserved are summed up in one
-	Peak      int64           `json:"peak"`          // the most that was mapped at a time, all processes together
+	Peak      int64           `json:"peak"`          // the most that was mapped at a time up to the moment, all processes of the report together
 	MaxMaps   *string         `json:"max_map_count"` // vm.max_map_count, null where it was not recorded
 	Processes []ReportProcess `json:"processes"`     // the first one first, then the largest
 	Nameless  []Unnamed       `json:"nameless"`      // files of whose code the rows show addresses
@@ -56,7 +57,7 @@ type ReportProcess struct {
 	Exe        string   `json:"exe"`                   // path of its executable, "" where that is not known
 	Ended      bool     `json:"ended"`                 // it was over before the log was
 	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
-	Peak       int64    `json:"peak"`                  // the most that it had mapped
+	Peak       int64    `json:"peak"`                  // the most that the process had mapped up to the moment, under programs that it executed before too
 	Explained  int64    `json:"explained"`             // bytes that a call or exec made
 	Known      int64    `json:"known"`                 // bytes of which is known, and not guessed, what they are
 	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
@@ -97,7 +98,7 @@ func (s *State) Report(o ReportOptions) *Report {
 	if o.Sort == "" {
 		o.Sort = SortReserved
 	}
-	r := &Report{At: s.at(), Mode: s.mode(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
+	r := &Report{Type: "report", At: s.at(), Mode: s.mode(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
 	for _, p := range s.processes {
 		r.Processes = append(r.Processes, s.reportProcess(p, o))
 	}

@@ -45,7 +45,7 @@ type process struct {
 	threads  []classify.Thread
 	mappings []mapping // ascending
 	taken    int64     // when the figures of resident memory were, -1 for never
-	peak     int64     // bytes, the most that it had mapped
+	peak     int64     // bytes, the most that it had mapped, under this program or one that it executed before
 }
 
 // A mapping is one entry of a ledger with everything that is known about it.
@@ -101,12 +101,8 @@ func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogu
 	s := l.state
 	s.Cut = cut
 	l.finish()
-	if at.Kind == AtSeq && s.Seq < at.Seq {
-		// Behind its last event a log is at its end.
-		if w != nil {
-			*w = watcher{HistoryOptions: w.HistoryOptions, addr: w.addr, of: map[int]*watched{}}
-		}
-		return load(open, Moment{}, pids, w, known)
+	if err := l.beyond(); err != nil {
+		return nil, err
 	}
 	if len(s.processes) == 0 && len(pids) > 0 {
 		return nil, ErrNoProcess

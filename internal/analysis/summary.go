@@ -10,15 +10,29 @@ import (
 
 // A Summary is what a recording has come to.
 type Summary struct {
-	Log        string        `json:"log"`          // the file
-	End        *eventlog.End `json:"end"`          // the log's last line
-	Calls      int           `json:"calls"`        // mapping calls
-	Threads    int           `json:"threads"`      // that made them
-	Processes  int           `json:"processes"`    // those that are not in the report too: of many that ended it has the largest
-	Growth     Unexplained   `json:"stack_growth"` // growth of stacks, which needs no call
-	Drift      Unexplained   `json:"drift"`        // what else changed without a traced call
-	Unverified bool          `json:"unverified"`   // an address space was killed before its ledger was compared the last time
-	Report     *Report       `json:"report"`       // as of the end; of many processes that have ended it has the largest
+	Type       Type        `json:"type"`         // "summary"
+	Log        string      `json:"log"`          // the file
+	End        *End        `json:"end"`          // the log's last line
+	Calls      int         `json:"calls"`        // mapping calls
+	Threads    int         `json:"threads"`      // that made them
+	Processes  int         `json:"processes"`    // that ran: vfork children, which have no address space of their own, and those that are not in the report too
+	Growth     Unexplained `json:"stack_growth"` // growth of stacks, which needs no call
+	Drift      Unexplained `json:"drift"`        // what else changed without a traced call
+	Unverified bool        `json:"unverified"`   // the last ledger of an address space was not held against the kernel's, as when it was killed
+	Report     *Report     `json:"report"`       // as of the end; of many processes that have ended it has the largest
+}
+
+// End is the last line of a log, its type included.
+type End struct {
+	Type Type `json:"type"` // "end"
+	eventlog.End
+}
+
+func endOf(r *eventlog.End) *End {
+	if r == nil {
+		return nil
+	}
+	return &End{"end", *r}
 }
 
 // Unexplained is what changed without a traced call.
@@ -44,7 +58,7 @@ const endedKept = 64
 
 // NewRecording returns a Recording before its first record. Log is what the log is called.
 func NewRecording(log string) *Recording {
-	r := &Recording{fold: folder{keep: endedKept, known: classify.Known()}, sum: Summary{Log: log}, callers: map[int]struct{}{}}
+	r := &Recording{fold: folder{keep: endedKept, known: classify.Known()}, sum: Summary{Type: "summary", Log: log}, callers: map[int]struct{}{}}
 	r.fold.begin()
 	r.fold.state.names.lines = false
 	return r
@@ -80,7 +94,7 @@ func (r *Recording) Put(rec eventlog.Record) error {
 func (r *Recording) Summary() *Summary {
 	r.fold.finish()
 	s := r.fold.state
-	r.sum.End, r.sum.Threads, r.sum.Processes = s.end, len(r.callers), r.fold.begun
+	r.sum.End, r.sum.Threads, r.sum.Processes = endOf(s.end), len(r.callers), max(r.fold.led, r.fold.begun)
 	r.sum.Report = s.Report(ReportOptions{})
 	return &r.sum
 }

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"encoding/json"
 	"runtime"
 	"testing"
 
@@ -117,5 +118,32 @@ func BenchmarkSummary(b *testing.B) {
 		mmap.Seq, munmap.Seq = seq, seq+1
 		s.Put(mmap)
 		s.Put(munmap)
+	}
+}
+
+// TestSummaryParts: all processes that ran count, vfork children too, and each part of the JSON says what it is.
+func TestSummaryParts(t *testing.T) {
+	r := NewRecording("")
+	reader, err := textLog(mapLine(1, 0x7f0000000000, 0x7f0000002000),
+		`{"type":"thread","t":11000,"tid":11,"pid":11,"space":1,"what":"start","name":"x"}`, `{"type":"thread","t":12000,"tid":11,"pid":11,"space":1,"what":"exit","name":"x"}`,
+		`{"type":"thread","t":13000,"tid":12,"pid":10,"space":1,"what":"start","name":"x"}`,
+		`{"type":"end","t":40000,"cause":"exit","exit":{"code":0},"events":1,"stacks":0,"checks":0,"drifts":0,"lost":0}`)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rec, err := reader.Next(); err == nil; rec, err = reader.Next() {
+		r.Put(rec)
+	}
+	s := r.Summary()
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts struct {
+		Type        string
+		End, Report struct{ Type string }
+	}
+	if err := json.Unmarshal(b, &parts); err != nil || s.Processes != 2 || parts.Type != "summary" || parts.End.Type != "end" || parts.Report.Type != "report" {
+		t.Errorf("%d processes, %+v, %v", s.Processes, parts, err)
 	}
 }

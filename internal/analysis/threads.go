@@ -20,8 +20,9 @@ type threads struct {
 // thread is the life of a thread, from its start, or its exec, to its end.
 type thread struct {
 	classify.Thread
-	space int
-	ended bool
+	space  int
+	ended  bool
+	sealed bool // behind the moment its tid began another life
 }
 
 func newThreads() *threads {
@@ -53,9 +54,14 @@ func (l *threads) put(r *eventlog.Thread) (left int) {
 	return left
 }
 
-// rename takes the name that a thread has at its end, which it may have given itself since its start.
+// rename takes the name that a thread has at its end, which it may have given itself since its start. That of a later
+// life of the tid, after an exec, say, is not the name that it bore before.
 func (l *threads) rename(r *eventlog.Thread) {
-	if last := l.last(r.TID); last != nil && r.Name != "" && r.What == "exit" {
+	switch last := l.last(r.TID); {
+	case last == nil:
+	case r.What != "exit":
+		last.sealed = true
+	case r.Name != "" && !last.sealed:
 		last.Name = r.Name
 	}
 }

@@ -11,11 +11,8 @@ func (s *State) byStack(p *process) []*holder {
 	root := &holder{}
 	children := map[*holder]map[string]*holder{}
 	for _, t := range p.objects() {
+		counted := map[*holder]bool{}
 		for _, x := range t.mappings {
-			n := x.totals()
-			if x == t.first {
-				n.objects = 1
-			}
 			at := root
 			calls := slices.Clone(s.who(p, x).Calls)
 			slices.Reverse(calls)
@@ -28,6 +25,10 @@ func (s *State) byStack(p *process) []*holder {
 					next = &holder{label: c, calls: []string{c}}
 					children[at][c] = next
 					at.parts = append(at.parts, next)
+				}
+				n := x.totals()
+				if !counted[next] {
+					counted[next], n.objects = true, 1
 				}
 				next.totals.add(&n)
 				at = next

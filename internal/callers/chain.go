@@ -18,13 +18,20 @@ func Words(text string) Chain { return Chain{[]string{text}, 1} }
 
 // Source is the chain as it is compared: names of functions without what compilers append, which differs
 // between builds of the same source.
-func (c Chain) Source() string {
+// Code that was made at run time is what it is, wherever it lies.
+func (c Chain) Source() Chain {
 	names := make([]string, len(c.Calls))
 	for i, name := range c.Calls {
 		names[i] = withoutSuffix(name)
+		if strings.HasPrefix(name, anonymous+"+0x") {
+			names[i] = "(JIT code)"
+		}
 	}
-	return strings.Join(names, " < ")
+	return Chain{names, c.Keep}
 }
+
+// anonymous is the module of code in no file.
+const anonymous = "[anon]"
 
 // Text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
 // those between, give way to "...".

@@ -6,20 +6,24 @@ import "time"
 // across it must not be read all the time.
 const between = time.Second
 
-// tooLarge reports whether more than Options.Bound bytes are mapped in a space.
-func (r *Recorder) tooLarge(sp *space) bool {
-	return r.opts.Bound > 0 && sp.mm.Ledger().Bytes() > uint64(r.opts.Bound)
+// crosses reports whether a space has come from below Options.Bound to more bytes than it ever had.
+func (r *Recorder) crosses(sp *space) bool {
+	if r.opts.Bound <= 0 {
+		return false
+	}
+	n, bound := sp.mm.Ledger().Bytes(), uint64(r.opts.Bound)
+	crossed := !sp.above && n > max(bound, sp.most)
+	sp.above = n > bound && (sp.above || crossed)
+	if sp.above {
+		sp.most = max(sp.most, n)
+	}
+	return crossed
 }
 
-// watchSize writes a snapshot when more than Options.Bound bytes have become mapped in a space. Its thread
-// is still stopped, so that the figures are those of the moment.
+// watchSize writes a snapshot when a space crosses the bound. Its thread is still stopped, so that the figures are
+// those of the moment.
 func (r *Recorder) watchSize(sp *space) {
-	if r.opts.Bound <= 0 || sp.ended {
-		return
-	}
-	was := sp.above
-	sp.above = r.tooLarge(sp)
-	if !sp.above || was {
+	if sp.ended || !r.crosses(sp) {
 		return
 	}
 	now := r.clock()

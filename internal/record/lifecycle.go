@@ -153,7 +153,7 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	}
 	r.queue.Put(rec)
 	if cause == "fork" {
-		sp.above = r.tooLarge(sp) // as its parent
+		r.crosses(sp) // as its parent
 		return
 	}
 	r.watchSize(sp)

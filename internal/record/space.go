@@ -34,7 +34,8 @@ type space struct {
 
 	stamps stamps
 
-	above    bool      // more is mapped than Options.Bound
+	above    bool      // it has been above Options.Bound since it was below
+	most     uint64    // bytes that it has had above it
 	measured time.Time // when the last snapshot for that was taken
 
 	look    <-chan told        // nil where nobody looked into its memory

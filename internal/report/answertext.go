@@ -17,12 +17,14 @@ func exeName(exe string) string {
 	return text.Printable(path.Base(exe))
 }
 
-// momentText names a moment of a log: "the end, 4.2 s", "the peak, 1.5 s", "0.5 s", "event 12, 0.1 s".
+// momentText names a moment of a log: "the end, 4.2 s", "the start, 0 s", "the peak, 1.5 s", "0.5 s", "event 12, 0.1 s".
 func momentText(a *analysis.At) string {
 	m, _ := analysis.ParseMoment(a.Moment)
 	switch m.Kind {
 	case analysis.AtPeak:
 		return "the peak, " + text.When(a.T)
+	case analysis.AtStart:
+		return "the start, " + text.When(a.T)
 	case analysis.AtTime:
 		return text.When(m.T)
 	case analysis.AtSeq:

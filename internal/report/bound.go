@@ -13,8 +13,8 @@ import (
 )
 
 // Bound tells the moment at which an address space becomes larger than a number of bytes, with the call
-// that did it and its stack: once for each address space, and again after it has been below. The pipeline is
-// asked to send names first.
+// that did it and its stack: once for each address space, and again where it comes from below to more than it has had.
+// The pipeline is asked to send names first.
 type Bound struct {
 	w      io.Writer
 	limit  int64 // bytes
@@ -28,7 +28,8 @@ type bounded struct {
 	pid    int
 	exe    string
 	mapped int64
-	over   bool
+	over   bool  // it has been above the bound since it was below
+	most   int64 // that it has had above the bound
 }
 
 var _ eventlog.Sink = (*Bound)(nil)
@@ -71,8 +72,7 @@ func (u *Bound) begin(r *eventlog.Space) error {
 	for i := range r.Mappings {
 		sp.mapped += int64(r.Mappings[i].End - r.Mappings[i].Start)
 	}
-	sp.over = sp.mapped > u.limit
-	if !sp.over || r.Cause == "fork" {
+	if !sp.crosses(u.limit) || r.Cause == "fork" {
 		return nil
 	}
 	_, err := fmt.Fprintf(u.w, "vmblame: %s, from its beginning (%s)\n", u.crossed(sp, r.T), r.Cause)
@@ -90,9 +90,17 @@ func (b *bounded) change(list []eventlog.Change, limit int64) bool {
 			b.mapped += n
 		}
 	}
-	was := b.over
-	b.over = b.mapped > limit
-	return b.over && !was
+	return b.crosses(limit)
+}
+
+// crosses reports whether the space has come from below the bound to more than it ever had.
+func (b *bounded) crosses(limit int64) bool {
+	crossed := !b.over && b.mapped > max(limit, b.most)
+	b.over = b.mapped > limit && (b.over || crossed)
+	if b.over {
+		b.most = max(b.most, b.mapped)
+	}
+	return crossed
 }
 
 func (u *Bound) crossed(sp *bounded, t int64) string {

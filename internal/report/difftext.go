@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
@@ -45,10 +46,10 @@ func sideText(pid *int, exe string) string {
 func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
 		{Color: text.Kind}, {Head: clipName(d.Before.Log), Right: true, Color: text.Number}, {Head: clipName(d.After.Log), Right: true, Color: text.Number},
-		{Head: "difference", Right: true, Color: text.Number}, {},
+		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT"}, {},
 	}}
 	// What there is nothing of has no size; what was not measured is not known, nor is how it differs.
-	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...text.Cell) {
+	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...string) {
 		var cells [2]string
 		var values [2]int64
 		difference := "?"
@@ -67,7 +68,11 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 		if known {
 			difference = s.Change(values[1] - values[0])
 		}
-		t.Add(append([]text.Cell{text.Plain(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
+		row := []text.Cell{text.Plain(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}
+		for _, s := range tail {
+			row = append(row, text.Plain(s))
+		}
+		t.Add(row...)
 	}
 	reserved := func(n *analysis.Totals) *int64 { return &n.Reserved }
 	add("mapped", &p.Before, &p.After, reserved)
@@ -82,13 +87,13 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 			continue
 		}
 		if len(k.Parts) == 1 {
-			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(remark(&k.Parts[0], s)))
+			add("  "+k.Label, &k.Before, &k.After, reserved, counts(k), remark(&k.Parts[0], s))
 			continue
 		}
-		add("  "+k.Label, &k.Before, &k.After, reserved)
+		add("  "+k.Label, &k.Before, &k.After, reserved, counts(k))
 		for j := range differing {
 			o := &differing[j]
-			add("    "+howMany(o), &o.Before, &o.After, reserved, text.Plain(remark(o, s)))
+			add("    of these", &o.Before, &o.After, reserved, counts(o), remark(o, s))
 		}
 	}
 	b = t.Append(b, s)
@@ -98,10 +103,10 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 	return b
 }
 
-// howMany counts the things on both sides: "3 of these", "0 | 1".
-func howMany(c *analysis.Change) string {
+// counts is how many things there are on the two sides: "3", "0 | 1".
+func counts(c *analysis.Change) string {
 	if c.Before.Count == c.After.Count {
-		return fmt.Sprintf("%d of these", c.After.Count)
+		return strconv.Itoa(c.After.Count)
 	}
 	return fmt.Sprintf("%d | %d", c.Before.Count, c.After.Count)
 }

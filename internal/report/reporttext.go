@@ -27,6 +27,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 			rows = shownRows(r, rows, l)
 			b = append(b, '\n')
 			b = rowTable(r, rows, l).Append(b, l)
+			b = appendCounts(b, r, p, l)
 			if len(p.Advice) > 0 {
 				b = appendHints(append(b, '\n'), p.Advice, l)
 			}
@@ -52,8 +53,8 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 		when = "its end, " + text.When(p.Until)
 	}
 	peak := ""
-	if len(r.Processes) == 1 && r.Moment != "peak" {
-		peak = " (peak " + l.Size(r.Peak) + ")"
+	if r.Moment != "peak" || p.Peak != p.Total.Reserved {
+		peak = " (peak " + l.Size(p.Peak) + ")"
 	}
 	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
 		p.PID, exeName(p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
@@ -72,6 +73,18 @@ func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) s
 		size += " (counted at " + text.When(*p.ResidentAt) + ", the nearest snapshot)"
 	}
 	return size
+}
+
+// appendCounts says why the counts of the rows are more than there are things.
+func appendCounts(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
+	sum := 0
+	for i := range p.Holders {
+		sum += p.Holders[i].Count
+	}
+	if r.Mode == "map" || sum <= p.Total.Count {
+		return b
+	}
+	return append(b, text.Fold(fmt.Sprintf("COUNT: %s in all; what has parts in several rows counts in each of them", text.Count(p.Total.Count, "thing", "things")), l.Lines(), "       ")+"\n"...)
 }
 
 // rowTable is the rows of a report.
@@ -104,7 +117,7 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		if h.Smaller > 0 && depth == 0 && r.MinSize > 0 {
 			label.Text = "(below " + l.Size(r.MinSize) + ")"
 		}
-		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(max(h.Count, 1))), label}
+		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(h.Count)), label}
 		switch {
 		case r.Mode == "map":
 			c[3] = text.Plain("")

@@ -25,7 +25,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	say := func(format string, args ...any) { b = fmt.Appendf(b, "vmblame: "+format+"\n", args...) }
 	end := s.End
 	if end == nil {
-		end = &eventlog.End{T: s.Report.T}
+		end = &analysis.End{End: eventlog.End{T: s.Report.T}}
 	}
 	by := text.Count(s.Threads, "thread", "threads")
 	if s.Processes > 1 {
@@ -112,14 +112,14 @@ func endText(cause string) string {
 }
 
 // verdictText says whether the ledgers were held against the kernel's view, and what came of it.
-func verdictText(s *analysis.Summary, end *eventlog.End) string {
+func verdictText(s *analysis.Summary, end *analysis.End) string {
 	switch {
 	case end.Checks == 0:
 		return "not compared with the kernel's view"
 	case s.Drift.Times > 0:
 		return "the ledger differed from the kernel's and was set right"
 	case s.Unverified:
-		return "killed before the last comparison with the kernel's"
+		return "the last comparison with the kernel's view is missing"
 	case end.Checks == 1:
 		return "the ledger equalled the kernel's " + endText(end.Cause)
 	}
