@@ -12,7 +12,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man demo test race bench bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race bench bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -23,6 +23,9 @@ build: ## build the static executable ./vmblame
 
 man: ## write the manual pages to ./man
 	@CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
+
+dist: build ## pack executable, manual pages, completions and docs into ./dist
+	@.ci/dist $(VERSION)
 
 demo: build ## build vmblame and show what it does on the case that it was written for
 	@.ci/demo
@@ -59,5 +62,5 @@ lint: ## gofmt, go vet and golangci-lint (.golangci.yml)
 	$(GO) run $(GOLANGCI) run --max-issues-per-linter 0 --max-same-issues 0 ./...
 
 clean: ## remove what the targets above made
-	rm -f vmblame vmblame.*.jsonl vmblame.*.jsonl.zst
+	rm -rf vmblame vmblame.*.jsonl vmblame.*.jsonl.zst dist man
 	@$(MAKE) --no-print-directory -s -C testdata clean

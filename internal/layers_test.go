@@ -81,7 +81,7 @@ const (
 
 // top lists what may stand at the top of the repository.
 var top = strings.Fields(`cmd tracer unwind symbolize internal testdata docs .ci .github .gitignore .gitattributes
-	.golangci.yml .goreleaser.yml go.mod go.sum Makefile README.md README.zh-CN.md LICENSE CHANGELOG.md CONTRIBUTING.md`)
+	.golangci.yml go.mod go.sum Makefile README.md README.zh-CN.md LICENSE CHANGELOG.md CONTRIBUTING.md`)
 
 // badNames say nothing about what is inside.
 var badNames = []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc"}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker (Makefile, .goreleaser.yml).
+// version is set by the linker (Makefile).
 var version = "dev"
 
 // ptrace belongs to a thread. The main goroutine keeps the process's first one, so that TracerPid in
