@@ -64,7 +64,7 @@ var modules = map[string]map[string]int{
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
-	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/record": 10, "internal/eventlog": 1, "cmd/vmblame": 2},
+	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "internal/eventlog": 1, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"github.com/rogpeppe/go-internal":       {},
 	"golang.org/x/arch":                     {},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/naming"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/spool"
@@ -28,7 +29,7 @@ type recording struct {
 	quiet   bool
 	bound   sizeValue // --until-vsz, 0 for none
 	json    bool
-	debug   debugFiles
+	debug   naming.DebugFiles
 
 	log    *logSink
 	stderr *spool.Spool // nobody waits for a terminal or a pipe
@@ -48,7 +49,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
 	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
-	r.debug.flags(cmd)
+	debugFlags(cmd, &r.debug)
 	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
 	f.BoolVar(&r.json, "json", false, "the summary at the end as one line of JSON")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
@@ -67,7 +68,7 @@ func (r *recording) check(cmd *cobra.Command) error {
 	default:
 		return misused(cmd, "--backend %s: unknown: auto, sigtrap, seccomp or syscall", r.options.Backend)
 	}
-	return r.debug.check(cmd)
+	return checkDebugFlags(cmd, &r.debug)
 }
 
 // prepare fills what the pipeline asks of its caller.
@@ -76,7 +77,7 @@ func (r *recording) prepare() {
 	r.options.Open = r.open
 	r.options.Names = r.live || r.bound > 0
 	r.options.Bound = int64(r.bound)
-	r.options.DebugDirs, r.options.Debuginfod = r.debug.directories(), r.debug.servers()
+	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
 	r.options.Warn = &lines{w: r.stderr}
 	if _, seen := terminal(os.Stderr); seen && len(r.options.PIDs) > 0 {

@@ -7,16 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/naming"
 )
 
 func symbolizeCommand() *cobra.Command {
 	var (
 		out   string
-		debug debugFiles
+		debug naming.DebugFiles
 		a     answer
 	)
 	cmd := &cobra.Command{
@@ -31,44 +33,41 @@ tells more.`,
 			if cmd.Flags().Changed("output") && out == "" {
 				return misused(cmd, "-o: an empty file name")
 			}
-			if err := debug.check(cmd); err != nil {
+			if err := checkDebugFlags(cmd, &debug); err != nil {
 				return err
 			}
-			return symbolizeLog(args[0], out, &debug, cmd.ErrOrStderr(), func(n *naming) error {
+			return symbolizeLog(args[0], out, &debug, cmd.ErrOrStderr(), func(n *naming.Log) error {
 				if a.json {
-					return a.print(cmd, nil, func() any { return n.json(args[0]) })
+					return a.print(cmd, nil, func() any { return n.Answer(args[0]) })
 				}
-				n.text(cmd.OutOrStdout())
+				n.Text(cmd.OutOrStdout())
 				return nil
 			})
 		},
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the log with its names to `FILE` and leave LOG as it is")
-	debug.flags(cmd)
+	debugFlags(cmd, &debug)
 	cmd.Flags().BoolVar(&a.json, "json", false, "answer in JSON")
 	return cmd
 }
 
 // symbolizeLog names the frames of a log; tell reports what has been found.
-func symbolizeLog(log, out string, debug *debugFiles, stderr io.Writer, tell func(*naming) error) error {
+func symbolizeLog(log, out string, debug *naming.DebugFiles, stderr io.Writer, tell func(*naming.Log) error) error {
 	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
 		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
 	}
-	n, cut, err := readNaming(log, debug)
+	n, cut, err := naming.ReadLog(log, debug)
 	if err != nil {
 		return failed("symbolize %s: %w", log, cause(err, log))
 	}
-	defer n.close()
-	for _, m := range n.modules {
-		n.name(m)
-	}
+	defer n.Close()
+	n.Resolve()
 	if err := tell(n); err != nil {
 		return err
 	}
-	_, _, fresh := n.count()
 	switch {
-	case out == "" && fresh == 0:
+	case out == "" && len(n.Fresh) == 0:
 		return nil
 	case out == "" && cut:
 		// Its recorder may still be writing, and would go on writing to the file that is replaced.
@@ -89,7 +88,7 @@ func symbolizeLog(log, out string, debug *debugFiles, stderr io.Writer, tell fun
 }
 
 // writeLog writes the log with its names to another file.
-func writeLog(log, out string, n *naming) error {
+func writeLog(log, out string, n *naming.Log) error {
 	a, errA := os.Stat(log)
 	b, errB := os.Stat(out)
 	if errA == nil && errB == nil && os.SameFile(a, b) {
@@ -103,7 +102,7 @@ func writeLog(log, out string, n *naming) error {
 }
 
 // replaceLog puts the log with its names in the place of the log, whole or not at all.
-func replaceLog(log string, n *naming) error {
+func replaceLog(log string, n *naming.Log) error {
 	path, err := filepath.EvalSymlinks(log)
 	if err != nil {
 		return err
@@ -132,8 +131,8 @@ func replaceLog(log string, n *naming) error {
 }
 
 // finishLog copies the log and its new names to w, which it closes.
-func finishLog(log string, w *eventlog.Writer, n *naming) error {
-	err := eventlog.Rewrite(log, w, n.replaced, n.fresh)
+func finishLog(log string, w *eventlog.Writer, n *naming.Log) error {
+	err := eventlog.Rewrite(log, w, n.Replaced, n.Fresh)
 	if e := w.Close(); e != nil {
 		return e
 	}
@@ -141,4 +140,11 @@ func finishLog(log string, w *eventlog.Writer, n *naming) error {
 		return nil
 	}
 	return err
+}
+
+// keepOwner gives f the owner that the file it replaces has, where that is allowed.
+func keepOwner(f *os.File, old os.FileInfo) {
+	if sys, ok := old.Sys().(*syscall.Stat_t); ok {
+		_ = f.Chown(int(sys.Uid), int(sys.Gid))
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/naming"
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
@@ -259,7 +260,7 @@ func TestSymbolizeJSON(t *testing.T) {
 	e := recordedElsewhere(t, "log.jsonl")
 	r := vmblame(t, e.dir, "symbolize", "--json", "--debug-dir", e.debug, "-o", "named.jsonl", e.log)
 	r.wants(t, 0)
-	var found namingJSON
+	var found naming.Answer
 	if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
 		t.Fatalf("%v\n%s", err, r.stdout)
 	}

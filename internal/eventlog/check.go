@@ -48,7 +48,7 @@ func (r *Reader) Check(report func(Problem)) error {
 		report: report, p: NewReplay(), errnos: errnos(),
 		execs: map[uint64]*execution{}, apart: map[int]*ledger.Ledger{}, growsDown: map[uint64]bool{},
 		threadChecks: threadChecks{live: map[int]checkedThread{}, processes: map[int]checkedProcess{}, users: map[int]*spaceUsers{}, roots: map[int]bool{}},
-		stackChecks:  stackChecks{modules: map[int]checkedModule{}, stacks: map[int]span{}, places: map[place]uint32{}, named: map[symbolKey]bool{}},
+		stackChecks:  stackChecks{modules: map[int]checkedModule{}, stacks: map[int]span{}, places: map[place]uint32{}, named: map[Place]bool{}},
 	}
 	for {
 		rec, err := r.Next()

@@ -9,8 +9,8 @@ type stackChecks struct {
 	stacks  map[int]span // by id, in slab
 	slab    []uint32     // numbers of places, one stack after the other
 	places  map[place]uint32
-	list    []place            // by number
-	named   map[symbolKey]bool // every address that a frame names; true where a symbol has named it
+	list    []place        // by number
+	named   map[Place]bool // every address that a frame names; true where a symbol has named it
 }
 
 type checkedModule struct {
@@ -71,7 +71,7 @@ func (c *checker) place(f *Frame) uint32 {
 		n = uint32(len(c.list))
 		c.places[k] = n
 		c.list = append(c.list, k)
-		if key := f.symbolKey(); !c.named[key] {
+		if key := f.Place(); !c.named[key] {
 			c.named[key] = false
 		}
 	}
@@ -140,7 +140,7 @@ func (c *checker) symbol(r *Symbol) {
 	c.must(ok, "symbol: module %d is not known", r.Module)
 	c.must(r.Source != "", "symbol %v of module %d: no source", r.Offset, r.Module)
 	c.must(len(r.Frames) > 0, "symbol %v of module %d: no name", r.Offset, r.Module)
-	key := symbolKey{r.Module, r.Offset}
+	key := r.Place()
 	named, ok := c.named[key]
 	c.must(ok, "symbol %v of module %d: no frame stands there", r.Offset, r.Module)
 	c.must(!named, "symbol %v of module %d: named a second time", r.Offset, r.Module)

@@ -23,7 +23,7 @@ func ExportJSON(path string, w io.Writer) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("export %s: not a regular file, and export reads the log several times: copy it to one first", path)
 	}
-	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), names: map[symbolKey]*Symbol{}}
+	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), names: map[Place]*Symbol{}}
 	cut := x.survey()
 	if cut != nil && !errors.Is(cut, ErrCut) {
 		return cut
@@ -57,7 +57,7 @@ type export struct {
 
 	header Record // nil where the log is cut in its first line
 	end    Record // nil where the log is cut
-	names  map[symbolKey]*Symbol
+	names  map[Place]*Symbol
 }
 
 func (x *export) text(s string) { x.w.WriteString(s) }
@@ -92,7 +92,7 @@ func (x *export) survey() error {
 		case *Header:
 			x.header = rec
 		case *Symbol:
-			x.names[symbolKey{rec.Module, rec.Offset}] = rec
+			x.names[rec.Place()] = rec
 		case *End:
 			x.end = rec
 		}

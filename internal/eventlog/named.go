@@ -20,10 +20,10 @@ type ExportFrame struct {
 	SymbolSource   string  `json:"symbol_source,omitempty"`
 }
 
-// symbolKey is where the names of an address are found.
-type symbolKey struct {
-	module int
-	offset Hex
+// Place is an address of a module that names are looked up for.
+type Place struct {
+	Module int
+	Offset Hex // as in Symbol
 }
 
 // Lookup is the address of the module that f's names are found by.
@@ -31,16 +31,20 @@ func (f Frame) Lookup() Hex {
 	return Hex(vm.CodeAddr{PC: uint64(f.Offset), Call: f.Call}.Lookup())
 }
 
-func (f Frame) symbolKey() symbolKey { return symbolKey{f.Module, f.Lookup()} }
+// Place is where the name of f stands.
+func (f Frame) Place() Place { return Place{f.Module, f.Lookup()} }
+
+// Place is the one that s names.
+func (s *Symbol) Place() Place { return Place{s.Module, s.Offset} }
 
 // appendNamedStack appends the object of s, its frames named.
-func appendNamedStack(dst []byte, s *Stack, names map[symbolKey]*Symbol) []byte {
+func appendNamedStack(dst []byte, s *Stack, names map[Place]*Symbol) []byte {
 	dst = appendInt(dst, `{"type":"stack","stack":`, int64(s.Stack))
 	dst = append(dst, `,"frames":[`...)
 	first := true
 	for i := range s.Frames {
 		f := &s.Frames[i]
-		symbol := names[f.symbolKey()]
+		symbol := names[f.Place()]
 		n := 1
 		if symbol != nil {
 			n = max(1, len(symbol.Frames))

@@ -151,6 +151,8 @@ func (e *PendingEvent) fixReferences(h *held) {
 		after(&rec.After)
 	case *eventlog.Snapshot:
 		after(&rec.After)
+	case *eventlog.Content:
+		after(&rec.After)
 	case *eventlog.Space:
 		after(&rec.After)
 	}

@@ -175,6 +175,8 @@ func (q *Queue) renumber(rec eventlog.Record) {
 		for i := range rec.Mappings {
 			attr(&rec.Mappings[i].Attr)
 		}
+	case *eventlog.Content:
+		number(&rec.After)
 	case *eventlog.Snapshot:
 		number(&rec.After)
 		for i := range rec.Mappings {

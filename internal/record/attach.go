@@ -3,8 +3,6 @@ package record
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -31,15 +29,18 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		r.chosen[pid] = true
 	}
-	if err := r.choose(); err != nil {
+	if err := r.backend.choose(&r.opts); err != nil {
 		return out, err
 	}
-	price := r.price()
+	price := ""
+	if o.Warn != nil {
+		price = r.backend.price()
+	}
 	sinks, err := o.Open(o.PIDs[0])
 	if err != nil {
 		return out, err
 	}
-	r.attachSignals()
+	r.signals.catchForAttach()
 	command := procfs.Cmdline(o.PIDs[0])
 	header := r.header("attach", command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
 	var late []int
@@ -52,30 +53,30 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		late = append(late, l...)
 	}
-	r.sayAttached(price)
+	r.backend.sayAttached(o.PIDs, price, r.out)
 	if o.Duration > 0 {
-		timer := time.AfterFunc(o.Duration, func() { r.ask(func() { r.end("duration") }) })
+		timer := time.AfterFunc(o.Duration, func() { r.wake.ask(func() { r.end("duration") }) })
 		defer timer.Stop()
 	}
 	return r.run(sinks, func() error {
-		r.queue.Put(header)
+		r.out.queue.Put(header)
 		for _, tid := range late {
-			r.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
+			r.out.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
 		}
 		err := r.loop()
 		if r.ending == "" {
 			r.ending = "exit"
-			r.awaitLooks()
+			r.looks.await()
 			return err
 		}
-		r.takeLooks()
+		r.looks.take()
 		r.finalLook()
-		r.noteBackend()
-		r.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
+		r.backend.note(r.out)
+		r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		if left := r.tracer.Detach(); left > 0 {
-			r.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
+			r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
 		}
-		r.awaitLooks()
+		r.looks.await()
 		return err
 	})
 }
@@ -96,20 +97,14 @@ func (r *Recorder) found(th *tracer.Thread) {
 			t.space = other.space
 			t.space.users++
 			t.readImpliesExec = readImpliesExec(th.TID)
-			r.threadLine(t, "start")
+			r.out.threadLine(t, "start")
 			r.source.Resume(th)
 			return
 		}
 	}
-	sp, err := r.newSpace(t, ledger.Origin{Cause: ledger.BeforeAttach})
-	if err != nil {
-		sp = r.blindSpace(t, err)
-	}
-	sp.users = 1
-	t.space = sp
-	r.announce(sp, t.thread.TID, t.pid, "attach", nil, 0)
-	r.threadLine(t, "start")
-	r.lookInto(sp)
+	r.newSpace(t, ledger.Origin{Cause: ledger.BeforeAttach}, "attach", nil, 0)
+	r.out.threadLine(t, "start")
+	r.looks.into(t.space)
 	r.source.Resume(th)
 }
 
@@ -119,13 +114,10 @@ func (r *Recorder) end(cause string) {
 		return
 	}
 	r.ending = cause
-	r.endBy = r.clock().Add(detachBound)
+	r.endBy = time.Now().Add(detachBound)
 	r.tracer.Quiesce()
 	time.AfterFunc(detachBound, r.tracer.Wake)
 }
-
-// giveUp reports whether the wait for quiet has lasted long enough.
-func (r *Recorder) giveUp() bool { return r.clock().After(r.endBy) }
 
 // finalLook holds all ledgers against the kernel's view before the threads are let go.
 func (r *Recorder) finalLook() {
@@ -152,26 +144,6 @@ func (r *Recorder) breakOff(sp *space) {
 		sp.mm.MarkUncertain()
 		r.cancel(c.Owner.(*pending))
 	}
-}
-
-// attachSignals makes the signals that end vmblame detach it. A second one does not cut the log.
-func (r *Recorder) attachSignals() {
-	ch := make(chan os.Signal, 4)
-	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
-	catch := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGTSTP}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		catch = append(catch, syscall.SIGHUP)
-	}
-	signal.Notify(ch, catch...)
-	go func() {
-		for s := range ch {
-			if s == syscall.SIGTSTP {
-				r.ask(func() { r.warn("attached processes would stand still with vmblame: ^Z is ignored, Ctrl-C detaches") })
-				continue
-			}
-			r.ask(func() { r.end("detach") })
-		}
-	}()
 }
 
 // rescue turns a panic into an error. The tracees are let go, or go on unrecorded.

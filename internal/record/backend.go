@@ -11,96 +11,102 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
+// backend is how stops are had.
+type backend struct {
+	tracer *tracer.Tracer
+	kind   tracer.Backend
+	lesser string // why it is not a better one
+	// privileged says that set-user-ID programs get their privileges although we follow them.
+	privileged bool
+}
+
+// stamps reports whether stops carry the kernel's order.
+func (b *backend) stamps() bool { return b.kind == tracer.BySigtrap }
+
 // choose settles how stops are had: what was asked for, or the best that works here. For a program that it launches
 // that is the filter, which sees every followed call, those that fail before they reach the mappings and execve
 // included; for a running process it is sigtrap, which costs nothing where nothing maps.
-func (r *Recorder) choose() error {
+func (b *backend) choose(o *Options) error {
 	defer func() {
 		// A program that carries a filter keeps its privileges only where who installed it had CAP_SYS_ADMIN: without,
 		// the helper has to set no_new_privs first (seccomp(2)).
-		r.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (r.backend != tracer.BySeccomp || tracer.HasCapability(unix.CAP_SYS_ADMIN))
+		b.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (b.kind != tracer.BySeccomp || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	}()
-	attach := len(r.opts.PIDs) > 0
-	r.backend = tracer.BySeccomp
-	if attach || r.opts.NoSeccomp {
-		r.backend = tracer.BySyscall
+	attach := len(o.PIDs) > 0
+	b.kind = tracer.BySeccomp
+	if attach || o.NoSeccomp {
+		b.kind = tracer.BySyscall
 	}
-	auto := r.opts.Backend == "" || r.opts.Backend == "auto"
+	auto := o.Backend == "" || o.Backend == "auto"
 	if !auto {
-		backend, err := tracer.ParseBackend(r.opts.Backend)
+		kind, err := tracer.ParseBackend(o.Backend)
 		if err != nil {
 			return &Error{Failed, err.Error()}
 		}
-		r.backend = backend
-		r.opts.NoSeccomp = backend != tracer.BySeccomp
+		b.kind = kind
+		o.NoSeccomp = kind != tracer.BySeccomp
 	}
-	if auto && !attach || !auto && r.backend != tracer.BySigtrap {
+	if auto && !attach || !auto && b.kind != tracer.BySigtrap {
 		return nil
 	}
-	err := r.tracer.SigtrapWorks()
+	err := b.tracer.SigtrapWorks()
 	if err == nil {
-		err = r.tracer.Arm()
+		err = b.tracer.Arm()
 	}
 	switch {
 	case err == nil:
-		r.backend = tracer.BySigtrap
+		b.kind = tracer.BySigtrap
 	case !auto:
 		return &Error{Failed, fmt.Sprintf("--backend sigtrap: %v", err)}
 	default:
-		r.lesser = err.Error()
+		b.lesser = err.Error()
 	}
 	return nil
 }
 
-// headerBackend is what the log says of it.
-func (r *Recorder) headerBackend() *eventlog.Backend {
-	return &eventlog.Backend{Name: r.backend.String(), Why: r.lesser}
+// header is what the log says of it.
+func (b *backend) header() *eventlog.Backend {
+	return &eventlog.Backend{Name: b.kind.String(), Why: b.lesser}
 }
 
 // price is what attaching costs the processes, from measurement. It must be called before there are tracees.
-func (r *Recorder) price() string {
-	if r.opts.Warn == nil {
-		return "" // nobody will read it
-	}
+func (b *backend) price() string {
 	cost := func(d time.Duration) string {
 		if d == 0 {
 			return "? us"
 		}
 		return fmt.Sprintf("about %.0f us", float64(d.Nanoseconds())/1e3)
 	}
-	if r.backend == tracer.BySigtrap {
-		return "nothing for calls that do not map, " + cost(r.tracer.StopCost()) + " and a walk of the stack for each that does"
+	if b.stamps() {
+		return "nothing for calls that do not map, " + cost(b.tracer.StopCost()) + " and a walk of the stack for each that does"
 	}
-	what := cost(r.tracer.MeasureSyscallCost()) + " for EVERY system call"
-	if r.lesser != "" {
-		what += "; sigtrap would cost nothing for calls that do not map, but: " + r.lesser
+	what := cost(b.tracer.MeasureSyscallCost()) + " for EVERY system call"
+	if b.lesser != "" {
+		what += "; sigtrap would cost nothing for calls that do not map, but: " + b.lesser
 	}
 	return what
 }
 
 // sayAttached is the first line that attach writes.
-func (r *Recorder) sayAttached(price string) {
-	if r.opts.Warn == nil {
-		return
-	}
-	for _, pid := range r.opts.PIDs {
+func (b *backend) sayAttached(pids []int, price string, out *output) {
+	for _, pid := range pids {
 		threads := "? threads"
 		if n := len(procfs.Tasks(pid)); n == 1 {
 			threads = "1 thread"
 		} else if n > 1 {
 			threads = fmt.Sprintf("%d threads", n)
 		}
-		r.warn(fmt.Sprintf("attached to %s %d, %s, %v: %s", tracer.Identify(pid).Name, pid, threads, r.backend, price))
+		out.warn(fmt.Sprintf("attached to %s %d, %s, %v: %s", tracer.Identify(pid).Name, pid, threads, b.kind, price))
 	}
 }
 
-// noteBackend writes what the backend could not do.
-func (r *Recorder) noteBackend() {
-	for _, u := range r.tracer.Unprotected() {
-		r.note("info", "unprotected", fmt.Sprintf("pid %d would die with a vmblame that is killed by SIGKILL while it stands at a stop: %s", u.PID, u.Why))
+// note writes what it could not do.
+func (b *backend) note(out *output) {
+	for _, u := range b.tracer.Unprotected() {
+		out.note("info", "unprotected", fmt.Sprintf("pid %d would die with a vmblame that is killed by SIGKILL while it stands at a stop: %s", u.PID, u.Why))
 	}
-	if err := r.tracer.ArmFailure(); err != nil {
-		r.note("warning", "unordered", fmt.Sprintf("a thread could not be watched by a perf event, and is stopped at every system call: the place of its calls in the order is a guess: %v", err))
+	if err := b.tracer.ArmFailure(); err != nil {
+		out.note("warning", "unordered", fmt.Sprintf("a thread could not be watched by a perf event, and is stopped at every system call: the place of its calls in the order is a guess: %v", err))
 	}
 }
 

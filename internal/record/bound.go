@@ -11,7 +11,7 @@ func (r *Recorder) crosses(sp *space) bool {
 	if r.opts.Bound <= 0 {
 		return false
 	}
-	n, bound := sp.mm.Ledger().Bytes(), uint64(r.opts.Bound)
+	n, bound := sp.Ledger().Bytes(), uint64(r.opts.Bound)
 	crossed := !sp.above && n > max(bound, sp.most)
 	sp.above = n > bound && (sp.above || crossed)
 	if sp.above {
@@ -26,12 +26,12 @@ func (r *Recorder) watchSize(sp *space) {
 	if sp.ended || !r.crosses(sp) {
 		return
 	}
-	now := r.clock()
+	now := time.Now()
 	if !sp.measured.IsZero() && now.Sub(sp.measured) < between {
 		return
 	}
 	sp.measured = now
 	if s := r.snapshot(sp, "vsz"); s != nil {
-		r.queue.Put(s)
+		r.out.queue.Put(s)
 	}
 }

@@ -1,12 +1,9 @@
 package record
 
 import (
-	"fmt"
 	"syscall"
-	"unsafe"
 
 	"github.com/vmblame/vmblame/internal/ledger"
-	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -18,7 +15,7 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 	sp := t.space
 	*f = pending{task: t, space: sp, call: *c, taken: f.taken[:0]}
 	f.Owner = f
-	r.noteCompat(t, c)
+	r.out.noteCompat(t, c)
 	sp.mm.RoundToPages(&f.call.Op)
 	f.Classify(&f.call.Op, c.ABI != tracer.ABI64, sp.mm)
 	if c.Op.Kind == vm.OpExec {
@@ -27,18 +24,10 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 		return
 	}
 	if !sp.gate.Admit(&f.Call, sp.alone()) {
-		r.wakeIn(order.HoldBound)
+		r.wake.in(order.HoldBound)
 		return
 	}
 	r.release(f)
-}
-
-// noteCompat says once of a space that its calls are not all of the 64-bit kind.
-func (r *Recorder) noteCompat(t *task, c *tracer.Call) {
-	if c.ABI != tracer.ABI64 && !t.space.compat {
-		t.space.compat = true
-		r.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
-	}
 }
 
 // silent reports whether a call is no event whatever it returns.
@@ -63,30 +52,18 @@ func (r *Recorder) release(f *pending) {
 		r.source.Resume(f.task.thread)
 		return
 	}
-	r.drift(sp, sp.mm.GrowthBefore(op))
+	r.out.drift(sp, sp.mm.GrowthBefore(op))
 	if f.OnlyRemoves() && !sp.alone() {
 		r.takeEarly(sp, f)
 	}
 	sp0 := f.task.thread.Regs().Rsp
 	early := f.At().Contains(sp0) || op.Range.Contains(sp0) || op.Target.Contains(sp0)
 	if early {
-		r.walk(f)
+		r.stacks.walk(f)
 	}
 	r.source.Resume(f.task.thread)
 	if !early {
-		r.walk(f)
-	}
-}
-
-// takeEarly settles the place of a call that only removes.
-func (r *Recorder) takeEarly(sp *space, f *pending) {
-	f.event = r.begin(f)
-	f.event.Owner = f
-	f.taken = sp.mm.RemoveEarly(f.At(), f.taken[:0])
-	r.touchedCode(sp, f.taken)
-	r.queue.Open(f.event, f.At())
-	if e := r.queue.Overfull(); e != nil {
-		r.withdraw(e.Owner.(*pending))
+		r.stacks.walk(f)
 	}
 }
 
@@ -132,13 +109,13 @@ func (r *Recorder) returned(t *task, result int64) {
 	}
 	switch {
 	case f.event == nil:
-		b := r.begin(f)
+		b := r.out.begin(f)
 		changes := r.apply(f, result, errno, b.Number())
-		r.finish(f, b, result, errno, changes)
-		r.queue.PutEvent(b)
+		r.out.finish(f, b, result, errno, changes)
+		r.out.queue.PutEvent(b)
 	case errno != 0:
 		sp.mm.PutBack(f.taken)
-		r.touchedCode(sp, f.taken)
+		sp.touchedCode(f.taken)
 		r.finishEarly(f, result, errno, r.apply(f, result, errno, f.event.Number()))
 	default:
 		if op.Kind == vm.OpBrk {
@@ -174,20 +151,8 @@ func (r *Recorder) overdue(sp *space) {
 	sp.gate.Overdue()
 	r.releaseWaiting(sp)
 	if sp.gate.Waiting() {
-		r.wakeIn(order.HoldBound)
+		r.wake.in(order.HoldBound)
 	}
-}
-
-// finishEarly completes a record that was opened at the call's entry.
-func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []ledger.Change) {
-	b := f.event
-	f.event = nil
-	if b.Withdrawn() {
-		r.finishWithdrawn(f, result, errno)
-		return
-	}
-	r.finish(f, b, result, errno, changes)
-	r.queue.Close(b)
 }
 
 // apply tells the space what a call that has returned did, writes what came to light on the way, and returns
@@ -195,26 +160,9 @@ func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, ch
 func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, number uint64) []ledger.Change {
 	f.value = uint64(result)
 	if errno == 0 {
-		r.readResult(f)
+		f.readResult()
 	}
 	return r.applyRead(f, errno, number)
-}
-
-// readResult finds the value of a successful call where that is not what it returned but stands in the tracee's
-// memory.
-func (r *Recorder) readResult(f *pending) {
-	switch c := &f.call; {
-	case c.Op.Kind == vm.OpAioSetup:
-		f.value = r.word(f, c.Args[1], 8)
-	case c.Op.Kind == vm.OpShadowStack:
-		c.Op.Len = c.Args[1]
-	case c.Op.Kind == vm.OpShmAttach && c.Syscall.Nr < 0: // ipc(2) of i386
-		if c.Args[0] == 22 {
-			c.Op.Kind, c.Op.Addr = vm.OpShmDetach, c.Args[4]
-		} else {
-			f.value = r.word(f, c.Args[3], 4)
-		}
-	}
 }
 
 // applyRead is apply where the value has been read.
@@ -223,34 +171,10 @@ func (r *Recorder) applyRead(f *pending, errno syscall.Errno, number uint64) []l
 	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, number), r.changes[:0])
 	r.changes = out.Changes
 	f.Uncertain = f.Uncertain || out.Unseen
-	r.drift(sp, out.Drifts)
-	r.touchedCode(sp, out.Changes)
+	r.out.drift(sp, out.Drifts)
+	sp.touchedCode(out.Changes)
 	if c.Op.Kind == vm.OpMap && errno == 0 {
-		r.pinMapped(sp, out.Changes)
+		r.modules.Pin(sp, out.Changes)
 	}
 	return out.Changes
-}
-
-// mmReturn is how the call came back, for package mm.
-func (f *pending) mmReturn(errno syscall.Errno, number uint64) mm.Return {
-	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
-}
-
-// word reads a word of the tracee's memory, 0 where it cannot.
-func (r *Recorder) word(f *pending, addr uint64, size int) uint64 {
-	var w uint64
-	f.task.thread.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&w)), size))
-	return w
-}
-
-// settleQuiet holds the ledger against the kernel's view where that is due and no call is in flight.
-func (r *Recorder) settleQuiet(sp *space) {
-	if !sp.gate.Quiet() || sp.ended || r.stampsOrder() {
-		return // with stamps it is settleSpace that knows when all is quiet
-	}
-	if sp.mm.Uncertain() {
-		r.verify(sp, "uncertain order")
-	} else if r.opts.Verify == VerifyEach {
-		r.verify(sp, "")
-	}
 }

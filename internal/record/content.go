@@ -20,62 +20,69 @@ type told struct {
 	refused  error
 }
 
-// lookInto has what the memory of a space tells of itself read while the recording goes on. No thread stands still
+// looks are the looks into the memory of spaces that are under way, and what becomes of them.
+type looks struct {
+	out  *output
+	ring func() // makes the tracer's source return; from any goroutine
+	list []*space
+}
+
+// into has what the memory of a space tells of itself read while the recording goes on. No thread stands still
 // for it: what has changed meanwhile is left out when the answer comes.
-func (r *Recorder) lookInto(sp *space) {
+func (l *looks) into(sp *space) {
 	answer := make(chan told, 1)
 	sp.look = answer
-	r.looks = append(r.looks, sp)
+	l.list = append(l.list, sp)
 	go func(pid int) {
-		defer r.tracer.Wake()
-		l, err := inspect.OpenLive(pid)
+		defer l.ring()
+		live, err := inspect.OpenLive(pid)
 		if err != nil {
 			answer <- told{refused: err}
 			return
 		}
-		defer l.Close()
-		answer <- told{inspect.Look(&l.Process), l.Refused}
+		defer live.Close()
+		answer <- told{inspect.Look(&live.Process), live.Refused}
 	}(sp.pid)
 }
 
-// takeLooks writes what has been told since it was last called.
-func (r *Recorder) takeLooks() {
-	left := r.looks[:0]
-	for _, sp := range r.looks {
+// take writes what has been told since it was last called.
+func (l *looks) take() {
+	left := l.list[:0]
+	for _, sp := range l.list {
 		select {
 		case t := <-sp.look:
-			r.tell(sp, t)
+			l.tell(sp, t)
 		default:
 			left = append(left, sp)
 		}
 	}
-	r.looks = left
+	l.list = left
 }
 
-// awaitLooks waits for what has not been told yet, a while.
-func (r *Recorder) awaitLooks() {
+// await waits for what has not been told yet, a while.
+func (l *looks) await() {
 	timeout := time.After(lookBound)
-	for _, sp := range r.looks {
+	for _, sp := range l.list {
 		select {
 		case t := <-sp.look:
-			r.tell(sp, t)
+			l.tell(sp, t)
 		case <-timeout:
 			return
 		}
 	}
-	r.looks = nil
+	l.list = nil
 }
 
 // tell writes what memory told of the pages that are still as they were found.
-func (r *Recorder) tell(sp *space, t told) {
+func (l *looks) tell(sp *space, t told) {
 	if t.refused != nil && !sp.ended {
-		r.note("info", "memory-unread", fmt.Sprintf("the memory of process %d may not be read (%v): what it mapped before is known by its mappings alone", sp.pid, t.refused))
+		l.out.note("info", "memory-unread", fmt.Sprintf("the memory of process %d may not be read (%v): what it mapped before is known by its mappings alone", sp.pid, t.refused))
 	}
-	c := &eventlog.Content{T: r.now(), After: sp.events.Last(), Space: sp.id}
+	c := &eventlog.Content{T: l.out.now(), After: sp.events.Last(), Space: sp.id}
 	for _, f := range t.findings {
 		var parts []classify.Part
 		for _, p := range f.Parts {
-			sp.mm.Ledger().Overlapping(p.Range, func(e ledger.Entry) bool {
+			sp.Ledger().Overlapping(p.Range, func(e ledger.Entry) bool {
 				if e.Origin.Cause == ledger.BeforeAttach {
 					parts = appendPart(parts, classify.Part{Range: e.Intersect(p.Range), Kind: p.Kind})
 				}
@@ -90,7 +97,7 @@ func (r *Recorder) tell(sp *space, t told) {
 		c.Findings = append(c.Findings, finding(&f))
 	}
 	if len(c.Findings) > 0 {
-		r.queue.Put(c)
+		l.out.queue.Put(c)
 	}
 }
 

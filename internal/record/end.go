@@ -11,7 +11,7 @@ import (
 func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	f := &t.pending
 	if s.Order != 0 {
-		r.stampedLast(t, s)
+		r.backlog.last(t, s)
 	} else if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
 			r.undo(f)
@@ -84,14 +84,14 @@ func ended(tid int) bool {
 // lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
 // snapshot.
 func (r *Recorder) lastLook(sp *space, cause string) {
-	r.settleAll(sp)
+	r.backlog.settleAll(sp)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
 		r.verify(sp, "")
 		sp.proven = true
 	}
-	r.lookAtPerfMap(sp)
+	r.names.LookAtPerfMap(sp.id, sp.TID(), sp.pid)
 	if s := r.snapshot(sp, cause); s != nil {
-		r.queue.Put(s)
+		r.out.queue.Put(s)
 	}
 }
 
@@ -136,11 +136,13 @@ func (r *Recorder) endSpace(sp *space) {
 	if sp.users > 0 || sp.maps == nil {
 		return
 	}
-	r.settleAll(sp)
+	r.backlog.settleAll(sp)
 	if !sp.proven && r.opts.Verify != VerifyOff {
-		r.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
+		r.out.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
 	}
-	r.endPerfMap(sp)
+	if last := r.names.EndPerfMap(sp.id); last != nil {
+		r.out.queue.Define(mark(last)) // behind all of its stacks
+	}
 	sp.ended = true
 	sp.mm.Detach()
 	sp.maps.Close()
@@ -162,7 +164,7 @@ func (r *Recorder) neverStarted(from *inheritance) {
 // gone handles the end of a thread.
 func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	if f := r.backlog.forks[th.TID]; f != nil {
-		r.settleAll(f.space) // its maker's fork is waited for no longer
+		r.backlog.settleAll(f.space) // its maker's fork is waited for no longer
 	}
 	if never := r.expected[th.TID]; never != nil {
 		delete(r.expected, th.TID)
@@ -179,7 +181,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {
 		sp.stamps.look = true // a kill has kept a call's result from us
-		r.backlogged(sp)
+		r.backlog.add(sp)
 	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {

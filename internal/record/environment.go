@@ -38,8 +38,8 @@ var rlimits = map[string]string{
 
 // header makes the first line. pid is the process whose limits and cgroup count, 0 for our own.
 func (r *Recorder) header(mode string, command, env []string, exe string, pid int) *eventlog.Header {
-	h := newHeader(r.opts.Tool, mode, r.start, command, env, exe, pid)
-	h.Backend = r.headerBackend()
+	h := newHeader(r.opts.Tool, mode, r.out.start, command, env, exe, pid)
+	h.Backend = r.backend.header()
 	return h
 }
 

@@ -1,6 +1,9 @@
 package record
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,17 +38,18 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 	if shares {
 		sp.users++
 	} else {
-		r.drift(sp, sp.mm.NoticeGrowth())
+		r.out.drift(sp, sp.mm.NoticeGrowth())
 		inherited.after = sp.events.Last()
-		inherited.forked = &space{mm: sp.mm.Fork()}
 		inherited.ignore = r.opts.NoFollow
-		if !inherited.ignore {
+		if inherited.ignore {
+			inherited.forked = &space{} // whatever it is, it is not the parent's
+		} else {
 			// Now, and not at the child's first stop: its line stands before the parent's next events.
-			r.beginFork(child, inherited)
+			inherited.forked = r.fork(child, sp)
 		}
 	}
 	r.expected[child] = inherited
-	if !r.stampsOrder() {
+	if !r.backend.stamps() {
 		r.done(sp, &t.pending)
 	}
 	r.source.Resume(t.thread)
@@ -79,7 +83,7 @@ func (r *Recorder) introduce(th *tracer.Thread, inherited *inheritance) *task {
 	if sp := inherited.forked; sp != nil {
 		t.space = sp
 	}
-	r.threadLine(t, "start")
+	r.out.threadLine(t, "start")
 	return t
 }
 
@@ -113,45 +117,36 @@ func (r *Recorder) newTask(th *tracer.Thread) *task {
 	}
 	th.Data = t
 	r.tasks[th.TID] = t
-	r.threads++
 	return t
 }
 
-func (r *Recorder) threadLine(t *task, what string) {
-	regs := t.thread.Regs()
-	r.queue.Put(&eventlog.Thread{T: r.now(), TID: t.thread.TID, PID: t.pid, Space: t.space.id, What: what, Name: t.name,
-		NsTID: t.nsTID, SP: eventlog.Hex(regs.Rsp), TLS: eventlog.Hex(regs.Fs_base)})
-}
-
-// beginFork announces the copy of an address space. The kernel leaves out what MADV_DONTFORK marks.
-func (r *Recorder) beginFork(child int, from *inheritance) {
-	sp := from.forked
-	sp.users = 1
-	sp.gate = order.NewGate(sp.mm, r.rules)
-	sp.walker = from.parent.walker.Fork(code{r, sp})
+// fork makes and announces the copy of an address space. The kernel leaves out what MADV_DONTFORK marks.
+func (r *Recorder) fork(child int, parent *space) *space {
 	maps, err := procfs.OpenMaps(child)
+	sp := r.space(parent.mm.Fork(), maps)
+	sp.users = 1
+	sp.walker = parent.walker.Fork(r.modules.Code(sp))
 	if err == nil {
-		sp.maps = maps
-		maps.Alive = func() int { return r.anyTask(sp) }
-		r.touchedCode(sp, sp.mm.Attach(&view{maps: maps, space: sp}))
+		sp.touchedCode(sp.mm.Attach(&view{maps: maps, space: sp}))
 	} else {
 		sp.ended = true // it was killed before it could begin
 	}
-	r.announce(sp, child, child, "fork", from.parent, from.after)
-	r.forkedCode(sp)
+	r.announce(sp, child, child, "fork", parent, parent.events.Last())
+	sp.forgetCode()
+	return sp
 }
 
 // announce writes the line of a new space.
 func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space, after uint64) {
 	r.spaces++
 	sp.id, sp.pid = r.spaces, pid
-	rec := &eventlog.Space{Space: sp.id, T: r.now(), After: after, PID: pid, Cause: cause,
-		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.encoder.mappings(sp.mm.Ledger())}
+	rec := &eventlog.Space{Space: sp.id, T: r.out.now(), After: after, PID: pid, Cause: cause,
+		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.out.encoder.mappings(sp.Ledger())}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
 	}
-	r.queue.Put(rec)
+	r.out.queue.Put(rec)
 	if cause == "fork" {
 		r.crosses(sp) // as its parent
 		return
@@ -159,22 +154,53 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	r.watchSize(sp)
 }
 
-// newSpace makes a space from what the kernel shows of a task that stands still.
-func (r *Recorder) newSpace(t *task, o ledger.Origin) (*space, error) {
-	maps, err := procfs.OpenMaps(t.thread.TID)
-	if err != nil {
-		return nil, err
+// space returns a space that nobody uses yet. maps is nil where it cannot be read.
+func (r *Recorder) space(state *mm.Space, maps *procfs.Maps) *space {
+	sp := &space{mm: state, maps: maps, gate: order.NewGate(state, r.rules), live: r.live}
+	if maps != nil {
+		maps.Alive = sp.TID
 	}
-	sp := &space{maps: maps}
-	sp.stamps.since = tracer.Clock()
-	sp.mm, err = mm.Load(&view{maps: maps, space: sp}, r.hugePage, o)
-	if err != nil {
-		maps.Close()
-		return nil, err
+	return sp
+}
+
+// live returns a task that uses a space and whose memory can be read, nil where none is left.
+func (r *Recorder) live(sp *space) *task {
+	if r.current != nil && r.current.space == sp {
+		return r.current
 	}
-	sp.gate = order.NewGate(sp.mm, r.rules)
-	maps.Alive = func() int { return r.anyTask(sp) }
-	sp.walker = unwind.NewSpace(code{r, sp})
-	t.readImpliesExec = readImpliesExec(t.thread.TID)
-	return sp, nil
+	for _, t := range r.tasks {
+		if t.space == sp && !t.exiting {
+			return t
+		}
+	}
+	return nil
+}
+
+// newSpace makes the space of a task that stands still and has it to itself, and announces it. What is mapped
+// is of origin o. Where the maps cannot be read its ledger stays empty: the task was killed, or we may not.
+func (r *Recorder) newSpace(t *task, o ledger.Origin, cause string, parent *space, after uint64) {
+	tid := t.thread.TID
+	maps, err := procfs.OpenMaps(tid)
+	var state *mm.Space
+	v, since := &view{maps: maps}, tracer.Clock()
+	if err == nil {
+		if state, err = mm.Load(v, r.hugePage, o); err != nil {
+			maps.Close()
+		}
+	}
+	if err != nil {
+		if !errors.Is(err, procfs.ErrGone) && !errors.Is(err, os.ErrNotExist) {
+			r.out.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
+		}
+		state, maps = mm.Blind(r.hugePage), nil
+	} else {
+		t.readImpliesExec = readImpliesExec(tid)
+	}
+	sp := r.space(state, maps)
+	v.space, sp.stamps.since = sp, since
+	sp.walker = unwind.NewSpace(r.modules.Code(sp))
+	sp.ended = err != nil
+	sp.users = 1
+	t.space = sp
+	r.announce(sp, tid, t.pid, cause, parent, after)
 }

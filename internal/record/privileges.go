@@ -14,8 +14,8 @@ import (
 // notePrivileges says of an image that would have run with privileges of its own, by a set-user-ID or
 // set-group-ID bit or by file capabilities, that it runs without them: the kernel does not give them to what
 // an unprivileged tracer follows (execve(2); security/commoncap.c, handle_privileged_root and cap_bprm_creds_from_file).
-func (r *Recorder) notePrivileges(th *tracer.Thread) {
-	if r.privileged {
+func (b *backend) notePrivileges(th *tracer.Thread, out *output) {
+	if b.privileged {
 		return
 	}
 	image := fmt.Sprintf("/proc/%d/exe", th.TID)
@@ -42,6 +42,6 @@ func (r *Recorder) notePrivileges(th *tracer.Thread) {
 	if err != nil {
 		path = image
 	}
-	r.note("warning", "without-privileges", fmt.Sprintf("pid %d: %s (%s) runs without its privileges, for the kernel gives none to what an unprivileged tracer follows: run vmblame as root, with --user for the program",
+	out.note("warning", "without-privileges", fmt.Sprintf("pid %d: %s (%s) runs without its privileges, for the kernel gives none to what an unprivileged tracer follows: run vmblame as root, with --user for the program",
 		th.TGID, filepath.Base(path), what))
 }

@@ -6,12 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/mm"
-	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
@@ -39,19 +37,15 @@ type recorded struct {
 
 func newRecorded(t *testing.T, maps string) *recorded {
 	p := &recorded{t: t, source: &playback{}}
-	p.r = &Recorder{
-		opts: Options{NoStacks: true, Verify: VerifyEach}, source: p.source, start: time.Now(), encoder: newEncoder(),
-		queue: order.NewQueue(), tasks: map[int]*task{}, expected: map[int]*inheritance{}, modules: newModules(),
-	}
-	p.r.rules = p.r.orderRules()
+	p.r = assemble(Options{NoStacks: true, Verify: VerifyEach}, p.source)
 	p.kernel(maps)
 	state, err := mm.Load(&p.maps, 2<<20, ledger.Origin{Cause: ledger.Kernel})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sp = &space{id: 1, pid: 100, users: 1, mm: state}
-	p.sp.gate = order.NewGate(p.sp.mm, p.r.rules)
-	p.sp.walker = unwind.NewSpace(code{p.r, p.sp})
+	p.sp = p.r.space(state, nil)
+	p.sp.id, p.sp.pid, p.sp.users = 1, 100, 1
+	p.sp.walker = unwind.NewSpace(p.r.modules.Code(p.sp))
 	p.thread = &tracer.Thread{TID: 100, TGID: 100}
 	p.thread.Data = &task{thread: p.thread, space: p.sp, pid: 100}
 	p.r.tasks[100] = p.thread.Data.(*task)
@@ -104,10 +98,10 @@ func (p *recorded) call(c tracer.Call, result int64, maps string) []string {
 }
 
 func (p *recorded) lines() (lines []string) {
-	p.r.queue.Flush()
+	p.r.out.queue.Flush()
 	var records []eventlog.Record
 	select {
-	case b := <-p.r.queue.Batches():
+	case b := <-p.r.out.queue.Batches():
 		records = b.Records
 	default:
 	}
@@ -191,8 +185,8 @@ func TestRecordedX32(t *testing.T) {
 	p.expect(p.call(recordedCall(tracer.ABIX32, "mmap", mmap, 0, 0x4000), -38,
 		"400000-401000 r-xp /bin/x32\n41000000-41001000 rw-p\n42000000-42003000 r--p\n"),
 		"5 mmap ENOSYS")
-	if p.r.checks != 5 || p.r.drifts != 0 {
-		t.Errorf("%d checks, %d drifts", p.r.checks, p.r.drifts)
+	if p.r.out.checks != 5 || p.r.out.drifts != 0 {
+		t.Errorf("%d checks, %d drifts", p.r.out.checks, p.r.out.drifts)
 	}
 }
 
@@ -260,7 +254,7 @@ func TestRecordedAnonName(t *testing.T) {
 	p.expect(p.call(recordedCall(tracer.ABI64, "mmap", over), 0x7f0000000000,
 		exe+"7f0000000000-7f0000001000 rw-p\n7f0000001000-7f0000002000 rw-p [anon:x]\n7f0000005000-7f0000008000 rw-p [anon:x]\n7f0000010000-7f0000013000 rw-p [anon:a part of it]\n"),
 		"6 mmap; 0x7f0000000000-0x7f0000001000 rw-p[anon:x] of 1: nothing; 0x7f0000000000-0x7f0000001000 nothing: rw-p of 6")
-	if p.r.drifts != 0 {
-		t.Errorf("%d drifts", p.r.drifts)
+	if p.r.out.drifts != 0 {
+		t.Errorf("%d drifts", p.r.out.drifts)
 	}
 }

@@ -1,67 +1,54 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/modules"
+	"github.com/vmblame/vmblame/internal/naming"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/tracer"
 	"github.com/vmblame/vmblame/unwind"
 )
 
-// Recorder is one recording. Its methods run on the tracer's goroutine, deliver and the naming of frames
-// excepted.
+// Recorder is one recording; the package comment says which goroutine may touch what.
 type Recorder struct {
 	opts     Options
 	tracer   *tracer.Tracer
 	source   tracer.Source
-	backend  tracer.Backend
-	lesser   string // why the backend is not a better one
-	start    time.Time
-	maxDepth int
+	backend  *backend
+	wake     *wake
+	signals  *signals
 	hugePage uint64 // bytes of a default huge page
-	// privileged says that set-user-ID programs get their privileges although we follow them.
-	privileged bool
 
 	tasks    map[int]*task
 	expected map[int]*inheritance // by tid, between Cloned and Started
 	chosen   map[int]bool         // the processes that were asked for
 	current  *task                // whose stop is being handled
-	changes  []ledger.Change      // reused
-	stack    unwind.Stack         // reused
-
-	modules  *modules
-	interner *unwind.Interner
-	names    *names
-	encoder  *encoder
-	queue    *order.Queue
-	backlog  backlog
 	rules    *order.Rules
+	backlog  *backlog
+	spaces   int             // how many have been announced
+	changes  []ledger.Change // reused
 
-	stacks, checks, drifts uint64
-	spaces, threads        int
+	modules *modules.Table
+	stacks  *stacks
+	names   *naming.Names
+	out     *output
 
-	mainPID      int
-	exit         *eventlog.Exit
-	ending       string // why the recording ends, "" while it goes on
-	deadline     *time.Timer
-	armed        bool
-	requests     chan func()
-	looks        []*space // whose memory is being looked into
-	endBy        time.Time
-	keyboardStop time.Time // when SIGTSTP last came to vmblame
-	mainGone     atomic.Bool
-	over         atomic.Bool // the tracer's goroutine takes no requests any more
-	// sinkFailed is set by the sinks' goroutine.
-	sinkFailed atomic.Bool
+	looks *looks
+
+	mainPID int
+	exit    *eventlog.Exit
+	ending  string // why the recording ends, "" while it goes on
+	endBy   time.Time
 }
 
 func newRecorder(o Options) *Recorder {
@@ -71,46 +58,31 @@ func newRecorder(o Options) *Recorder {
 	if runtime.GOMAXPROCS(0) < 2 {
 		runtime.GOMAXPROCS(2)
 	}
-	r := &Recorder{
-		opts: o, tracer: tracer.New(), start: time.Now(), maxDepth: o.MaxDepth, hugePage: procfs.HugePageSize(),
-		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
-		modules: newModules(), interner: unwind.NewInterner(), names: newNames(&o), encoder: newEncoder(),
-		queue: order.NewQueue(), requests: make(chan func(), 16),
-	}
-	r.rules = r.orderRules()
-	if r.maxDepth <= 0 {
-		r.maxDepth = 256
-	}
-	r.source = r.tracer
+	t := tracer.New()
+	r := assemble(o, t)
+	r.tracer = t
+	r.backend.tracer = t
+	r.wake = newWake(t.Wake)
+	r.signals = &signals{r: r}
+	r.looks = &looks{out: r.out, ring: t.Wake}
 	return r
 }
 
-// clock is the monotonic clock.
-func (r *Recorder) clock() time.Time { return time.Now() }
-
-// now is the time of a record: nanoseconds since the recording began.
-func (r *Recorder) now() int64 { return time.Since(r.start).Nanoseconds() }
-
-// wakeIn makes the main loop look at what is overdue after d.
-func (r *Recorder) wakeIn(d time.Duration) {
-	if r.armed {
-		return
+// assemble puts together what handles the stops of a source.
+func assemble(o Options, source tracer.Source) *Recorder {
+	r := &Recorder{
+		opts: o, source: source, hugePage: procfs.HugePageSize(),
+		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
+		names: naming.New(naming.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, Early: o.Names}),
+		out:   newOutput(o.Warn),
 	}
-	r.armed = true
-	if r.deadline == nil {
-		r.deadline = time.AfterFunc(d, r.tracer.Wake)
-		return
-	}
-	r.deadline.Reset(d)
-}
-
-// ask has f run on the tracer's goroutine soon. It may be called from any goroutine.
-func (r *Recorder) ask(f func()) {
-	if r.over.Load() {
-		return
-	}
-	r.requests <- f
-	r.tracer.Wake()
+	r.rules = r.orderRules()
+	r.backlog = newBacklog(r)
+	r.backend = &backend{}
+	r.stacks = &stacks{out: r.out, names: r.names, interner: unwind.NewInterner(), maxDepth: cmp.Or(max(o.MaxDepth, 0), 256), none: o.NoStacks}
+	r.modules = modules.New(r.stacks.announceModule)
+	r.stacks.modules = r.modules
+	return r
 }
 
 // loop handles stops until no tracee is left, or until all are quiet once an end was asked for.
@@ -147,9 +119,9 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 	case tracer.Gone:
 		r.gone(s.Thread, s)
 	case tracer.GroupStopped:
-		r.groupStopped(s)
+		r.signals.stopWithProgram()
 	case tracer.Settled:
-		r.settle(s.Order)
+		r.backlog.settle(s.Order)
 	case tracer.Woken:
 		return r.awake()
 	default:
@@ -166,18 +138,18 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 			r.entered(t, s.Call)
 		case tracer.Returned:
 			if s.Order != 0 {
-				r.stamped(t, s)
+				r.backlog.returned(t, s)
 				return false
 			}
 			r.returned(t, s.Result)
 			r.source.Resume(s.Thread)
 		case tracer.Touched:
-			r.touched(t, s)
+			r.backlog.touched(t, s)
 		case tracer.Missed:
-			r.missed(t, s)
+			r.backlog.missed(t, s)
 		case tracer.Cloned:
 			if s.Order != 0 {
-				r.forked(t, s)
+				r.backlog.forked(t, s)
 				return false
 			}
 			r.cloned(t, s.Child, s.Call)
@@ -190,18 +162,9 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 
 // awake handles timers and requests.
 func (r *Recorder) awake() bool {
-	r.armed = false
-	r.noteBackend()
-	for {
-		select {
-		case f := <-r.requests:
-			f()
-			continue
-		default:
-		}
-		break
-	}
-	r.takeLooks()
+	r.backend.note(r.out)
+	r.wake.answer()
+	r.looks.take()
 	seen := make(map[*space]bool)
 	for _, t := range r.tasks {
 		if sp := t.space; sp != nil && sp.gate.Waiting() && !seen[sp] {
@@ -209,56 +172,58 @@ func (r *Recorder) awake() bool {
 			r.overdue(sp)
 		}
 	}
-	r.queue.Flush()
-	return r.ending == "failed" || r.ending != "" && r.giveUp()
+	r.out.queue.Flush()
+	return r.ending == "failed" || r.ending != "" && time.Now().After(r.endBy) // quiet has been waited for long enough
 }
 
 // run delivers records to the sinks while body runs, and ends the log.
 func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error) {
 	delivered := make(chan struct{})
-	go r.deliver(sinks, delivered)
+	go r.out.deliver(sinks, r.names, r.opts.Names, delivered)
 	stop := make(chan struct{})
 	idle, named := make(chan struct{}), make(chan struct{})
-	go r.background(stop, idle)
+	go r.wake.regularly(stop, idle)
 	go r.nameFrames(stop, named)
 	err := body()
-	r.over.Store(true)
+	r.wake.over.Store(true)
 	if err != nil {
 		r.ending = "failed"
-		r.note("warning", "failed", err.Error())
+		r.out.note("warning", "failed", err.Error())
 	}
-	r.queue.Flush()
+	r.out.queue.Flush()
 	close(stop)
 	<-idle
 	<-named
-	end := eventlog.End{T: r.now(), Cause: r.ending, Exit: r.exit, Events: r.queue.Events(), Stacks: r.stacks,
-		Checks: r.checks, Drifts: r.drifts}
+	end := eventlog.End{T: r.out.now(), Cause: r.ending, Exit: r.exit, Events: r.out.queue.Events(), Stacks: r.out.stacks,
+		Checks: r.out.checks, Drifts: r.out.drifts}
 	if r.opts.Command == nil {
 		end.Exit = nil
 	}
-	r.queue.Send(append(r.finalNames(), &end)...)
-	r.queue.End()
+	r.out.queue.Send(append(r.finalNames(), &end)...)
+	r.out.queue.End()
 	<-delivered
 	return Outcome{Exit: r.exit, End: end}, err
 }
 
-// background keeps records moving while the tracees are idle.
-func (r *Recorder) background(stop, done chan struct{}) {
+// nameFrames runs on its own goroutine until stop is closed.
+func (r *Recorder) nameFrames(stop, done chan struct{}) {
 	defer close(done)
-	flush := time.NewTicker(200 * time.Millisecond)
-	defer flush.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-flush.C:
-			r.tracer.Wake()
-		}
+	if !r.opts.Names { // else the sinks' goroutine does it
+		r.names.Background(stop, r.out.queue.Send)
 	}
 }
 
+// finalNames names what is left, once the sinks have caught up with all stacks.
+func (r *Recorder) finalNames() []eventlog.Record {
+	caught := make(chan struct{})
+	r.out.queue.Send(mark(func() { close(caught) }))
+	<-caught
+	return r.names.Final()
+}
+
+// setExit takes note of how the launched program ended.
 func (r *Recorder) setExit(status unix.WaitStatus) {
-	r.mainGone.Store(true)
+	r.signals.mainGone.Store(true)
 	r.exit = &eventlog.Exit{}
 	if status.Signaled() {
 		n := int(status.Signal())

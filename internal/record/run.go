@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +21,7 @@ import (
 func Run(o Options) (out Outcome, err error) {
 	r := newRecorder(o)
 	defer r.rescue(&err)
-	if err := r.choose(); err != nil {
+	if err := r.backend.choose(&r.opts); err != nil {
 		return out, err
 	}
 	launch, err := prepareLaunch(&r.opts)
@@ -42,7 +40,7 @@ func Run(o Options) (out Outcome, err error) {
 		return out, err
 	}
 	// Signals are caught before the program starts, and by handlers: what is ignored would stay so in it.
-	r.runSignals()
+	r.signals.catchForRun()
 	header := r.header("run", o.Command, launch.Env, launch.Path, 0)
 	launched, err := p.Start()
 	if err != nil {
@@ -50,13 +48,13 @@ func Run(o Options) (out Outcome, err error) {
 		return out, launchFailure(o.Command[0], launch, err)
 	}
 	return r.run(sinks, func() error {
-		r.queue.Put(header)
+		r.out.queue.Put(header)
 		if launched.ASLRKept {
-			r.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
+			r.out.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
 		err := r.loop()
-		r.noteBackend()
-		r.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
+		r.backend.note(r.out)
+		r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		r.ending = "exit"
 		return err
 	})
@@ -207,60 +205,4 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: neither a program nor a script that begins with #!", name)}
 	}
 	return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: %v", name, le.Err)}
-}
-
-// runSignals catches what must not end vmblame while the program runs, nor while the log is brought to its
-// end. SIGINT and SIGQUIT come from the terminal to the program as well; SIGTERM and SIGHUP are passed on.
-func (r *Recorder) runSignals() {
-	ch := make(chan os.Signal, 16)
-	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
-	if !signal.Ignored(syscall.SIGHUP) {
-		catch = append(catch, syscall.SIGHUP)
-	}
-	signal.Notify(ch, catch...)
-	go func() {
-		for s := range ch {
-			switch s {
-			case syscall.SIGTERM, syscall.SIGHUP:
-				r.pass(s.(syscall.Signal))
-			case syscall.SIGTSTP:
-				r.ask(r.keyboardStopped)
-			}
-		}
-	}()
-}
-
-// A signal to a process group, as timeout(1) and a terminal that hangs up send it, reaches the program as well
-// as vmblame. It must not come twice: programs take a second one for impatience. So it is passed on with a
-// delay, unless the program has got one from elsewhere about the same time.
-const (
-	passDelay = 50 * time.Millisecond
-	sameTime  = 200 * time.Millisecond
-)
-
-// pass sends a signal to the program; once that has ended, to all that it has left running: vmblame goes on
-// for them. It is called on the goroutine that gets signals.
-func (r *Recorder) pass(sig syscall.Signal) {
-	came := time.Now()
-	time.AfterFunc(passDelay, func() {
-		switch {
-		case !r.mainGone.Load():
-			if came.Sub(r.tracer.Signalled(sig)) > sameTime {
-				_ = syscall.Kill(r.mainPID, sig)
-			}
-		default:
-			r.ask(func() { r.passToRest(sig) })
-		}
-	})
-}
-
-// passToRest sends a signal to every process that is recorded.
-func (r *Recorder) passToRest(sig syscall.Signal) {
-	told := make(map[int]bool)
-	for _, t := range r.tasks {
-		if !told[t.pid] {
-			told[t.pid] = true
-			_ = syscall.Kill(t.pid, sig)
-		}
-	}
 }

@@ -4,42 +4,44 @@ import (
 	"fmt"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/naming"
 )
 
-// deliver runs on its own goroutine: it gives batches to the sinks until the queue has ended. A sink that
+// deliver runs on its own goroutine: it gives batches to the sinks until the queue has ended, and the stacks in
+// them to names, whose answers follow at once where early is set. A sink that
 // fails gets nothing more; the recording goes on.
-func (r *Recorder) deliver(sinks []eventlog.Sink, done chan struct{}) {
+func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool, done chan struct{}) {
 	defer close(done)
 	defer func() {
 		// A bug of a sink ends the log, not the program: the rest is taken and dropped.
 		if p := recover(); p != nil {
-			r.warn(fmt.Sprintf("internal error, nothing more is written: %v", p))
-			r.drop()
+			o.warn(fmt.Sprintf("internal error, nothing more is written: %v", p))
+			o.drop()
 		}
 	}()
-	for b := range r.queue.Batches() {
+	for b := range o.queue.Batches() {
 		for _, rec := range b.Records {
 			if reached, ok := rec.(mark); ok {
 				reached()
 				continue
 			}
-			r.put(sinks, rec)
+			o.put(sinks, rec)
 			if stack, ok := rec.(*eventlog.Stack); ok {
-				r.names.add(stack)
-				if r.opts.Names {
-					for _, s := range r.names.resolve() {
-						r.put(sinks, s)
+				names.Add(stack)
+				if early {
+					for _, s := range names.Resolve() {
+						o.put(sinks, s)
 					}
 				}
 			}
 		}
-		r.queue.Recycle(b)
+		o.queue.Recycle(b)
 	}
 }
 
 // drop takes batches until the queue has ended.
-func (r *Recorder) drop() {
-	for b := range r.queue.Batches() {
+func (o *output) drop() {
+	for b := range o.queue.Batches() {
 		for _, rec := range b.Records {
 			if reached, ok := rec.(mark); ok {
 				reached()
@@ -48,15 +50,15 @@ func (r *Recorder) drop() {
 	}
 }
 
-func (r *Recorder) put(sinks []eventlog.Sink, rec eventlog.Record) {
+func (o *output) put(sinks []eventlog.Sink, rec eventlog.Record) {
 	for i, s := range sinks {
 		if s == nil {
 			continue
 		}
 		if err := s.Put(rec); err != nil {
 			sinks[i] = nil
-			r.sinkFailed.Store(true)
-			r.warn(fmt.Sprintf("%v: the recording goes on without it", err))
+			o.sinkFailed.Store(true)
+			o.warn(fmt.Sprintf("%v: the recording goes on without it", err))
 		}
 	}
 }

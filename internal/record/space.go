@@ -1,7 +1,9 @@
 package record
 
 import (
+	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -22,6 +24,7 @@ type space struct {
 	mm     *mm.Space
 	maps   *procfs.Maps // what mm asks; nil where it cannot be read, or not any more
 	walker *unwind.Space
+	live   func(*space) *task
 
 	users   int // tasks that use the mm
 	exiting int // those of them that have reached their exit stop
@@ -40,6 +43,50 @@ type space struct {
 
 	look    <-chan told        // nil where nobody looked into its memory
 	content []classify.Finding // what memory told of it
+}
+
+// ID implements modules.Space, as the four below do.
+func (sp *space) ID() int { return sp.id }
+
+// Ledger is what is mapped.
+func (sp *space) Ledger() *ledger.Ledger { return sp.mm.Ledger() }
+
+// Maps is what the kernel says of it.
+func (sp *space) Maps() *procfs.Maps { return sp.maps }
+
+// TID is a task that uses the space, 0 where none is left.
+func (sp *space) TID() int {
+	if t := sp.live(sp); t != nil {
+		return t.thread.TID
+	}
+	return 0
+}
+
+// ReadMemory reads by a task that uses the space.
+func (sp *space) ReadMemory(addr uint64, p []byte) int {
+	if t := sp.live(sp); t != nil {
+		return t.thread.ReadMemory(addr, p)
+	}
+	return 0
+}
+
+// touchedCode makes the unwinder forget what it knows of executable pages that changed.
+func (sp *space) touchedCode(changes []ledger.Change) {
+	for i := range changes {
+		c := &changes[i]
+		if c.Was != nil && c.Was.Perms&vm.Exec != 0 || c.Now != nil && c.Now.Perms&vm.Exec != 0 {
+			sp.walker.Invalidate(c.Range)
+		}
+	}
+}
+
+// forgetCode makes the copy of a space forget what it inherited of code in no file: it is its own.
+func (sp *space) forgetCode() {
+	for e := range sp.Ledger().All {
+		if e.Perms&vm.Exec != 0 && e.File.Inode == 0 && e.File.Path != "[vdso]" {
+			sp.walker.Invalidate(e.Range)
+		}
+	}
 }
 
 // alone reports whether one task uses the space: its calls race with no other.
@@ -87,4 +134,33 @@ type pending struct {
 	stack    int    // id of the stack, 0 for none
 	text     string // execve: the path, read at entry
 	snapshot *eventlog.Snapshot
+}
+
+// word reads a word of the tracee's memory, 0 where it cannot.
+func (f *pending) word(addr uint64, size int) uint64 {
+	var w uint64
+	f.task.thread.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&w)), size))
+	return w
+}
+
+// mmReturn is how the call came back, for package mm.
+func (f *pending) mmReturn(errno syscall.Errno, number uint64) mm.Return {
+	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
+}
+
+// readResult finds the value of a successful call where that is not what it returned but stands in the tracee's
+// memory.
+func (f *pending) readResult() {
+	switch c := &f.call; {
+	case c.Op.Kind == vm.OpAioSetup:
+		f.value = f.word(c.Args[1], 8)
+	case c.Op.Kind == vm.OpShadowStack:
+		c.Op.Len = c.Args[1]
+	case c.Op.Kind == vm.OpShmAttach && c.Syscall.Nr < 0: // ipc(2) of i386
+		if c.Args[0] == 22 {
+			c.Op.Kind, c.Op.Addr = vm.OpShmDetach, c.Args[4]
+		} else {
+			f.value = f.word(c.Args[3], 4)
+		}
+	}
 }

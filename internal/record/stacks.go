@@ -4,43 +4,56 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/modules"
+	"github.com/vmblame/vmblame/internal/naming"
 	"github.com/vmblame/vmblame/unwind"
 )
 
 // compatSegment is the code segment of 32-bit user code (__USER32_CS).
 const compatSegment = 0x23
 
+// stacks takes the stacks of calls. It belongs to the tracer's goroutine.
+type stacks struct {
+	out      *output
+	modules  *modules.Table
+	names    *naming.Names
+	interner *unwind.Interner
+	maxDepth int  // frames
+	none     bool // none are wanted
+	stack    unwind.Stack
+}
+
 // walk takes the stack of a call. It runs between the thread's syscall-enter-stop and its resumption after
 // the call, so that the memory it reads cannot change under it, and mostly while the kernel serves the call.
-func (r *Recorder) walk(f *pending) {
+func (s *stacks) walk(f *pending) {
 	f.stack = 0
-	if r.opts.NoStacks {
+	if s.none {
 		return
 	}
 	regs := f.task.thread.Regs()
 	var at unwind.Regs
 	loadRegs(&at, regs)
 	if regs.Cs == compatSegment {
-		r.narrowStack(f, &at)
+		s.narrow(f, &at)
 	} else {
-		f.space.walker.Walk(&at, f.task.thread, r.maxDepth, &r.stack)
+		f.space.walker.Walk(&at, f.task.thread, s.maxDepth, &s.stack)
 	}
-	id, fresh := r.interner.Intern(&r.stack)
+	id, fresh := s.interner.Intern(&s.stack)
 	if fresh {
-		r.announceStack(id)
+		s.announce(id)
 	}
 	f.stack = id
 }
 
-// narrowStack is the stack of 32-bit code, of which only the pc is told.
-func (r *Recorder) narrowStack(f *pending, at *unwind.Regs) {
+// narrow is the stack of 32-bit code, of which only the pc is told.
+func (s *stacks) narrow(f *pending, at *unwind.Regs) {
 	pc := at[unwind.RegRIP]
-	m, offset, ok := code{r, f.space}.CodeAt(pc)
+	m, offset, ok := s.modules.Code(f.space).CodeAt(pc)
 	if !ok {
 		m, offset = nil, pc
 	}
-	r.stack.Frames = append(r.stack.Frames[:0], unwind.Frame{PC: pc, Module: m, Offset: offset, How: unwind.PC})
-	r.stack.End = unwind.NoCFI
+	s.stack.Frames = append(s.stack.Frames[:0], unwind.Frame{PC: pc, Module: m, Offset: offset, How: unwind.PC})
+	s.stack.End = unwind.NoCFI
 }
 
 func loadRegs(to *unwind.Regs, from *unix.PtraceRegs) {
@@ -50,19 +63,35 @@ func loadRegs(to *unwind.Regs, from *unix.PtraceRegs) {
 	}
 }
 
-// announceStack writes the line of a new stack.
-func (r *Recorder) announceStack(id int) {
-	rec := &eventlog.Stack{Stack: id, Complete: r.stack.End.Complete(), End: r.stack.End.String(),
-		Frames: make([]eventlog.Frame, len(r.stack.Frames))}
-	for i := range r.stack.Frames {
-		f := &r.stack.Frames[i]
-		m := r.modules.byUnw[f.Module]
-		if m == nil {
-			m = r.noModule()
-		}
-		rec.Frames[i] = eventlog.Frame{PC: eventlog.Hex(f.PC), Module: m.id, Offset: eventlog.Hex(f.Offset),
+// announce writes the line of a new stack.
+func (s *stacks) announce(id int) {
+	rec := &eventlog.Stack{Stack: id, Complete: s.stack.End.Complete(), End: s.stack.End.String(),
+		Frames: make([]eventlog.Frame, len(s.stack.Frames))}
+	for i := range s.stack.Frames {
+		f := &s.stack.Frames[i]
+		rec.Frames[i] = eventlog.Frame{PC: eventlog.Hex(f.PC), Module: s.modules.ID(f.Module), Offset: eventlog.Hex(f.Offset),
 			Via: f.How.String(), Call: f.Call}
 	}
-	r.stacks++
-	r.queue.Define(rec)
+	s.out.stacks++
+	s.out.queue.Define(rec)
+}
+
+// announceModule writes the line of a new module, and says where its names come from. in is the space that code in
+// no file stands in, nil for files.
+func (s *stacks) announceModule(m *modules.Module, in modules.Space) {
+	rec := &eventlog.Module{Module: m.ID, Path: m.Path, Dev: m.At.Dev.String(), Inode: m.At.Inode}
+	switch {
+	case m.File != nil:
+		if id := m.File.BuildID(); id != "" {
+			rec.BuildID = &id
+		}
+		source := &naming.Source{File: m.File.File, Debug: m.File.Debug, Intact: m.File.Intact}
+		if m.Path == "[vdso]" {
+			source.Label = "vdso"
+		}
+		s.names.Module(m.ID, source)
+	case in != nil:
+		s.names.Module(m.ID, &naming.Source{Perf: s.names.PerfMap(in.ID(), in.TID(), in.(*space).pid)})
+	}
+	s.out.queue.Define(rec)
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -31,49 +32,51 @@ type stamps struct {
 
 // backlog is what of all address spaces waits.
 type backlog struct {
+	r      *Recorder
 	spaces map[*space]bool
 	forks  map[int]*pending // by the child's tid
 	spare  []*pending
 	newest uint64
 }
 
-// stampsOrder reports whether the source knows the order.
-func (r *Recorder) stampsOrder() bool { return r.backend == tracer.BySigtrap }
+func newBacklog(r *Recorder) *backlog {
+	return &backlog{r: r, spaces: make(map[*space]bool), forks: make(map[int]*pending)}
+}
 
-// stamped handles a call that has returned and whose place is known.
-func (r *Recorder) stamped(t *task, s *tracer.Stop) {
+// returned handles a call that has returned and whose place is known.
+func (b *backlog) returned(t *task, s *tracer.Stop) {
 	sp := t.space
-	f := r.stampedCall(t, s)
+	f := b.keep(t, s)
 	if f == nil {
-		r.source.Resume(t.thread)
+		b.r.source.Resume(t.thread)
 		return
 	}
 	if sp.alone() && len(sp.stamps.queue) == 0 {
-		r.place(f)
-		r.settleStill(sp)
-		r.source.Resume(t.thread)
+		b.place(f)
+		b.settleStill(sp)
+		b.r.source.Resume(t.thread)
 		return
 	}
-	r.enqueue(f)
-	if len(sp.stamps.held) > 0 || r.opts.Verify == VerifyEach || f.asks() {
-		r.hold(sp, t.thread)
+	b.enqueue(f)
+	if len(sp.stamps.held) > 0 || b.r.opts.Verify == VerifyEach || f.asks() {
+		b.hold(sp, t.thread)
 		return
 	}
-	r.source.Resume(t.thread)
+	b.r.source.Resume(t.thread)
 }
 
-// stampedCall keeps what is needed of a call once its thread has gone on; nil where it is no event.
-func (r *Recorder) stampedCall(t *task, s *tracer.Stop) *pending {
+// keep keeps what is needed of a call once its thread has gone on; nil where it is no event.
+func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 	sp := t.space
 	errno := errnoOf(s.Result)
 	if s.Order < sp.stamps.since || restarting(errno) || sp.ended {
 		return nil
 	}
-	r.noteCompat(t, s.Call)
+	b.r.out.noteCompat(t, s.Call)
 	var f *pending
-	if n := len(r.backlog.spare); n > 0 {
-		f = r.backlog.spare[n-1]
-		r.backlog.spare = r.backlog.spare[:n-1]
+	if n := len(b.spare); n > 0 {
+		f = b.spare[n-1]
+		b.spare = b.spare[:n-1]
 	} else {
 		f = &pending{}
 	}
@@ -83,42 +86,38 @@ func (r *Recorder) stampedCall(t *task, s *tracer.Stop) *pending {
 	if silent(op) {
 		return f
 	}
-	r.walk(f)
+	b.r.stacks.walk(f)
 	if errno == 0 {
-		r.readResult(f)
+		f.readResult()
 		if !sp.alone() || len(sp.stamps.queue) > 0 {
-			r.lookAtOwn(f)
+			b.lookAtOwn(f)
 		}
 	}
 	return f
 }
 
-// stampedLast handles a call whose thread ends with it.
-func (r *Recorder) stampedLast(t *task, s *tracer.Stop) {
+// last handles a call whose thread ends with it.
+func (b *backlog) last(t *task, s *tracer.Stop) {
 	if s.Call == nil {
 		return
 	}
-	if f := r.stampedCall(t, s); f != nil {
-		r.enqueue(f)
+	if f := b.keep(t, s); f != nil {
+		b.enqueue(f)
 	}
 }
 
-func (r *Recorder) enqueue(f *pending) {
+func (b *backlog) enqueue(f *pending) {
 	st := &f.space.stamps
 	i := len(st.queue)
 	for i > 0 && st.queue[i-1].stamp > f.stamp {
 		i--
 	}
 	st.queue = slices.Insert(st.queue, i, f)
-	r.backlogged(f.space)
+	b.add(f.space)
 }
 
-func (r *Recorder) backlogged(sp *space) {
-	if r.backlog.spaces == nil {
-		r.backlog.spaces = make(map[*space]bool)
-		r.backlog.forks = make(map[int]*pending)
-	}
-	r.backlog.spaces[sp] = true
+func (b *backlog) add(sp *space) {
+	b.spaces[sp] = true
 }
 
 // errno is what a stamped call failed with. brk(2) has where it left the break elsewhere than it was asked to.
@@ -135,15 +134,15 @@ func (f *pending) asks() bool {
 }
 
 // place settles a stamped call, all before it being settled.
-func (r *Recorder) place(f *pending) {
+func (b *backlog) place(f *pending) {
 	sp, op := f.space, &f.call.Op
 	switch {
 	case f.child != 0:
-		r.placeFork(f)
+		b.placeFork(f)
 		return
 	case f.line != nil:
-		f.line.T = r.now()
-		r.queue.Put(f.line)
+		f.line.T = b.r.out.now()
+		b.r.out.queue.Put(f.line)
 		return
 	}
 	switch {
@@ -155,93 +154,98 @@ func (r *Recorder) place(f *pending) {
 		sp.mm.SetBreak(0)
 	}
 	if !silent(op) {
-		b := r.begin(f)
-		changes := r.applyRead(f, f.errno(), b.Number())
-		r.finish(f, b, f.result, f.errno(), changes)
-		r.queue.PutEvent(b)
-		r.watchSize(sp)
+		e := b.r.out.begin(f)
+		changes := b.r.applyRead(f, f.errno(), e.Number())
+		b.r.out.finish(f, e, f.result, f.errno(), changes)
+		b.r.out.queue.PutEvent(e)
+		b.r.watchSize(sp)
 	}
-	r.backlog.spare = append(r.backlog.spare, f)
+	b.spare = append(b.spare, f)
 }
 
 // forked handles a task that has copied its address space.
-func (r *Recorder) forked(t *task, s *tracer.Stop) {
+func (b *backlog) forked(t *task, s *tracer.Stop) {
 	sp := t.space
 	if sp.alone() && len(sp.stamps.queue) == 0 {
-		r.cloned(t, s.Child, s.Call)
+		b.r.cloned(t, s.Child, s.Call)
 		return
 	}
 	f := &pending{task: t, space: sp, stamp: s.Order, child: s.Child}
 	f.call.Op.Kind = vm.OpClone
-	r.enqueue(f)
-	r.backlog.forks[s.Child] = f
+	b.enqueue(f)
+	b.forks[s.Child] = f
 }
 
 // placeFork makes the copy of the ledger, and lets go the two that have waited for it.
-func (r *Recorder) placeFork(f *pending) {
-	delete(r.backlog.forks, f.child)
-	r.cloned(f.task, f.child, nil)
+func (b *backlog) placeFork(f *pending) {
+	delete(b.forks, f.child)
+	b.r.cloned(f.task, f.child, nil)
 	if f.started != nil {
-		r.started(f.started)
+		b.r.started(f.started)
 	}
 }
 
 // touched handles a lock of the address space that no followed call explains.
-func (r *Recorder) touched(t *task, s *tracer.Stop) {
+func (b *backlog) touched(t *task, s *tracer.Stop) {
 	sp := t.space
 	if sp.ended || s.Order < sp.stamps.since {
-		r.source.Resume(t.thread)
+		b.r.source.Resume(t.thread)
 		return
 	}
 	const ioctl = 16
 	if s.Number == ioctl {
 		sp.stamps.look = true
 	} else {
-		r.drift(sp, sp.mm.NoticeGrowth())
+		b.r.out.drift(sp, sp.mm.NoticeGrowth())
 	}
-	r.lookSoon(t)
+	b.lookSoon(t)
 }
 
 // lookSoon has the space verified where that is due, and lets the thread go on.
-func (r *Recorder) lookSoon(t *task) {
+func (b *backlog) lookSoon(t *task) {
 	sp := t.space
 	if sp.stamps.look && sp.alone() && len(sp.stamps.queue) == 0 {
-		r.settleStill(sp)
+		b.settleStill(sp)
 	} else if sp.stamps.look {
-		r.backlogged(sp)
+		b.add(sp)
 	}
-	r.source.Resume(t.thread)
+	b.r.source.Resume(t.thread)
 }
 
 // missed handles calls that did not stop their thread.
-func (r *Recorder) missed(t *task, s *tracer.Stop) {
-	r.incomplete(s.Count, fmt.Sprintf("thread %d blocked SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it does it is stopped at every system call", t.thread.TID, s.Count))
+func (b *backlog) missed(t *task, s *tracer.Stop) {
+	b.r.out.incomplete(s.Count, fmt.Sprintf("thread %d blocked SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it does it is stopped at every system call", t.thread.TID, s.Count))
 	if t.space.ended || s.Order < t.space.stamps.since {
-		r.source.Resume(t.thread)
+		b.r.source.Resume(t.thread)
 		return
 	}
 	t.space.stamps.look = true
 	t.space.stamps.blocked = true
-	r.lookSoon(t)
+	b.lookSoon(t)
 }
 
-func (r *Recorder) incomplete(count uint64, text string) {
-	if count > 0 {
-		r.note("info", "incomplete", text)
-	}
-}
-
-// execedUnseen prepares the event of an execve that was not seen before the new image had taken the place of the
+// execed prepares the event of an execve that was not seen before the new image had taken the place of the
 // old: of its arguments only the path is left, which the kernel gives the new image.
-func (r *Recorder) execedUnseen(t *task, f *pending, s *tracer.Stop) {
+func (b *backlog) execed(t *task, s *tracer.Stop) {
+	f := &t.pending
 	old := t.space
-	r.settleAll(old)
+	b.settleAll(old)
 	if s.Call == nil || old.ended {
 		return
 	}
 	*f = pending{task: t, space: old, call: *s.Call, text: s.Path, partial: true}
-	if old.users == 1 && !old.proven && r.opts.Verify != VerifyOff {
+	if old.users == 1 && !old.proven && b.r.opts.Verify != VerifyOff {
 		old.proven = true
-		r.note("info", "unverified", fmt.Sprintf("pid %d: with the backend sigtrap execve is seen behind it: the ledger of the old image could not be held against the kernel's view at its end", t.pid))
+		b.r.out.note("info", "unverified", fmt.Sprintf("pid %d: with the backend sigtrap execve is seen behind it: the ledger of the old image could not be held against the kernel's view at its end", t.pid))
 	}
+}
+
+// behindCalls puts the end of a thread behind the calls of its space that have no place yet. It is false where
+// there are none.
+func (b *backlog) behindCalls(t *task, line *eventlog.Thread) bool {
+	queue := t.space.stamps.queue
+	if len(queue) > 0 {
+		b.enqueue(&pending{task: t, space: t.space, stamp: queue[len(queue)-1].stamp, line: line})
+	}
+	return len(queue) > 0
 }

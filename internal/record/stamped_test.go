@@ -16,7 +16,7 @@ func TestStampsOrder(t *testing.T) {
 	const exe = "400000-401000 r-xp /bin/two\n"
 	p := newRecorded(t, exe+"7f0000000000-7f0000001000 rw-p\n")
 	p.r.opts.Verify = VerifyOff
-	p.r.backend, p.r.tracer = tracer.BySigtrap, tracer.New()
+	p.r.backend.kind, p.r.tracer = tracer.BySigtrap, tracer.New()
 	p.sp.users = 2
 	other := &tracer.Thread{TID: 101, TGID: 100}
 	other.Data = &task{thread: other, space: p.sp, pid: 100}

@@ -11,7 +11,7 @@ import (
 // orderRules are what the gates ask the recorder.
 func (r *Recorder) orderRules() *order.Rules {
 	return &order.Rules{
-		Now:        r.clock,
+		Now:        time.Now,
 		Stuck:      func(c *order.Call, inside time.Duration) bool { return r.stuck(c.Owner.(*pending), inside) },
 		Killed:     func(c *order.Call) bool { return c.Owner.(*pending).task.thread.Killed() },
 		OneAtATime: r.opts.Verify == VerifyEach,

@@ -134,7 +134,7 @@ func (v *view) ledgers(r vm.Range) {
 
 // lookAtOwn finds out, as soon as a call has returned, which file it has mapped: other threads may have changed a
 // part of that already, and will have by the time it is settled. A page that fits tells of all.
-func (r *Recorder) lookAtOwn(f *pending) {
+func (b *backlog) lookAtOwn(f *pending) {
 	op, sp := &f.call.Op, f.space
 	if sp.maps == nil || !f.asks() {
 		return
@@ -170,7 +170,7 @@ func (r *Recorder) lookAtOwn(f *pending) {
 	switch {
 	case op.Kind != vm.OpMap:
 	case op.Flags&vm.MapAnonymous == 0:
-		r.lookAtFD(f, at)
+		b.lookAtFD(f, at)
 	case op.Flags&vm.MapTypeMask == vm.MapPrivate && op.Flags&vm.MapHugeTLB == 0:
 		f.own = vm.Mapping{Range: at, Perms: vm.ProtPerms(op.Prot)}
 	}
@@ -180,7 +180,7 @@ func (r *Recorder) lookAtOwn(f *pending) {
 }
 
 // lookAtFD takes the file of a mapping of which nothing is left from the descriptor that it was made by.
-func (r *Recorder) lookAtFD(f *pending, at vm.Range) {
+func (b *backlog) lookAtFD(f *pending, at vm.Range) {
 	op := &f.call.Op
 	file, ok := procfs.FD(f.task.thread.TID, op.FD)
 	if !ok {

@@ -1,4 +1,4 @@
-package record
+package naming
 
 import (
 	"errors"
@@ -14,10 +14,10 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// perfMap is the list /tmp/perf-PID.map that just-in-time compilers of one address space write of their
+// PerfMap is the list /tmp/perf-PID.map that just-in-time compilers of one address space write of their
 // code. It is opened while the process lives, through its root and by its own pid, for both are gone with
 // it; what it says is read later, off the tracer's goroutine.
-type perfMap struct {
+type PerfMap struct {
 	tid, tgid int // a thread of the process that was there first
 
 	mu   sync.Mutex
@@ -25,15 +25,56 @@ type perfMap struct {
 	last bool     // nothing more will be written to it
 }
 
+// perfMaps are those of the spaces that have run code in no file, by their ids. They belong to the goroutine
+// that handles stops.
+type perfMaps map[int]*PerfMap
+
+func (m perfMaps) finish() {
+	for _, p := range m {
+		p.finish()
+	}
+}
+
+// PerfMap returns the list of a space, which it opens where it is asked for the first time: code in no file has
+// been seen to run. tid is a thread of the space, pid the process that was there first. It and the two methods
+// below belong to the goroutine that handles stops.
+func (n *Names) PerfMap(space, tid, pid int) *PerfMap {
+	p := n.perf[space]
+	if p == nil {
+		p = &PerfMap{tid: tid, tgid: pid}
+		p.look(tid, pid)
+		n.perf[space] = p
+	}
+	return p
+}
+
+// LookAtPerfMap opens the list of a space, if it is wanted, while a process of it still lives.
+func (n *Names) LookAtPerfMap(space, tid, pid int) {
+	if p := n.perf[space]; p != nil {
+		p.look(tid, pid)
+	}
+}
+
+// EndPerfMap forgets the list of a space that has ended. What it returns, nil for none, is to be called behind
+// all stacks of the space: its code is then named for the last time.
+func (n *Names) EndPerfMap(space int) func() {
+	p := n.perf[space]
+	if p == nil {
+		return nil
+	}
+	delete(n.perf, space)
+	return p.finish
+}
+
 // look opens the list as it now stands, by a thread of the process. It keeps an earlier one where there is
 // none any more.
-func (p *perfMap) look(tid, tgid int) {
+func (p *PerfMap) look(tid, tgid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open(tid, tgid)
 }
 
-func (p *perfMap) open(tid, tgid int) {
+func (p *PerfMap) open(tid, tgid int) {
 	pid := tgid
 	if id := tracer.Identify(tgid); id.NsTID != 0 {
 		pid = id.NsTID
@@ -71,16 +112,16 @@ func openPerfMap(path string, tid int) (*os.File, error) {
 func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // finish says that the process writes no more.
-func (p *perfMap) finish() {
+func (p *PerfMap) finish() {
 	p.mu.Lock()
 	p.last = true
 	p.mu.Unlock()
 }
 
-// resolve names addresses of the process. It tells whether the list has had its last reading; the file is
+// resolve names addresses of the process. It reports whether the list has had its last reading; the file is
 // closed then. Where early is not set only a last reading is made: what stands in a list may yet turn out
 // to have been told of two functions.
-func (p *perfMap) resolve(addrs []uint64, early bool, yield func(uint64, symbolize.Symbol)) (done bool) {
+func (p *PerfMap) resolve(addrs []uint64, early bool, yield func(uint64, symbolize.Symbol)) (done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.last && !early {

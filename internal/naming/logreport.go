@@ -1,19 +1,17 @@
-package main
+package naming
 
 import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// special tells that the module is no file: its names were recorded, or never will be.
+// special reports whether the module is no file: its names were recorded, or never will be.
 func (m *namedModule) special() bool { return strings.HasPrefix(m.Path, "[") }
 
 // id is the build id, "" for none.
@@ -45,7 +43,7 @@ func (m *namedModule) sources() map[string]int {
 	return sources
 }
 
-// poor tells that debug symbols are missing: there are none of them among the names.
+// poor reports whether debug symbols are missing: there are none of them among the names.
 func (m *namedModule) poor() bool {
 	poor := false
 	for _, s := range m.addrs {
@@ -115,15 +113,8 @@ func (m *namedModule) report() string {
 	return b.String()
 }
 
-// keepOwner gives f the owner that the file it replaces has, where that is allowed.
-func keepOwner(f *os.File, old os.FileInfo) {
-	if sys, ok := old.Sys().(*syscall.Stat_t); ok {
-		_ = f.Chown(int(sys.Uid), int(sys.Gid))
-	}
-}
-
-// text reports on every module that has frames, and how many addresses have names.
-func (n *naming) text(w io.Writer) {
+// Text reports on every module that has frames, and how many addresses have names.
+func (n *Log) Text(w io.Writer) {
 	for _, m := range n.modules {
 		if line := m.report(); line != "" {
 			fmt.Fprintln(w, text.PrintableLines(line))
@@ -133,16 +124,17 @@ func (n *naming) text(w io.Writer) {
 	fmt.Fprintf(w, "%d of %d addresses named, %d of them new or better\n", named, total, fresh)
 }
 
-// namingJSON is the answer of symbolize for programs.
-type namingJSON struct {
-	Log       string             `json:"log"`
-	Addresses int                `json:"addresses"`
-	Named     int                `json:"named"`
-	New       int                `json:"new"` // or better than before
-	Modules   []namingModuleJSON `json:"modules"`
+// Answer is what was found, for programs.
+type Answer struct {
+	Log       string         `json:"log"`
+	Addresses int            `json:"addresses"`
+	Named     int            `json:"named"`
+	New       int            `json:"new"` // or better than before
+	Modules   []ModuleAnswer `json:"modules"`
 }
 
-type namingModuleJSON struct {
+// ModuleAnswer is what was found of one module that has frames.
+type ModuleAnswer struct {
 	Path      string         `json:"path"`
 	BuildID   *string        `json:"build_id"`
 	Addresses int            `json:"addresses"`
@@ -152,13 +144,13 @@ type namingModuleJSON struct {
 	Text      string         `json:"text"`
 }
 
-// json is text for programs.
-func (n *naming) json(log string) namingJSON {
-	j := namingJSON{Log: log, Modules: []namingModuleJSON{}}
+// Answer is Text for programs; log is the name of the log.
+func (n *Log) Answer(log string) Answer {
+	j := Answer{Log: log, Modules: []ModuleAnswer{}}
 	j.Addresses, j.Named, j.New = n.count()
 	for _, m := range n.modules {
 		if len(m.addrs) > 0 {
-			j.Modules = append(j.Modules, namingModuleJSON{m.Path, m.BuildID, len(m.addrs), m.named(), m.sources(), m.from, m.report()})
+			j.Modules = append(j.Modules, ModuleAnswer{m.Path, m.BuildID, len(m.addrs), m.named(), m.sources(), m.from, m.report()})
 		}
 	}
 	return j

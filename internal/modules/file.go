@@ -1,4 +1,4 @@
-package record
+package modules
 
 import (
 	"bytes"
@@ -18,12 +18,14 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// mappedFile is the ELF file of a mapping, open.
-type mappedFile struct {
+// File is the ELF file of a mapping, open.
+type File struct {
 	*elffile.File
-	at    *os.File // nil for an image in memory
-	made  stamp
-	debug *elffile.File // its separate debug file, where only the tracee's root has one
+	// Debug is its separate debug file, where only the tracee's root has one; nil otherwise.
+	Debug *elffile.File
+
+	at   *os.File // nil for an image in memory
+	made stamp
 }
 
 // stamp tells contents of one inode from others; a file that is unlinked or renamed keeps its own.
@@ -32,9 +34,9 @@ type stamp struct {
 	mtime syscall.Timespec
 }
 
-// intact tells whether the file has not been written to since it was opened. Its numbers and names would
+// Intact reports whether the file has not been written to since it was opened. Its numbers and names would
 // be those of other code.
-func (m *mappedFile) intact() bool {
+func (m *File) Intact() bool {
 	if m.at == nil {
 		return true
 	}
@@ -47,40 +49,40 @@ func stampOf(st fs.FileInfo) stamp {
 	return stamp{st.Size(), sys.Mtim}
 }
 
-// pinMapped opens the files of code that has just been mapped, for recordings that could not open them any
-// more once they are deleted or replaced.
-func (r *Recorder) pinMapped(sp *space, changes []ledger.Change) {
-	if r.modules.mapFilesWork {
+// Pin opens the files of code that has just been mapped, for recordings that could not open them any more once
+// they are deleted or replaced.
+func (t *Table) Pin(sp Space, changes []ledger.Change) {
+	if t.mapFilesWork {
 		return // what is mapped can be opened at any time
 	}
 	for i := range changes {
 		if e := changes[i].Now; e != nil && e.Perms&vm.Exec != 0 && e.File.Inode != 0 {
-			r.pin(sp, e)
+			t.pin(sp, e)
 		}
 	}
 }
 
-func (r *Recorder) pin(sp *space, e *ledger.Entry) {
-	key := moduleKey{dev: e.File.Dev, inode: e.File.Inode}
-	if m := r.modules.byKey[key]; m != nil && m.file != nil && m.file.intact() {
+func (t *Table) pin(sp Space, e *ledger.Entry) {
+	k := key{dev: e.File.Dev, inode: e.File.Inode}
+	if m := t.byKey[k]; m != nil && m.File != nil && m.File.Intact() {
 		return
 	}
-	if p := r.modules.pinned[key]; p != nil && p.intact() {
+	if p := t.pinned[k]; p != nil && p.Intact() {
 		return
 	}
-	if f := r.openMapped(sp, e); f != nil {
-		r.modules.pinned[key] = f
+	if f := t.open(sp, e); f != nil {
+		t.pinned[k] = f
 	}
 }
 
-// openMapped opens the file of a mapping as the tracee sees it: by /proc/PID/map_files, which is right for
+// open opens the file of a mapping as the tracee sees it: by /proc/PID/map_files, which is right for
 // deleted files and other mount namespaces but needs a capability, else by its path below the tracee's
 // root, where it must still be the same file.
-func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *mappedFile {
-	tid := r.anyTask(sp)
-	f := r.openByMapping(sp, e, tid)
+func (t *Table) open(sp Space, e *ledger.Entry) *File {
+	tid := sp.TID()
+	f := t.openByMapping(sp, e, tid)
 	if f == nil {
-		same := func(st *syscall.Stat_t, f *elffile.File) bool { return r.sameFileAs(sp, e, st, f) }
+		same := func(st *syscall.Stat_t, f *elffile.File) bool { return sameFileAs(sp, e, st, f) }
 		// The kernel tells paths as we would name them, where we can, and else as the tracee would.
 		for _, path := range []string{e.File.Path, fmt.Sprintf("/proc/%d/root%s", tid, e.File.Path), fmt.Sprintf("/proc/%d/exe", tid)} {
 			if f = openELF(path, e.File.Path, same); f != nil {
@@ -89,16 +91,16 @@ func (r *Recorder) openMapped(sp *space, e *ledger.Entry) *mappedFile {
 		}
 	}
 	if f != nil && otherRoot(tid) {
-		f.debug = foreignDebug(tid, f.BuildID())
+		f.Debug = foreignDebug(tid, f.BuildID())
 	}
 	return f
 }
 
-func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFile {
-	if r.modules.mapFilesDenied || sp.maps == nil {
+func (t *Table) openByMapping(sp Space, e *ledger.Entry, tid int) *File {
+	if t.mapFilesDenied || sp.Maps() == nil {
 		return nil
 	}
-	row, ok := sp.maps.At(e.Start)
+	row, ok := sp.Maps().At(e.Start)
 	if !ok || row.File.Inode != e.File.Inode {
 		return nil
 	}
@@ -106,38 +108,34 @@ func (r *Recorder) openByMapping(sp *space, e *ledger.Entry, tid int) *mappedFil
 	f, err := openRegular(path)
 	if err != nil {
 		// proc_map_files_get_link wants CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c).
-		r.modules.mapFilesDenied = errors.Is(err, fs.ErrPermission) && !r.modules.mapFilesWork
+		t.mapFilesDenied = errors.Is(err, fs.ErrPermission) && !t.mapFilesWork
 		return nil
 	}
-	r.modules.mapFilesWork = true
+	t.mapFilesWork = true
 	return readELF(f, e.File.Path, nil)
 }
 
-// sameFileAs tells whether a file that a path led to is the one that is mapped: it has its device and inode,
+// sameFileAs reports whether a file that a path led to is the one that is mapped: it has its device and inode,
 // or the build id that stands in the tracee's memory. Of overlays and subvolumes stat(2) and
 // /proc/PID/maps give different numbers, and what has other numbers may have been put in its place.
-func (r *Recorder) sameFileAs(sp *space, e *ledger.Entry, st *syscall.Stat_t, f *elffile.File) bool {
+func sameFileAs(sp Space, e *ledger.Entry, st *syscall.Stat_t, f *elffile.File) bool {
 	dev := vm.Dev{Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
 	if st.Ino == e.File.Inode && dev == e.File.Dev {
 		return true
 	}
-	id := r.mappedBuildID(sp, e)
+	id := mappedBuildID(sp, e)
 	return id != "" && id == f.BuildID()
 }
 
 // mappedBuildID reads the build id of a mapped file from the tracee's memory, "" where its beginning is not
 // mapped or has none in its first page.
-func (r *Recorder) mappedBuildID(sp *space, e *ledger.Entry) string {
-	t := r.tasks[r.anyTask(sp)]
-	if t == nil {
-		return ""
-	}
-	for first := range sp.mm.Ledger().All {
+func mappedBuildID(sp Space, e *ledger.Entry) string {
+	for first := range sp.Ledger().All {
 		if first.File.Inode != e.File.Inode || first.File.Dev != e.File.Dev || first.Offset != 0 {
 			continue
 		}
 		page := make([]byte, vm.PageSize)
-		if t.thread.ReadMemory(first.Start, page) < len(page) {
+		if sp.ReadMemory(first.Start, page) < len(page) {
 			continue
 		}
 		if f, err := elffile.Open(bytes.NewReader(page), int64(len(page)), "memory"); err == nil {
@@ -148,7 +146,7 @@ func (r *Recorder) mappedBuildID(sp *space, e *ledger.Entry) string {
 }
 
 // openELF opens path, and checks it where check is given; nil where that fails.
-func openELF(path, name string, check func(*syscall.Stat_t, *elffile.File) bool) *mappedFile {
+func openELF(path, name string, check func(*syscall.Stat_t, *elffile.File) bool) *File {
 	f, err := openRegular(path)
 	if err != nil {
 		return nil
@@ -168,7 +166,7 @@ func openRegular(path string) (*os.File, error) {
 }
 
 // readELF reads the headers of f, which it closes where it returns nil.
-func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File) bool) *mappedFile {
+func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File) bool) *File {
 	st, err := f.Stat()
 	if err != nil || !st.Mode().IsRegular() {
 		f.Close()
@@ -179,10 +177,10 @@ func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File)
 		f.Close()
 		return nil
 	}
-	return &mappedFile{File: ef, at: f, made: stampOf(st)}
+	return &File{File: ef, at: f, made: stampOf(st)}
 }
 
-// otherRoot tells whether a thread sees other files than we do: another mount namespace, or chroot(2).
+// otherRoot reports whether a thread sees other files than we do: another mount namespace, or chroot(2).
 func otherRoot(tid int) bool {
 	theirs, err1 := os.Stat(fmt.Sprintf("/proc/%d/root/", tid))
 	ours, err2 := os.Stat("/")

@@ -1,4 +1,4 @@
-package main
+package naming
 
 import (
 	"cmp"
@@ -16,20 +16,17 @@ import (
 	"github.com/vmblame/vmblame/symbolize"
 )
 
-// naming is what symbolize knows of a log: the addresses of its frames, and their names.
-type naming struct {
+// Log is what is known of a log: the addresses of its frames, and their names.
+type Log struct {
+	// Fresh are the new names, and those that take the place of others.
+	Fresh []*eventlog.Symbol
+
 	modules  []*namedModule
 	resolver *symbolize.Resolver
-	debug    *debugFiles
+	debug    *DebugFiles
 	header   *eventlog.Header
-	fresh    []*eventlog.Symbol // new ones, and those that take the place of others
-	instead  map[symbolPlace]bool
+	instead  map[eventlog.Place]bool
 	opened   []*elffile.File
-}
-
-type symbolPlace struct {
-	module int
-	addr   uint64
 }
 
 // namedModule is a module of the log.
@@ -42,15 +39,15 @@ type namedModule struct {
 	hint   string                      // what would give more names
 }
 
-// readNaming reads the addresses of a log; cut tells that it has no end.
-func readNaming(log string, debug *debugFiles) (n *naming, cut bool, err error) {
+// ReadLog reads the addresses of a log; cut says that it has no end.
+func ReadLog(log string, debug *DebugFiles) (n *Log, cut bool, err error) {
 	r, err := eventlog.Open(log)
 	if err != nil {
 		return nil, false, err
 	}
 	defer r.Close()
-	n = &naming{debug: debug, header: r.Header(), instead: make(map[symbolPlace]bool),
-		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.directories(), Debuginfod: debug.servers()})}
+	n = &Log{debug: debug, header: r.Header(), instead: make(map[eventlog.Place]bool),
+		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.Directories(), Debuginfod: debug.Servers()})}
 	byID := make(map[int]*namedModule)
 	for {
 		rec, err := r.Next()
@@ -80,15 +77,23 @@ func readNaming(log string, debug *debugFiles) (n *naming, cut bool, err error) 
 	}
 }
 
-func (n *naming) close() {
+// Close gives back the files that gave names.
+func (n *Log) Close() {
 	for _, f := range n.opened {
 		n.resolver.Release(f)
 		f.Close()
 	}
 }
 
+// Resolve looks up all addresses.
+func (n *Log) Resolve() {
+	for _, m := range n.modules {
+		n.name(m)
+	}
+}
+
 // name looks up the addresses of a module.
-func (n *naming) name(m *namedModule) {
+func (n *Log) name(m *namedModule) {
 	if len(m.addrs) == 0 || m.special() {
 		return
 	}
@@ -100,18 +105,14 @@ func (n *naming) name(m *namedModule) {
 	n.opened = append(n.opened, f)
 	m.from = f.Name()
 	n.resolver.Resolve(f, slices.Collect(maps.Keys(m.addrs)), func(addr uint64, s symbolize.Symbol) {
-		rec := &eventlog.Symbol{Module: m.Module.Module, Offset: eventlog.Hex(addr), Source: s.Source}
-		for _, f := range s.Frames {
-			rec.Frames = append(rec.Frames, eventlog.SymbolFrame{Function: f.Function, LinkageName: f.LinkageName,
-				Start: eventlog.Hex(f.Start), File: f.File, Line: f.Line, Inlined: f.Inlined})
-		}
+		rec := symbolRecord(m.Module.Module, addr, s, "")
 		if old := m.addrs[addr]; old == nil || tellsMore(rec, old) {
-			n.fresh = append(n.fresh, rec)
-			n.instead[symbolPlace{rec.Module, addr}] = old != nil
+			n.Fresh = append(n.Fresh, rec)
+			n.instead[rec.Place()] = old != nil
 			m.addrs[addr] = rec
 		}
 	})
-	d, err := f.DebugFile(n.debug.directories())
+	d, err := f.DebugFile(n.debug.Directories())
 	if err == nil {
 		m.from = d.Name()
 	}
@@ -121,7 +122,7 @@ func (n *naming) name(m *namedModule) {
 	}
 }
 
-// tellsMore tells whether a is the better name: of a source that knows functions as the compiler wrote
+// tellsMore reports whether a is the better name: of a source that knows functions as the compiler wrote
 // them, or with file and line.
 func tellsMore(a, b *eventlog.Symbol) bool {
 	rank := func(s *eventlog.Symbol) int {
@@ -144,22 +145,20 @@ func tellsMore(a, b *eventlog.Symbol) bool {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(line(a), line(b))) > 0
 }
 
-// replaced tells that a symbol of the log gives way to another.
-func (n *naming) replaced(s *eventlog.Symbol) bool {
-	return n.instead[symbolPlace{s.Module, uint64(s.Offset)}]
-}
+// Replaced reports whether a symbol of the log gives way to a fresh one.
+func (n *Log) Replaced(s *eventlog.Symbol) bool { return n.instead[s.Place()] }
 
-// count tells how many addresses there are, have names, and have new ones.
-func (n *naming) count() (total, named, fresh int) {
+// count returns how many addresses there are, have names, and have new ones.
+func (n *Log) count() (total, named, fresh int) {
 	for _, m := range n.modules {
 		total += len(m.addrs)
 		named += m.named()
 	}
-	return total, named, len(n.fresh)
+	return total, named, len(n.Fresh)
 }
 
 // file opens a file of the very build of a module: its own, a debug file, or one from a server.
-func (n *naming) file(m *namedModule) *elffile.File {
+func (n *Log) file(m *namedModule) *elffile.File {
 	if f, err := elffile.OpenPath(m.Path); err == nil {
 		if m.here = n.same(m, f); m.here {
 			return f
@@ -173,7 +172,7 @@ func (n *naming) file(m *namedModule) *elffile.File {
 	if id == "" {
 		return nil
 	}
-	for _, path := range buildPaths(m, n.debug.directories()) {
+	for _, path := range buildPaths(m, n.debug.Directories()) {
 		f, err := elffile.OpenPath(path)
 		if err != nil {
 			continue
@@ -183,7 +182,7 @@ func (n *naming) file(m *namedModule) *elffile.File {
 		}
 		f.Close()
 	}
-	if len(n.debug.servers()) > 0 {
+	if len(n.debug.Servers()) > 0 {
 		if f, err := n.resolver.FetchDebug(id); err == nil {
 			return f
 		}
@@ -191,9 +190,9 @@ func (n *naming) file(m *namedModule) *elffile.File {
 	return nil
 }
 
-// same tells whether f, found at a module's path, is the file that ran: by its build id; a file that has
+// same reports whether f, found at a module's path, is the file that ran: by its build id; a file that has
 // none only where this is the machine of the recording and the file has not been written since.
-func (n *naming) same(m *namedModule, f *elffile.File) bool {
+func (n *Log) same(m *namedModule, f *elffile.File) bool {
 	if m.id() != "" || f.BuildID() != "" {
 		return m.id() == f.BuildID()
 	}

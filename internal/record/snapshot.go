@@ -10,19 +10,9 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// verify holds the ledger against the kernel's view and writes what differed. No call of the space may be in
-// flight. why explains differences, "" where nothing does.
-func (r *Recorder) verify(sp *space, why string) {
-	drifts, compared := sp.mm.Verify(why)
-	if compared {
-		r.checks++
-	}
-	r.drift(sp, drifts)
-}
-
 // snapshot takes the ledger beside the kernel's figures; nil where they cannot be read any more.
 func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
-	tid := r.anyTask(sp)
+	tid := sp.TID()
 	if tid == 0 || sp.maps == nil {
 		return nil
 	}
@@ -33,15 +23,15 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
 	// Where memory told that one thing ends inside a row, the figures are asked of both.
-	entries := classify.CutAtParts(slices.Collect(sp.mm.Ledger().All), sp.content)
-	return &eventlog.Snapshot{T: r.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.encoder.figures(entries, rows, &pages)}
+	entries := classify.CutAtParts(slices.Collect(sp.Ledger().All), sp.content)
+	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.out.encoder.figures(entries, rows, &pages)}
 }
 
 // figures lists entries beside the kernel's figures of their rows.
 func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) []eventlog.SnapshotMapping {
 	list := make([]eventlog.SnapshotMapping, 0, len(entries))
 	i := 0
-	var share divider
+	var share rowShares
 	for k := range entries {
 		e := &entries[k]
 		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(e)}}
@@ -56,16 +46,16 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 	return list
 }
 
-// divider gives each ledger entry its part of the figures of a kernel row. A row that is several mappings
+// rowShares gives each ledger entry its part of the figures of a kernel row. A row that is several mappings
 // is divided by the pages that are present or swapped, which /proc/PID/pagemap tells; what remains of
 // rounding goes with the row's last pages.
-type divider struct {
+type rowShares struct {
 	row  vm.Range
 	left vm.SmapsEntry // what has not been given away
 	rest uint64        // present pages of the row not yet given away
 }
 
-func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *procfs.Pagemap) {
+func (d *rowShares) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *procfs.Pagemap) {
 	if m.AnonName == "" {
 		m.AnonName = row.AnonName
 	}
@@ -80,7 +70,7 @@ func (d *divider) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Ran
 		return
 	}
 	if d.row != row.Range {
-		*d = divider{row: row.Range, left: *row, rest: pages.Present(row.Range)}
+		*d = rowShares{row: row.Range, left: *row, rest: pages.Present(row.Range)}
 	}
 	x := at.Intersect(row.Range)
 	n := pages.Present(x)

@@ -1,0 +1,179 @@
+package naming
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/symbolize"
+)
+
+// Names names the frames of a recording, once for each distinct place. Add and Module may be called from any
+// goroutine; naming itself happens off the tracer's.
+type Names struct {
+	resolver *symbolize.Resolver
+	early    bool
+	perf     perfMaps
+
+	mu     sync.Mutex // guards what follows
+	known  map[int]*Source
+	seen   map[eventlog.Place]struct{}
+	loaded []*elffile.File  // what the resolver keeps in memory, the last used last
+	todo   map[int][]uint64 // module id to addresses
+}
+
+// Source is where a module's names come from: its file, or the perf map of its process.
+type Source struct {
+	File   *elffile.File
+	Debug  *elffile.File // its separate debug file as the tracee sees it, nil for none
+	Intact func() bool   // reports whether the file still holds what was mapped
+	Label  string        // what "symtab" is called: "vdso" for the vdso
+	Perf   *PerfMap
+}
+
+// Options say where names are looked for.
+type Options struct {
+	// DebugDirs are the directories of separate debug files, nil for /usr/lib/debug; Debuginfod the URLs of
+	// servers that are asked for those that none of them has.
+	DebugDirs, Debuginfod []string
+	// Early says that records wait for their names: perf maps are then read while they are written, and no
+	// server is waited for.
+	Early bool
+}
+
+// New returns a Names that knows no module.
+func New(o Options) *Names {
+	return &Names{
+		resolver: symbolize.New(symbolize.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, DebuginfodCacheOnly: o.Early}),
+		early:    o.Early, perf: perfMaps{},
+		known: make(map[int]*Source), seen: make(map[eventlog.Place]struct{}), todo: make(map[int][]uint64),
+	}
+}
+
+// Module says where the names of a module come from. Of a module that it was not told of nothing is named.
+func (n *Names) Module(id int, s *Source) {
+	n.mu.Lock()
+	n.known[id] = s
+	n.mu.Unlock()
+}
+
+// Add takes note of a stack's addresses.
+func (n *Names) Add(s *eventlog.Stack) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range s.Frames {
+		f := &s.Frames[i]
+		p := f.Place()
+		if _, ok := n.seen[p]; ok || n.known[f.Module] == nil {
+			continue
+		}
+		n.seen[p] = struct{}{}
+		n.todo[f.Module] = append(n.todo[f.Module], uint64(p.Offset))
+	}
+}
+
+// Resolve names what Add has noted and returns the symbol records. One goroutine at a time may call it.
+func (n *Names) Resolve() []eventlog.Record {
+	n.mu.Lock()
+	todo := n.todo
+	n.todo = make(map[int][]uint64)
+	n.mu.Unlock()
+	var out []eventlog.Record
+	for _, id := range slices.Sorted(maps.Keys(todo)) {
+		addrs := todo[id]
+		n.mu.Lock()
+		s := n.known[id]
+		n.mu.Unlock()
+		if s.Perf != nil {
+			out = n.resolveCode(id, s.Perf, addrs, out)
+			continue
+		}
+		if !s.Intact() {
+			continue // other code stands there now
+		}
+		if s.Debug != nil {
+			n.resolver.UseDebug(s.File, s.Debug)
+			s.Debug = nil
+		}
+		n.resolver.Resolve(s.File, addrs, func(addr uint64, sym symbolize.Symbol) {
+			out = append(out, symbolRecord(id, addr, sym, s.Label))
+		})
+		n.keep(s.File)
+	}
+	return out
+}
+
+// resolveCode names code that has no file. What has no name yet is asked for again until the process ends.
+func (n *Names) resolveCode(id int, perf *PerfMap, addrs []uint64, out []eventlog.Record) []eventlog.Record {
+	named := make(map[uint64]bool)
+	done := perf.resolve(addrs, n.early, func(addr uint64, sym symbolize.Symbol) {
+		named[addr] = true
+		out = append(out, symbolRecord(id, addr, sym, ""))
+	})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if done {
+		delete(n.known, id)
+		return out
+	}
+	addrs = slices.DeleteFunc(addrs, func(a uint64) bool { return named[a] })
+	if len(addrs) > 0 {
+		n.todo[id] = append(n.todo[id], addrs...)
+	}
+	return out
+}
+
+// keepLoaded bounds the files whose symbols stay in memory between two batches: loading a large one takes
+// longer than naming a few addresses.
+const keepLoaded = 4
+
+func (n *Names) keep(f *elffile.File) {
+	n.loaded = slices.DeleteFunc(n.loaded, func(g *elffile.File) bool { return g == f })
+	n.loaded = append(n.loaded, f)
+	if len(n.loaded) > keepLoaded {
+		n.resolver.Release(n.loaded[0])
+		n.loaded = slices.Delete(n.loaded, 0, 1)
+	}
+}
+
+// symbolRecord is the record of an address's name. label is what "symtab" is called, "" for that.
+func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *eventlog.Symbol {
+	rec := &eventlog.Symbol{Module: module, Offset: eventlog.Hex(addr), Source: cmp.Or(label, s.Source)}
+	for _, f := range s.Frames {
+		rec.Frames = append(rec.Frames, eventlog.SymbolFrame{
+			Function: f.Function, LinkageName: f.LinkageName, Start: eventlog.Hex(f.Start),
+			File: f.File, Line: f.Line, Inlined: f.Inlined,
+		})
+	}
+	return rec
+}
+
+// every is how often a recording that lasts is given the names of its new frames.
+const every = 2 * time.Second
+
+// Background names frames until stop is closed, and sends what it finds. It may wait for a debuginfod server as
+// long as it likes: nobody needs to wait for it before the end of a recording.
+func (n *Names) Background(stop <-chan struct{}, send func(...eventlog.Record)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			if recs := n.Resolve(); len(recs) > 0 {
+				send(recs...)
+			}
+		}
+	}
+}
+
+// Final names what is left, once all stacks have been added and no process writes to its perf map any more.
+func (n *Names) Final() []eventlog.Record {
+	n.perf.finish()
+	return n.Resolve()
+}

@@ -1,0 +1,69 @@
+package record
+
+import (
+	"syscall"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+)
+
+// A call that only removes is taken from the ledger at its entry where other threads may map in its place before
+// its return is seen. Its event stands open in the queue until then.
+
+// takeEarly settles the place of a call that only removes.
+func (r *Recorder) takeEarly(sp *space, f *pending) {
+	f.event = r.out.begin(f)
+	f.event.Owner = f
+	f.taken = sp.mm.RemoveEarly(f.At(), f.taken[:0])
+	sp.touchedCode(f.taken)
+	r.out.queue.Open(f.event, f.At())
+	if e := r.out.queue.Overfull(); e != nil {
+		r.withdraw(e.Owner.(*pending))
+	}
+}
+
+// finishEarly completes a record that was opened at the call's entry.
+func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []ledger.Change) {
+	b := f.event
+	f.event = nil
+	if b.Withdrawn() {
+		r.finishWithdrawn(f, result, errno)
+		return
+	}
+	r.out.finish(f, b, result, errno, changes)
+	r.out.queue.Close(b)
+}
+
+// withdraw takes an open event out of the order because it holds back too many lines. What it removed
+// from the ledger at its entry stands there as drift; the event comes when the call ends. It and the
+// events that overlap it are uncertain.
+func (r *Recorder) withdraw(f *pending) {
+	f.Uncertain = true
+	f.space.mm.MarkUncertain()
+	r.out.drifts++
+	r.out.queue.Withdraw(f.event, &eventlog.Drift{T: f.event.T, After: f.event.Previous(), Space: f.space.id,
+		Changes: r.out.encoder.changes(f.taken), Guess: "uncertain order"})
+}
+
+// undo takes back a removal whose call the kernel has skipped: the thread was killed before it began.
+func (r *Recorder) undo(f *pending) {
+	if f.event == nil {
+		return
+	}
+	f.space.mm.PutBack(f.taken)
+	r.out.queue.Undo(f.event)
+	f.event = nil
+}
+
+// finishWithdrawn writes the event of a call that was withdrawn and has ended.
+func (r *Recorder) finishWithdrawn(f *pending, result int64, errno syscall.Errno) {
+	b := r.out.begin(f)
+	var changes []ledger.Change
+	if errno != 0 {
+		for _, c := range f.taken {
+			changes = append(changes, ledger.Change{Range: c.Range, Now: c.Was})
+		}
+	}
+	r.out.finish(f, b, result, errno, changes)
+	r.out.queue.PutEvent(b)
+}

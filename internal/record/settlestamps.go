@@ -1,0 +1,230 @@
+package record
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/order"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
+)
+
+// settle is called when a round of stops is over: the source has told of every call with a stamp up to newest,
+// those excepted that are still under way.
+func (b *backlog) settle(newest uint64) {
+	b.newest = newest
+	if len(b.spaces) == 0 {
+		return
+	}
+	b.noteOpen()
+	for sp := range b.spaces {
+		b.settleSpace(sp)
+	}
+}
+
+// noteOpen finds the oldest call of each space that is under way.
+func (b *backlog) noteOpen() {
+	for sp := range b.spaces {
+		sp.stamps.open = 0
+	}
+	for th, stamp := range b.r.tracer.Pending {
+		t, _ := th.Data.(*task)
+		if t == nil || t.space == nil {
+			continue
+		}
+		if st := &t.space.stamps; st.open == 0 || stamp < st.open {
+			st.open = stamp
+		}
+	}
+}
+
+// nobodyInside reads the rings once more and reports whether no call of the space is under way.
+func (b *backlog) nobodyInside(sp *space) bool {
+	b.r.tracer.Settle()
+	for th := range b.r.tracer.Pending {
+		if t, _ := th.Data.(*task); t != nil && t.space == sp {
+			return false
+		}
+	}
+	return true
+}
+
+// settleSpace settles what has its place now.
+func (b *backlog) settleSpace(sp *space) {
+	st := &sp.stamps
+	for len(st.queue) > 0 {
+		f := st.queue[0]
+		if f.stamp > b.newest || st.open != 0 && f.stamp > st.open {
+			break
+		}
+		if f.asks() && !b.lookFor(f) && !b.overdue(f) {
+			return // those that are held stay so
+		}
+		b.shift(sp)
+	}
+	settled := len(st.queue) == 0
+	if settled && (st.look || sp.mm.Uncertain() || b.r.opts.Verify == VerifyEach) && !sp.ended {
+		settled = b.verifyMoving(sp)
+	}
+	if settled || !b.mayHold(st) {
+		b.releaseHeld(sp)
+	}
+	if settled {
+		delete(b.spaces, sp)
+	}
+}
+
+// lookFor reads what the kernel shows of what a call may have changed. That counts where nobody is inside a call of the
+// space before and after, which it reports: then all that is ahead of the call is in the queue.
+func (b *backlog) lookFor(f *pending) bool {
+	sp := f.space
+	if !b.nobodyInside(sp) {
+		return false
+	}
+	f.looked, f.rows = f.looked[:0], f.rows[:0]
+	if sp.maps == nil || f.child != 0 {
+		return true
+	}
+	for _, at := range f.reach() {
+		if at.Empty() {
+			continue
+		}
+		rows, err := sp.maps.In(at)
+		if err != nil {
+			return true
+		}
+		f.looked, f.rows = append(f.looked, at), append(f.rows, rows...)
+	}
+	return b.nobodyInside(sp)
+}
+
+// mayHold reports whether those that are held may wait longer.
+func (b *backlog) mayHold(st *stamps) bool {
+	if len(st.held) == 0 {
+		return false
+	}
+	b.r.wake.in(order.HoldBound)
+	return time.Now().Sub(st.heldSince) < order.HoldBound
+}
+
+// hold keeps a thread at its stop.
+func (b *backlog) hold(sp *space, th *tracer.Thread) {
+	if len(sp.stamps.held) == 0 {
+		sp.stamps.heldSince = time.Now()
+	}
+	sp.stamps.held = append(sp.stamps.held, th)
+}
+
+// shift settles the first call of the queue.
+func (b *backlog) shift(sp *space) {
+	st := &sp.stamps
+	f := st.queue[0]
+	st.queue = slices.Delete(st.queue, 0, 1)
+	st.ahead = st.ahead[:0]
+	for _, later := range st.queue {
+		st.ahead = append(st.ahead, later.reach()...)
+	}
+	b.r.current = f.task
+	st.settling = f
+	f.Uncertain = f.Uncertain || !f.gone.Empty()
+	b.place(f)
+	st.ahead, st.settling = st.ahead[:0], nil
+}
+
+// reach is what a call may have changed, as far as that is known from it alone.
+func (f *pending) reach() []vm.Range {
+	op := &f.call.Op
+	if f.line != nil || f.errno() != 0 && !f.asks() {
+		return nil
+	}
+	if f.errno() == 0 && (op.Kind == vm.OpMap || op.Kind == vm.OpRemap) {
+		size := op.Len
+		if op.Kind == vm.OpRemap {
+			size = op.NewLen
+		}
+		return []vm.Range{op.Range, vm.RangeOf(uint64(f.result), size)}
+	}
+	if op.Kind == vm.OpShmDetach {
+		return f.space.mm.Attached(op.Addr)
+	}
+	return []vm.Range{op.Range, op.Target, f.own.Range}
+}
+
+// overdue reports whether a call has waited for others for as long as any is made to. Its place is a guess
+// then.
+func (b *backlog) overdue(f *pending) bool {
+	now := time.Now()
+	if f.reached.IsZero() {
+		f.reached = now
+	}
+	if now.Sub(f.reached) < order.HoldBound {
+		b.r.wake.in(order.HoldBound)
+		return false
+	}
+	f.Uncertain = true
+	f.space.mm.MarkUncertain()
+	return true
+}
+
+// verifyMoving holds the ledger against the kernel's view although threads of the space run: what was read counts
+// where none of them was inside a call before and after.
+func (b *backlog) verifyMoving(sp *space) bool {
+	if sp.maps == nil {
+		return true
+	}
+	if !b.nobodyInside(sp) {
+		return false
+	}
+	v := &view{maps: sp.maps, space: sp}
+	rows, err := sp.maps.All()
+	if err != nil {
+		return true
+	}
+	v.rows = slices.Clone(rows)
+	if !b.nobodyInside(sp) {
+		return false
+	}
+	why := sp.lookedFor()
+	sp.mm.Look(v)
+	b.r.verify(sp, why)
+	v.rows = nil
+
+	return true
+}
+
+// settleStill does what is due where the only thread of a space stands still.
+func (b *backlog) settleStill(sp *space) {
+	if !sp.ended && (sp.mm.Uncertain() || sp.stamps.look || b.r.opts.Verify == VerifyEach) {
+		b.r.verify(sp, sp.lookedFor())
+	}
+}
+
+// lookedFor explains what a comparison may find, "" where nothing does.
+func (sp *space) lookedFor() (why string) {
+	switch {
+	case sp.stamps.blocked:
+		why = "signal blocked"
+	case sp.mm.Uncertain():
+		why = "uncertain order"
+	}
+	sp.stamps.look, sp.stamps.blocked = false, false
+	return why
+}
+
+// settleAll settles all that is left of a space, whose threads have ended or stand still.
+func (b *backlog) settleAll(sp *space) {
+	for len(sp.stamps.queue) > 0 {
+		b.shift(sp)
+	}
+	b.releaseHeld(sp)
+	delete(b.spaces, sp)
+}
+
+func (b *backlog) releaseHeld(sp *space) {
+	held := sp.stamps.held
+	for _, th := range held {
+		b.r.source.Resume(th)
+	}
+	clear(held)
+	sp.stamps.held = held[:0]
+}
