@@ -52,17 +52,13 @@ func (b *backlog) nobodyInside(sp *space) bool {
 // settleSpace settles what has its place now.
 func (b *backlog) settleSpace(sp *space) {
 	st := &sp.stamps
-	for len(st.queue) > 0 {
-		f := st.queue[0]
-		if f.stamp > b.newest || st.open != 0 && f.stamp > st.open {
-			break
-		}
+	for f, ok := st.queue.Due(b.newest, st.open); ok; f, ok = st.queue.Due(b.newest, st.open) {
 		if f.asks() && !b.lookFor(f) && !b.overdue(f) {
 			return // those that are held stay so
 		}
 		b.shift(sp)
 	}
-	settled := len(st.queue) == 0
+	settled := st.queue.Len() == 0
 	if settled && (st.look || sp.mm.Uncertain() || b.r.opts.Verify == VerifyEach) && !sp.ended {
 		settled = b.verifyMoving(sp)
 	}
@@ -118,10 +114,9 @@ func (b *backlog) hold(sp *space, th *tracer.Thread) {
 // shift settles the first call of the queue.
 func (b *backlog) shift(sp *space) {
 	st := &sp.stamps
-	f := st.queue[0]
-	st.queue = slices.Delete(st.queue, 0, 1)
+	f := st.queue.Take()
 	st.ahead = st.ahead[:0]
-	for _, later := range st.queue {
+	for later := range st.queue.All {
 		st.ahead = append(st.ahead, later.reach()...)
 	}
 	b.r.current = f.task
@@ -213,7 +208,7 @@ func (sp *space) lookedFor() (why string) {
 
 // settleAll settles all that is left of a space, whose threads have ended or stand still.
 func (b *backlog) settleAll(sp *space) {
-	for len(sp.stamps.queue) > 0 {
+	for sp.stamps.queue.Len() > 0 {
 		b.shift(sp)
 	}
 	b.releaseHeld(sp)

@@ -2,11 +2,11 @@ package record
 
 import (
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -18,7 +18,7 @@ import (
 
 // stamps is what of one address space waits for its place.
 type stamps struct {
-	queue     []*pending // ascending
+	queue     order.Stamps[*pending]
 	held      []*tracer.Thread
 	heldSince time.Time
 	open      uint64 // the oldest stamp whose call is under way, 0 for none
@@ -51,7 +51,7 @@ func (b *backlog) returned(t *task, s *tracer.Stop) {
 		b.r.source.Resume(t.thread)
 		return
 	}
-	if sp.alone() && len(sp.stamps.queue) == 0 {
+	if sp.alone() && sp.stamps.queue.Len() == 0 {
 		b.place(f)
 		b.settleStill(sp)
 		b.r.source.Resume(t.thread)
@@ -89,7 +89,7 @@ func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 	b.r.stacks.walk(f)
 	if errno == 0 {
 		f.readResult()
-		if !sp.alone() || len(sp.stamps.queue) > 0 {
+		if !sp.alone() || sp.stamps.queue.Len() > 0 {
 			b.lookAtOwn(f)
 		}
 	}
@@ -107,12 +107,7 @@ func (b *backlog) last(t *task, s *tracer.Stop) {
 }
 
 func (b *backlog) enqueue(f *pending) {
-	st := &f.space.stamps
-	i := len(st.queue)
-	for i > 0 && st.queue[i-1].stamp > f.stamp {
-		i--
-	}
-	st.queue = slices.Insert(st.queue, i, f)
+	f.space.stamps.queue.Add(f.stamp, f)
 	b.add(f.space)
 }
 
@@ -166,7 +161,7 @@ func (b *backlog) place(f *pending) {
 // forked handles a task that has copied its address space.
 func (b *backlog) forked(t *task, s *tracer.Stop) {
 	sp := t.space
-	if sp.alone() && len(sp.stamps.queue) == 0 {
+	if sp.alone() && sp.stamps.queue.Len() == 0 {
 		b.r.cloned(t, s.Child, s.Call)
 		return
 	}
@@ -204,7 +199,7 @@ func (b *backlog) touched(t *task, s *tracer.Stop) {
 // lookSoon has the space verified where that is due, and lets the thread go on.
 func (b *backlog) lookSoon(t *task) {
 	sp := t.space
-	if sp.stamps.look && sp.alone() && len(sp.stamps.queue) == 0 {
+	if sp.stamps.look && sp.alone() && sp.stamps.queue.Len() == 0 {
 		b.settleStill(sp)
 	} else if sp.stamps.look {
 		b.add(sp)
@@ -243,9 +238,10 @@ func (b *backlog) execed(t *task, s *tracer.Stop) {
 // behindCalls puts the end of a thread behind the calls of its space that have no place yet. It is false where
 // there are none.
 func (b *backlog) behindCalls(t *task, line *eventlog.Thread) bool {
-	queue := t.space.stamps.queue
-	if len(queue) > 0 {
-		b.enqueue(&pending{task: t, space: t.space, stamp: queue[len(queue)-1].stamp, line: line})
+	queue := &t.space.stamps.queue
+	if queue.Len() == 0 {
+		return false
 	}
-	return len(queue) > 0
+	b.enqueue(&pending{task: t, space: t.space, stamp: queue.Last(), line: line})
+	return true
 }
