@@ -52,7 +52,8 @@ func (p *process) loaded(is func(module string) bool) bool {
 
 // adviseVMAs warns before the kernel refuses more mappings.
 func (s *State) adviseVMAs(p *process) (Advice, bool) {
-	n := int64(len(kernelRows(p.mappings)))
+	_, rows := p.vmas()
+	n := int64(rows)
 	limit := s.maxMaps()
 	if limit == 0 || n < limit*8/10 {
 		return Advice{}, false

@@ -24,3 +24,23 @@ func kernelRows(mappings []mapping) []kernelRow {
 	}
 	return rows
 }
+
+// vmas counts the rows of the kernel's that begin in each mapping, and all of them: as a snapshot counted them where one
+// counted all, with what keeps rows apart that look alike, and else by looks.
+func (p *process) vmas() (in map[*mapping]int, all int) {
+	in = map[*mapping]int{}
+	for i := range p.mappings {
+		x := &p.mappings[i]
+		if x.begin == nil {
+			clear(in)
+			rows := kernelRows(p.mappings)
+			for _, r := range rows {
+				in[&p.mappings[r.first]]++
+			}
+			return in, len(rows)
+		}
+		in[x] = *x.begin
+		all += *x.begin
+	}
+	return in, all
+}

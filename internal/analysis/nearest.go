@@ -17,6 +17,7 @@ type snapshot struct {
 	t     int64
 	cause string
 	rows  []counted
+	vmas  bool // the rows of the kernel's were counted
 }
 
 // counted is a row of a snapshot: pages of one origin.
@@ -25,6 +26,7 @@ type counted struct {
 	origin uint64 // seq, 0 for none
 	cause  string // of the origin, where that is no event
 	anon   string // the name that the kernel shows, "" for none
+	begin  int    // rows of the kernel's that begin in it
 	usage
 }
 
@@ -35,7 +37,8 @@ func (v *nearest) put(r *eventlog.Snapshot, past bool) {
 	n := &snapshot{t: r.T, cause: r.Cause, rows: make([]counted, len(r.Mappings))}
 	for i := range r.Mappings {
 		m := &r.Mappings[i]
-		n.rows[i] = counted{vm.Range{Start: uint64(m.Start), End: uint64(m.End)}, originSeq(m.Origin), m.OriginCause, m.AnonName,
+		n.vmas = n.vmas || m.Rows > 0
+		n.rows[i] = counted{vm.Range{Start: uint64(m.Start), End: uint64(m.End)}, originSeq(m.Origin), m.OriginCause, m.AnonName, m.Rows,
 			usage{int64(m.End - m.Start), int64(m.RSS), int64(m.PSS), int64(m.PrivateDirty), int64(m.Swap)}}
 	}
 	if past {
@@ -79,6 +82,9 @@ func (v *nearest) usage(p *process, t int64) []string {
 				continue
 			}
 			x.usage.add(m.usage.part(m.Intersect(x.Range).Len(), m.Len()))
+			if snap.vmas && m.Range == x.Range {
+				x.begin = &m.begin
+			}
 			if m.anon != "" {
 				if names == nil {
 					names = make([]string, len(p.mappings))

@@ -126,16 +126,11 @@ func (n nameless) countRows(s *State, rows []Row) {
 func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 	n := p.total()
 	n.objects = len(p.objects())
-	kernel := kernelRows(p.mappings)
+	vmas, rows := p.vmas()
 	j := ReportProcess{PID: p.PID, Space: p.ID, Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
-		VMAs: len(kernel), Holders: []Row{}, Advice: s.advice(p, o.size)}
+		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size)}
 	if p.taken >= 0 {
 		j.ResidentAt = &p.taken
-	}
-	// A row that is several mappings counts for the first of them.
-	vmas := map[*mapping]int{}
-	for _, r := range kernel {
-		vmas[&p.mappings[r.first]]++
 	}
 	for _, h := range s.holders(p, o.By) {
 		j.Holders = append(j.Holders, s.rowOf(p, h, vmas))

@@ -54,6 +54,7 @@ type mapping struct {
 	classify.Verdict
 	row   *classify.Row   // of its kind
 	event *classify.Event // nil where no event made it
+	begin *int            // rows of the kernel's that begin in it, nil where nobody counted them
 	usage
 }
 

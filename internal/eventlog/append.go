@@ -226,6 +226,9 @@ func appendSnapshot(dst []byte, s *Snapshot) []byte {
 			dst = append(dst, `,"anon_name":`...)
 			dst = appendString(dst, m.AnonName)
 		}
+		if m.Rows != 0 {
+			dst = appendInt(dst, `,"rows":`, int64(m.Rows))
+		}
 		dst = append(dst, '}')
 	}
 	return append(dst, `]}`...)

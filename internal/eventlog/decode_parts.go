@@ -68,6 +68,8 @@ func (d *decoder) mapping(m *SnapshotMapping) {
 			d.uint64(&m.PrivateDirty)
 		case "swap":
 			d.uint64(&m.Swap)
+		case "rows":
+			d.int(&m.Rows)
 		case "anon_name":
 			d.string(&m.AnonName)
 		default:

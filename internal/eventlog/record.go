@@ -227,6 +227,7 @@ type SnapshotMapping struct {
 	PrivateDirty uint64 `json:"private_dirty"`
 	Swap         uint64 `json:"swap"`
 	AnonName     string `json:"anon_name,omitempty"`
+	Rows         int    `json:"rows,omitempty"` // of the kernel's that begin in it
 }
 
 // Content is what a space's memory told of itself at a moment: what stands in it, by the control blocks, headers

@@ -40,6 +40,9 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 		}
 		for j := i; j < len(rows) && rows[j].Start < e.End; j++ {
 			share.add(&m, &rows[j], e.Range, pages)
+			if e.Contains(rows[j].Start) {
+				m.Rows++
+			}
 		}
 		list = append(list, m)
 	}

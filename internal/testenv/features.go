@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,8 +51,8 @@ var features = map[string]feature{
 	"attach": {hasAttach, "root"},
 	// Perf events on the kernel's tracepoints, whose numbers are in tracefs.
 	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
+	"hugetlb": {hasHugePages, "vm.nr_hugepages=16"},
 	// What the traced programs find missing in the kernel (their line "lacks").
-	"hugetlb":         {nil, "vm.nr_hugepages=16"},
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},
 }
@@ -61,6 +62,13 @@ var hasRustc = sync.OnceValue(func() bool { return exec.Command("rustc", "--vers
 func isThere(pattern string) bool {
 	list, _ := filepath.Glob(pattern)
 	return len(list) > 0
+}
+
+// hasHugePages reports whether so many are free as a test takes.
+func hasHugePages() bool {
+	text, _ := os.ReadFile("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	return err == nil && n >= 12
 }
 
 func hasDebugLibc() bool {

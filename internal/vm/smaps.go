@@ -11,6 +11,8 @@ import (
 // the kernel does not tell.
 type SmapsEntry struct {
 	Mapping
+	// Huge pages of hugetlbfs, which the kernel leaves out of its own Rss and Pss (fs/proc/task_mmu.c,
+	// smaps_hugetlb_range), are in these; of those that are shared Pss has nothing, since nobody tells with how many.
 	Rss, Pss, PrivateDirty, Swap uint64
 	// PageSize is the size of one page: more than the constant of that name for huge pages of hugetlbfs.
 	PageSize uint64
@@ -79,18 +81,22 @@ func smapsField(line []byte) (name, value []byte, ok bool) {
 }
 
 func (p *MapsParser) field(e *SmapsEntry, name, value []byte) error {
-	var to *uint64
+	var to [3]*uint64
 	switch string(name) {
 	case "KernelPageSize":
-		to = &e.PageSize
+		to = [3]*uint64{&e.PageSize}
 	case "Rss":
-		to = &e.Rss
+		to = [3]*uint64{&e.Rss}
 	case "Pss":
-		to = &e.Pss
+		to = [3]*uint64{&e.Pss}
 	case "Private_Dirty":
-		to = &e.PrivateDirty
+		to = [3]*uint64{&e.PrivateDirty}
 	case "Swap":
-		to = &e.Swap
+		to = [3]*uint64{&e.Swap}
+	case "Private_Hugetlb":
+		to = [3]*uint64{&e.Rss, &e.Pss, &e.PrivateDirty}
+	case "Shared_Hugetlb":
+		to = [3]*uint64{&e.Rss}
 	case "VmFlags":
 		e.VmFlags = p.text(value)
 		return nil
@@ -103,7 +109,11 @@ func (p *MapsParser) field(e *SmapsEntry, name, value []byte) error {
 	if !ok || c.bad || len(c.rest) > 0 || v > (1<<64-1)>>10 {
 		return errSmapsSize
 	}
-	*to = v << 10
+	for _, n := range to {
+		if n != nil {
+			*n += v << 10
+		}
+	}
 	return nil
 }
 
