@@ -22,7 +22,7 @@ build: ## build the static executable ./vmblame
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vmblame ./cmd/vmblame
 
 man: ## write the manual pages to ./man
-	@CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
+	@CGO_ENABLED=0 $(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
 
 dist: build ## pack executable, manual pages, completions and docs into ./dist
 	@.ci/dist $(VERSION)

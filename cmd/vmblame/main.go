@@ -23,7 +23,7 @@ func main() {
 
 // subcommands lists every command; each has a file of its own.
 func subcommands() []*cobra.Command {
-	return []*cobra.Command{
+	return append([]*cobra.Command{
 		runCommand(),
 		attachCommand(),
 		mapCommand(),
@@ -34,7 +34,6 @@ func subcommands() []*cobra.Command {
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),
-		manCommand(),
 		versionCommand(),
-	}
+	}, packagers()...)
 }

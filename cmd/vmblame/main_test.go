@@ -234,7 +234,6 @@ func TestCommands(t *testing.T) {
 		"blame":     "json bytes pid stacks",
 		"history":   "json bytes pid stacks",
 		"diff":      "json bytes pid",
-		"man":       "",
 		"map":       "output json",
 		"version":   "json",
 	}

@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -8,8 +10,11 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// manCommand writes the manual pages, which are the help of every command. It is for those who package
-// vmblame (`make man`), and not in the list of commands.
+// packagers are the commands for those who package vmblame. `make man` builds with the tag: what makes the pages would
+// initialise its parser of Markdown at every start (a fifth of what all packages take).
+func packagers() []*cobra.Command { return []*cobra.Command{manCommand()} }
+
+// manCommand writes the manual pages, which are the help of every command.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
