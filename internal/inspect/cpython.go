@@ -25,11 +25,10 @@ func isPython(m *Image) bool {
 // has. All records agree on where the array begins, which is where a variable of Python's says; older ones that have it
 // nowhere near have it on the program break.
 func findCPython(l *look) {
-	m := l.image2(isPython)
-	if m == nil {
+	if l.image2(isPython) == nil {
 		return
 	}
-	for _, w := range l.variables(m) {
+	for _, w := range l.variablesOf(isPython) {
 		for _, s := range pySizes {
 			if w%16 == 0 && l.pyArenas(w, s.arena, s.pool) {
 				return

@@ -112,6 +112,22 @@ func (m *Image) loads() (list []elf.ProgHeader) {
 	return list
 }
 
+// variablesOf yields what variables does of all images for which is holds.
+func (l *look) variablesOf(is func(*Image) bool) iter.Seq2[uint64, uint64] {
+	return func(yield func(addr, word uint64) bool) {
+		for _, m := range l.images {
+			if !is(m) {
+				continue
+			}
+			for at, w := range l.variables(m) {
+				if !yield(at, w) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // constant reads a word of size bytes of the file's constants at an address of the process, from the file.
 func (m *Image) constant(addr uint64, size int) (uint64, bool) {
 	var b [8]byte

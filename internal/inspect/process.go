@@ -66,6 +66,7 @@ var sources = [...]struct {
 	{"HotSpot", findHotSpot},
 	{"Go", findGo},
 	{"CPython", findCPython},
+	{"CRuby", findRuby},
 	// Those that search: what others have claimed is left out.
 	{"glibc arenas", findArenas},
 	{"jemalloc", findJemalloc},
