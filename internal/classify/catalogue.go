@@ -100,7 +100,8 @@ type Catalogue struct {
 func Known() *Catalogue {
 	return newCatalogue([]Family{
 		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily,
-		goFamily, jvmFamily, v8Family, pythonFamily, rubyFamily, ocamlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
+		goFamily, jvmFamily, v8Family, pythonFamily, rubyFamily, ocamlFamily,
+		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, innodbFamily, postgresFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
 }
 

@@ -49,7 +49,16 @@ const (
 	CPython Kind = "cpython-arena"
 	Ruby    Kind = "ruby"
 	OCaml   Kind = "ocaml"
-	Named   Kind = "named" // by its program with prctl(2) PR_SET_VMA
+	PHP     Kind = "php"
+	BEAM    Kind = "beam" // Erlang's
+	SBCL    Kind = "sbcl"
+	LuaJIT  Kind = "luajit"
+	BDWGC   Kind = "bdwgc" // the Boehm-Demers-Weiser collector
+
+	InnoDBPool     Kind = "innodb-buffer-pool"
+	PostgresShared Kind = "postgres-shared"
+
+	Named Kind = "named" // by its program with prctl(2) PR_SET_VMA
 
 	Sanitizer Kind = "sanitizer" // shadow memory and its like
 

@@ -6,6 +6,7 @@ var rules = [...]rule{
 	{"what memory told", findContent},
 	{"the kernel's labels", findKernelNamed},
 	{"names given by programs", findNamed},
+	{"PostgreSQL's segment", findPostgres},
 	{"shared memory, rings, devices", findSpecialFiles},
 	{"ELF images", findELF},
 	{"sanitizers", findSanitizers},

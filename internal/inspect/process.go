@@ -59,6 +59,7 @@ var sources = [...]struct {
 	find func(*look)
 }{
 	{"ELF images", findImages},
+	{"AddressSanitizer", findSanitizer},
 	{"glibc threads", findGlibcThreads},
 	{"musl threads", findMuslThreads},
 	{"threads by their control blocks", findControlBlocks},
@@ -66,7 +67,15 @@ var sources = [...]struct {
 	{"HotSpot", findHotSpot},
 	{"Go", findGo},
 	{"CPython", findCPython},
+	{"PostgreSQL", findPostgres},
+	{"InnoDB", findInnoDB},
+	{"SBCL", findSBCL},
+	{"BEAM", findBEAM},
+	{"bdwgc", findBDWGC},
+	{"LuaJIT", findLuaJIT},
 	{"CRuby", findRuby},
+	{"PHP", findPHP},
+	{"mimalloc", findMimalloc},
 	// Those that search: what others have claimed is left out.
 	{"glibc arenas", findArenas},
 	{"jemalloc", findJemalloc},

@@ -31,6 +31,7 @@ func find(name string) feature {
 var packages = map[string]string{
 	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
 	"bash": "bash", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "jcmd": "default-jdk-headless", "make": "make",
+	"erl": "erlang-base", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
 	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "unshare": "util-linux", "zstd": "zstd",
 }
@@ -45,6 +46,7 @@ var features = map[string]feature{
 	// ld links it; the programs of testdata give its functions other names.
 	"libjemalloc.a":  {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc*.a") }, "libjemalloc-dev"},
 	"libjemalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") }, "libjemalloc2"},
+	"libmimalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libmimalloc.so.2") }, "libmimalloc2.0"},
 	// A process may trace its children: a container may forbid even that.
 	"ptrace": {hasPtrace, "--cap-add=SYS_PTRACE"},
 	// A process may trace others of its user: Documentation/admin-guide/LSM/Yama.rst.

@@ -1,0 +1,75 @@
+package classify
+
+import "github.com/vmblame/vmblame/internal/callers"
+
+// Runtimes and servers that need no more than the functions that call mmap for them, and what stands in their memory
+// (package inspect). What they are built on has a file of its own.
+
+// phpFamily: Zend/zend_alloc.c. Where php has no names but those it exports, these are the ones that reach mmap.
+var phpFamily = Family{
+	Modules: []string{"php", "libphp"}, Language: true,
+	Kinds:  []Row{{PHP, words("PHP heap"), nil, false, "", ungoverned, noAdvice}},
+	Labels: []Label{{"zend_alloc", PHP}},
+	Calls:  []string{"zend_mm_*", "start_memory_manager"},
+	Beside: []string{"_emalloc*", "_safe_emalloc", "_erealloc*", "_ecalloc", "zend_*", "php_*"},
+}
+
+// innodbFamily: MariaDB's and MySQL's storage/innobase/buf/buf0buf.cc.
+var innodbFamily = Family{
+	Kinds: []Row{{InnoDBPool, words("InnoDB buffer pool"), nil, false, "", ungoverned,
+		addressOnly("innodb_buffer_pool_size bounds the InnoDB buffer pool, innodb_buffer_pool_size_max what MariaDB reserves for it")}},
+	Calls:  []string{"buf_pool_t::*"},
+	Beside: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc", "innodb_*", "srv_*", "ha_initialize_handlerton"},
+}
+
+// postgresFamily: src/backend/port/sysv_shmem.c.
+var postgresFamily = Family{
+	Kinds: []Row{{PostgresShared, words("PostgreSQL shared memory"), nil, false, "", ungoverned, addressOnly("shared_buffers is most of PostgreSQL's shared memory")}},
+}
+
+// beamFamily: Erlang/OTP's erts/emulator/sys/common/erl_mmap.c and erl_mseg.c.
+var beamFamily = Family{
+	Modules: []string{"beam"}, Language: true,
+	Kinds:  []Row{{BEAM, words("Erlang carrier"), nil, false, "", ungoverned, noAdvice}},
+	Calls:  []string{"erts_mmap*", "erts_mremap*", "erts_mseg_*"},
+	Beside: []string{"erts_*", "erl_*", "mbc_*", "sbc_*", "create_carrier"},
+}
+
+// sbclFamily: SBCL's src/runtime/coreparse.c, validate.c and gencgc.c.
+var sbclFamily = Family{
+	Modules: []string{"sbcl"}, Language: true,
+	Kinds:  []Row{{SBCL, words("SBCL space"), nil, false, "", ungoverned, addressOnly("--dynamic-space-size bounds SBCL's heap")}},
+	Calls:  []string{"os_alloc_gc_space", "os_validate", "load_core_file", "allocate_lisp_dynamic_space"},
+	Beside: []string{"initialize_lisp", "alloc_thread_struct", "process_directory", "coreparse"},
+}
+
+// bdwgcFamily: the Boehm-Demers-Weiser collector's os_dep.c, which Guile, Crystal and w3m have.
+var bdwgcFamily = Family{
+	Modules: []string{"libgc.so"},
+	Kinds:   []Row{{BDWGC, words("Boehm GC heap section"), nil, false, "", hint(Variable, "GC_INITIAL_HEAP_SIZE GC_MAXIMUM_HEAP_SIZE"), noAdvice}},
+	Caller:  callers.Allocator{Functions: []string{"GC_*"}},
+	Calls:   []string{"GC_unix_mmap_get_mem", "GC_unix_get_mem"},
+}
+
+// luajitFamily: LuaJIT's src/lj_alloc.c and lj_mcode.c.
+var luajitFamily = Family{
+	Modules: []string{"luajit", "libluajit"}, Language: true,
+	Kinds:  []Row{{LuaJIT, words("LuaJIT heap"), nil, false, "", ungoverned, noAdvice}},
+	Calls:  []string{"lj_alloc_*", "lj_mcode_*", "mcode_alloc*"},
+	Beside: []string{"lj_*", "lua_*", "luaL_*"},
+}
+
+// findPostgres knows the segment that PostgreSQL's processes share, which the kernel shows as any shared memory.
+func findPostgres(v *view) {
+	for i := range v.free {
+		ev := v.events[i]
+		if ev == nil || ev.Call != "mmap" {
+			continue
+		}
+		c := v.chain(ev)
+		if f := c.find("CreateAnonymousSegment", "PGSharedMemoryCreate"); f != "" && c.calledBy("CreateAnonymousSegment", "PGSharedMemoryCreate") &&
+			callers.Matches(c.by().module, []string{"postgres*"}) {
+			v.claim(i, Verdict{Kind: PostgresShared, Evidence: "mmap by " + f})
+		}
+	}
+}

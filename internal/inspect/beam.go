@@ -1,0 +1,111 @@
+package inspect
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	beamFlags     = 15  // of a carrier
+	beamMapped    = 1   // MSEG_CARRIER_HDR_FLAG
+	beamAllocator = 512 // words of an Allctr_t that are searched for its lists
+	maxCarriers   = 1 << 16
+)
+
+func isBEAM(m *Image) bool { return strings.HasPrefix(m.name(), "beam.") }
+
+// findBEAM knows the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h): a carrier begins
+// with its size and flags, the next and the previous one, and its allocator. It is believed where a neighbour of the same
+// allocator, or the allocator, names it. Literals have a reservation whose place and length beam.smp exports.
+func findBEAM(l *look) {
+	m := l.image2(isBEAM)
+	if m == nil {
+		return
+	}
+	var todo []uint64
+	for i := range l.Rows {
+		if e := &l.Rows[i]; private(e) && e.File.Path == "" {
+			todo = append(todo, e.Start)
+		}
+	}
+	literals, _ := l.word(m.exported("erts_literals_start"))
+	todo = append(todo, literals)
+	seen := map[uint64]bool{}
+	var found []vm.Range
+	for len(todo) > 0 && len(seen) < maxCarriers {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[at] || !aligned(at) {
+			continue
+		}
+		seen[at] = true
+		w := l.words(at, 4)
+		if w == nil || w[0]&^(vm.PageSize-1) == 0 || w[0]%vm.PageSize > beamFlags {
+			continue
+		}
+		pooled := w[3]&7 != 0 // one that any allocator may take
+		if w[3] &^= 7; pooled {
+			w[1], w[2] = 0, 0
+		}
+		if e := l.row(w[3]); e == nil || !private(e) {
+			continue
+		}
+		r := vm.RangeOf(at, w[0]&^(vm.PageSize-1))
+		if !l.covered(r, private) || !pooled && !l.beamLinked(at, w) || pooled && !l.beamPooled(at) {
+			continue
+		}
+		if w[0]&beamMapped != 0 { // the others are malloc's
+			found = append(found, r)
+		}
+		todo = append(todo, w[1], w[2], r.End)
+	}
+	slices.SortFunc(found, func(a, b vm.Range) int { return int(int64(a.Start - b.Start)) })
+	for _, r := range found {
+		l.add(classify.Finding{Kind: classify.BEAM, Detail: "carrier", Confidence: classify.Certain,
+			Evidence: "the carrier names its allocator, and its neighbour or allocator the carrier", Parts: l.partsOf(r)})
+	}
+	n, _ := l.word(m.exported("erts_literals_size"))
+	r := vm.RangeOf(literals, n)
+	if literals == 0 || !aligned(literals) || !aligned(n) || !l.covered(r, anonymous) {
+		return
+	}
+	if last := l.row(r.End - 1); last.End == r.End {
+		for _, x := range l.claims.free(r) { // what follows may be a part of a carrier
+			l.add(classify.Finding{Kind: classify.BEAM, Detail: "literals", Confidence: classify.Certain,
+				Evidence: "beam.smp says where its literals are, and the reservation ends there", Parts: l.partsOf(x)})
+		}
+	}
+}
+
+// beamLinked reports whether a neighbour of the carrier at addr names it, or its allocator does.
+func (l *look) beamLinked(addr uint64, w []uint64) bool {
+	if w[1] != 0 {
+		if back := l.words(w[1], 4); back == nil || back[2] != addr || back[3] != w[3] {
+			return false
+		}
+	}
+	if w[2] != 0 {
+		next := l.words(w[2], 4)
+		return next != nil && next[1] == addr && next[3] == w[3]
+	}
+	return w[1] != 0 || slices.Contains(l.upTo(w[3], beamAllocator), addr)
+}
+
+// beamPooled reports whether the carrier at addr is in a pool of carriers: one word of its ErtsAlcCPoolData_t leads to the
+// next one's, the word behind which leads back. Marks are in the lowest bits.
+func (l *look) beamPooled(addr uint64) bool {
+	w := l.words(addr, 24)
+	for k := 4; k < len(w); k++ {
+		next := w[k] &^ 7
+		if e := l.row(next); next == 0 || e == nil || !private(e) {
+			continue
+		}
+		if back, ok := l.word(next + 8); ok && back&^7 == addr+8*uint64(k) {
+			return true
+		}
+	}
+	return false
+}

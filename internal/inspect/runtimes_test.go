@@ -1,0 +1,227 @@
+package inspect
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// bytesOf adds up the parts of a kind, those that can be written alone where usable is set.
+func bytesOf(l *Live, found []classify.Finding, kind classify.Kind, detail string, usable bool) (n uint64) {
+	for _, f := range found {
+		if f.Kind != kind || detail != "" && f.Detail != detail {
+			continue
+		}
+		for _, p := range f.Parts {
+			if !usable || l.row(p.Start).Perms&vm.Write != 0 {
+				n += p.Len()
+			}
+		}
+	}
+	return n
+}
+
+// number returns the number that a line of a program's has behind a word.
+func number(t *testing.T, said []string, word string) uint64 {
+	t.Helper()
+	for _, s := range said {
+		if rest, ok := strings.CutPrefix(s, word+" "); ok {
+			n, err := strconv.ParseUint(rest, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("no %q in %q", word, said)
+	return 0
+}
+
+// TestPHP: chunks and huge blocks are as much as memory_get_usage(true) says.
+func TestPHP(t *testing.T) {
+	testenv.Need(t, "php")
+	said, l, found := command(t, "php", "-n", "-r", `
+		$kept = []; for ($i = 0; $i < 200000; $i++) $kept[] = "x$i";
+		$huge = str_repeat("y", 5000000); $dropped = str_repeat("z", 9000000); unset($dropped);
+		echo "usage ", memory_get_usage(true), "\nready\n";
+		fgets(STDIN);`)
+	got := bytesOf(l, found, classify.PHP, "chunk", false) + bytesOf(l, found, classify.PHP, "huge block", false)
+	if want := number(t, said, "usage"); got != want || bytesOf(l, found, classify.PHP, "huge block", false) < 5000000 {
+		t.Errorf("%d bytes found, PHP says %d", got, want)
+	}
+}
+
+// TestGuile: the sections of bdwgc's heap are as much as the collector says.
+func TestGuile(t *testing.T) {
+	testenv.Need(t, "guile")
+	said, l, found := command(t, "guile", "--no-auto-compile", "-c", `
+		(use-modules (ice-9 rdelim))
+		(define kept (make-vector 2000000 1))
+		(gc)
+		(format #t "heap ~a\nready\n" (assq-ref (gc-stats) 'heap-size))
+		(force-output)
+		(read-line)
+		(exit (if (= (vector-length kept) 2000000) 0 1))`)
+	if got, want := bytesOf(l, found, classify.BDWGC, "", false), number(t, said, "heap"); got != want {
+		t.Errorf("%d bytes of sections, Guile says %d", got, want)
+	}
+}
+
+// TestLuaJIT: what the program has beside its files and what the loader has is LuaJIT's, as much as was asked for at
+// least, and not what another part of the program mapped by itself.
+func TestLuaJIT(t *testing.T) {
+	testenv.Need(t, "luajit")
+	said, l, found := command(t, "luajit", "-e", `
+		local ffi = require("ffi")
+		ffi.cdef[[void *mmap(void *, size_t, int, int, int, long);]]
+		local mine = ffi.C.mmap(nil, 8388608, 3, 0x22, -1, 0)
+		ffi.fill(mine, 8388608, 1)
+		local t = {}
+		for i = 1, 300000 do t[i] = {i} end
+		print("mine " .. string.format("%x", tonumber(ffi.cast("uintptr_t", mine))))
+		print("heap " .. string.format("%d", collectgarbage("count") * 1024))
+		print("ready") io.stdout:flush() io.read("*a")`)
+	got, want := bytesOf(l, found, classify.LuaJIT, "", true), number(t, said, "heap")
+	if got < want || got > want+want/2 {
+		t.Errorf("%d bytes found, LuaJIT counts %d", got, want)
+	}
+	var claims rangeSet
+	for _, f := range found {
+		for _, p := range f.Parts {
+			claims.add(p.Range)
+		}
+	}
+	lines(said, "mine %x", func(scan func(...any)) {
+		var at uint64
+		scan(&at)
+		if r := vm.RangeOf(at, 8<<20); claims.overlaps(r) {
+			t.Errorf("%v is the program's own", r)
+		}
+	})
+	for i := range l.Rows {
+		if e := &l.Rows[i]; e.File.Path == "" && e.Perms&vm.Exec != 0 && anonymous(e) && bytesOf(l, found, classify.LuaJIT, "machine code", false) == 0 {
+			t.Errorf("%v is no machine code", e.Range)
+		}
+	}
+}
+
+// TestMimalloc: all blocks lie in segments, and what the program mapped does not.
+func TestMimalloc(t *testing.T) {
+	testenv.Need(t, "libmimalloc.so")
+	said, l, found := preloaded(t, "libmimalloc.so.2")
+	held(t, said, found, classify.Mimalloc)
+	var unknown uint64
+	var claims rangeSet
+	for _, f := range found {
+		for _, p := range f.Parts {
+			claims.add(p.Range)
+		}
+	}
+	for i := range l.Rows {
+		if e := &l.Rows[i]; private(e) && e.File.Path == "" {
+			for _, r := range claims.free(e.Range) {
+				unknown += r.Len()
+			}
+		}
+	}
+	if unknown > 3<<20+64<<10 {
+		t.Errorf("%d bytes are unknown beside the program's own 3 MiB", unknown)
+	}
+}
+
+// preloaded runs memory_blocks with another allocator.
+func preloaded(t *testing.T, lib string) ([]string, *Live, []classify.Finding) {
+	t.Helper()
+	out := t.TempDir()
+	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, "memory_blocks").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, b)
+	}
+	return command(t, "env", "LD_PRELOAD="+lib, filepath.Join(out, "memory_blocks"))
+}
+
+// held fails the test unless all blocks that the program says it has lie in findings of the kind, and what it mapped itself
+// in none at all.
+func held(t *testing.T, said []string, found []classify.Finding, kind classify.Kind) {
+	t.Helper()
+	var own, all rangeSet
+	for _, f := range found {
+		for _, p := range f.Parts {
+			all.add(p.Range)
+			if f.Kind == kind {
+				own.add(p.Range)
+			}
+		}
+	}
+	n, missing := 0, 0
+	n += lines(said, "block %x %x", func(scan func(...any)) {
+		var r vm.Range
+		scan(&r.Start, &r.End)
+		if len(own.free(r)) > 0 {
+			missing++
+		}
+	})
+	if n == 0 || missing > 0 {
+		t.Errorf("%d of %d blocks are in no %s", missing, n, kind)
+	}
+	lines(said, "mine %x %x", func(scan func(...any)) {
+		var r vm.Range
+		scan(&r.Start, &r.End)
+		if all.overlaps(r) {
+			t.Errorf("%v is the program's own", r)
+		}
+	})
+}
+
+// TestSBCL: the dynamic space is as long as SBCL says, and an object of it lies in it.
+func TestSBCL(t *testing.T) {
+	testenv.Need(t, "sbcl")
+	said, _, found := command(t, "sbcl", "--noinform", "--disable-debugger", "--no-userinit", "--eval", `
+		(progn (defvar *kept* (make-array 2000000 :initial-element 7))
+		  (format t "~&begin ~d~%size ~d~%object ~d~%ready~%" sb-vm:dynamic-space-start (sb-ext:dynamic-space-size)
+		    (sb-kernel:get-lisp-obj-address *kept*))
+		  (finish-output)
+		  (read-line *standard-input* nil)
+		  (sb-ext:exit :code 0 :abort t))`)
+	begin, size, object := number(t, said, "begin"), number(t, said, "size"), number(t, said, "object")
+	ok := false
+	for _, f := range found {
+		if f.Kind == classify.SBCL && f.Detail == "dynamic space" {
+			p := f.Parts[len(f.Parts)-1]
+			ok = p.End == begin+size && p.Contains(object)
+		}
+	}
+	if !ok {
+		t.Errorf("dynamic space %x, %d bytes with %x, is not among %v", begin, size, object, found)
+	}
+}
+
+// TestBEAM: the carriers that are mapped are as much as Erlang's allocators say, but for one that came or went.
+func TestBEAM(t *testing.T) {
+	testenv.Need(t, "erl")
+	said, l, found := command(t, "erl", "-noshell", "-eval", `
+		put(x, [lists:seq(1, 300000), [binary:copy(<<"x">>, 100000) || _ <- lists:seq(1, 100)]]),
+		erlang:garbage_collect(),
+		io:format("carriers ~w~nready~n", [lists:sum([N || A <- erlang:system_info(alloc_util_allocators),
+			L <- [erlang:system_info({allocator, A})], is_list(L), {instance, _, I} <- L, {_, P} <- I, is_list(P), {mseg_alloc_carriers_size, N} <- P])]),
+		io:get_line(""), halt(0).`)
+	const carrier = 512 << 10
+	got, want := bytesOf(l, found, classify.BEAM, "carrier", false), number(t, said, "carriers")
+	if got+carrier < want || got > want+carrier || got < 10<<20 {
+		t.Errorf("%d bytes of carriers, Erlang says %d", got, want)
+	}
+	if n := bytesOf(l, found, classify.BEAM, "literals", false); n < 512<<20 {
+		t.Errorf("%d bytes for literals", n)
+	}
+}
+
+// TestASan: the shadow of what the program has lies in the shadow, and what it has in the sanitizer's heap.
+func TestASan(t *testing.T) {
+	said, _, found := program(t, "memory_asan")
+	held(t, said, found, classify.Sanitizer)
+}
