@@ -1,6 +1,10 @@
 package classify
 
-import "github.com/vmblame/vmblame/internal/callers"
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+)
 
 // Runtimes and servers that need no more than the functions that call mmap for them, and what stands in their memory
 // (package inspect). What they are built on has a file of its own.
@@ -20,11 +24,6 @@ var innodbFamily = Family{
 		addressOnly("innodb_buffer_pool_size bounds the InnoDB buffer pool, innodb_buffer_pool_size_max what MariaDB reserves for it")}},
 	Calls:  []string{"buf_pool_t::*"},
 	Beside: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc", "innodb_*", "srv_*", "ha_initialize_handlerton"},
-}
-
-// postgresFamily: src/backend/port/sysv_shmem.c.
-var postgresFamily = Family{
-	Kinds: []Row{{PostgresShared, words("PostgreSQL shared memory"), nil, false, "", ungoverned, addressOnly("shared_buffers is most of PostgreSQL's shared memory")}},
 }
 
 // beamFamily: Erlang/OTP's erts/emulator/sys/common/erl_mmap.c and erl_mseg.c.
@@ -59,17 +58,17 @@ var luajitFamily = Family{
 	Beside: []string{"lj_*", "lua_*", "luaL_*"},
 }
 
-// findPostgres knows the segment that PostgreSQL's processes share, which the kernel shows as any shared memory.
+// findPostgres knows the segment that PostgreSQL's processes share (src/backend/port/sysv_shmem.c), which the kernel shows as
+// any shared memory.
 func findPostgres(v *view) {
-	for i := range v.free {
+	for i, e := range v.free {
 		ev := v.events[i]
-		if ev == nil || ev.Call != "mmap" {
+		if ev == nil || ev.Call != "mmap" || !strings.HasPrefix(e.File.Path, "/dev/zero") {
 			continue
 		}
 		c := v.chain(ev)
-		if f := c.find("CreateAnonymousSegment", "PGSharedMemoryCreate"); f != "" && c.calledBy("CreateAnonymousSegment", "PGSharedMemoryCreate") &&
-			callers.Matches(c.by().module, []string{"postgres*"}) {
-			v.claim(i, Verdict{Kind: PostgresShared, Evidence: "mmap by " + f})
+		if c.calledBy("CreateAnonymousSegment", "PGSharedMemoryCreate") && callers.Matches(c.by().module, []string{"postgres*"}) {
+			v.claim(i, Verdict{Kind: SharedAnon, Detail: "PostgreSQL's shared memory", Evidence: "mmap by " + c.by().name})
 		}
 	}
 }

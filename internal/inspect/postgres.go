@@ -18,7 +18,7 @@ func findPostgres(l *look) {
 	}
 	for i := range l.Rows {
 		e := &l.Rows[i]
-		if e.Perms&vm.Shared == 0 || e.Perms&vm.Write == 0 {
+		if e.Perms&vm.Shared == 0 || !strings.HasPrefix(e.File.Path, "/dev/zero") {
 			continue
 		}
 		w := l.words(e.Start, 3)
@@ -27,7 +27,7 @@ func findPostgres(l *look) {
 		}
 		const huge = 2 << 20
 		if size := w[1]; size <= e.Len() && e.Len()-size < huge && (vm.PageUp(size) == e.Len() || e.Len()%huge == 0) {
-			l.add(classify.Finding{Kind: classify.PostgresShared, Confidence: classify.Certain,
+			l.add(classify.Finding{Kind: classify.SharedAnon, Detail: "PostgreSQL's shared memory", Confidence: classify.Certain,
 				Evidence: "the header of PostgreSQL's segment, whose length is that of the mapping", Parts: []classify.Part{{Range: e.Range}}})
 		}
 	}
