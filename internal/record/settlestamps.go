@@ -100,7 +100,7 @@ func (b *backlog) mayHold(st *stamps) bool {
 		return false
 	}
 	b.r.wake.in(order.HoldBound)
-	return time.Now().Sub(st.heldSince) < order.HoldBound
+	return time.Since(st.heldSince) < order.HoldBound
 }
 
 // hold keeps a thread at its stop.
