@@ -119,6 +119,9 @@ func (s *State) blamedRow(p *process, r vm.MapRow, q *Question, unnamed nameless
 	}
 	if r.Resident >= 0 {
 		o.Resident = &r.Resident
+		if m := o.Mappings; len(m) == 1 && m[0].Resident == nil && o.Mapped == int64(r.Len()) {
+			m[0].Resident = &r.Resident
+		}
 	}
 	return o
 }

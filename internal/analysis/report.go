@@ -62,7 +62,7 @@ type ReportProcess struct {
 	Known      int64    `json:"known"`                 // bytes of which is known, and not guessed, what they are
 	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
 	Total      Totals   `json:"total"`                 // all of it
-	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps: neighbours that look alike are one
+	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
 	Holders    []Row    `json:"holders"`               // the rows
 	Advice     []Advice `json:"advice"`                // what would spare most first
 }
