@@ -31,6 +31,7 @@ type Blame struct {
 // A BlamedProcess is a process that has something of what was asked about.
 type BlamedProcess struct {
 	PID     int          `json:"pid"`                  // the process that began the address space
+	Name    string       `json:"name"`                 // what a person calls it, as in a report
 	Exe     string       `json:"exe"`                  // path of its executable
 	Rows    []BlamedRow  `json:"rows"`                 // of the text, or those that the kernel shows there
 	Mapping *BlamedRange `json:"mapping,omitempty"`    // of an address: the whole mapping that it lies in
@@ -79,7 +80,7 @@ func (s *State) Blame(q Question) *Blame {
 	}
 	unnamed := nameless{}
 	for _, p := range s.asked(&q) {
-		o := BlamedProcess{PID: p.PID, Exe: p.Exe, Rows: []BlamedRow{}}
+		o := BlamedProcess{PID: p.PID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Rows: []BlamedRow{}}
 		for _, r := range s.rows(p, &q) {
 			o.Rows = append(o.Rows, s.blamedRow(p, r, &q, unnamed))
 		}

@@ -29,16 +29,18 @@ type Side struct {
 
 // A Pair is a process of each side, or one that the other does not have.
 type Pair struct {
-	PIDBefore  *int     `json:"pid_before"`           // null where there is none
-	PIDAfter   *int     `json:"pid_after"`            // null where there is none
-	ExeBefore  string   `json:"exe_before,omitempty"` // path of the executable
-	ExeAfter   string   `json:"exe_after,omitempty"`  // path of the executable
-	Same       bool     `json:"same"`                 // nothing differs but addresses
-	Before     Totals   `json:"before"`               // all of it
-	After      Totals   `json:"after"`                // all of it
-	Difference int64    `json:"difference"`           // bytes reserved
-	Kinds      []Change `json:"kinds"`                // the largest difference first
-	Because    *Because `json:"because"`              // null where no setting that differs governs a kind that does
+	PIDBefore  *int     `json:"pid_before"`            // null where there is none
+	PIDAfter   *int     `json:"pid_after"`             // null where there is none
+	NameBefore string   `json:"name_before,omitempty"` // what a person calls it, as in a report
+	NameAfter  string   `json:"name_after,omitempty"`  // the same
+	ExeBefore  string   `json:"exe_before,omitempty"`  // path of the executable
+	ExeAfter   string   `json:"exe_after,omitempty"`   // path of the executable
+	Same       bool     `json:"same"`                  // nothing differs but addresses
+	Before     Totals   `json:"before"`                // all of it
+	After      Totals   `json:"after"`                 // all of it
+	Difference int64    `json:"difference"`            // bytes reserved
+	Kinds      []Change `json:"kinds"`                 // the largest difference first
+	Because    *Because `json:"because"`               // null where no setting that differs governs a kind that does
 }
 
 // A Change is a kind, or what one chain of calls made of it, on both sides.
@@ -119,13 +121,13 @@ func (c *comparer) pair(p, q *process) Pair {
 	if p == nil {
 		p = none
 	} else {
-		x.PIDBefore, x.ExeBefore, was = &p.PID, p.Exe, p.total()
+		x.PIDBefore, x.NameBefore, x.ExeBefore, was = &p.PID, c.before.nameOf(p.SpaceState, c.before.T), p.Exe, p.total()
 		was.objects = len(p.objects())
 	}
 	if q == nil {
 		q = none
 	} else {
-		x.PIDAfter, x.ExeAfter, is = &q.PID, q.Exe, q.total()
+		x.PIDAfter, x.NameAfter, x.ExeAfter, is = &q.PID, c.after.nameOf(q.SpaceState, c.after.T), q.Exe, q.total()
 		is.objects = len(q.objects())
 	}
 	x.Before, x.After, x.Difference, x.Same = p.totalsOf(&was), q.totalsOf(&is), is.reserved-was.reserved, was == is && p != none && q != none

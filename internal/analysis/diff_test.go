@@ -20,6 +20,7 @@ func mirrored(d *Diff) *Diff {
 	side := map[string]string{"before": "after", "after": "before"}
 	for i, p := range d.Processes {
 		q := p
+		q.NameBefore, q.NameAfter = p.NameAfter, p.NameBefore
 		q.PIDBefore, q.PIDAfter, q.ExeBefore, q.ExeAfter, q.Before, q.After, q.Difference = p.PIDAfter, p.PIDBefore, p.ExeAfter, p.ExeBefore, p.After, p.Before, -p.Difference
 		q.Kinds = mirroredChanges(p.Kinds)
 		if b := p.Because; b != nil {

@@ -26,6 +26,7 @@ type History struct {
 type SpaceHistory struct {
 	PID    int    `json:"pid"`    // the process that began it
 	Space  int    `json:"space"`  // the log's number of it
+	Name   string `json:"name"`   // what a person calls it, as in a report
 	Exe    string `json:"exe"`    // path of its executable
 	Steps  []Step `json:"steps"`  // of a fork, those before it first unless its parent has a history of its own here
 	Now    *Range `json:"now"`    // what stands there at the moment, null for nothing
@@ -102,7 +103,7 @@ type finisher struct {
 }
 
 func (f *finisher) space(c *watched) SpaceHistory {
-	h := SpaceHistory{PID: c.space.PID, Space: c.space.ID, Exe: c.space.Exe, Steps: f.steps(c), Gone: true, Mapped: c.mapped}
+	h := SpaceHistory{PID: c.space.PID, Space: c.space.ID, Name: f.nameOf(c.space, c.space.Began), Exe: c.space.Exe, Steps: f.steps(c), Gone: true, Mapped: c.mapped}
 	for i := range h.Steps {
 		st := &h.Steps[i]
 		f.nameless.count(f.State, st.Calls)

@@ -54,6 +54,7 @@ type Report struct {
 type ReportProcess struct {
 	PID        int      `json:"pid"`                   // the process that began the address space
 	Space      int      `json:"space"`                 // the log's number of the address space
+	Name       string   `json:"name"`                  // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
 	Exe        string   `json:"exe"`                   // path of its executable, "" where that is not known
 	Ended      bool     `json:"ended"`                 // it was over before the log was
 	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
@@ -127,7 +128,7 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 	n := p.total()
 	n.objects = len(p.objects())
 	vmas, rows := p.vmas()
-	j := ReportProcess{PID: p.PID, Space: p.ID, Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
+	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
 		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size)}
 	if p.taken >= 0 {
 		j.ResidentAt = &p.taken

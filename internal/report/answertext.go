@@ -1,20 +1,32 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// exeName is what a process is called: its executable's file name, printable.
-func exeName(exe string) string {
-	if exe == "" {
-		return "?"
+// processText is what a process is called, and the file that it runs where that is called otherwise: "redis-server
+// (redis-check-rdb)".
+func processText(name, exe string) string {
+	file := ""
+	if exe != "" {
+		file = text.Printable(path.Base(exe))
 	}
-	return text.Printable(path.Base(exe))
+	switch name = text.Printable(name); {
+	case name == "" && file == "":
+		return "?"
+	case name == "" || name == file || strings.HasPrefix(name, file+": "):
+		return cmp.Or(name, file)
+	case file == "":
+		return name
+	}
+	return name + " (" + file + ")"
 }
 
 // momentText names a moment of a log: "the end, 4.2 s", "the start, 0 s", "the peak, 1.5 s", "0.5 s", "event 12, 0.1 s".

@@ -17,7 +17,7 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if a.Spaces > 1 || a.Start == nil {
-			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, exeName(p.Exe), momentText(&a.At))
+			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, processText(p.Name, p.Exe), momentText(&a.At))
 		}
 		if p.Mapping != nil {
 			b = appendAddress(b, a, p, s)
@@ -106,7 +106,7 @@ func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 // appendAddress tells all about the mapping at one address.
 func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
-	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, exeName(p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
+	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, processText(p.Name, p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
 	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
 	t := fmt.Sprintf("%x-%x %s, %s", uint64(m.Start), uint64(m.End), m.Perms, s.Size(m.Bytes))
 	if m.Resident != nil {

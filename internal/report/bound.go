@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"path"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
@@ -26,7 +25,7 @@ type Bound struct {
 // bounded is an address space on its way to the bound.
 type bounded struct {
 	pid    int
-	exe    string
+	name   string
 	mapped int64
 	over   bool  // it has been above the bound since it was below
 	most   int64 // that it has had above the bound
@@ -67,7 +66,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 }
 
 func (u *Bound) begin(r *eventlog.Space) error {
-	sp := &bounded{pid: r.PID, exe: text.Printable(path.Base(r.Exe))}
+	sp := &bounded{pid: r.PID, name: processText(analysis.ProcessName(r.Argv, "", r.Exe), r.Exe)}
 	u.spaces[r.Space] = sp
 	for i := range r.Mappings {
 		sp.mapped += int64(r.Mappings[i].End - r.Mappings[i].Start)
@@ -104,7 +103,7 @@ func (b *bounded) crosses(limit int64) bool {
 }
 
 func (u *Bound) crossed(sp *bounded, t int64) string {
-	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.exe, text.Size(sp.mapped), text.Size(u.limit), text.When(t))
+	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.name, text.Size(sp.mapped), text.Size(u.limit), text.When(t))
 }
 
 // tell prints the event that crossed the bound.

@@ -22,7 +22,7 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if len(d.Processes) > 1 {
-			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.ExeBefore), sideText(p.PIDAfter, p.ExeAfter))
+			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter))
 		}
 		b = appendPair(b, d, p, s)
 	}
@@ -36,11 +36,11 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 	return b
 }
 
-func sideText(pid *int, exe string) string {
+func sideText(pid *int, name, exe string) string {
 	if pid == nil {
 		return "none"
 	}
-	return fmt.Sprintf("pid %d %s", *pid, exeName(exe))
+	return fmt.Sprintf("pid %d %s", *pid, processText(name, exe))
 }
 
 func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {

@@ -27,11 +27,7 @@ func History(h *analysis.History, s text.Style) []byte {
 const ends = 50
 
 func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {
-	exe := ""
-	if c.Exe != "" {
-		exe = " " + exeName(c.Exe)
-	}
-	b = fmt.Appendf(b, "%v in pid %d%s\n", h.Address, c.PID, exe)
+	b = fmt.Appendf(b, "%v in pid %d %s\n", h.Address, c.PID, processText(c.Name, c.Exe))
 	t := &text.Table{Indent: 2, Columns: []text.Column{
 		{Right: true}, {Color: text.Kind}, {Right: !s.Whole && s.Width < 100}, {Limit: max(20, s.Width/4)}, {}, {},
 	}}

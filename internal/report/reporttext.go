@@ -45,7 +45,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 // appendHead says what is mapped in p altogether.
 func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
 	if r.Mode == "map" {
-		return fmt.Appendf(b, "%s %d: %s of addresses, %s usable, %s; %s of the addresses are known\n", exeName(p.Exe), p.PID,
+		return fmt.Appendf(b, "%s %d: %s of addresses, %s usable, %s; %s of the addresses are known\n", processText(p.Name, p.Exe), p.PID,
 			l.Paint(text.Number, l.Size(p.Total.Reserved)), l.Size(p.Total.Committed), strings.Replace(residentText(r, p, l), "resident", "in memory", 1), text.Percent(p.Known, p.Total.Reserved))
 	}
 	when := momentText(&r.At)
@@ -57,7 +57,7 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 		peak = " (peak " + l.Size(p.Peak) + ")"
 	}
 	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
-		p.PID, exeName(p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
+		p.PID, processText(p.Name, p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
 	return fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
 }
 

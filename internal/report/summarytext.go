@@ -49,7 +49,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		}
 		name := ""
 		if s.Processes > 1 {
-			name = fmt.Sprintf("pid %d %s: ", p.PID, exeName(p.Exe))
+			name = fmt.Sprintf("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
 		}
 		line := fmt.Sprintf("%s%s mapped %s (peak %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.Percent(p.Explained, p.Total.Reserved))
 		if i == 0 {
