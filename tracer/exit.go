@@ -13,7 +13,7 @@ func (t *Tracer) exiting(th *Thread) bool {
 			if th.call.ABI == ABI32 {
 				s.Result = compatResult(uint32(rax))
 			}
-			s.NotExecuted = s.Result == -int64(syscall.ENOSYS)
+			s.NotExecuted = s.Result == -int64(syscall.ENOSYS) || th.rolledBack(rax)
 		}
 	}
 	if first, _, n := th.takeOpen(); n > 0 && ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th) {

@@ -352,7 +352,7 @@ func (t *Tracer) unstamped(th *Thread) bool {
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
 		return false
 	}
-	if th.Ignore || !t.decode(th) || th.call.Op.Kind == 0 {
+	if th.Ignore || !t.decode(th) || th.call.Op.Kind == 0 || th.rolledBack(th.regs.Rax) {
 		t.Resume(th)
 		return false
 	}

@@ -194,7 +194,11 @@ func appendSpace(dst []byte, s *Space) []byte {
 		}
 		dst = appendString(dst, a)
 	}
-	dst = append(dst, `],"mappings":[`...)
+	dst = append(dst, ']')
+	if s.Argc != 0 {
+		dst = appendInt(dst, `,"argc":`, int64(s.Argc))
+	}
+	dst = append(dst, `,"mappings":[`...)
 	for i := range s.Mappings {
 		if i > 0 {
 			dst = append(dst, ',')

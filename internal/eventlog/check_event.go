@@ -26,7 +26,8 @@ func (c *checker) event(r *Event) {
 	}
 	c.changeOrigins(r)
 	c.arguments(r)
-	if !r.Uncertain {
+	strict := !r.Uncertain && !c.users[r.Space].isBlind()
+	if strict {
 		c.fits(r, s)
 		c.call(r, s)
 	}
@@ -35,7 +36,7 @@ func (c *checker) event(r *Event) {
 		return
 	}
 	c.codeChanged(r.Space, r.Changes)
-	if !r.Uncertain && r.Error == "" && r.Result != nil {
+	if strict && r.Error == "" && r.Result != nil {
 		c.afterCall(r, s)
 	}
 	switch r.Call {

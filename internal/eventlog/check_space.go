@@ -26,6 +26,9 @@ func (c *checker) space(r *Space) {
 		}
 	}
 	s := c.p.Space(r.Space)
+	if len(r.Mappings) == 0 || r.Parent != nil && r.Cause == "fork" && c.users[*r.Parent].isBlind() {
+		c.usersOf(r.Space).blind = true // its own calls, and those of its children, do not tell all
+	}
 	mode := c.header.Mode
 	for e := range s.Ledger.All {
 		if !c.must(possible(&e), "space %d: no mapping can be (%v)", r.Space, e) {

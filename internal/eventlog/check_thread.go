@@ -20,7 +20,10 @@ type checkedProcess struct{ space, threads int }
 type spaceUsers struct {
 	ever, now int
 	fitted    map[int]bool
+	blind     bool // the space's mappings could not be read when it began
 }
+
+func (u *spaceUsers) isBlind() bool { return u != nil && u.blind }
 
 // execution is an execve that succeeded.
 type execution struct {

@@ -223,6 +223,8 @@ func (d *decoder) decodeSpace() *Space {
 			}
 		case "exe":
 			d.string(&s.Exe)
+		case "argc":
+			d.int(&s.Argc)
 		case "argv":
 			if d.null() {
 				continue

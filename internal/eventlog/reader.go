@@ -49,7 +49,7 @@ const (
 	// Other lines are short: the longest are stacks, of some 90 bytes a frame.
 	longestOther = 16 << 20
 	// The first line of something that is no log may be the whole of it.
-	longestHeader = 4 << 20
+	longestHeader = longestOther
 )
 
 // largestWindow bounds what a compressed log makes its reader keep (RFC 8878 §3.1.1.1.2). vmblame writes 1 MiB;

@@ -64,6 +64,7 @@ type Space struct {
 	Parent   *int      `json:"parent"`
 	Exe      string    `json:"exe"`
 	Argv     []string  `json:"argv"`
+	Argc     int       `json:"argc,omitempty"` // where Argv lacks the later arguments: how many there are
 	Mappings []Mapping `json:"mappings"`
 }
 

@@ -18,7 +18,8 @@ type Maps struct {
 	// Alive returns a thread that uses the address space, 0 for none; nil where there is never another.
 	Alive func() int
 
-	file  *os.File
+	file  *os.File // nil between the uses of one that is loose
+	loose bool
 	tid   int
 	query bool // the kernel has PROCMAP_QUERY, as far as is known
 	text  []byte
@@ -40,10 +41,49 @@ func OpenMaps(tid int) (*Maps, error) {
 }
 
 // Close gives the descriptor back.
-func (m *Maps) Close() { m.file.Close() }
+func (m *Maps) Close() {
+	if m.file != nil {
+		m.file.Close()
+	}
+}
+
+// Loosen gives the descriptor back until the maps are read, and after each time: for who looks at more address
+// spaces than it may have descriptors. They are found again through Alive, which must be set.
+func (m *Maps) Loosen() {
+	m.loose = true
+	m.release()
+}
+
+func (m *Maps) release() {
+	if m.loose && m.file != nil {
+		m.file.Close()
+		m.file = nil
+	}
+}
+
+// hold makes sure that the descriptor is there.
+func (m *Maps) hold() error {
+	if m.file != nil {
+		return nil
+	}
+	tid := m.Alive()
+	if tid == 0 {
+		return ErrGone
+	}
+	other, err := OpenMaps(tid)
+	if err != nil {
+		return err
+	}
+	m.file, m.tid = other.file, other.tid
+	return nil
+}
 
 // All returns every row. The slice is valid until the next call. ErrGone where the mm has ended.
 func (m *Maps) All() ([]vm.Mapping, error) {
+	if err := m.hold(); err != nil {
+		return nil, err
+	}
+	defer m.release()
 	rows, err := m.readAll()
 	if errors.Is(err, syscall.ESRCH) && m.Alive != nil {
 		other, openErr := OpenMaps(m.Alive())
@@ -88,6 +128,10 @@ func (m *Maps) readAll() ([]vm.Mapping, error) {
 
 // In returns the rows that touch r, whole. The slice is valid until the next call.
 func (m *Maps) In(r vm.Range) ([]vm.Mapping, error) {
+	if err := m.hold(); err != nil {
+		return nil, err
+	}
+	defer m.release()
 	if m.query {
 		rows, err := m.ask(r)
 		if !errors.Is(err, syscall.ENOTTY) && !errors.Is(err, syscall.EINVAL) {

@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -23,9 +24,14 @@ func Attach(o Options) (out Outcome, err error) {
 	}
 	r := newRecorder(o)
 	defer r.rescue(&err)
+	if err := ownProc(); err != nil {
+		return out, &Error{Failed, fmt.Sprintf("attach %d: %v", o.PIDs[0], err)}
+	}
 	for _, pid := range o.PIDs {
 		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
 			return out, &Error{Failed, fmt.Sprintf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)}
+		} else if _, gone := os.Stat(fmt.Sprintf("/proc/%d", pid)); errors.Is(gone, os.ErrNotExist) && syscall.Kill(pid, 0) != syscall.ESRCH {
+			return out, &Error{Failed, fmt.Sprintf("attach %d: permission denied: /proc hides the processes of others (it is mounted with hidepid): run vmblame as root, or as that user", pid)}
 		}
 		r.chosen[pid] = true
 	}
@@ -43,6 +49,12 @@ func Attach(o Options) (out Outcome, err error) {
 	r.signals.catchForAttach()
 	command := procfs.Cmdline(o.PIDs[0])
 	header := r.header("attach", command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
+	for _, s := range sinks {
+		if err := s.Put(header); err != nil { // nothing has been touched yet
+			closeSinks(sinks)
+			return out, &Error{Failed, fmt.Sprintf("attach %d: %v", o.PIDs[0], err)}
+		}
+	}
 	var late []int
 	for _, pid := range o.PIDs {
 		l, err := r.tracer.Attach(pid, true)
@@ -59,7 +71,6 @@ func Attach(o Options) (out Outcome, err error) {
 		defer timer.Stop()
 	}
 	return r.run(sinks, func() error {
-		r.out.queue.Put(header)
 		for _, tid := range late {
 			r.out.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
 		}

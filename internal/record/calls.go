@@ -88,6 +88,8 @@ func (r *Recorder) returned(t *task, result int64) {
 		if errno == 0 {
 			t.readImpliesExec = f.call.Args[0]&vm.PersonaReadImpliesExec != 0
 		}
+	case vm.OpExec:
+		sp.proven = false // it goes on, and so does its space
 	case vm.OpSetMM:
 		if errno == 0 {
 			sp.mm.SetBreak(0)

@@ -67,8 +67,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	case left == 1 && execing != nil && sp.gate.Quiet():
 		// It waits in execve for the others to end; the image it leaves is still there.
 		if r.opts.Verify != VerifyOff {
-			r.verify(sp, "")
-			sp.proven = true
+			sp.proven = r.verify(sp, "")
 		}
 		execing.snapshot = r.snapshot(sp, "exec")
 	}
@@ -86,8 +85,7 @@ func ended(tid int) bool {
 func (r *Recorder) lastLook(sp *space, cause string) {
 	r.backlog.settleAll(sp)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
-		r.verify(sp, "")
-		sp.proven = true
+		sp.proven = r.verify(sp, "")
 	}
 	r.names.LookAtPerfMap(sp.id, sp.TID(), sp.pid)
 	if s := r.snapshot(sp, cause); s != nil {
@@ -131,21 +129,28 @@ func (r *Recorder) leave(t *task) {
 	r.endSpace(sp)
 }
 
+// unverified notes that a space's ledger is not proven.
+func (r *Recorder) unverified(pid int, why string) {
+	if r.opts.Verify != VerifyOff {
+		r.out.note("info", "unverified", fmt.Sprintf("pid %d: %s", pid, why))
+	}
+}
+
 // endSpace closes a space that nobody uses any more.
 func (r *Recorder) endSpace(sp *space) {
 	if sp.users > 0 || sp.maps == nil {
 		return
 	}
 	r.backlog.settleAll(sp)
-	if !sp.proven && r.opts.Verify != VerifyOff {
-		r.out.note("info", "unverified", fmt.Sprintf("pid %d was killed: its ledger could not be held against the kernel's view at the end", sp.pid))
+	if !sp.proven {
+		r.unverified(sp.pid, "it was killed, and its ledger could not be held against the kernel's view at the end")
 	}
 	if last := r.names.EndPerfMap(sp.id); last != nil {
 		r.out.queue.Define(mark(last)) // behind all of its stacks
 	}
 	sp.ended = true
 	sp.mm.Detach()
-	sp.maps.Close()
+	r.maps.closed(sp.maps)
 	sp.maps = nil
 }
 

@@ -18,8 +18,7 @@ func (r *Recorder) beforeExec(t *task, f *pending) {
 	}
 	r.stacks.walk(f)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() && !sp.ended {
-		r.verify(sp, "")
-		sp.proven = true
+		sp.proven = r.verify(sp, "")
 	}
 	r.names.LookAtPerfMap(sp.id, sp.TID(), sp.pid)
 	if sp.users == 1 {

@@ -128,20 +128,29 @@ func (r *Recorder) fork(child int, parent *space) *space {
 	sp.walker = parent.walker.Fork(r.modules.Code(sp))
 	if err == nil {
 		sp.touchedCode(sp.mm.Attach(&view{maps: maps, space: sp}))
+		r.maps.opened(maps)
 	} else {
-		sp.ended = true // it was killed before it could begin
+		sp.ended = true // it was killed before it could begin, or we may not look
+		r.unverified(child, unreadable)
 	}
 	r.announce(sp, child, child, "fork", parent, parent.events.Last())
 	sp.forgetCode()
 	return sp
 }
 
+// argvBytes bounds the arguments that the log tells of a program: those of a linker or of xargs are a megabyte.
+const argvBytes = 4096
+
+// unreadable is why a ledger is not proven.
+const unreadable = "its mappings could not be read, and its ledger not be compared with them"
+
 // announce writes the line of a new space.
 func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space, after uint64) {
 	r.spaces++
 	sp.id, sp.pid = r.spaces, pid
+	argv, argc := procfs.ShortCmdline(tid, argvBytes)
 	rec := &eventlog.Space{Space: sp.id, T: r.out.now(), After: after, PID: pid, Cause: cause,
-		Exe: procfs.Exe(tid), Argv: procfs.Cmdline(tid), Mappings: r.out.encoder.mappings(sp.Ledger())}
+		Exe: procfs.Exe(tid), Argv: argv, Argc: argc, Mappings: r.out.encoder.mappings(sp.Ledger())}
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
@@ -192,6 +201,7 @@ func (r *Recorder) newSpace(t *task, o ledger.Origin, cause string, parent *spac
 		if !errors.Is(err, procfs.ErrGone) && !errors.Is(err, os.ErrNotExist) {
 			r.out.note("warning", "unreadable-maps", fmt.Sprintf("%v: its ledger stays empty", err))
 		}
+		r.unverified(t.pid, unreadable)
 		state, maps = mm.Blind(r.hugePage), nil
 	} else {
 		t.readImpliesExec = readImpliesExec(tid)
@@ -202,5 +212,8 @@ func (r *Recorder) newSpace(t *task, o ledger.Origin, cause string, parent *spac
 	sp.ended = err != nil
 	sp.users = 1
 	t.space = sp
+	if maps != nil {
+		r.maps.opened(maps)
+	}
 	r.announce(sp, tid, t.pid, cause, parent, after)
 }

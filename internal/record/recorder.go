@@ -36,6 +36,7 @@ type Recorder struct {
 	rules    *order.Rules
 	backlog  *backlog
 	spaces   int             // how many have been announced
+	maps     descriptors     // of the spaces
 	changes  []ledger.Change // reused
 
 	modules *modules.Table
@@ -72,7 +73,7 @@ func newRecorder(o Options) *Recorder {
 func assemble(o Options, source tracer.Source) *Recorder {
 	r := &Recorder{
 		opts: o, source: source, hugePage: procfs.HugePageSize(),
-		tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
+		maps: newDescriptors(), tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
 		names: naming.New(naming.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, Early: o.Names}),
 		out:   newOutput(o.Warn),
 	}
@@ -137,6 +138,12 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 		case tracer.Entered:
 			r.entered(t, s.Call)
 		case tracer.Returned:
+			if s.NotExecuted {
+				r.undo(&t.pending)
+				r.cancel(&t.pending)
+				r.source.Resume(s.Thread)
+				return false
+			}
 			if s.Order != 0 {
 				r.backlog.returned(t, s)
 				return false

@@ -21,6 +21,9 @@ import (
 func Run(o Options) (out Outcome, err error) {
 	r := newRecorder(o)
 	defer r.rescue(&err)
+	if err := ownProc(); err != nil {
+		return out, &Error{Failed, fmt.Sprintf("run %s: %v", o.Command[0], err)}
+	}
 	if err := r.backend.choose(&r.opts); err != nil {
 		return out, err
 	}
@@ -43,6 +46,7 @@ func Run(o Options) (out Outcome, err error) {
 	r.signals.catchForRun()
 	header := r.header("run", o.Command, launch.Env, launch.Path, 0)
 	launched, err := p.Start()
+	ignoreReserved()
 	if err != nil {
 		closeSinks(sinks)
 		return out, launchFailure(o.Command[0], launch, err)

@@ -13,11 +13,12 @@ func (r *Recorder) settleQuiet(sp *space) {
 }
 
 // verify holds the ledger against the kernel's view and writes what differed. No call of the space may be in
-// flight. why explains differences, "" where nothing does.
-func (r *Recorder) verify(sp *space, why string) {
+// flight. why explains differences, "" where nothing does. It reports whether the view could be read.
+func (r *Recorder) verify(sp *space, why string) (compared bool) {
 	drifts, compared := sp.mm.Verify(why)
 	if compared {
 		r.out.checks++
 	}
 	r.out.drift(sp, drifts)
+	return compared
 }

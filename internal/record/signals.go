@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +20,17 @@ type signals struct {
 }
 
 // catchForRun catches what must not end vmblame while the program runs, nor while the log is brought to its
-// end. SIGINT and SIGQUIT come from the terminal to the program as well; SIGTERM and SIGHUP are passed on.
+// end. SIGINT and SIGQUIT come from the terminal to the program as well, and any signal where the program sends it
+// to its process group, which is vmblame's too; SIGTERM and SIGHUP are passed on.
 func (s *signals) catchForRun() {
 	ch := make(chan os.Signal, 16)
-	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
+	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGUSR1, syscall.SIGSEGV,
+		syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGSTKFLT, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGVTALRM, syscall.SIGIO,
+		syscall.SIGPWR, syscall.SIGSYS}
+	for sig := syscall.Signal(35); sig <= 64; sig++ { // real-time signals; Go and C libraries keep those below
+		catch = append(catch, sig)
+	}
 	if !signal.Ignored(syscall.SIGHUP) {
 		catch = append(catch, syscall.SIGHUP)
 	}
@@ -43,7 +51,7 @@ func (s *signals) catchForRun() {
 func (s *signals) catchForAttach() {
 	ch := make(chan os.Signal, 4)
 	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
-	catch := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGTSTP}
+	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup
 		catch = append(catch, syscall.SIGHUP)
 	}
@@ -59,6 +67,17 @@ func (s *signals) catchForAttach() {
 			s.r.wake.ask(func() { s.r.end("detach") })
 		}
 	}()
+}
+
+// ignoreReserved ignores the real-time signals 32 to 34, which C libraries keep for themselves and of which Go's
+// runtime neither takes note nor lets anybody: their default is to kill. It is called when the program has
+// started, which would inherit it.
+func ignoreReserved() {
+	// struct kernel_sigaction of x86-64: handler (1 is SIG_IGN), flags, restorer, mask.
+	action := [4]uint64{1}
+	for sig := uintptr(32); sig <= 34; sig++ {
+		unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	}
 }
 
 // A signal to a process group, as timeout(1) and a terminal that hangs up send it, reaches the program as well

@@ -1,0 +1,147 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
+)
+
+// TestTrapFilter: a call that the program's own filter answers with TRAP or KILL did not happen, and is no event.
+func TestTrapFilter(t *testing.T) {
+	for _, call := range []string{"mmap", "munmap", "mprotect", "mremap", "brk"} {
+		for _, how := range []string{"trap", "kill"} {
+			for _, flag := range []string{"-q", "--no-seccomp"} {
+				t.Run(call+" "+how+" "+flag, func(t *testing.T) {
+					log := filepath.Join(t.TempDir(), "log.jsonl")
+					argv := []string{built.vmblame, "run", "-q", flag, "-o", log, prog(t, "trap_filter"), call}
+					want, end := fmt.Sprintf("start\n%s: -1, traps 1\n", call), "exit status 0"
+					if how == "kill" {
+						argv = append(argv, how)
+						want, end = "start\n", "signal: bad system call"
+					}
+					c := begin(t, argv)
+					c.mustEnd(end)
+					if got := c.text("stdout"); got != want {
+						t.Errorf("it said %q, want %q", got, want)
+					}
+					proven(t, log)
+				})
+			}
+		}
+	}
+}
+
+// TestGroupSignals: a signal that the program sends to its process group, which is vmblame's too, ends nobody who
+// handles it.
+func TestGroupSignals(t *testing.T) {
+	for _, sig := range []int{1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 29, 30, 31, 34, 35, 64} {
+		t.Run(fmt.Sprint(sig), func(t *testing.T) {
+			log := filepath.Join(t.TempDir(), "log.jsonl")
+			c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "group_signal"), fmt.Sprint(sig)},
+				func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} })
+			c.mustEnd("exit status 0")
+			if got, want := c.text("stdout"), fmt.Sprintf("handled %d\ndone\n", sig); got != want {
+				t.Errorf("it said %q, want %q", got, want)
+			}
+			proven(t, log)
+		})
+	}
+}
+
+// TestBigArgv: the log tells the first arguments of a program, and how many there are.
+func TestBigArgv(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "big_argv"), "5"})
+	c.mustEnd("exit status 0")
+	s := proven(t, log)
+	cut := 0
+	for _, sp := range s.spaces {
+		n := len(strings.Join(sp.Argv, " "))
+		if n > 4096 {
+			t.Errorf("space %d has %d bytes of arguments", sp.Space, n)
+		}
+		if sp.Argc == 1026 && len(sp.Argv) < 6 {
+			cut++
+		}
+	}
+	if cut != 5 {
+		t.Errorf("%d spaces of %d have the first of 1026 arguments", cut, len(s.spaces))
+	}
+}
+
+// TestFewDescriptors: more live processes than there are descriptors, and each is held against the kernel's view.
+func TestFewDescriptors(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	script := `ulimit -n 40; exec "$0" run -q -o "$1" sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48; do { read x; } <"$0" & done; echo all >"$1"; wait; exit 4' `
+	dir := t.TempDir()
+	gate, said := filepath.Join(dir, "gate"), filepath.Join(dir, "said")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := begin(t, []string{"sh", "-c", script + `"$2" "$3"`, built.vmblame, log, gate, said})
+	eventually(t, "all children wait", func() bool { _, err := os.Stat(said); return err == nil })
+	w, err := os.OpenFile(gate, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close() // the end of the file lets all of them go
+	c.mustEnd("exit status 4")
+	s := proven(t, log)
+	if s.note("unreadable-maps") != "" || s.note("unverified") != "" || s.end.Checks < uint64(len(s.spaces)) {
+		t.Errorf("%d spaces, %d checks, notes %+v", len(s.spaces), s.end.Checks, s.notes)
+	}
+}
+
+// TestUnreadableSpace: a program whose mappings may not be looked at is recorded as far as that goes, and the log
+// says that its ledger is not proven.
+func TestUnreadableSpace(t *testing.T) {
+	testenv.Need(t, "root")
+	dir, err := os.MkdirTemp("", "vmblame-secret-") // others may not enter t.TempDir
+	if err == nil {
+		err = os.Chmod(dir, 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	secret := filepath.Join(dir, "secret") // may be executed and not read
+	text, err := os.ReadFile("/bin/true")
+	if err == nil {
+		err = os.WriteFile(secret, text, 0o711)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log.jsonl")
+	c := begin(t, []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", built.vmblame, "run", "-q", "-o", log, secret})
+	c.mustEnd("exit status 0")
+	var notes []string
+	if err := eventlog.CheckFile(log, func(p eventlog.Problem) { t.Error(p) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range proven(t, log).notes {
+		notes = append(notes, n.Code)
+	}
+	if !strings.Contains(strings.Join(notes, " "), "unverified") {
+		t.Errorf("notes: %v", notes)
+	}
+}
+
+// TestForeignProc: where /proc shows the processes of another pid namespace, or nothing, that is what is said.
+func TestForeignProc(t *testing.T) {
+	testenv.Need(t, "root")
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	refused(t, begin(t, []string{"unshare", "--pid", "--fork", built.vmblame, "run", "-o", log, "true"}), "exit status 125", "/proc is that of another pid namespace", "mount")
+	refused(t, begin(t, []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /proc && exec "$0" run -o "$1" true`, built.vmblame, log}), "exit status 125", "/proc is not mounted")
+	refused(t, begin(t, []string{"unshare", "--pid", "--fork", built.vmblame, "attach", "-o", log, "1"}), "exit status 1", "/proc is that of another pid namespace")
+	if _, err := os.Stat(log); err == nil {
+		t.Error("there is a log")
+	}
+}
