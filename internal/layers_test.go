@@ -41,17 +41,12 @@ var never = map[string]struct {
 	other []string // modules, or packages of the standard library
 	only  []string // where set: the packages of ours that may be imported
 }{
-	"internal/vm":       {other: []string{"golang.org/x/sys", "syscall"}},
-	"internal/ledger":   {ours: []string{"internal/elffile", "tracer"}},
-	"tracer":            {only: []string{"internal/vm", "tracer/launcher"}},
-	"internal/callers":  {only: []string{}},
-	"internal/testenv":  {only: []string{}},
-	"internal/elftruth": {only: []string{}},
-	"tracer/launcher":   {other: []string{"os", "fmt", "golang.org/x/sys"}, only: []string{}},
-	"internal/report":   {ours: []string{"tracer", "unwind", "symbolize", "internal/record"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
-	"internal/elffile":  {ours: []string{"internal/ledger", "tracer"}},
-	"unwind":            {ours: []string{"tracer"}},
-	"symbolize":         {ours: []string{"tracer", "internal/ledger"}},
+	"internal/vm":     {other: []string{"golang.org/x/sys", "syscall"}},
+	"tracer":          {only: []string{"internal/vm", "tracer/launcher"}},
+	"tracer/launcher": {other: []string{"os", "fmt", "golang.org/x/sys"}},
+	"internal/report": {ours: []string{"tracer", "unwind", "symbolize"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
+	"unwind":          {ours: []string{"tracer"}},
+	"symbolize":       {ours: []string{"tracer", "internal/ledger"}},
 }
 
 // modules lists for each third-party module the packages that import it, each with the greatest number of
@@ -63,10 +58,9 @@ var modules = map[string]map[string]int{
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
-	"github.com/spf13/pflag":                {"cmd/vmblame": 2},
-	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "internal/eventlog": 1, "cmd/vmblame": 2},
+	"github.com/spf13/pflag":                {},
+	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},
-	"github.com/rogpeppe/go-internal":       {},
 	"golang.org/x/arch":                     {},
 }
 
@@ -185,8 +179,57 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// TestLayersAreUsed: a table that only loosens rots. Every package of the tables exists, and every rule forbids
+// what the order of lines would allow.
+func TestLayersAreUsed(t *testing.T) {
+	exists, imports := map[string]bool{}, map[string]map[string]bool{}
+	for _, s := range sources(t) {
+		exists[s.pkg] = true
+		if imports[s.pkg] == nil {
+			imports[s.pkg] = map[string]bool{}
+		}
+		for _, i := range s.imports {
+			if ours, ok := strings.CutPrefix(i, modulePath+"/"); ok && !s.test {
+				imports[s.pkg][ours] = true
+			}
+		}
+	}
+	for _, l := range layers {
+		for _, p := range l.packages {
+			if !exists[p] {
+				t.Errorf("layers: there is no package %s", p)
+			}
+		}
+	}
+	for pkg, rule := range never {
+		own, known := line(pkg)
+		if !known {
+			t.Errorf("never: %s is not in the table of layers", pkg)
+		}
+		for _, p := range rule.ours {
+			if below, known := line(p); !known || below >= own {
+				t.Errorf("never: %s into %s: the order of lines forbids it, or there is no such package", pkg, p)
+			}
+		}
+		if rule.only != nil && own == 0 {
+			t.Errorf("never: %s is on line 0 and imports nothing of ours anyway", pkg)
+		}
+		for _, p := range rule.only {
+			if !imports[pkg][p] {
+				t.Errorf("never: %s may import %s and does not", pkg, p)
+			}
+		}
+		for _, p := range rule.other {
+			if _, known := modules[p]; !known && strings.Contains(p, ".") {
+				t.Errorf("never: %s into %s, which is no module of the list", pkg, p)
+			}
+		}
+	}
+}
+
 func TestThirdParty(t *testing.T) {
 	files := map[string]map[string][]string{} // module, package, files
+	used := map[string]bool{}
 	for _, s := range sources(t) {
 		seen := map[string]bool{}
 		for _, i := range s.imports {
@@ -200,6 +243,7 @@ func TestThirdParty(t *testing.T) {
 					m = name
 				}
 			}
+			used[m] = true
 			switch {
 			case m == "":
 				t.Errorf("%s: imports %s, which is not in the list of modules", s.file, i)
@@ -220,13 +264,25 @@ func TestThirdParty(t *testing.T) {
 			}
 		}
 	}
+	for m, pkgs := range modules {
+		if !used[m] {
+			t.Errorf("modules: nothing imports %s", m)
+		}
+		for pkg, most := range pkgs {
+			if n := len(files[m][pkg]); n < most {
+				t.Errorf("modules: %d files of %s may import %s, and %d do", most, pkg, m, n)
+			}
+		}
+	}
 }
 
 func TestFiles(t *testing.T) {
 	if len(tables) > maxTables {
 		t.Errorf("%d files may be over %d lines, at most %d should", len(tables), maxLines, maxTables)
 	}
+	long := map[string]bool{}
 	for _, s := range sources(t) {
+		long[s.file] = s.lines > maxLines
 		if !s.test && s.lines > maxLines && !slices.Contains(tables, s.file) {
 			t.Errorf("%s has %d lines, more than %d", s.file, s.lines, maxLines)
 		}
@@ -238,6 +294,11 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: the name says nothing about what is inside", s.file)
 		}
 	}
+	for _, file := range tables {
+		if !long[file] {
+			t.Errorf("tables: %s has not more than %d lines", file, maxLines)
+		}
+	}
 }
 
 // TestTop reads what git would show of the top folder: what is ignored does not count.
@@ -245,6 +306,11 @@ func TestTop(t *testing.T) {
 	list, err := os.ReadDir("..")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range top {
+		if !slices.ContainsFunc(list, func(e os.DirEntry) bool { return e.Name() == name }) {
+			t.Errorf("top: there is no %s", name)
+		}
 	}
 	for _, e := range list {
 		switch {
