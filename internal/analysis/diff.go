@@ -17,7 +17,8 @@ type Diff struct {
 	Before      Side      `json:"before"`      // one moment
 	After       Side      `json:"after"`       // the other
 	Processes   []Pair    `json:"processes"`   // the first one first
-	Environment []Setting `json:"environment"` // what differs
+	Environment []Setting `json:"environment"` // what differs of the surroundings
+	Unrecorded  []Setting `json:"unrecorded"`  // what one side alone recorded: not known to differ, nor to be the same
 	Nameless    []Unnamed `json:"nameless"`    // files of whose code it shows addresses
 }
 
@@ -35,7 +36,9 @@ type Pair struct {
 	NameAfter  string   `json:"name_after,omitempty"`  // the same
 	ExeBefore  string   `json:"exe_before,omitempty"`  // path of the executable
 	ExeAfter   string   `json:"exe_after,omitempty"`   // path of the executable
-	Same       bool     `json:"same"`                  // nothing differs but addresses
+	ArgvBefore []string `json:"argv_before,omitempty"` // the command line, where it differs
+	ArgvAfter  []string `json:"argv_after,omitempty"`  // the same
+	Same       bool     `json:"same"`                  // nothing differs but addresses, and nothing of the command line
 	Before     Totals   `json:"before"`                // all of it
 	After      Totals   `json:"after"`                 // all of it
 	Difference int64    `json:"difference"`            // bytes reserved
@@ -73,8 +76,10 @@ type Because struct {
 // Compare compares two moments. logs is what the sides are called. Turned round it says the same with the signs
 // turned.
 func Compare(before, after *State, logs [2]string) *Diff {
-	c := comparer{before: before, after: after, settings: settings(before.header, after.header), nameless: nameless{}}
-	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings}
+	c := comparer{before: before, after: after, nameless: nameless{}}
+	var unrecorded []Setting
+	c.settings, unrecorded = settings(before.header, after.header)
+	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings, Unrecorded: unrecorded}
 	for _, m := range match(before.processes, after.processes) {
 		d.Processes = append(d.Processes, c.pair(m[0], m[1]))
 	}
@@ -134,7 +139,10 @@ func (c *comparer) pair(p, q *process) Pair {
 	for _, f := range c.families(p, q) {
 		x.Kinds = append(x.Kinds, c.change(p, q, f))
 	}
-	x.Because = c.because(x.Kinds)
+	if p != none && q != none && !slices.Equal(p.Argv, q.Argv) {
+		x.ArgvBefore, x.ArgvAfter, x.Same = p.Argv, q.Argv, false
+	}
+	x.Because = c.because(x.Kinds, x.ArgvBefore, x.ArgvAfter)
 	return x
 }
 
@@ -205,31 +213,48 @@ func (c *comparer) families(p, q *process) []*changed {
 }
 
 // because finds the largest difference that a setting explains, nil for none.
-func (c *comparer) because(kinds []Change) *Because {
+func (c *comparer) because(kinds []Change, before, after []string) *Because {
 	for _, f := range kinds {
 		for _, o := range f.Parts {
 			if o.Difference == 0 {
 				continue
 			}
+			governs := c.after.known.Row(o.Kind).Settings
 			for _, s := range c.settings {
-				if !c.after.known.Row(o.Kind).Settings.Explain(s.Name) {
-					continue
+				if governs.Explain(s.Name) {
+					return o.because(s)
 				}
-				// The setting of the side that has less, if there is one.
-				b := &Because{Change: o, More: "after", Setting: s.Name, SetBy: "before"}
-				value, other := s.Before, s.After
-				if o.Difference < 0 {
-					b.More, b.SetBy, value, other = "before", "after", s.After, s.Before
+			}
+			for _, s := range governs {
+				if x, y := s.Option(before), s.Option(after); x != y {
+					return o.because(Setting{Name: s.Name, Before: optionValue(x, s.Name), After: optionValue(y, s.Name)})
 				}
-				if value == nil {
-					b.SetBy, value = b.More, other
-				}
-				b.Value = *value
-				return b
 			}
 		}
 	}
 	return nil
+}
+
+// optionValue is what stands behind the name in an option, nil for no option.
+func optionValue(option, name string) *string {
+	if option == "" {
+		return nil
+	}
+	return ptr(strings.TrimPrefix(option, name))
+}
+
+// because puts a difference beside the setting of the side that has less, if that has it set.
+func (c *Change) because(s Setting) *Because {
+	b := &Because{Change: *c, More: "after", Setting: s.Name, SetBy: "before"}
+	value, other := s.Before, s.After
+	if c.Difference < 0 {
+		b.More, b.SetBy, value, other = "before", "after", s.After, s.Before
+	}
+	if value == nil {
+		b.SetBy, value = b.More, other
+	}
+	b.Value = *value
+	return b
 }
 
 func abs(n int64) int64 { return max(n, -n) }

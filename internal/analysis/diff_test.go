@@ -6,20 +6,27 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/classify"
 )
 
 // mirrored is d as it is when its sides are asked for the other way round.
 func mirrored(d *Diff) *Diff {
 	m := *d
 	m.Before, m.After = d.After, d.Before
-	m.Environment = make([]Setting, len(d.Environment))
-	for i, s := range d.Environment {
-		m.Environment[i] = Setting{s.Name, s.After, s.Before, s.UnknownAfter, s.UnknownBefore}
+	turned := func(list []Setting) []Setting {
+		m := make([]Setting, len(list))
+		for i, s := range list {
+			m[i] = Setting{s.Name, s.After, s.Before, s.UnknownAfter, s.UnknownBefore}
+		}
+		return m
 	}
+	m.Environment, m.Unrecorded = turned(d.Environment), turned(d.Unrecorded)
 	m.Processes = make([]Pair, len(d.Processes))
 	side := map[string]string{"before": "after", "after": "before"}
 	for i, p := range d.Processes {
 		q := p
+		q.ArgvBefore, q.ArgvAfter = p.ArgvAfter, p.ArgvBefore
 		q.NameBefore, q.NameAfter = p.NameAfter, p.NameBefore
 		q.PIDBefore, q.PIDAfter, q.ExeBefore, q.ExeAfter, q.Before, q.After, q.Difference = p.PIDAfter, p.PIDBefore, p.ExeAfter, p.ExeBefore, p.After, p.Before, -p.Difference
 		q.Kinds = mirroredChanges(p.Kinds)
@@ -134,5 +141,33 @@ func TestDiffJIT(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		}
+	}
+}
+
+// TestDiffCommand: command lines that differ are a difference, and one of their options is why where it governs the kind.
+func TestDiffCommand(t *testing.T) {
+	side := func(n int, argv string) *State {
+		s, err := load(zooLogOf(n, "null", argv), Moment{}, nil, nil, classify.Known().With(zoo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	few := side(1, `"x","-Xpens1","a"`)
+	for argv, want := range map[string]string{`"x","-Xpens3","a"`: "-Xpens 1", `"x","a"`: "-Xpens 1", `"x","-Xpens1","b"`: "", `"x","-Xpens1","a"`: ""} {
+		p := Compare(few, side(3, argv), [2]string{"few", "many"}).Processes[0]
+		got := ""
+		if b := p.Because; b != nil {
+			got = b.Setting + " " + b.Value
+			if b.More != "after" || b.SetBy != "before" {
+				t.Errorf("%s: %+v", argv, b)
+			}
+		}
+		if same := argv == `"x","-Xpens1","a"`; got != want || (len(p.ArgvBefore) == 0) != same || (len(p.ArgvAfter) == 0) != same {
+			t.Errorf("%s: because %q, want %q; %v | %v", argv, got, want, p.ArgvBefore, p.ArgvAfter)
+		}
+	}
+	if p := Compare(few, side(1, `"x","b"`), [2]string{"a", "b"}).Processes[0]; p.Same {
+		t.Error("programs with other arguments are the same")
 	}
 }

@@ -306,7 +306,7 @@ func TestSchema(t *testing.T) {
 	// What the committed logs have no case of: another environment, and a file that names could be had for.
 	known := classify.Known().With(zoo)
 	var sides []*State
-	for _, log := range []Open{zooLog(1, `"1"`), zooLog(3, "null"), textLog()} {
+	for _, log := range []Open{zooLog(1, `"1"`), zooLog(3, "null"), textLog(), zooLogOf(3, "null", `"x","-Xpens3"`)} {
 		s, err := load(log, Moment{}, nil, nil, known)
 		if err != nil {
 			t.Fatal(err)
@@ -316,6 +316,7 @@ func TestSchema(t *testing.T) {
 	check("made", Compare(sides[0], sides[1], [2]string{"a", "b"}))
 	check("made", Compare(sides[0], sides[2], [2]string{"a", "b"}))
 	check("made", Compare(sides[2], sides[0], [2]string{"a", "b"}))
+	check("made", Compare(sides[0], sides[3], [2]string{"a", "b"}))
 	hinted := sides[0].Report(ReportOptions{})
 	hinted.Nameless = []Unnamed{{Module{"/bin/x", "ab"}, 1, "install x-dbgsym", true}}
 	check("made", hinted)

@@ -17,12 +17,12 @@ type Setting struct {
 	UnknownAfter  bool    `json:"unknown_after,omitempty"`  // the same
 }
 
-// settings lists what differs between the surroundings of two recordings: every variable, limit and
-// kernel setting of the header by its name, processors, kernel and page size.
-func settings(a, b *eventlog.Header) []Setting {
-	list := []Setting{}
+// settings lists what differs between the surroundings of two recordings: every variable, limit and kernel setting of the
+// header by its name, processors, kernel and page size. What one of them alone recorded is neither different nor the same.
+func settings(a, b *eventlog.Header) (list, unrecorded []Setting) {
+	list, unrecorded = []Setting{}, []Setting{}
 	if a == nil || b == nil {
-		return list
+		return list, unrecorded
 	}
 	put := func(name string, x, y *string) {
 		if (x == nil) != (y == nil) || x != nil && *x != *y {
@@ -35,10 +35,10 @@ func settings(a, b *eventlog.Header) []Setting {
 	for _, n := range slices.Sorted(maps.Keys(names)) {
 		x, inA := a.Environment[n]
 		y, inB := b.Environment[n]
-		before := len(list)
-		put(n, x, y)
-		if len(list) > before {
-			list[before].UnknownBefore, list[before].UnknownAfter = !inA, !inB
+		if inA && inB {
+			put(n, x, y)
+		} else {
+			unrecorded = append(unrecorded, Setting{n, x, y, !inA, !inB})
 		}
 	}
 	put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
@@ -46,5 +46,5 @@ func settings(a, b *eventlog.Header) []Setting {
 	put("arch", &a.Host.Arch, &b.Host.Arch)
 	put("page_size", ptr(strconv.Itoa(a.Host.PageSize)), ptr(strconv.Itoa(b.Host.PageSize)))
 	put("mode", &a.Mode, &b.Mode)
-	return list
+	return list, unrecorded
 }

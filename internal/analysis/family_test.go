@@ -14,7 +14,7 @@ import (
 // zoo is an allocator that nobody has written. Everything about it stands here.
 var zoo = classify.Family{
 	Kinds: []classify.Row{
-		{Kind: "zoo", Words: classify.Words{One: "zoo pen", Many: "zoo pens"}, MadeBy: "first animal in", Settings: classify.Settings{{Name: "ZOO_PENS", Hint: true}},
+		{Kind: "zoo", Words: classify.Words{One: "zoo pen", Many: "zoo pens"}, MadeBy: "first animal in", Settings: classify.Settings{{Name: "ZOO_PENS", Hint: true}, {Name: "-Xpens", Where: classify.JavaOption}},
 			Advise: func(u *classify.Usage) (int64, string) {
 				return u.Reserved, fmt.Sprintf("ZOO_PENS=1 would spare most of %s in %s", u.Size(u.Reserved), u.Row.Words.Count(len(u.Things)))
 			}},
@@ -24,7 +24,10 @@ var zoo = classify.Family{
 }
 
 // zooLog is a log of n pens and a fence, in an environment with that value of ZOO_PENS.
-func zooLog(n int, pens string) Open {
+func zooLog(n int, pens string) Open { return zooLogOf(n, pens, `"x"`) }
+
+// zooLogOf is zooLog of a program with those arguments.
+func zooLogOf(n int, pens, argv string) Open {
 	frame := func(offset int) string {
 		return fmt.Sprintf(`{"pc":"%#x","module":1,"offset":"%#x","via":"cfi"}`, 0x400000+offset, offset)
 	}
@@ -42,7 +45,7 @@ func zooLog(n int, pens string) Open {
 		}
 		lines = append(lines, strings.Replace(mapLine(i+1, at, at+64<<20), `"stack":null`, stack, 1))
 	}
-	return textLogIn(`{"ZOO_PENS":`+pens+`}`, lines...)
+	return textLogOf(argv, `{"ZOO_PENS":`+pens+`}`, lines...)
 }
 
 // TestNewFamily: who adds an allocator writes one value; report, comparison, hints and what is recorded of the

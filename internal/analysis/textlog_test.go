@@ -12,8 +12,13 @@ func textLog(lines ...string) Open { return textLogIn(`{"overcommit":0}`, lines.
 
 // textLogIn is textLog with that environment.
 func textLogIn(environment string, lines ...string) Open {
+	return textLogOf(`"x"`, environment, lines...)
+}
+
+// textLogOf is textLogIn of a program with those arguments.
+func textLogOf(argv, environment string, lines ...string) Open {
 	text := `{"type":"header","format":"vmblame","version":1,"tool":"t","mode":"run","command":["x"],"started":"2026-01-01T00:00:00Z","host":{"kernel":"6.1","arch":"x86_64","page_size":4096,"cpus":2,"hostname":"h"},"environment":` + environment + `}
-{"type":"space","space":1,"t":1,"after":0,"pid":10,"cause":"launch","parent":null,"exe":"/bin/x","argv":["x"],"mappings":[` + pageOfExe + `]}
+{"type":"space","space":1,"t":1,"after":0,"pid":10,"cause":"launch","parent":null,"exe":"/bin/x","argv":[` + argv + `],"mappings":[` + pageOfExe + `]}
 {"type":"thread","t":1,"tid":10,"pid":10,"space":1,"what":"start","name":"x"}
 ` + strings.Join(lines, "\n") + "\n"
 	return func() (*eventlog.Reader, error) { return eventlog.NewReader(strings.NewReader(text)) }

@@ -17,7 +17,7 @@ var glibcFamily = Family{
 	Is: callers.IsGlibc,
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
-			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus libc_build_id"), adviseArenas},
+			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus"), adviseArenas},
 		{GlibcLarge, mass("glibc large malloc"), nil, false, "", hint(Variable, "MALLOC_MMAP_THRESHOLD_").hint(Tunable, "glibc.malloc.mmap_threshold").
 			by(Variable, "MALLOC_MMAP_MAX_ LD_PRELOAD").by(Tunable, "glibc.malloc.mmap_max"), adviseLarge},
 	},

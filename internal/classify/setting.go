@@ -59,6 +59,18 @@ func (s *Setting) isSet(recorded func(name string) string, argv []string) bool {
 	return inArgv && slices.ContainsFunc(argv, begins) || s.Where == Variable && recorded(s.Name) != ""
 }
 
+// Option is the last of a program's arguments that makes s, whole, "" for none or where arguments do not.
+func (s *Setting) Option(argv []string) (option string) {
+	if _, inArgv := s.Where.holders(); inArgv {
+		for _, a := range argv {
+			if strings.HasPrefix(a, s.Name) {
+				option = a
+			}
+		}
+	}
+	return option
+}
+
 // Settings are those of one kind.
 type Settings []Setting
 

@@ -43,10 +43,11 @@ func TestBecause(t *testing.T) {
 	}{
 		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":null}`, "MALLOC_ARENA_MAX 1 | unset", "b has MALLOC_ARENA_MAX=1"},
 		{`{"MALLOC_ARENA_MAX":null}`, `{"MALLOC_ARENA_MAX":"8"}`, "MALLOC_ARENA_MAX unset | 8", "a has MALLOC_ARENA_MAX=8"},
-		{`{"MALLOC_ARENA_MAX":"1"}`, `{}`, "MALLOC_ARENA_MAX 1 | ?", "b has MALLOC_ARENA_MAX=1"},
-		{`{}`, `{"MALLOC_ARENA_MAX":""}`, `MALLOC_ARENA_MAX ? | ""`, `a has MALLOC_ARENA_MAX=""`},
-		{`{}`, `{"MALLOC_ARENA_MAX":null}`, "the same", ""},
-		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":"1","overcommit_ratio":"50"}`, "overcommit_ratio ? | 50", ""},
+		{`{"MALLOC_ARENA_MAX":"1"}`, `{}`, "the same as far as both recorded it\nrecorded by one alone: MALLOC_ARENA_MAX 1 | not recorded", ""},
+		{`{}`, `{"MALLOC_ARENA_MAX":""}`, "the same as far as both recorded it\nrecorded by one alone: MALLOC_ARENA_MAX not recorded | \"\"", ""},
+		{`{}`, `{"MALLOC_ARENA_MAX":null}`, "the same as far as both recorded it\nrecorded by one alone: 1 variable that is unset", ""},
+		{`{"MALLOC_ARENA_MAX":"1"}`, `{"MALLOC_ARENA_MAX":"1","overcommit_ratio":"50"}`, "the same as far as both recorded it\nrecorded by one alone: overcommit_ratio not recorded | 50", ""},
+		{`{"MALLOC_ARENA_MAX":null,"libc_build_id":"ab"}`, `{"MALLOC_ARENA_MAX":null,"libc_build_id":"cd"}`, "libc_build_id ab | cd", ""},
 	} {
 		less, more := caseWith(t, c.before, true, begin), caseWith(t, c.after, true, analysis.Moment{})
 		grown, shrunk := analysis.Compare(less, more, [2]string{"b", "a"}), analysis.Compare(more, less, [2]string{"a", "b"})
@@ -85,5 +86,23 @@ func TestNotMeasured(t *testing.T) {
 	}
 	if got := string(Blame(b, text.Style{Whole: true})); !strings.Contains(got, "  ?  ") || strings.Contains(got, "resident 0") {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestCommandText: command lines that differ are a difference, and it is told where.
+func TestCommandText(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{"python3 -c x 100", "python3 -c x 200", "command: ... 100 | ... 200"},
+		{"java -Xmx128m -jar a", "java -Xmx512m -jar a", "command: ... -Xmx128m ... | ... -Xmx512m ..."},
+		{"a", "b", "command: a | b"},
+		{"a", "a b", "command: ... | ... b"},
+		{"a x x", "a x", "command: ... x | ..."},
+	} {
+		if got := commandText(strings.Fields(c.before), strings.Fields(c.after)); got != c.want {
+			t.Errorf("%s | %s: %s, want %s", c.before, c.after, got, c.want)
+		}
+	}
+	if got := commandText([]string{"a", "b c"}, []string{"a", ""}); got != `command: ... "b c" | ... ""` {
+		t.Error(got)
 	}
 }

@@ -25,11 +25,14 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter))
 		}
 		b = appendPair(b, d, p, s)
+		if len(p.ArgvBefore)+len(p.ArgvAfter) > 0 {
+			b = append(b, text.Fold(commandText(p.ArgvBefore, p.ArgvAfter), s.Lines(), "         ")+"\n"...)
+		}
 	}
 	if len(d.Processes) == 0 {
 		b = append(b, "nothing is mapped at either moment\n"...)
 	}
-	b = appendSettings(b, d.Environment, s)
+	b = appendSettings(b, d.Environment, d.Unrecorded, s)
 	if len(d.Processes) > 0 && d.Processes[0].Because != nil {
 		b = append(b, becauseText(d, d.Processes[0].Because, s)+"\n"...)
 	}
@@ -142,24 +145,78 @@ func clipName(s string) string {
 	return s
 }
 
-// appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset".
-func appendSettings(b []byte, list []analysis.Setting, s text.Style) []byte {
-	if len(list) == 0 {
-		return append(b, "environment: the same\n"...)
+// appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset", and those that one side alone recorded.
+func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style) []byte {
+	line := func(head string, words []string) {
+		for i := range words {
+			words[i] = strings.ReplaceAll(text.Printable(words[i]), " ", "\u00a0")
+		}
+		t := text.Fold(head+strings.Join(words, "; "), s.Lines(), "             ")
+		b = append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
+	}
+	pair := func(v *analysis.Setting) string {
+		return fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore), settingText(v.After, v.UnknownAfter))
 	}
 	var words []string
-	for _, v := range list {
-		t := fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore), settingText(v.After, v.UnknownAfter))
-		words = append(words, strings.ReplaceAll(text.Printable(t), " ", "\u00a0"))
+	for i := range list {
+		words = append(words, pair(&list[i]))
 	}
-	t := text.Fold("environment: "+strings.Join(words, "; "), s.Lines(), "             ")
-	return append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
+	switch {
+	case len(words) > 0:
+	case len(unrecorded) > 0:
+		words = []string{"the same as far as both recorded it"}
+	default:
+		words = []string{"the same"}
+	}
+	line("environment: ", words)
+	words = nil
+	unset := 0
+	for i := range unrecorded {
+		if v := &unrecorded[i]; v.Before != nil || v.After != nil {
+			words = append(words, pair(v))
+		} else {
+			unset++
+		}
+	}
+	if unset > 0 {
+		words = append(words, text.Count(unset, "variable that is unset", "variables that are unset"))
+	}
+	if len(words) > 0 {
+		line("recorded by one alone: ", words)
+	}
+	return b
+}
+
+// commandText is what differs between two command lines: "command: ... 100 | ... 200".
+func commandText(before, after []string) string {
+	first, last := 0, 0
+	for n := min(len(before), len(after)); first < n && before[first] == after[first]; first++ {
+	}
+	for n := min(len(before), len(after)) - first; last < n && before[len(before)-1-last] == after[len(after)-1-last]; last++ {
+	}
+	side := func(argv []string) string {
+		words := []string{}
+		if first > 0 {
+			words = append(words, "...")
+		}
+		for _, a := range argv[first : len(argv)-last] {
+			if a == "" || strings.ContainsAny(a, " |'\"") {
+				a = strconv.Quote(a)
+			}
+			words = append(words, a)
+		}
+		if last > 0 {
+			words = append(words, "...")
+		}
+		return strings.Join(words, " ")
+	}
+	return text.Printable("command: " + side(before) + " | " + side(after))
 }
 
 func settingText(v *string, unknown bool) string {
 	switch {
 	case unknown:
-		return "?"
+		return "not recorded"
 	case v == nil:
 		return "unset"
 	case *v == "":
@@ -170,6 +227,10 @@ func settingText(v *string, unknown bool) string {
 
 func becauseText(d *analysis.Diff, c *analysis.Because, s text.Style) string {
 	log := map[string]string{"before": d.Before.Log, "after": d.After.Log}
-	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s=%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s),
-		log[c.SetBy], c.Setting, settingText(&c.Value, false)))
+	is := "="
+	if strings.HasPrefix(c.Setting, "-") {
+		is = "" // an option has its own
+	}
+	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s%s%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s),
+		log[c.SetBy], c.Setting, is, settingText(&c.Value, false)))
 }
