@@ -90,7 +90,7 @@ func TestOwnProcess(t *testing.T) {
 	if _, _, ok := code.CodeAt(1); ok {
 		t.Error("code at address 1")
 	}
-	if table.ID(nil) != 3 || table.ID(nil) != 3 || seen[2].Path != "[anon]" || in[2] != nil {
+	if a, b := table.ID(nil), table.ID(nil); a != 3 || b != 3 || seen[2].Path != "[anon]" || in[2] != nil {
 		t.Error("code in no mapping has no module")
 	}
 }

@@ -76,7 +76,7 @@ func ignoreReserved() {
 	// struct kernel_sigaction of x86-64: handler (1 is SIG_IGN), flags, restorer, mask.
 	action := [4]uint64{1}
 	for sig := uintptr(32); sig <= 34; sig++ {
-		unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 	}
 }
 
@@ -130,7 +130,7 @@ func (s *signals) keyboardStopped() {
 // stands in the same process group and got the same signal, before the program's stop or after it. SIGCONT
 // then continues both.
 func (s *signals) stopWithProgram() {
-	if time.Now().Sub(s.keyboardStop) > keyboardStopLasts {
+	if time.Since(s.keyboardStop) > keyboardStopLasts {
 		return
 	}
 	for _, t := range s.r.tasks {
