@@ -64,6 +64,10 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 			}
 			v := of(n)
 			cells[i] = s.Measured(v)
+			if v == n.Resident {
+				cells[i] = counted(n, v, s)
+				known = known && n.Uncounted == 0
+			}
 			if known = known && v != nil; v != nil {
 				values[i] = *v
 			}
