@@ -1,10 +1,6 @@
 package classify
 
-import (
-	"slices"
-
-	"github.com/vmblame/vmblame/internal/callers"
-)
+import "github.com/vmblame/vmblame/internal/callers"
 
 // tcmallocFamily: gperftools src/system-alloc.cc, google tcmalloc/system-alloc.cc and system_allocator.h.
 var tcmallocFamily = Family{
@@ -63,27 +59,45 @@ func findAllocators(v *view) {
 			continue
 		}
 		c := v.chain(ev)
-		by := c.by()
-		for k := range v.known.families {
-			a := &v.known.families[k]
-			if len(a.Calls) == 0 {
-				continue // it has a rule of its own
+		if !c.asked {
+			c.asked = true
+			c.family, c.named = v.familyOf(c)
+		}
+		a, by := c.family, c.by()
+		if a == nil {
+			continue
+		}
+		d := Verdict{Kind: a.Kinds[0].Kind}
+		switch f := c.find(a.Own...); {
+		case f != "":
+			d.Kind, d.Evidence = a.Kinds[1].Kind, "mapped for "+f
+		case c.named:
+			d.Evidence = ev.Call + " by " + by.name
+		default:
+			d.Evidence = ev.Call + " by " + by.module
+		}
+		if !c.named {
+			d.Confidence = Likely
+			if ev.Length < 64<<10 && !a.Language {
+				d.Confidence = Guess // allocators ask for more at once
 			}
-			d := Verdict{Kind: a.Kinds[0].Kind, Evidence: ev.Call + " by " + by.name}
-			if !c.calledBy(a.Calls...) || !c.provenBy(a, slices.Concat(a.Calls, a.Own, a.Beside, a.Caller.Functions)...) {
-				if by.name != "" || !a.has(by.module) {
-					continue
-				}
-				d.Evidence, d.Confidence = ev.Call+" by "+by.module, Likely
-				if ev.Length < 64<<10 && !a.Language {
-					d.Confidence = Guess // allocators ask for more at once
-				}
-			}
-			if f := c.find(a.Own...); f != "" {
-				d.Kind, d.Evidence = a.Kinds[1].Kind, "mapped for "+f
-			}
-			v.claimAll(i, v.run(i), d)
-			break
+		}
+		v.claimAll(i, v.run(i), d)
+	}
+}
+
+// familyOf is the family without a rule of its own that made a call, nil for none, and whether its functions
+// have names: by those, or else by the file that the call came from.
+func (v *view) familyOf(c *chain) (f *Family, named bool) {
+	for k := range v.known.families {
+		a := &v.known.families[k]
+		switch by := c.by(); {
+		case len(a.Calls) == 0:
+		case c.calledBy(a.Calls...) && c.provenBy(a):
+			return a, true
+		case by.name == "" && a.has(by.module):
+			return a, false
 		}
 	}
+	return nil, false
 }

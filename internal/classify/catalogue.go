@@ -23,8 +23,17 @@ type Family struct {
 	Labels   []Label           // the names that it gives with prctl(2) PR_SET_VMA
 	// Calls are the functions that call mmap's wrapper for it, and Own those of which one is on the stack where
 	// that is for its metadata. What it maps is of the first of Kinds, its metadata of the second. A name alone is
-	// no proof: beside the caller another one of all its functions, Beside included, is wanted on the stack.
+	// no proof: beside the caller another one of these, of Caller's Functions, or of Beside is wanted on the stack. A
+	// family with a rule of its own has no Calls, and in Beside all that prove it.
 	Calls, Own, Beside []string
+}
+
+// proof is the functions of which two on a stack prove that it is the family's.
+func (f *Family) proof() []string {
+	if len(f.Calls) == 0 {
+		return f.Beside
+	}
+	return slices.Concat(f.Calls, f.Own, f.Beside, f.Caller.Functions)
 }
 
 // has reports whether a file is one of the family's; module is its path or its name.

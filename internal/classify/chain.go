@@ -9,6 +9,10 @@ import (
 // chain is the call stack of an event.
 type chain struct {
 	frames []frame
+	proven map[*Family]bool // see provenBy
+	asked  bool             // familyOf has been asked
+	family *Family
+	named  bool
 	caller int // index of the first frame that is no wrapper of the system call; len(frames) for none
 }
 
@@ -21,7 +25,7 @@ type frame struct {
 // chain returns the call stack of e, an empty one where it has none.
 func (v *view) chain(e *Event) *chain {
 	if e == nil || e.Stack == 0 || v.Frames == nil {
-		return &chain{}
+		return &chain{asked: true}
 	}
 	c := v.chains[e.Stack]
 	if c != nil {

@@ -38,11 +38,18 @@ func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by
 
 // provenBy reports whether the caller of the system call's wrapper is a function of a family's, and not one of
 // the program's that is called alike ("alloc_mmap", "new_heap"): it lies in a file of the family, has a name that
-// nobody else gives, or a second one of these functions is on the stack.
-func (c *chain) provenBy(f *Family, functions ...string) bool {
-	by := c.by()
-	prefixed := f.Caller.Prefix != "" && callers.Unprefixed(by.name, f.Caller.Prefix) != by.name
-	return f.has(by.module) || strings.Contains(by.name, "::") || prefixed || c.distinct(f.Caller.Prefix, functions) > 1
+// nobody else gives, or a second one of the family's functions is on the stack.
+func (c *chain) provenBy(f *Family) bool {
+	proven, known := c.proven[f]
+	if !known {
+		by, prefix := c.by(), f.Caller.Prefix
+		proven = f.has(by.module) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
+		if c.proven == nil {
+			c.proven = map[*Family]bool{}
+		}
+		c.proven[f] = proven
+	}
+	return proven
 }
 
 // distinct is how many of these functions are on the stack, under any prefix that ends so, each counted once.

@@ -5,6 +5,7 @@ import (
 )
 
 var pythonFamily = Family{
+	Beside:  []string{"_Py*", "Py*", "new_arena"},
 	Kinds:   []Row{{CPython, words("Python object arena"), nil, false, "", governed(Variable, "PYTHONMALLOC"), noAdvice}},
 	Modules: []string{"python", "libpython"}, Language: true,
 	Labels: []Label{{"cpython:", CPython}, {"python:", CPython}}, // CPython Objects/obmalloc.c
@@ -24,7 +25,7 @@ func findCPython(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc") && c.provenBy(&pythonFamily, "_Py*", "Py*", "new_arena"):
+		case c.calledBy("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc") && c.provenBy(&pythonFamily):
 			d := Verdict{Kind: CPython, Evidence: "mmap by " + by.name}
 			if c.find("allocate_chunk", "push_chunk", "_PyThreadState_BumpFramePointerSlow", "_PyThreadState_PushFrame") != "" && c.find("new_arena") == "" {
 				d.name(pythonFrames)

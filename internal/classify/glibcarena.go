@@ -14,7 +14,8 @@ const heapMax = 64 << 20
 
 // glibcFamily is malloc of glibc, beside the program break.
 var glibcFamily = Family{
-	Is: callers.IsGlibc,
+	Beside: append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...),
+	Is:     callers.IsGlibc,
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
 			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus"), adviseArenas},
@@ -88,7 +89,7 @@ func findArenasInTheMaking(v *view) {
 		}
 		d := Verdict{Kind: GlibcArena}
 		var ok bool
-		if c := v.chain(ev); c.calledBy("new_heap", "alloc_new_heap") && c.provenBy(&glibcFamily, glibcFamily.Caller.Pages...) {
+		if c := v.chain(ev); c.calledBy("new_heap", "alloc_new_heap") && c.provenBy(&glibcFamily) {
 			d.Evidence = "mmap by " + c.by().name
 		} else if d.Confidence, d.Evidence, ok = v.arenaCall(ev); !ok || accessible(e) {
 			continue

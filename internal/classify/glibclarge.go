@@ -22,7 +22,7 @@ func findGlibcLarge(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		// A program may have a malloc of its own; names that begin with "_" are the C library's alone.
-		proven := c.provenBy(&glibcFamily, append([]string{"mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...)...) ||
+		proven := c.provenBy(&glibcFamily) ||
 			strings.HasPrefix(by.name, "_") && isAllocation(by.name) || v.holdsGlibc(by.module) && (by.name == "" || callers.IsMalloc(by.name))
 		if glibc, _ := c.libc(); !glibc || !proven || !isAllocation(by.name) && by.name != "" {
 			continue

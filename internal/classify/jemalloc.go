@@ -18,8 +18,16 @@ var (
 
 var jemallocSettings = hint(Variable, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF").by(Variable, "LD_PRELOAD").by(Machine, "cpus")
 
+// jemallocPages are functions that only get pages for it.
+var jemallocPages = []string{
+	"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
+	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc",
+	"arena_slab_alloc", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
+}
+
 // jemallocFamily: src/ of jemalloc, under any public prefix.
 var jemallocFamily = Family{
+	Beside: slices.Concat(jemallocCall[:], jemallocPages),
 	Kinds: []Row{
 		{Jemalloc, words("jemalloc extent"), nil, false, "", jemallocSettings, adviseJemalloc},
 		{JemallocOwn, mass("jemalloc metadata"), nil, false, "", jemallocSettings, noAdvice},
@@ -32,11 +40,7 @@ var jemallocFamily = Family{
 		"arena_palloc*", "arena_ralloc*", "arena_bin_*", "arena_tdata_*", "arena_boot*", "arena_get*", "large_palloc*", "large_malloc*", "large_ralloc*", "tcache_alloc_*",
 		"tcache_create*", "tsd_tcache_*", "tsd_fetch*", "tsd_boot*", "malloc_init_*", "malloc_default*", "malloc_tsd_*", "malloc_vmem*", "ialloc*", "iallocztm*", "imalloc*",
 		"fallback_impl*", "default_alloc_impl*",
-	}, Pages: []string{
-		"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
-		"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc",
-		"arena_slab_alloc", "base_map", "base_block_alloc", "base_alloc_impl", "base_alloc", "base_extent_alloc",
-	}},
+	}, Pages: jemallocPages},
 	Labels: []Label{{"jemalloc_", Jemalloc}},
 }
 
@@ -62,8 +66,7 @@ func findJemalloc(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case by.name != "" && slices.Contains(jemallocCall[:], callers.Unprefixed(by.name, jemallocPrefix)) &&
-			c.provenBy(&jemallocFamily, slices.Concat(jemallocCall[:], jemallocFamily.Caller.Pages)...):
+		case by.name != "" && slices.Contains(jemallocCall[:], callers.Unprefixed(by.name, jemallocPrefix)) && c.provenBy(&jemallocFamily):
 			d := Verdict{Kind: Jemalloc, Evidence: "mmap by " + by.name}
 			v.detailJemalloc(&d, c)
 			v.claim(i, d)

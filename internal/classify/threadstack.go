@@ -104,15 +104,18 @@ func (v *view) isMuslStack(i, j int, ev *Event, t *Thread) bool {
 // other begin at nearly the same place.
 func (v *view) stacksIn(i, j int) int {
 	const least = 16 << 10 // PTHREAD_STACK_MIN
-	var tops []uint64
-	for k := range v.Threads {
-		if sp := v.Threads[k].SP; sp > v.Entries[i].Start && sp <= v.Entries[j-1].End {
-			tops = append(tops, sp)
+	if v.tops == nil {
+		v.tops = make([]uint64, len(v.Threads))
+		for k := range v.Threads {
+			v.tops[k] = v.Threads[k].SP
 		}
+		slices.Sort(v.tops)
 	}
-	slices.Sort(tops)
+	tops := v.tops
+	from, _ := slices.BinarySearch(tops, v.Entries[i].Start+1)
+	to, _ := slices.BinarySearch(tops, v.Entries[j-1].End+1)
 	n, last := 0, uint64(0)
-	for _, top := range tops {
+	for _, top := range tops[from:to] {
 		if n == 0 || top-last >= least {
 			n, last = n+1, top
 		}

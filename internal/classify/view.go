@@ -27,6 +27,7 @@ type view struct {
 	makers  map[int]*Event  // of stacks that threads began on, by their call stacks; see makesThreads
 	small   int             // see smallStacks
 	golang  int             // 1: there is a Go runtime, -1: there is none, 0: not asked yet; see isGo
+	tops    []uint64        // the first stack pointers of all threads, ascending; see stacksIn
 	owners  map[int]*Thread // by the entry that the thread began in; see stackOwner
 }
 
