@@ -62,7 +62,7 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 	case vm.OpShmDetach:
 		dst = s.reread(s.Attached(op.Addr), o, dst)
 	case vm.OpAioDestroy:
-		dst = s.reread(s.ring(op.Addr), o, dst)
+		dst = s.reread(s.goneFrom(op.Addr), o, dst)
 	case vm.OpShadowStack:
 		// The kernel may make one row of it and another shadow stack above.
 		dst = s.appeared(vm.RangeOf(ret.Value, op.Len), o, dst)

@@ -95,6 +95,14 @@ func TestBreak(t *testing.T) {
 	if x.s.Break() != 0x34*vm.PageSize {
 		t.Errorf("the break is %#x", x.s.Break())
 	}
+	// Down from a place that nobody knows, past what has been made of the heap meanwhile.
+	x.expect(x.call(protect(at(0x31, 0x32), vm.ProtRead), 0, "10-20 r-xp 5/0 /bin/x\n30-31 rw-p [heap]\n31-32 r--p [heap]\n32-34 rw-p [heap]"), "31-32 rw-p[heap] > r--p[heap]")
+	x.s.SetBreak(0)
+	x.expect(x.call(brk(0x31), 0x31, "10-20 r-xp 5/0 /bin/x\n30-31 rw-p [heap]"), "31-32 r--p[heap] > -", "32-34 rw-p[heap] of 1 > -")
+	// Up, and another thread's madvise has made two rows of it already.
+	x.s.SetBreak(0)
+	x.expect(x.call(brk(0x35), 0x35, "10-20 r-xp 5/0 /bin/x\n30-33 rw-p [heap]\n33-35 rw-p [heap]"), "33-35 - > rw-p[heap] of 4", "31-33 - > rw-p[heap] of 4")
+
 	x.s.SetBreak(0)
 	op := brk(0x90)
 	x.s.Apply(&op, Return{Event: 2, Value: 0x34 * vm.PageSize, Errno: syscall.ENOMEM}, nil)

@@ -26,16 +26,16 @@ func (s *Space) broke(ret *Return, o ledger.Origin, dst []ledger.Change) []ledge
 	return dst
 }
 
-// heapRanges is what a brk of an unknown former value may have changed: the heap and what lies between.
+// heapRanges is what a brk of an unknown former value may have changed: what ends at the break now, if it is the
+// heap, and what the ledger has behind that up to what the kernel still has.
 func (s *Space) heapRanges(now uint64) []vm.Range {
-	var ranges []vm.Range
-	for e := range s.ledger.All {
-		if e.File.Path == "[heap]" {
-			ranges = append(ranges, e.Range)
-		}
-	}
-	if row, ok := s.at(now - 1); ok && !row.File.Backed() {
+	ranges := s.goneFrom(vm.PageUp(now))
+	row, ok := s.at(now - 1)
+	for ok && !row.File.Backed() {
 		ranges = append(ranges, row.Range)
+		below, more := s.at(row.Start - 1) // another thread's madvise may have made several rows of it
+		ok = more && below.SameKind(row)
+		row = below
 	}
 	return ranges
 }

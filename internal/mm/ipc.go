@@ -5,14 +5,14 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// ring is what io_destroy may have unmapped: the kernel remembers where the ring began and how long it was,
-// and unmaps all of that, whatever stands there by now (fs/aio.c, kill_ioctx). So it is all that the ledger has
-// from its start to what the kernel still has.
-func (s *Space) ring(addr uint64) []vm.Range {
+// goneFrom is what a call may have unmapped of which only the beginning is known: all that the ledger has from
+// there to what the kernel still has. io_destroy(2) unmaps what its ring was, whatever stands there by now (fs/aio.c,
+// kill_ioctx); brk(2) what the heap was.
+func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
 		at.End = e.End
-		rows, err := s.view.In(e.Range)
+		rows, err := s.view.In(vm.Range{Start: max(addr, e.Start), End: e.End})
 		if err == nil && len(rows) > 0 {
 			at.End = max(addr, rows[0].Start)
 		}

@@ -11,7 +11,9 @@ import (
 // then. compared is false where the view could not be read. What it returns is valid until the next call of a
 // method.
 func (s *Space) Verify(why string) (drifts []Drift, compared bool) {
-	s.uncertain = false
+	if s.uncertain {
+		s.uncertain, s.brk = false, 0 // two calls of brk(2) may have been told the wrong way round
+	}
 	s.drifts = s.drifts[:0]
 	rows, err := s.view.All()
 	if err != nil {

@@ -29,9 +29,11 @@ type Call struct {
 	class    class
 	at       vm.Range // what a fixed call, or a brk, works on
 	isBrk    bool     // a brk of which it is known what it does
-	live     bool     // the whole of at was mapped when the call was let go
-	active   bool     // in flight or waiting
-	stuck    bool     // it has blocked for longer than others are made to wait
+	narrow   bool
+	live     bool   // the whole of at was mapped when the call was let go
+	active   bool   // in flight or waiting
+	stuck    bool   // it has blocked for longer than others are made to wait
+	brks     uint64 // see Gate.BreakStood
 	admitted time.Time
 }
 
@@ -47,7 +49,7 @@ type Facts interface {
 // caller's; it must not change before the call is released. The arguments of a narrow call are not those of a
 // 64-bit one and its limits are its own, so that nothing is known of where it works.
 func (c *Call) Classify(op *vm.Op, narrow bool, space Facts) {
-	c.op, c.class, c.at, c.isBrk = op, exclusive, op.Range, false
+	c.op, c.class, c.at, c.isBrk, c.narrow = op, exclusive, op.Range, false, narrow
 	c.Uncertain, c.active, c.stuck, c.live = false, false, false, false
 	switch op.Kind {
 	case vm.OpMap:
@@ -75,8 +77,10 @@ func (c *Call) Classify(op *vm.Op, narrow bool, space Facts) {
 	}
 }
 
+// classifyBrk says what a brk does where the break is at now, 0 for nobody knows.
 func (c *Call) classifyBrk(now uint64) {
 	to := c.op.Addr
+	c.class, c.at, c.isBrk = exclusive, vm.Range{}, false
 	switch {
 	case to == 0:
 		c.class = unordered
@@ -121,3 +125,5 @@ func (c *Call) Conflicts(o *Call) bool {
 	}
 	return false
 }
+
+func (c *Call) movesBreak() bool { return c.op.Kind == vm.OpBrk && c.class != unordered }

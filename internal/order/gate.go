@@ -36,6 +36,7 @@ type Gate struct {
 	inFlight []*Call
 	waiting  []*Call // in the order in which they came
 	next     int     // where Ready goes on in waiting
+	brks     uint64  // calls of brk(2) that were let go, those that only ask excepted
 }
 
 // NewGate returns the gate of an address space in which no call is under way.
@@ -45,11 +46,17 @@ func NewGate(space Facts, rules *Rules) *Gate { return &Gate{space: space, rules
 // no other task uses the address space, so that there is nobody to wait for.
 func (g *Gate) Admit(c *Call, alone bool) bool {
 	if c.class == unordered {
+		if c.op.Kind == vm.OpBrk {
+			c.brks = g.brks
+			if slices.ContainsFunc(g.inFlight, (*Call).movesBreak) {
+				c.brks = ^uint64(0)
+			}
+		}
 		return true
 	}
 	c.active = true
 	if alone {
-		g.inFlight = append(g.inFlight, c)
+		g.fly(c)
 		return true
 	}
 	c.live = c.class == fixed && g.space.Covered(c.at)
@@ -69,7 +76,14 @@ func (g *Gate) enter(c *Call) {
 			o.Uncertain, c.Uncertain = true, true
 		}
 	}
+	g.fly(c)
+}
+
+func (g *Gate) fly(c *Call) {
 	g.inFlight = append(g.inFlight, c)
+	if c.movesBreak() {
+		g.brks++
+	}
 }
 
 // blocked reports whether c must wait for a call in flight or for one of the first n that wait.
@@ -114,8 +128,8 @@ func drop(list []*Call, c *Call) []*Call {
 func (g *Gate) Ready() *Call {
 	for ; g.next < len(g.waiting); g.next++ {
 		c := g.waiting[g.next]
-		if c.isBrk {
-			c.classifyBrk(g.space.Break())
+		if c.op.Kind == vm.OpBrk && !c.narrow {
+			c.classifyBrk(g.space.Break()) // another may have moved it, or made it unknown
 		}
 		c.live = c.class == fixed && g.space.Covered(c.at)
 		if g.blocked(c, g.next) || g.rules.Killed(c) {
@@ -148,10 +162,9 @@ func (g *Gate) Waiting() bool { return len(g.waiting) > 0 }
 // Quiet reports whether no call is in flight, so that ledger and kernel must agree.
 func (g *Gate) Quiet() bool { return len(g.inFlight) == 0 }
 
-// MovesBreak reports whether a brk(2) is in flight: what another one answers may be the break before or after.
-func (g *Gate) MovesBreak() bool {
-	return slices.ContainsFunc(g.inFlight, func(c *Call) bool { return c.op.Kind == vm.OpBrk })
-}
+// BreakStood reports whether the break cannot have moved since a brk(2) that only asks was admitted: what it
+// answers is then where it is now. Such a call has no place in the order.
+func (g *Gate) BreakStood(c *Call) bool { return c.brks == g.brks }
 
 // Abandon forgets the calls that wait, which have not begun, and returns them.
 func (g *Gate) Abandon() []*Call {

@@ -227,6 +227,19 @@ func TestBrkIsClassifiedAnew(t *testing.T) {
 	if g.Ready() != calls[1] || !calls[1].OnlyRemoves() || calls[1].At() != pages(110, 120) {
 		t.Fatalf("brk down works on %v", calls[1].At())
 	}
+
+	// Where nobody knows the break any more nothing is known of the call.
+	first, second := classified(call(vm.OpRemap, pages(10, 12)))[0], calls[1]
+	op := brkTo(105)
+	g.Release(second)
+	second.Classify(&op, false, space)
+	g.Admit(first, false)
+	g.Admit(second, false)
+	space.brk = 0
+	g.Release(first)
+	if g.Ready() != second || second.OnlyRemoves() || !second.At().Empty() {
+		t.Fatalf("brk works on %v of an unknown break", second.At())
+	}
 }
 
 // With one task only nobody waits, and with one call at a time everybody does.
@@ -243,5 +256,21 @@ func TestAloneAndOneAtATime(t *testing.T) {
 	}
 	if left := g.Abandon(); len(left) != 1 || left[0] != calls[1] || g.InFlight() != calls[0] || calls[1].Active() {
 		t.Error("what has not begun is not given back")
+	}
+}
+
+// What brk(0) answers is where the break is, unless another brk was in the kernel beside it or after it.
+func TestBreakStood(t *testing.T) {
+	g, _ := newGate()
+	calls := classified(brkTo(0), brkTo(110), brkTo(0), brkTo(0))
+	for _, c := range calls[:3] {
+		g.Admit(c, false)
+	}
+	g.Release(calls[1])
+	g.Admit(calls[3], false)
+	for i, want := range []bool{false, false, false, true} {
+		if i != 1 && g.BreakStood(calls[i]) != want {
+			t.Errorf("brk(0) number %d: %v", i, !want)
+		}
 	}
 }

@@ -52,7 +52,7 @@ func (r *Recorder) release(f *pending) {
 		r.source.Resume(f.task.thread)
 		return
 	}
-	r.out.drift(sp, sp.mm.GrowthBefore(op))
+	r.out.drift(sp, sp.mm.GrowthBefore(op), sp.events.Last())
 	if f.OnlyRemoves() && !sp.alone() {
 		r.takeEarly(sp, f)
 	}
@@ -96,9 +96,7 @@ func (r *Recorder) returned(t *task, result int64) {
 		}
 	case vm.OpBrk:
 		if op.Addr == 0 {
-			// It has no place in the order: where another thread moves the break meanwhile its answer may be the one
-			// before or after.
-			if sp.mm.Break() == 0 && !sp.gate.MovesBreak() {
+			if sp.mm.Break() == 0 && sp.gate.BreakStood(&f.Call) {
 				sp.mm.SetBreak(uint64(result))
 			}
 		} else if uint64(result) != op.Addr {
@@ -112,13 +110,13 @@ func (r *Recorder) returned(t *task, result int64) {
 	switch {
 	case f.event == nil:
 		b := r.out.begin(f)
-		changes := r.apply(f, result, errno, b.Number())
+		changes := r.apply(f, result, errno, b)
 		r.out.finish(f, b, result, errno, changes)
 		r.out.queue.PutEvent(b)
 	case errno != 0:
 		sp.mm.PutBack(f.taken)
 		sp.touchedCode(f.taken)
-		r.finishEarly(f, result, errno, r.apply(f, result, errno, f.event.Number()))
+		r.finishEarly(f, result, errno, r.apply(f, result, errno, f.event))
 	default:
 		if op.Kind == vm.OpBrk {
 			sp.mm.SetBreak(uint64(result))
@@ -158,22 +156,26 @@ func (r *Recorder) overdue(sp *space) {
 }
 
 // apply tells the space what a call that has returned did, writes what came to light on the way, and returns
-// the call's own changes, which are valid until the next call of apply. number is the event's.
-func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, number uint64) []ledger.Change {
+// the call's own changes, which are valid until the next call of apply. e is its event.
+func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, e *order.PendingEvent) []ledger.Change {
 	f.value = uint64(result)
 	if errno == 0 {
 		f.readResult()
 	}
-	return r.applyRead(f, errno, number)
+	return r.applyRead(f, errno, e)
 }
 
 // applyRead is apply where the value has been read.
-func (r *Recorder) applyRead(f *pending, errno syscall.Errno, number uint64) []ledger.Change {
+func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEvent) []ledger.Change {
 	sp, c := f.space, &f.call
-	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, number), r.changes[:0])
+	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, e.Number()), r.changes[:0])
 	r.changes = out.Changes
 	f.Uncertain = f.Uncertain || out.Unseen
-	r.out.drift(sp, out.Drifts)
+	after := sp.events.Last()
+	if after == e.Number() {
+		after = e.Previous() // its own event is put behind what came to light
+	}
+	r.out.drift(sp, out.Drifts, after)
 	sp.touchedCode(out.Changes)
 	if c.Op.Kind == vm.OpMap && errno == 0 {
 		r.modules.Pin(sp, out.Changes)

@@ -110,6 +110,9 @@ func (r *Recorder) cancel(f *pending) {
 		r.finishEarly(f, 0, 0, f.taken)
 	}
 	if f.Active() {
+		if f.call.Op.Kind == vm.OpBrk {
+			sp.mm.SetBreak(0) // it may have moved it
+		}
 		r.done(sp, f)
 	}
 	f.call.Syscall = nil
