@@ -38,7 +38,7 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 	if shares {
 		sp.users++
 	} else {
-		r.out.drift(sp, sp.mm.NoticeGrowth())
+		r.out.drift(sp, sp.mm.NoticeGrowth(), sp.events.Last())
 		inherited.after = sp.events.Last()
 		inherited.ignore = r.opts.NoFollow
 		if inherited.ignore {

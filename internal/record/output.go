@@ -25,8 +25,7 @@ type output struct {
 	warnings io.Writer // nil for none
 
 	stacks, checks, drifts uint64
-	sent                   struct{ events, drifts uint64 } // belongs to the sinks' goroutine
-	sinkFailed             atomic.Bool                     // set by the sinks' goroutine
+	sinkFailed             atomic.Bool // set by the sinks' goroutine
 }
 
 func newOutput(warnings io.Writer) *output {
@@ -88,10 +87,11 @@ func errnoName(e syscall.Errno) string {
 }
 
 // drift writes what the kernel shows and no call explains; the ledger has taken it over already.
-func (o *output) drift(sp *space, drifts []mm.Drift) {
+// after is the event of the space that it stands behind.
+func (o *output) drift(sp *space, drifts []mm.Drift, after uint64) {
 	for i := range drifts {
 		from := &drifts[i]
-		d := &eventlog.Drift{T: o.now(), After: sp.events.Last(), Space: sp.id, Changes: o.encoder.changes(from.Changes), Guess: from.Guess}
+		d := &eventlog.Drift{T: o.now(), After: after, Space: sp.id, Changes: o.encoder.changes(from.Changes), Guess: from.Guess}
 		if from.Beside != 0 {
 			beside := from.Beside
 			d.Beside = &beside

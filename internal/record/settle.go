@@ -19,6 +19,6 @@ func (r *Recorder) verify(sp *space, why string) (compared bool) {
 	if compared {
 		r.out.checks++
 	}
-	r.out.drift(sp, drifts)
+	r.out.drift(sp, drifts, sp.events.Last())
 	return compared
 }

@@ -150,7 +150,7 @@ func (b *backlog) place(f *pending) {
 	}
 	if !silent(op) {
 		e := b.r.out.begin(f)
-		changes := b.r.applyRead(f, f.errno(), e.Number())
+		changes := b.r.applyRead(f, f.errno(), e)
 		b.r.out.finish(f, e, f.result, f.errno(), changes)
 		b.r.out.queue.PutEvent(e)
 		b.r.watchSize(sp)
@@ -191,7 +191,7 @@ func (b *backlog) touched(t *task, s *tracer.Stop) {
 	if s.Number == ioctl {
 		sp.stamps.look = true
 	} else {
-		b.r.out.drift(sp, sp.mm.NoticeGrowth())
+		b.r.out.drift(sp, sp.mm.NoticeGrowth(), sp.events.Last())
 	}
 	b.lookSoon(t)
 }
