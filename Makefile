@@ -6,14 +6,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -w -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s
-FAULTS  ?= 2000
+EVENTS  ?= 10000000
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race bench reliability bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race simulate bench bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -40,6 +40,9 @@ test: ## run all tests
 race: ## run all tests under the race detector (needs a C compiler)
 	@GO=$(GO) CGO_ENABLED=1 .ci/test -race -timeout $(TIMEOUT)
 
+simulate: ## show order and mm every order that a kernel may show, until the logs have EVENTS (10,000,000)
+	$(GO) test ./internal/simulation -timeout 0 -events $(EVENTS) -v
+
 bench: build ## compare with a bare ptrace loop and with strace
 	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame
 
@@ -55,9 +58,6 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$p; \
 	  done; \
 	done
-
-reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
-	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
 
 lint: ## gofmt, go vet and golangci-lint (.golangci.yml)
 	@bad=$$(gofmt -l .); \

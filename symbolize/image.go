@@ -11,7 +11,6 @@ type image struct {
 	opts    Options
 	exec    elffile.Code
 	sources []source
-	names   *cachedNames // nil where names are not kept
 
 	debug      *elffile.File
 	debugTried bool

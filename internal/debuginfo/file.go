@@ -24,7 +24,6 @@ type file struct {
 	alt      *file
 	altTried bool
 	splits   splitFiles
-	split    bool // a unit refers to a split file
 }
 
 func newFile(f *elffile.File, suffix string, budget *budget) *file {

@@ -4,14 +4,10 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"encoding/hex"
-	"strings"
 )
 
-// Types of notes: NT_GNU_BUILD_ID of owner "GNU" (elf.h), and the Go linker's own (cmd/internal/buildid).
-const (
-	noteBuildID   = 3
-	noteGoBuildID = 4
-)
+// noteBuildID is NT_GNU_BUILD_ID (elf.h).
+const noteBuildID = 3
 
 // BuildID returns the GNU build id in lower-case hex, "" where the file has none: from its PT_NOTE segments,
 // else from the section .note.gnu.build-id (a separate debug file's segments point nowhere). Go's own build
@@ -22,18 +18,6 @@ func (f *File) BuildID() string {
 }
 
 func (f *File) readBuildID() string {
-	if id := f.findNote("GNU", noteBuildID); len(id) >= 2 && len(id) <= 64 {
-		return hex.EncodeToString(id)
-	}
-	return ""
-}
-
-// GoBuildID returns the build id that the go command gives an executable: another one for each build of other source,
-// flags or tools. "" where the file has none.
-func (f *File) GoBuildID() string { return string(f.findNote("Go", noteGoBuildID)) }
-
-// findNote returns the descriptor of the first note of that owner and type, nil where there is none.
-func (f *File) findNote(owner string, typ uint32) []byte {
 	read := 0
 	for i := range f.progs {
 		p := &f.progs[i]
@@ -47,24 +31,24 @@ func (f *File) findNote(owner string, typ uint32) []byte {
 		if f.readAt(b, p.Off) != nil {
 			continue
 		}
-		if id := noteIn(b, p.Align, owner, typ); id != nil {
+		if id := gnuBuildID(b, p.Align); id != "" {
 			return id
 		}
 	}
 	s, ok := f.Section(".note.gnu.build-id")
 	if !ok {
-		return nil
+		return ""
 	}
 	b, err := f.SectionData(s.Name, maxNotes)
 	if err != nil {
-		return nil
+		return ""
 	}
-	return noteIn(b, s.Addralign, owner, typ)
+	return gnuBuildID(b, s.Addralign)
 }
 
-// noteIn looks through notes (gABI "Note Section"): sizes of name and descriptor, a type, the two,
+// gnuBuildID looks through notes (gABI "Note Section"): sizes of name and descriptor, a type, the two,
 // padded to 4 bytes, or to 8 where the segment is so aligned.
-func noteIn(b []byte, align uint64, owner string, typ uint32) []byte {
+func gnuBuildID(b []byte, align uint64) string {
 	if align != 8 {
 		align = 4
 	}
@@ -72,20 +56,20 @@ func noteIn(b []byte, align uint64, owner string, typ uint32) []byte {
 	le := binary.LittleEndian
 	for len(b) >= 12 {
 		namesz, descsz := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:]))
-		is := le.Uint32(b[8:])
+		typ := le.Uint32(b[8:])
 		// The header is 12 bytes, so the descriptor's padding counts from the note's start.
 		desc := pad(12 + namesz)
 		next := pad(desc + descsz)
 		if desc+descsz > uint64(len(b)) {
-			return nil
+			return ""
 		}
-		if is == typ && strings.TrimRight(string(b[12:12+namesz]), "\x00") == owner {
-			return b[desc : desc+descsz]
+		if typ == noteBuildID && namesz == 4 && string(b[12:16]) == "GNU\x00" && descsz >= 2 && descsz <= 64 {
+			return hex.EncodeToString(b[desc : desc+descsz])
 		}
 		if next > uint64(len(b)) {
-			return nil
+			return ""
 		}
 		b = b[next:]
 	}
-	return nil
+	return ""
 }

@@ -46,7 +46,6 @@ type File struct {
 	machine  elf.Machine
 	typ      elf.Type
 	entry    uint64
-	phoff    uint64
 	shoff    uint64
 	shnum    uint64
 	shstrndx uint64

@@ -1,0 +1,9 @@
+// Package simulation shows order and mm every order that a kernel may show: a model of one address space's lock,
+// its calls and its stops, without a process and without a clock. Threads make calls that succeed, fail, fail half
+// way, sleep in the kernel and are killed at any point; stops are told in any order that is legal. After each step
+// the ledger is held against the model, page by page and origin by origin, and the log is replayed.
+//
+// A run is its seed. One that fails is played again by
+//
+//	go test ./internal/simulation -run TestTwoStops -seed N
+package simulation
