@@ -1,6 +1,10 @@
 package tracer
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
 
 // exiting handles PTRACE_EVENT_EXIT. Where a call was under way, the register holds its result unless a
 // kill made the kernel skip it: then it still is the -ENOSYS that the entry code put there.
@@ -22,4 +26,14 @@ func (t *Tracer) exiting(th *Thread) bool {
 	}
 	th.inCall, th.followed, th.exiting = false, false, true
 	return t.out(s)
+}
+
+// rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL: the kernel puts the
+// call's number back into rax (kernel/seccomp.c, syscall_rollback), which no call that maps or unmaps returns.
+func (th *Thread) rolledBack(rax uint64) bool {
+	switch th.call.Op.Kind {
+	case vm.OpClone, vm.OpPersonality:
+		return false
+	}
+	return rax == th.regs.Orig_rax
 }

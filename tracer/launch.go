@@ -24,6 +24,9 @@ type Launch struct {
 	NoASLR bool
 	Filter bool // stop by seccomp filter
 	Follow bool
+	// Alone leaves children with an address space of their own without a tracer from their first instruction on.
+	// Under a filter it cannot be.
+	Alone bool
 	// Credential, where not nil, is taken on before the program starts.
 	Credential *Credential
 }
@@ -95,6 +98,8 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		options |= unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 	} else if !l.Follow {
 		options &^= followOptions
+	} else if l.Alone {
+		options &^= unix.PTRACE_O_TRACEFORK // vfork's child shares the space until it executes a program
 	}
 	if e := ptraceSeize(pid, options); e != 0 {
 		why := explainRefusal(pid, e)

@@ -37,3 +37,46 @@ func (t *Tracer) Signalled(sig syscall.Signal) time.Time {
 	}
 	return time.Time{}
 }
+
+// fault is where a thread faulted.
+type fault struct {
+	signal   int
+	pc, addr uint64
+}
+
+// faultsForever reports whether a thread that is about to get a signal for a fault has faulted so before and will
+// again: the first process of a pid namespace is not to be killed by signals, and while it is traced the kernel does
+// not make the exception for its own faults that it makes else (kernel/signal.c, force_sig_info_to_task).
+func (th *Thread) faultsForever() bool {
+	switch unix.Signal(th.toDeliver) {
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE:
+	default:
+		th.fault = fault{}
+		return false
+	}
+	var regs unix.PtraceRegs
+	var info [128]byte // siginfo_t: si_addr stands at 16
+	if ptraceGetRegs(th.TID, &regs) != 0 || ptrace(unix.PTRACE_GETSIGINFO, th.TID, 0, uintptr(unsafe.Pointer(&info))) != 0 {
+		return false
+	}
+	f := fault{th.toDeliver, regs.Rip, binary.NativeEndian.Uint64(info[16:])}
+	again := f == th.fault
+	th.fault = f
+	if !again {
+		return false
+	}
+	st, err := readStatus(th.TID)
+	return err == nil && st.nsTID == 1 && st.caught>>(th.toDeliver-1)&1 == 0
+}
+
+// leaveToDie lets a thread go without its signal. It faults once more, and dies of it.
+func (t *Tracer) leaveToDie(th *Thread) bool {
+	t.unshield(th)
+	th.uncover()
+	t.drain(th)
+	left, _, _ := th.takeOpen()
+	ptrace(unix.PTRACE_DETACH, th.TID, 0, 0)
+	t.remove(th)
+	th.state = running
+	return t.out(Stop{Kind: Gone, Thread: th, Status: unix.WaitStatus(th.toDeliver), Order: left, Left: true})
+}

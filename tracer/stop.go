@@ -52,6 +52,7 @@ type Stop struct {
 	Thread      *Thread
 	Call        *Call // nil where there is none
 	Result      int64 // -errno on failure, as the kernel's register holds it
+	Left        bool  // of Gone: it was let go to die, and Status is what it will die of
 	NotExecuted bool  // also of Returned, where a filter of the program's own answered in the kernel's place
 	Child       int
 	Former      int

@@ -24,7 +24,8 @@ type Thread struct {
 	call     Call
 	// toDeliver is the signal that the next resumption delivers: the thread is in its signal-delivery-stop.
 	toDeliver int
-	grouped   bool // the stop it is in is a group-stop
+	fault     fault // the last one that a signal told of
+	grouped   bool  // the stop it is in is a group-stop
 	// interrupted says that PTRACE_INTERRUPT was sent and its stop has not been seen.
 	interrupted bool
 	// cleared is the CLONE_UNTRACED flag that was taken from the call; see untraced.go.

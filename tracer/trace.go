@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // wakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C
@@ -252,6 +250,9 @@ func (t *Tracer) handle(w wait) bool {
 			}
 			t.giveTrap(th)
 		}
+		if th.faultsForever() {
+			return t.leaveToDie(th)
+		}
 		t.hear(th)
 	case seccompStop:
 		return t.entered(th)
@@ -378,16 +379,6 @@ func (t *Tracer) returned(th *Thread) bool {
 		result = compatResult(uint32(rax))
 	}
 	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: result, NotExecuted: th.rolledBack(rax)})
-}
-
-// rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL: the kernel puts the
-// call's number back into rax (kernel/seccomp.c, syscall_rollback), which no call that maps or unmaps returns.
-func (th *Thread) rolledBack(rax uint64) bool {
-	switch th.call.Op.Kind {
-	case vm.OpClone, vm.OpPersonality:
-		return false
-	}
-	return rax == th.regs.Orig_rax
 }
 
 // compatResult widens what an i386 call returned: the kernel keeps addresses above 2 GiB positive and

@@ -185,6 +185,9 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	if t == nil || r.tasks[th.TID] != t {
 		return
 	}
+	if s.Left {
+		r.out.note("info", "init-fault", fmt.Sprintf("pid %d is the first process of a pid namespace: traced it would fault for ever; it was let go to die of it", t.pid))
+	}
 	delete(r.tasks, th.TID)
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {

@@ -67,7 +67,7 @@ func Run(o Options) (out Outcome, err error) {
 // prepareLaunch finds the program as a shell would, and fills in its environment.
 func prepareLaunch(o *Options) (tracer.Launch, error) {
 	name := o.Command[0]
-	l := tracer.Launch{Argv: o.Command, Dir: o.Chdir, NoASLR: o.NoASLR, Filter: !o.NoSeccomp, Follow: true}
+	l := tracer.Launch{Argv: o.Command, Dir: o.Chdir, NoASLR: o.NoASLR, Filter: !o.NoSeccomp, Follow: true, Alone: o.NoFollow}
 	l.Env = mergeEnv(os.Environ(), o.Env)
 	path, err := lookup(name, o.Chdir, l.Env)
 	switch {

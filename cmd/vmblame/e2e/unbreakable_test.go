@@ -55,6 +55,35 @@ func TestGroupSignals(t *testing.T) {
 	}
 }
 
+// TestInitFaults: the crash of a pid namespace's first process ends it, as it does without vmblame.
+func TestInitFaults(t *testing.T) {
+	testenv.Need(t, "root")
+	for _, flag := range []string{"-q", "--no-seccomp"} {
+		log := filepath.Join(t.TempDir(), "log.jsonl")
+		c := begin(t, []string{built.vmblame, "run", "-q", flag, "-o", log, prog(t, "ns_init_segv")})
+		c.mustEnd("exit status 0")
+		if got, want := c.text("stdout"), "init of the namespace: signal 11, exit -1\n"; got != want {
+			t.Errorf("it said %q, want %q", got, want)
+		}
+		if s := proven(t, log); s.note("init-fault") == "" {
+			t.Errorf("notes: %+v", s.notes)
+		}
+	}
+}
+
+// TestChildTracer: with --no-seccomp --no-follow a program traces its own children as it does alone.
+func TestChildTracer(t *testing.T) {
+	for _, how := range []string{"attach", "seize"} {
+		log := filepath.Join(t.TempDir(), "log.jsonl")
+		c := begin(t, []string{built.vmblame, "run", "-q", "--no-seccomp", "--no-follow", "-o", log, prog(t, "child_tracer"), how})
+		c.mustEnd("exit status 0")
+		if got, want := c.text("stdout"), "EPERM 0, other errno 0, wrong status 0 (0)\n"; got != want {
+			t.Errorf("it said %q, want %q", got, want)
+		}
+		proven(t, log)
+	}
+}
+
 // TestBigArgv: the log tells the first arguments of a program, and how many there are.
 func TestBigArgv(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
