@@ -19,34 +19,40 @@ func isMySQL(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mariadbd") || strings.HasPrefix(m.name(), "mysqld") || strings.HasPrefix(m.name(), "libmariadbd")
 }
 
-// findInnoDB knows the buffer pool by its extents: each begins with the descriptors of its blocks, the first of which says
-// where its frame is, right behind the descriptors, the same way into each extent. What is reserved for a larger pool stands
-// behind it, a power of two together, or as much as there is.
+// findInnoDB knows the buffer pool by its variables (struct buf_pool_t): where it is, where what was reserved for it begins and
+// how long that is, and behind those how large the pool is now. It is believed where the pool is divided into extents:
+// each begins with the descriptors of its blocks, the first of which says where its frame is, right behind the descriptors,
+// the same way into each extent.
 func findInnoDB(l *look) {
 	if l.image2(isMySQL) == nil {
 		return
 	}
-	for i := range l.Rows {
-		e := &l.Rows[i]
-		if !private(e) || e.File.Path != "" || e.Start%innodbExtent != 0 || e.Len() < innodbExtent {
+	for at, memory := range l.variablesOf(isMySQL) {
+		if memory%innodbExtent != 0 || l.row(memory) == nil {
 			continue
 		}
-		if !l.innodbExtents(e.Range) {
+		w := l.words(at, 16)
+		if w == nil || w[1] > memory || !aligned(w[1]) || !aligned(w[2]) || w[2] < innodbExtent {
 			continue
 		}
-		r := vm.Range{Start: e.Start, End: e.Start + e.Len()/innodbExtent*innodbExtent}
-		parts := []classify.Part{{Range: r}}
-		if next := l.row(r.End); next != nil && inaccessible(next) {
-			if n := next.End - r.Start; n%innodbExtent == 0 && n&(n-1) == 0 {
-				parts = append(parts, classify.Part{Range: next.Range})
+		all := vm.Range{Start: memory, End: vm.RangeOf(w[1], w[2]).End}
+		for _, size := range w[3:] {
+			pool := vm.RangeOf(memory, size)
+			if size == 0 || size%(1<<20) != 0 || !all.Covers(pool) || !l.covered(pool, private) || !l.innodbExtents(pool) {
+				continue
 			}
+			parts := l.partsOf(pool)
+			if rest := (vm.Range{Start: pool.End, End: all.End}); l.covered(rest, inaccessible) {
+				parts = append(parts, l.partsOf(rest)...)
+			}
+			l.add(classify.Finding{Kind: classify.InnoDBPool, Confidence: classify.Certain,
+				Evidence: "InnoDB's variables, and extents whose first blocks name their places in them", Parts: parts})
+			return
 		}
-		l.add(classify.Finding{Kind: classify.InnoDBPool, Confidence: classify.Certain,
-			Evidence: "extents that begin with descriptors of blocks, the first of which names its place in the same extent", Parts: parts})
 	}
 }
 
-// innodbExtents reports whether the extents of r that are in memory begin with descriptors, as the first one does at least.
+// innodbExtents reports whether the whole extents of r that are in memory begin with descriptors, as the first does at least.
 func (l *look) innodbExtents(r vm.Range) bool {
 	frame, at := uint64(0), -1 // where the first frame is in an extent, and which word says so
 	for extent := r.Start; extent+innodbExtent <= r.End; extent += innodbExtent {

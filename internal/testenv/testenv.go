@@ -28,6 +28,16 @@ func Need(t testing.TB, what ...string) {
 // Has reports whether the machine has a program or feature, for a test that holds more where it has.
 func Has(what string) bool { return find(what).has() }
 
+// Optional does what Need does for what is too large for CI, where it is no failure, either.
+func Optional(t testing.TB, what ...string) {
+	t.Helper()
+	for _, name := range what {
+		if f := find(name); !f.has() {
+			skip(t, name, f.how)
+		}
+	}
+}
+
 // Lacks skips the test since the machine lacks what it needs, as it has found out by itself.
 func Lacks(t testing.TB, what string) {
 	t.Helper()
@@ -37,12 +47,22 @@ func Lacks(t testing.TB, what string) {
 func lacks(t testing.TB, what, how string) {
 	t.Helper()
 	_ = os.Getenv("CI") // go test's cache only sees what is asked while a test runs
-	if how == "" {
-		how = "?"
-	}
 	if ci {
-		t.Fatalf("the machine lacks %s (%s), and CI is set", what, how)
+		t.Fatalf("the machine lacks %s (%s), and CI is set", what, orUnknown(how))
 	}
+	skip(t, what, how)
+}
+
+func orUnknown(how string) string {
+	if how == "" {
+		return "?"
+	}
+	return how
+}
+
+func skip(t testing.TB, what, how string) {
+	t.Helper()
+	how = orUnknown(how)
 	if err := count(fmt.Sprintf("%s\t%s\t%s\n", t.Name(), what, how)); err != nil {
 		t.Fatal(err)
 	}
