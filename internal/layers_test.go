@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace"}},
@@ -59,7 +59,7 @@ var modules = map[string]map[string]int{
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
 	"github.com/spf13/pflag":                {},
-	"golang.org/x/sys":                      {"internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 2},
+	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"golang.org/x/arch":                     {},
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -232,6 +233,26 @@ func TestSplitDWARF(t *testing.T) {
 				differ(t, want, chains(t, open(t, split), nowhere(t)))
 			}
 		})
+	}
+}
+
+// TestSplitFIFO expects no wait for a .dwo that is no file.
+func TestSplitFIFO(t *testing.T) {
+	split := build(t, "shapes.cc", "-gdwarf-5", "-O2", "-gsplit-dwarf")
+	dwo, _ := filepath.Glob(filepath.Join(filepath.Dir(split), "*.dwo"))
+	if len(dwo) == 0 {
+		t.Fatal("no .dwo file was made")
+	}
+	for _, path := range append(dwo, split+".dwp") {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(chains(t, open(t, split), nowhere(t))); n == 0 {
+		t.Error("no names by symbols")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"github.com/vmblame/vmblame/internal/openfile"
 )
 
 // Bounds on what a file's headers may claim. A File never holds more than the headers these allow; what
@@ -74,21 +76,31 @@ func Open(r io.ReaderAt, size int64, name string) (*File, error) {
 	return f, nil
 }
 
-// OpenPath opens the file at path, which must be a regular one, and Open reads it. Close closes it.
+// OpenPath opens the file at path, which must be a regular one (package openfile), and Open reads it. Close closes it.
 func OpenPath(path string) (*File, error) {
-	o, err := os.Open(path)
+	o, err := openfile.Regular(path)
 	if err != nil {
 		return nil, err
 	}
+	return OpenFile(o, path)
+}
+
+// OpenUnder is OpenPath for a path as a process sees it whose root is root, "/proc/PID/root".
+func OpenUnder(root, path string) (*File, error) {
+	o, err := openfile.Under(root, path)
+	if err != nil {
+		return nil, err
+	}
+	return OpenFile(o, o.Name())
+}
+
+// OpenFile is Open for an open file, which Close closes and which is closed where this fails.
+func OpenFile(o *os.File, name string) (*File, error) {
 	st, err := o.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w: not a regular file", path, ErrNotELF)
+	var f *File
+	if err == nil {
+		f, err = Open(o, st.Size(), name)
 	}
-	if err != nil {
-		o.Close()
-		return nil, err
-	}
-	f, err := Open(o, st.Size(), path)
 	if err != nil {
 		o.Close()
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
@@ -257,7 +258,7 @@ func TestRefusals(t *testing.T) {
 	if _, err := Open(bytes.NewReader(h[:40]), 40, "cut"); !errors.Is(err, ErrNotELF) {
 		t.Errorf("cut header: %v", err)
 	}
-	if _, err := OpenPath(t.TempDir()); !errors.Is(err, ErrNotELF) {
+	if _, err := OpenPath(t.TempDir()); !errors.Is(err, openfile.ErrNotRegular) {
 		t.Errorf("directory: %v", err)
 	}
 	if _, err := OpenPath("/nonexistent"); !errors.Is(err, os.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -56,15 +57,17 @@ func (l *Live) open(m *vm.Mapping) (*elffile.File, error) {
 	if err == nil {
 		return f, nil
 	}
-	path := proc + "/root" + m.File.Path
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
+	o, err := openfile.Under(proc+"/root", m.File.Path)
+	if err != nil {
 		return nil, err
 	}
-	if st.Ino != m.File.Inode {
-		return nil, fmt.Errorf("%s: %w: not the file that is mapped", m.File.Path, os.ErrNotExist)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(o.Fd()), &st); err == nil && st.Ino != m.File.Inode {
+		err = fmt.Errorf("%s: %w: not the file that is mapped", m.File.Path, os.ErrNotExist)
+		o.Close()
+		return nil, err
 	}
-	return elffile.OpenPath(path)
+	return elffile.OpenFile(o, o.Name())
 }
 
 // liveMemory is Memory by process_vm_readv(2) and /proc/PID/pagemap.

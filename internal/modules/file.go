@@ -2,7 +2,6 @@ package modules
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -84,9 +84,15 @@ func (t *Table) open(sp Space, e *ledger.Entry) *File {
 	if f == nil {
 		same := func(st *syscall.Stat_t, f *elffile.File) bool { return sameFileAs(sp, e, st, f) }
 		// The kernel tells paths as we would name them, where we can, and else as the tracee would.
-		for _, path := range []string{e.File.Path, fmt.Sprintf("/proc/%d/root%s", tid, e.File.Path), fmt.Sprintf("/proc/%d/exe", tid)} {
-			if f = openELF(path, e.File.Path, same); f != nil {
-				break
+		for _, open := range []func() (*os.File, error){
+			func() (*os.File, error) { return openfile.Regular(e.File.Path) },
+			func() (*os.File, error) { return openfile.Under(fmt.Sprintf("/proc/%d/root", tid), e.File.Path) },
+			func() (*os.File, error) { return openfile.Regular(fmt.Sprintf("/proc/%d/exe", tid)) },
+		} {
+			if o, err := open(); err == nil {
+				if f = readELF(o, e.File.Path, same); f != nil {
+					break
+				}
 			}
 		}
 	}
@@ -105,7 +111,7 @@ func (t *Table) openByMapping(sp Space, e *ledger.Entry, tid int) *File {
 		return nil
 	}
 	path := fmt.Sprintf("/proc/%d/map_files/%x-%x", tid, row.Start, row.End)
-	f, err := openRegular(path)
+	f, err := openfile.Regular(path)
 	if err != nil {
 		// proc_map_files_get_link wants CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c).
 		t.mapFilesDenied = errors.Is(err, fs.ErrPermission) && !t.mapFilesWork
@@ -145,26 +151,6 @@ func mappedBuildID(sp Space, e *ledger.Entry) string {
 	return ""
 }
 
-// openELF opens path, and checks it where check is given; nil where that fails.
-func openELF(path, name string, check func(*syscall.Stat_t, *elffile.File) bool) *File {
-	f, err := openRegular(path)
-	if err != nil {
-		return nil
-	}
-	return readELF(f, name, check)
-}
-
-var errNotRegular = errors.New("not a regular file")
-
-// openRegular opens a regular file and nothing else: to open a device may do something, and a FIFO may
-// stand there by the time.
-func openRegular(path string) (*os.File, error) {
-	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
-		return nil, cmp.Or(err, errNotRegular)
-	}
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
-
 // readELF reads the headers of f, which it closes where it returns nil.
 func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File) bool) *File {
 	st, err := f.Stat()
@@ -197,10 +183,13 @@ func foreignDebug(tid int, id string) *elffile.File {
 	if len(id) < 3 {
 		return nil
 	}
-	path := filepath.Join(fmt.Sprintf("/proc/%d/root", tid), elffile.DefaultDebugDir, ".build-id", id[:2], id[2:]+".debug")
-	m := openELF(path, path, func(_ *syscall.Stat_t, f *elffile.File) bool { return f.BuildID() == id })
-	if m == nil {
+	d, err := elffile.OpenUnder(fmt.Sprintf("/proc/%d/root", tid), filepath.Join(elffile.DefaultDebugDir, ".build-id", id[:2], id[2:]+".debug"))
+	if err != nil {
 		return nil
 	}
-	return m.File
+	if d.BuildID() != id {
+		d.Close()
+		return nil
+	}
+	return d
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/symbolize"
 	"github.com/vmblame/vmblame/tracer"
@@ -79,7 +80,7 @@ func (p *PerfMap) open(tid, tgid int) {
 	if id := tracer.Identify(tgid); id.NsTID != 0 {
 		pid = id.NsTID
 	}
-	f, err := openPerfMap(fmt.Sprintf("/proc/%d/root/tmp/perf-%d.map", tid, pid), tid)
+	f, err := openPerfMap(tid, pid)
 	if err != nil {
 		return
 	}
@@ -89,17 +90,17 @@ func (p *PerfMap) open(tid, tgid int) {
 	p.file = f
 }
 
-var errNotTheirs = errors.New("not a regular file of the process's user")
+var errNotTheirs = errors.New("not a file of the process's user")
 
-// openPerfMap opens path, which anybody may have made: it must be a regular file of root's or of the
-// process's user.
-func openPerfMap(path string, tid int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+// openPerfMap opens the list of the process that calls itself pid below the root of a thread of it. Anybody may have
+// made it: it must be a regular file of root's or of the process's user.
+func openPerfMap(tid, pid int) (*os.File, error) {
+	f, err := openfile.UnderNoLink(fmt.Sprintf("/proc/%d/root", tid), fmt.Sprintf("/tmp/perf-%d.map", pid))
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && (!st.Mode().IsRegular() || owner(st) != 0 && owner(st) != procfs.EffectiveUser(tid)) {
+	if err == nil && owner(st) != 0 && owner(st) != procfs.EffectiveUser(tid) {
 		err = errNotTheirs
 	}
 	if err != nil {

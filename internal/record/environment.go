@@ -108,10 +108,12 @@ func readCgroup(e eventlog.Environment, path string) {
 // found.
 func libcBuildID(pid int, exe string) *string {
 	var paths []string
+	root := "/"
 	if pid != 0 {
+		root = fmt.Sprintf("/proc/%d/root", pid)
 		for _, row := range mapped(pid) {
 			if p := row.File.Path; callers.IsLibc(p) && !strings.Contains(p, "/libpthread") {
-				paths = append(paths, fmt.Sprintf("/proc/%d/root%s", pid, row.File.Path))
+				paths = append(paths, row.File.Path)
 			}
 		}
 	} else if interp := interpreter(exe); strings.Contains(interp, "ld-musl") {
@@ -120,7 +122,7 @@ func libcBuildID(pid int, exe string) *string {
 		paths = []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6", "/usr/lib64/libc.so.6"}
 	}
 	for _, p := range paths {
-		f, err := elffile.OpenPath(p)
+		f, err := elffile.OpenUnder(root, p)
 		if err != nil {
 			continue
 		}
