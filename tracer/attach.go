@@ -1,8 +1,10 @@
 package tracer
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +25,9 @@ const stopBound = 500 * time.Millisecond
 // The error, if any, says why in the words of the command line and leaves the process as it was.
 func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	st, err := readStatus(pid)
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return nil, fmt.Errorf("attach %d: %w: raise the limit (ulimit -n)", pid, errors.Unwrap(err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("attach %d: no such process: check the pid (in a container, the host's numbers differ)", pid)
 	}

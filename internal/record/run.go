@@ -32,6 +32,9 @@ func Run(o Options) (out Outcome, err error) {
 		return out, err
 	}
 	p, err := r.tracer.Prepare(launch)
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		err = fmt.Errorf("%w: raise the limit (ulimit -n)", err)
+	}
 	if err != nil {
 		return out, &Error{Failed, fmt.Sprintf("run %s: %v", o.Command[0], err)}
 	}
