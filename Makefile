@@ -6,14 +6,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -w -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s
-EVENTS  ?= 10000000
+FAULTS  ?= 2000
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race bench reliability bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -58,6 +58,9 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$p; \
 	  done; \
 	done
+
+reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
 
 lint: ## gofmt, go vet and golangci-lint (.golangci.yml)
 	@bad=$$(gofmt -l .); \

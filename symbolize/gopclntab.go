@@ -6,15 +6,18 @@ import (
 )
 
 // pclntab is the source that names Go functions by the runtime's own table.
-type pclntab struct{ table *gopclntab.Table }
+type pclntab struct {
+	file   *elffile.File
+	table  *gopclntab.Table // nil where its layout has no names
+	opened bool
+}
 
-// openPclntab opens the table of a Go program, nil where there is none of a layout that has names.
+// openPclntab returns the source of a Go program; it opens nothing yet.
 func openPclntab(m *image) source {
-	t := gopclntab.Open(m.file, elffile.NewSegments(m.file))
-	if t == nil || !t.Named() {
+	if _, ok := gopclntab.Section(m.file); !ok {
 		return nil
 	}
-	return &pclntab{t}
+	return &pclntab{file: m.file}
 }
 
 func (p *pclntab) close() {}
@@ -24,6 +27,15 @@ func (p *pclntab) answer(qs []query) {
 		q := &qs[i]
 		if q.named() {
 			continue
+		}
+		if !p.opened {
+			p.opened = true
+			if t := gopclntab.Open(p.file, elffile.NewSegments(p.file)); t != nil && t.Named() {
+				p.table = t
+			}
+		}
+		if p.table == nil {
+			return
 		}
 		calls, start := p.table.Calls(q.addr)
 		if len(calls) == 0 {

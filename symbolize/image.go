@@ -11,6 +11,7 @@ type image struct {
 	opts    Options
 	exec    elffile.Code
 	sources []source
+	names   *cachedNames // nil where names are not kept
 
 	debug      *elffile.File
 	debugTried bool

@@ -15,12 +15,13 @@ type Resolver struct {
 	images map[*elffile.File]*image
 	debugs map[*elffile.File]*elffile.File
 	server servers
+	cache  *nameCache
 }
 
 // New returns a Resolver that has loaded nothing.
 func New(opts Options) *Resolver {
 	return &Resolver{opts: opts, images: make(map[*elffile.File]*image), debugs: make(map[*elffile.File]*elffile.File),
-		server: servers{absent: make(map[string]bool), down: make(map[string]bool)}}
+		server: servers{absent: make(map[string]bool), down: make(map[string]bool)}, cache: openCache(opts.Cache)}
 }
 
 // UseDebug makes d the separate debug file of f, before those that are found under Options.DebugDirs: one
@@ -52,10 +53,20 @@ func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint
 	m, ok := r.images[f]
 	if !ok {
 		m = openImage(f, r.debugs[f], r.opts, &r.server)
+		m.names = r.cache.names(m)
 		r.images[f] = m
+	}
+	if m.names != nil {
+		if qs = m.names.take(qs, yield); len(qs) == 0 {
+			return
+		}
 	}
 	for _, s := range m.sources {
 		s.answer(qs)
+	}
+	if m.names != nil && !m.unsure() {
+		m.names.put(qs)
+		m.names.write()
 	}
 	for i := range qs {
 		if qs[i].named() {

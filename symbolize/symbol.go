@@ -36,6 +36,8 @@ type Symbol struct {
 type Options struct {
 	// DebugDirs are the directories of separate debug files; nil means /usr/lib/debug.
 	DebugDirs []string
+	// Cache is the directory where names are kept between runs, "" for none; see DefaultCache.
+	Cache string
 	// Debuginfod are the URLs of debuginfod servers that are asked for the debug files of images that have
 	// none on this machine; none are asked unless some are given. DebuginfodURLs reads them from the
 	// environment.

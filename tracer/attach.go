@@ -256,8 +256,9 @@ func (t *Tracer) Drop(th *Thread) {
 }
 
 // Abdicate lets all tracees go on without anything of them being handed out: they are detached where they
-// can live without a tracer. Where they carry the filter they cannot, and it returns when they have ended.
-func (t *Tracer) Abdicate() {
+// can live without a tracer. Where they carry the filter they cannot, and it returns when they have ended; gone is
+// called with the end of each.
+func (t *Tracer) Abdicate(gone func(*Stop)) {
 	if !t.filter {
 		t.Detach()
 		return
@@ -271,6 +272,9 @@ func (t *Tracer) Abdicate() {
 		s, err := t.Next()
 		if err != nil {
 			return
+		}
+		if s.Kind == Gone {
+			gone(s)
 		}
 		if s.Thread != nil && s.Kind != Gone && s.Kind != GroupStopped {
 			s.Thread.Ignore = true

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ func reportCommand() *cobra.Command {
 	var a answer
 	var o analysis.ReportOptions
 	var vmas bool
+	var columns []string
 	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
 	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
 	cmd := &cobra.Command{
@@ -37,6 +39,12 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 			if vmas {
 				o.Sort = analysis.SortVMAs
 			}
+			for _, c := range columns {
+				if !slices.Contains([]string{"pss", "private", "swap"}, c) {
+					return misused(cmd, "--columns: %q is not pss, private or swap", c)
+				}
+				o.Columns = append(o.Columns, analysis.Column(c))
+			}
 			r := s.Report(o)
 			return give(&a, cmd, r, report.Report, r.Nameless, a.look(args[0]), log.name)
 		},
@@ -46,6 +54,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 	f.Var(&by, "by", "list by "+by.list())
 	f.Var(&sort, "sort", "order by "+sort.list())
 	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
+	f.StringSliceVar(&columns, "columns", nil, "show `COLUMN`s too: pss, private, swap")
 	f.BoolVar(&vmas, "vmas", false, "numbers of mappings, beside vm.max_map_count")
 	by.complete(cmd, "by")
 	sort.complete(cmd, "sort")

@@ -55,7 +55,7 @@ func (r *recording) run() error {
 	r.prepare()
 	outcome, err := record.Run(r.options)
 	r.close()
-	if err != nil {
+	if err != nil && outcome.Exit == nil {
 		status := exitRunFailed
 		var e *record.Error
 		if errors.As(err, &e) {
@@ -72,9 +72,9 @@ func (r *recording) run() error {
 	case x == nil:
 		return nil
 	case x.Signal != nil:
-		return &exit{status: 128 + *x.Signal, signal: *x.Signal}
-	case x.Code != nil && *x.Code != 0:
-		return &exit{status: *x.Code}
+		return &exit{status: 128 + *x.Signal, signal: *x.Signal, err: err}
+	case x.Code != nil && (*x.Code != 0 || err != nil):
+		return &exit{status: *x.Code, err: err}
 	}
 	return nil
 }

@@ -101,8 +101,9 @@ func (n *Names) Frames(stack int) (list []Frame, end string) {
 // Totals are what mappings add up to.
 type Totals struct {
 	Reserved  int64  `json:"reserved"`                // bytes of address space
-	Committed int64  `json:"committed"`               // those of them that can be accessed in some way
+	Committed int64  `json:"committed"`               // those of them that can be accessed in some way, or are in memory all the same
 	Resident  *int64 `json:"resident"`                // those in memory; null where the log has no figures
+	Uncounted int64  `json:"uncounted,omitempty"`     // reserved bytes that no snapshot counted, so that more may be in memory
 	Shared    *int64 `json:"pss,omitempty"`           // resident bytes, what is shared divided among those who share it
 	Dirty     *int64 `json:"private_dirty,omitempty"` // resident bytes that are this process's alone and were written to
 	Swapped   *int64 `json:"swapped,omitempty"`       // bytes in swap space
@@ -111,10 +112,11 @@ type Totals struct {
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
 
-// Add adds o. What was measured of one alone stands for both.
+// Add adds o. What was measured of one alone stands for both: Uncounted says so.
 func (s *Totals) Add(o *Totals) {
 	s.Reserved += o.Reserved
 	s.Committed += o.Committed
+	s.Uncounted += o.Uncounted
 	s.Resident, s.Shared = plus(s.Resident, o.Resident), plus(s.Shared, o.Shared)
 	s.Dirty, s.Swapped = plus(s.Dirty, o.Dirty), plus(s.Swapped, o.Swapped)
 	s.Count += o.Count
@@ -133,7 +135,7 @@ func plus(a, b *int64) *int64 {
 }
 
 func (p *process) totalsOf(n *totals) Totals {
-	j := Totals{Reserved: n.reserved, Committed: n.committed, Count: n.objects, Mappings: n.mappings}
+	j := Totals{Reserved: n.reserved, Committed: n.committed, Uncounted: n.reserved - n.asked, Count: n.objects, Mappings: n.mappings}
 	if n.asked > 0 || n.reserved == 0 && p.taken >= 0 {
 		j.Resident = ptr(n.rss)
 		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)

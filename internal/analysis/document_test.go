@@ -274,7 +274,7 @@ func TestSchema(t *testing.T) {
 		end := state(t, log, Moment{})
 		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: end.Seq / 2}, {Kind: AtTime, T: end.T / 2}} {
 			s := state(t, log, at)
-			for _, o := range []ReportOptions{{}, {By: ByStack, MinSize: 1 << 20}, {By: ByFile}, {By: ByThread}, {By: ByFunction}, {Sort: SortVMAs}} {
+			for _, o := range []ReportOptions{{}, {By: ByStack, MinSize: 1 << 20}, {By: ByFile}, {By: ByThread}, {By: ByFunction}, {Sort: SortVMAs}, {Columns: []Column{PSS, Private, Swap}}} {
 				check(log, s.Report(o))
 			}
 			check(log, Compare(s, end, [2]string{"a", "b"}))

@@ -90,7 +90,8 @@ func before(a, b *mapping) bool {
 
 func (x *mapping) totals() totals {
 	s := totals{reserved: int64(x.Len()), usage: x.usage, mappings: 1}
-	if x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
+	// Pages stay in memory where mprotect takes all permissions away.
+	if s.committed = s.rss; x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
 		s.committed = s.reserved
 	}
 	return s

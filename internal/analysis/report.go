@@ -10,10 +10,11 @@ import (
 
 // ReportOptions say what a report lists.
 type ReportOptions struct {
-	By      By    // "" for ByKind
-	Sort    Sort  // "" for SortReserved
-	MinSize int64 // bytes: rows with less reserved are summed up in one
-	Bytes   bool  // sizes in sentences are exact numbers of bytes
+	By      By       // "" for ByKind
+	Sort    Sort     // "" for SortReserved
+	MinSize int64    // bytes: rows with less reserved are summed up in one
+	Columns []Column // that text shows too
+	Bytes   bool     // sizes in sentences are exact numbers of bytes
 }
 
 // size writes a number of bytes in a sentence.
@@ -22,6 +23,29 @@ func (o *ReportOptions) size(n int64) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return text.Size(n)
+}
+
+// A Column is one that text shows where it is asked for.
+type Column string
+
+// The columns that may be asked for.
+const (
+	PSS     Column = "pss"     // resident bytes, what is shared divided among those who share it
+	Private Column = "private" // resident bytes that are this process's alone and were written to
+	Swap    Column = "swap"    // bytes in swap space
+)
+
+// Of is the figure of a column, nil where it was not counted.
+func (c Column) Of(t *Totals) *int64 {
+	switch c {
+	case PSS:
+		return t.Shared
+	case Private:
+		return t.Dirty
+	case Swap:
+		return t.Swapped
+	}
+	return nil
 }
 
 // By says what the rows of a report are about.
@@ -40,14 +64,45 @@ const (
 type Report struct {
 	Type Type `json:"type"` // "report"
 	At
-	Mode      string          `json:"mode"`          // of the recording: run, attach or map; "" where the log is cut before it says
-	By        By              `json:"by"`            // what the rows are about: kind, stack, file, thread or function
-	Sort      Sort            `json:"sort"`          // the order of the rows
-	MinSize   int64           `json:"min_size"`      // rows with less reserved are summed up in one
-	Peak      int64           `json:"peak"`          // the most that was mapped at a time up to the moment, all processes of the report together
-	MaxMaps   *string         `json:"max_map_count"` // vm.max_map_count, null where it was not recorded
-	Processes []ReportProcess `json:"processes"`     // the first one first, then the largest
-	Nameless  []Unnamed       `json:"nameless"`      // files of whose code the rows show addresses
+	Mode      string          `json:"mode"`               // of the recording: run, attach or map; "" where the log is cut before it says
+	By        By              `json:"by"`                 // what the rows are about: kind, stack, file, thread or function
+	Sort      Sort            `json:"sort"`               // the order of the rows
+	MinSize   int64           `json:"min_size"`           // rows with less reserved are summed up in one
+	Columns   []Column        `json:"columns,omitempty"`  // that text shows too: pss, private, swap
+	Together  *Together       `json:"together,omitempty"` // of several processes that live at the moment
+	Peak      int64           `json:"peak"`               // the most that was mapped at a time up to the moment, all processes of the report together
+	MaxMaps   *string         `json:"max_map_count"`      // vm.max_map_count, null where it was not recorded
+	Processes []ReportProcess `json:"processes"`          // the first one first, then the largest
+	Nameless  []Unnamed       `json:"nameless"`           // files of whose code the rows show addresses
+}
+
+// Together is what processes that live at the same moment have between them.
+type Together struct {
+	Processes int    `json:"processes"` // how many
+	Reserved  int64  `json:"reserved"`  // bytes of address space, all of theirs
+	Resident  *int64 `json:"resident"`  // bytes in memory, of a page that they share each its part (pss); null where it was not counted of all of them
+}
+
+// together sums up the processes that live at the moment, nil where there are not several.
+func together(list []ReportProcess) *Together {
+	sum := Together{Resident: new(int64)}
+	for i := range list {
+		p := &list[i]
+		switch {
+		case p.Ended:
+			continue
+		case p.Total.Shared == nil || p.Total.Uncounted > 0:
+			sum.Resident = nil
+		case sum.Resident != nil:
+			*sum.Resident += *p.Total.Shared
+		}
+		sum.Processes++
+		sum.Reserved += p.Total.Reserved
+	}
+	if sum.Processes < 2 {
+		return nil
+	}
+	return &sum
 }
 
 // A ReportProcess is one address space in a Report.
@@ -99,10 +154,11 @@ func (s *State) Report(o ReportOptions) *Report {
 	if o.Sort == "" {
 		o.Sort = SortReserved
 	}
-	r := &Report{Type: "report", At: s.at(), Mode: s.mode(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
+	r := &Report{Type: "report", At: s.at(), Mode: s.mode(), By: o.By, Sort: o.Sort, MinSize: o.MinSize, Columns: o.Columns, Peak: s.peak, MaxMaps: s.setting("max_map_count"), Processes: []ReportProcess{}}
 	for _, p := range s.processes {
 		r.Processes = append(r.Processes, s.reportProcess(p, o))
 	}
+	r.Together = together(r.Processes)
 	n := nameless{}
 	for i := range r.Processes {
 		n.countRows(s, r.Processes[i].Holders)

@@ -166,3 +166,38 @@ func TestKilled(t *testing.T) {
 		}
 	}
 }
+
+// TestCounted: what no snapshot counted is not 0, a sum says how much of it was not, committed is no less than resident,
+// and what processes share counts once between them.
+func TestCounted(t *testing.T) {
+	figures := func(m string, rss, pss int) string {
+		return fmt.Sprintf(`%s,"rss":%d,"pss":%d,"private_dirty":0,"swap":0}`, m[:len(m)-1], rss, pss)
+	}
+	snapshot := func(space int, mappings ...string) string {
+		return fmt.Sprintf(`{"type":"snapshot","t":30000,"after":1,"space":%d,"cause":"interval","mappings":[%s]}`, space, strings.Join(mappings, ","))
+	}
+	none := strings.Replace(mapLine(1, 0x7f0000000000, 0x7f0000002000), "rw-p", "---p", 1)
+	guarded := `{"start":"0x7f0000000000","end":"0x7f0000002000",` + strings.Replace(anonPage(1), "rw-p", "---p", 1)[1:]
+	open := textLog(none, forkLine, `{"type":"thread","t":16000,"tid":11,"pid":11,"space":2,"what":"start","name":"x"}`,
+		snapshot(1, figures(pageOfExe, 4096, 2048), figures(guarded, 4096, 4096)), snapshot(2, figures(pageOfExe, 4096, 2048)), mapLine(2, 0x7f0000100000, 0x7f0000104000))
+	s, err := Load(open, Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Report(ReportOptions{})
+	p := r.Processes[0]
+	if p.Total.Uncounted != 4<<12 || *p.Total.Resident != 8192 || r.Together == nil || r.Together.Processes != 2 || r.Together.Resident != nil {
+		t.Errorf("%+v, %+v", p.Total, r.Together)
+	}
+	for _, h := range p.Holders {
+		if h.Resident != nil && h.Committed < *h.Resident || (h.Resident == nil) != (h.Uncounted == h.Reserved) {
+			t.Errorf("%+v", h.Totals)
+		}
+	}
+	if s, err = Load(open, Moment{Kind: AtTime, T: 16000}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Report(ReportOptions{}).Together; n == nil || n.Processes != 2 || n.Resident == nil || *n.Resident != 8192 || n.Reserved != 4<<12 {
+		t.Errorf("%+v", n)
+	}
+}

@@ -2,7 +2,8 @@ package callers
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // A Chain is who made a mapping, innermost call first: it begins with the last library function before
@@ -37,20 +38,20 @@ const anonymous = "[anon]"
 // those between, give way to "...".
 func (c Chain) Text(width int) string {
 	full := strings.Join(c.Calls, " < ")
-	if width <= 0 || utf8.RuneCountInString(full) <= width {
+	if width <= 0 || uniseg.StringWidth(full) <= width {
 		return full
 	}
 	c.Calls = shortNames(c.Calls)
-	if full = strings.Join(c.Calls, " < "); utf8.RuneCountInString(full) <= width {
+	if full = strings.Join(c.Calls, " < "); uniseg.StringWidth(full) <= width {
 		return full
 	}
 	last := c.Calls[len(c.Calls)-1]
 	for n := len(c.Calls) - 1; n >= c.Keep; n-- {
 		head := strings.Join(c.Calls[:n], " < ")
-		if t := head + " < ... < " + last; n < len(c.Calls)-1 && utf8.RuneCountInString(t) <= width {
+		if t := head + " < ... < " + last; n < len(c.Calls)-1 && uniseg.StringWidth(t) <= width {
 			return t
 		}
-		if t := head + " < ..."; utf8.RuneCountInString(t) <= width {
+		if t := head + " < ..."; uniseg.StringWidth(t) <= width {
 			return t
 		}
 	}

@@ -24,6 +24,7 @@ type file struct {
 	alt      *file
 	altTried bool
 	splits   splitFiles
+	split    bool // a unit refers to a split file
 }
 
 func newFile(f *elffile.File, suffix string, budget *budget) *file {

@@ -43,6 +43,22 @@ func Open(f *elffile.File, o Options) *Info {
 // Close gives back what was opened.
 func (x *Info) Close() { x.file.close() }
 
+// Supplement returns the supplementary file that the debugging information refers to, nil if it refers to none or that
+// is not here. It is the Info's.
+func (x *Info) Supplement() *elffile.File {
+	if alt := x.file.supplement(); alt != nil {
+		return alt.elf
+	}
+	return nil
+}
+
+// Split reports whether a unit that was read refers to a split file (.dwo, .dwp), which is here or not: what is said of
+// its addresses hangs on that.
+func (x *Info) Split() bool { return x.file.split }
+
+// Spent reports whether the file made more work than one can, so that addresses may have stayed without an answer.
+func (x *Info) Spent() bool { return x.spent }
+
 // A Frame is a function as the debugging information names it.
 type Frame struct {
 	// Name is the name in the source; of a function without a linkage name, in a language that has them, with its

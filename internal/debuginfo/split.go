@@ -30,6 +30,7 @@ func (u *unit) code() *unit {
 	if !ok || u.skeleton != nil {
 		return u
 	}
+	u.file.split = true
 	if !u.splitTried {
 		u.splitTried = true
 		info := u.file.section("info")

@@ -4,10 +4,14 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 )
 
-// noteBuildID is NT_GNU_BUILD_ID (elf.h).
-const noteBuildID = 3
+// Types of notes: NT_GNU_BUILD_ID of owner "GNU" (elf.h), and the Go linker's own (cmd/internal/buildid).
+const (
+	noteBuildID   = 3
+	noteGoBuildID = 4
+)
 
 // BuildID returns the GNU build id in lower-case hex, "" where the file has none: from its PT_NOTE segments,
 // else from the section .note.gnu.build-id (a separate debug file's segments point nowhere). Go's own build
@@ -18,6 +22,18 @@ func (f *File) BuildID() string {
 }
 
 func (f *File) readBuildID() string {
+	if id := f.findNote("GNU", noteBuildID); len(id) >= 2 && len(id) <= 64 {
+		return hex.EncodeToString(id)
+	}
+	return ""
+}
+
+// GoBuildID returns the build id that the go command gives an executable: another one for each build of other source,
+// flags or tools. "" where the file has none.
+func (f *File) GoBuildID() string { return string(f.findNote("Go", noteGoBuildID)) }
+
+// findNote returns the descriptor of the first note of that owner and type, nil where there is none.
+func (f *File) findNote(owner string, typ uint32) []byte {
 	read := 0
 	for i := range f.progs {
 		p := &f.progs[i]
@@ -31,24 +47,24 @@ func (f *File) readBuildID() string {
 		if f.readAt(b, p.Off) != nil {
 			continue
 		}
-		if id := gnuBuildID(b, p.Align); id != "" {
+		if id := noteIn(b, p.Align, owner, typ); id != nil {
 			return id
 		}
 	}
 	s, ok := f.Section(".note.gnu.build-id")
 	if !ok {
-		return ""
+		return nil
 	}
 	b, err := f.SectionData(s.Name, maxNotes)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return gnuBuildID(b, s.Addralign)
+	return noteIn(b, s.Addralign, owner, typ)
 }
 
-// gnuBuildID looks through notes (gABI "Note Section"): sizes of name and descriptor, a type, the two,
+// noteIn looks through notes (gABI "Note Section"): sizes of name and descriptor, a type, the two,
 // padded to 4 bytes, or to 8 where the segment is so aligned.
-func gnuBuildID(b []byte, align uint64) string {
+func noteIn(b []byte, align uint64, owner string, typ uint32) []byte {
 	if align != 8 {
 		align = 4
 	}
@@ -56,20 +72,20 @@ func gnuBuildID(b []byte, align uint64) string {
 	le := binary.LittleEndian
 	for len(b) >= 12 {
 		namesz, descsz := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:]))
-		typ := le.Uint32(b[8:])
+		is := le.Uint32(b[8:])
 		// The header is 12 bytes, so the descriptor's padding counts from the note's start.
 		desc := pad(12 + namesz)
 		next := pad(desc + descsz)
 		if desc+descsz > uint64(len(b)) {
-			return ""
+			return nil
 		}
-		if typ == noteBuildID && namesz == 4 && string(b[12:16]) == "GNU\x00" && descsz >= 2 && descsz <= 64 {
-			return hex.EncodeToString(b[desc : desc+descsz])
+		if is == typ && strings.TrimRight(string(b[12:12+namesz]), "\x00") == owner {
+			return b[desc : desc+descsz]
 		}
 		if next > uint64(len(b)) {
-			return ""
+			return nil
 		}
 		b = b[next:]
 	}
-	return ""
+	return nil
 }

@@ -48,6 +48,7 @@ type File struct {
 	machine  elf.Machine
 	typ      elf.Type
 	entry    uint64
+	phoff    uint64
 	shoff    uint64
 	shnum    uint64
 	shstrndx uint64

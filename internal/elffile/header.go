@@ -1,6 +1,7 @@
 package elffile
 
 import (
+	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -100,7 +101,7 @@ func (f *File) readHeader() error {
 	}
 	f.typ = elf.Type(le.Uint16(h[16:]))
 	f.entry = f.layout.address(h[24:], 0)
-	phoff := f.layout.address(h[24:], 1)
+	f.phoff = f.layout.address(h[24:], 1)
 	f.shoff = f.layout.address(h[24:], 2)
 	counts := h[f.layout.counts:]
 	phentsize, phnum := le.Uint16(counts), uint64(le.Uint16(counts[2:]))
@@ -134,7 +135,7 @@ func (f *File) readHeader() error {
 		return fmt.Errorf("%s: %w: %d program headers of %d bytes", f.name, ErrNotELF, phnum, phentsize)
 	}
 	b := make([]byte, phnum*f.layout.phdr)
-	if err := f.readAt(b, phoff); err != nil {
+	if err := f.readAt(b, f.phoff); err != nil {
 		return fmt.Errorf("%s: read the program headers: %w", f.name, err)
 	}
 	f.progs = make([]elf.ProgHeader, phnum)
@@ -142,4 +143,15 @@ func (f *File) readHeader() error {
 		f.progs[i] = f.layout.prog(b[uint64(i)*f.layout.phdr:])
 	}
 	return nil
+}
+
+// Sum returns a hash of the file's size and of all of its headers: of where everything stands and how long it is. Two
+// files of one build id that differ by it are not the same, one stripped of something the other has, say.
+func (f *File) Sum() [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintln(h, f.size)
+	for _, part := range [][2]uint64{{0, f.layout.ehdr}, {f.phoff, uint64(len(f.progs)) * f.layout.phdr}, {f.shoff, min(f.shnum, maxSections) * f.layout.shdr}} {
+		io.Copy(h, io.NewSectionReader(f.r, int64(part[0]), int64(part[1])))
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -47,7 +47,7 @@ func ReadLog(log string, debug *DebugFiles) (n *Log, cut bool, err error) {
 	}
 	defer r.Close()
 	n = &Log{debug: debug, header: r.Header(), instead: make(map[eventlog.Place]bool),
-		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.Directories(), Debuginfod: debug.Servers()})}
+		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.Directories(), Debuginfod: debug.Servers(), Cache: symbolize.DefaultCache()})}
 	byID := make(map[int]*namedModule)
 	for {
 		rec, err := r.Next()

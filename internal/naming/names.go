@@ -48,8 +48,9 @@ type Options struct {
 // New returns a Names that knows no module.
 func New(o Options) *Names {
 	return &Names{
-		resolver: symbolize.New(symbolize.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, DebuginfodCacheOnly: o.Early}),
-		early:    o.Early, perf: perfMaps{},
+		resolver: symbolize.New(symbolize.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, DebuginfodCacheOnly: o.Early,
+			Cache: symbolize.DefaultCache()}),
+		early: o.Early, perf: perfMaps{},
 		known: make(map[int]*Source), seen: make(map[eventlog.Place]struct{}), todo: make(map[int][]uint64),
 	}
 }

@@ -157,17 +157,6 @@ func (r *Recorder) breakOff(sp *space) {
 	}
 }
 
-// rescue turns a panic into an error. The tracees are let go, or go on unrecorded.
-func (r *Recorder) rescue(err *error) {
-	p := recover()
-	if p == nil {
-		return
-	}
-	text := fmt.Sprintf("internal error, the recording ends and all processes go on: %v", p)
-	*err = &Error{Failed, text}
-	r.tracer.Abdicate()
-}
-
 // closer is a sink that has something to give back.
 type closer interface{ Close() error }
 

@@ -25,7 +25,8 @@ type output struct {
 	warnings io.Writer // nil for none
 
 	stacks, checks, drifts uint64
-	sinkFailed             atomic.Bool // set by the sinks' goroutine
+	sent                   struct{ events, drifts uint64 } // belongs to the sinks' goroutine
+	sinkFailed             atomic.Bool                     // set by the sinks' goroutine
 }
 
 func newOutput(warnings io.Writer) *output {

@@ -3,6 +3,7 @@ package record
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"time"
@@ -191,7 +192,7 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	idle, named := make(chan struct{}), make(chan struct{})
 	go r.wake.regularly(stop, idle)
 	go r.nameFrames(stop, named)
-	err := body()
+	err := r.guarded(body)
 	r.wake.over.Store(true)
 	if err != nil {
 		r.ending = "failed"
@@ -210,6 +211,41 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	r.out.queue.End()
 	<-delivered
 	return Outcome{Exit: r.exit, End: end}, err
+}
+
+// guarded is body, whose panics are errors: the log ends with what there is of it.
+func (r *Recorder) guarded(body func() error) (err error) {
+	defer r.rescue(&err)
+	return body()
+}
+
+// rescue turns a panic into an error. The tracees are let go, or go on unrecorded, and a program that was launched
+// is waited for: its exit status is vmblame's.
+func (r *Recorder) rescue(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	*err = &Error{Failed, fmt.Sprintf("internal error, the recording ends and all processes go on: %v", p)}
+	r.tracer.Abdicate(func(s *tracer.Stop) {
+		if s.Thread.TID == r.mainPID {
+			r.setExit(s.Status)
+		}
+	})
+	if r.mainPID == 0 || r.exit != nil {
+		return
+	}
+	var status unix.WaitStatus
+	for {
+		switch _, e := unix.Wait4(r.mainPID, &status, 0, nil); {
+		case e == unix.EINTR:
+		case e != nil:
+			return
+		case status.Exited() || status.Signaled():
+			r.setExit(status)
+			return
+		}
+	}
 }
 
 // nameFrames runs on its own goroutine until stop is closed.

@@ -25,6 +25,7 @@ func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool,
 				reached()
 				continue
 			}
+			o.count(rec)
 			o.put(sinks, rec)
 			if stack, ok := rec.(*eventlog.Stack); ok {
 				names.Add(stack)
@@ -36,6 +37,22 @@ func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool,
 			}
 		}
 		o.queue.Recycle(b)
+	}
+}
+
+// count counts the lines, for the end of a log that lacks some: what waited for a place in the order when the
+// recording failed has none.
+func (o *output) count(rec eventlog.Record) {
+	switch rec := rec.(type) {
+	case *eventlog.Event:
+		o.sent.events++
+	case *eventlog.Drift:
+		o.sent.drifts++
+	case *eventlog.End:
+		if rec.Cause == "failed" {
+			rec.Lost += rec.Events - min(rec.Events, o.sent.events)
+			rec.Events, rec.Drifts = o.sent.events, o.sent.drifts
+		}
 	}
 }
 

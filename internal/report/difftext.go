@@ -48,7 +48,7 @@ func sideText(pid *int, name, exe string) string {
 
 func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
-		{Color: text.Kind}, {Head: clipName(d.Before.Log), Right: true, Color: text.Number}, {Head: clipName(d.After.Log), Right: true, Color: text.Number},
+		{Color: text.Kind}, {Head: text.ClipStart(d.Before.Log, 24), Right: true, Color: text.Number}, {Head: text.ClipStart(d.After.Log, 24), Right: true, Color: text.Number},
 		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT"}, {},
 	}}
 	// What there is nothing of has no size; what was not measured is not known, nor is how it differs.
@@ -64,6 +64,10 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 			}
 			v := of(n)
 			cells[i] = s.Measured(v)
+			if v == n.Resident {
+				cells[i] = counted(n, v, s)
+				known = known && n.Uncounted == 0
+			}
 			if known = known && v != nil; v != nil {
 				values[i] = *v
 			}
@@ -135,14 +139,6 @@ func remark(c *analysis.Change, s text.Style) string {
 		t += "; " + s.Size(*r) + " resident"
 	}
 	return t
-}
-
-func clipName(s string) string {
-	r := []rune(s)
-	if len(r) > 24 {
-		return "..." + string(r[len(r)-21:])
-	}
-	return s
 }
 
 // appendSettings names every setting that differs: "MALLOC_ARENA_MAX 1 | unset", and those that one side alone recorded.

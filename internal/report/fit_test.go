@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
@@ -22,7 +21,7 @@ func TestAnswersFit(t *testing.T) {
 				if strings.HasPrefix(line, "next:") || strings.HasPrefix(line, "pid ") {
 					continue
 				}
-				if n := utf8.RuneCountInString(line); n > width {
+				if n := text.Width(line); n > width {
 					t.Errorf("%s: width %d: %d columns: %s", name, width, n, line)
 				}
 			}
@@ -37,8 +36,8 @@ func TestSummaryFits(t *testing.T) {
 		feed(t, "testdata/case.jsonl", newSummary(&b, "", text.Style{Width: width}))
 		for line := range strings.Lines(b.String()) {
 			line = strings.TrimSuffix(line, "\n")
-			if !strings.HasPrefix(line, "vmblame:") && utf8.RuneCountInString(line) > width {
-				t.Errorf("width %d: %d columns: %s", width, utf8.RuneCountInString(line), line)
+			if !strings.HasPrefix(line, "vmblame:") && text.Width(line) > width {
+				t.Errorf("width %d: %d columns: %s", width, text.Width(line), line)
 			}
 		}
 		for _, word := range []string{"mapped", "explained", "luaL_loadfilex"} {

@@ -36,6 +36,9 @@ func Report(r *analysis.Report, l text.Style) []byte {
 			}
 		}
 	}
+	if n := r.Together; n != nil {
+		b = fmt.Appendf(b, "\n%s together: %s mapped, %s in memory, what they share counted once\n", text.Count(n.Processes, "process", "processes"), l.Size(n.Reserved), l.Measured(n.Resident))
+	}
 	if len(r.Processes) == 0 {
 		b = fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&r.At))
 	}
@@ -58,7 +61,8 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 	}
 	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
 		p.PID, processText(p.Name, p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
-	return fmt.Appendf(b, "%s of it accessible in %s, %s\n", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
+	usable := fmt.Sprintf("%s of it accessible in %s, %s", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
+	return append(b, text.Fold(usable, l.Lines(), "  ")+"\n"...)
 }
 
 func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
@@ -66,6 +70,9 @@ func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) s
 		return "resident bytes not recorded"
 	}
 	size := l.Size(*p.Total.Resident) + " resident"
+	if n := p.Total.Uncounted; n > 0 {
+		size += " (" + l.Size(n) + " were not counted)"
+	}
 	if n := p.Total.Swapped; n != nil && *n > 0 {
 		size += ", " + l.Size(*n) + " swapped"
 	}
@@ -96,15 +103,19 @@ func rowTable(r *analysis.Report, rows []analysis.Row, l text.Style) *text.Table
 		{Head: "RESERVED", Right: true, Color: text.Number},
 		{Head: "COMMITTED", Right: true, Color: text.Number},
 		{Head: "RESIDENT", Right: true, Color: text.Number},
-		{Head: "COUNT", Right: true},
-		{Head: what, Color: text.Kind},
 	}}
+	for _, c := range r.Columns {
+		t.Columns = append(t.Columns, text.Column{Head: strings.ToUpper(string(c)), Right: true, Color: text.Number})
+	}
+	count, label := text.Column{Head: "COUNT", Right: true}, text.Column{Head: what, Color: text.Kind}
 	switch {
 	case r.Mode == "map": // nobody saw who made it
-		t.Columns[3] = text.Column{Head: "FREE", Right: true, Color: text.Number}
+		t.Columns = append(t.Columns, text.Column{Head: "FREE", Right: true, Color: text.Number}, label)
 	case r.By == analysis.ByKind:
-		t.Columns[4].Limit = whatLimit(l.Width)
-		t.Columns = append(t.Columns, text.Column{Head: "WHO"})
+		label.Limit = whatLimit(l.Width)
+		t.Columns = append(t.Columns, count, label, text.Column{Head: "WHO"})
+	default:
+		t.Columns = append(t.Columns, count, label)
 	}
 	addRows(t, r, rows, 0, l)
 	return t
@@ -117,13 +128,19 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		if h.Smaller > 0 && depth == 0 && r.MinSize > 0 {
 			label.Text = "(below " + l.Size(r.MinSize) + ")"
 		}
-		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(l.Measured(h.Resident)), text.Plain(strconv.Itoa(h.Count)), label}
+		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(counted(&h.Totals, h.Resident, l))}
+		for _, column := range r.Columns {
+			c = append(c, text.Plain(counted(&h.Totals, column.Of(&h.Totals), l)))
+		}
+		count := strconv.Itoa(h.Count)
+		if r.Mode == "map" {
+			if count = ""; h.Free != nil {
+				count = l.Size(*h.Free)
+			}
+		}
+		c = append(c, text.Plain(count), label)
 		switch {
 		case r.Mode == "map":
-			c[3] = text.Plain("")
-			if h.Free != nil {
-				c[3] = text.Plain(l.Size(*h.Free))
-			}
 		case r.By == analysis.ByKind && len(h.Calls) > 0:
 			c = append(c, whoCell(h.Who))
 		case r.By == analysis.ByKind && len(h.Parts) > 0:
@@ -136,6 +153,14 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		t.Add(c...)
 		addRows(t, r, h.Parts, depth+1, l)
 	}
+}
+
+// counted is a figure of a snapshot's: "?" where it does not have it, with a "+" where it has it of a part alone.
+func counted(t *analysis.Totals, n *int64, l text.Style) string {
+	if n == nil || t.Uncounted <= 0 {
+		return l.Measured(n)
+	}
+	return l.Size(*n) + "+"
 }
 
 func labelCell(h *analysis.Row, depth int) text.Cell {

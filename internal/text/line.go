@@ -2,22 +2,57 @@ package text
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
-// Width is how many columns of a terminal text takes.
-func Width(text string) int { return utf8.RuneCountInString(text) }
+// Width is how many columns of a terminal text takes: two for what East Asia writes and for emoji, none for what combines
+// with the character before it (Unicode Standard Annexes 11 and 29).
+func Width(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return uniseg.StringWidth(text)
+		}
+	}
+	return len(text)
+}
 
 // Clip cuts text to width columns, 0 for no limit.
 func Clip(text string, width int) string {
 	if width <= 0 || Width(text) <= width {
 		return text
 	}
-	r := []rune(text)
 	if width <= 3 {
-		return string(r[:width])
+		return first(text, width)
 	}
-	return string(r[:width-3]) + "..."
+	return first(text, width-3) + "..."
+}
+
+// ClipStart cuts text to width columns at its beginning: of a path the end tells most.
+func ClipStart(text string, width int) string {
+	if Width(text) <= width {
+		return text
+	}
+	state := -1
+	for Width(text) > max(width-3, 0) {
+		_, text, _, state = uniseg.FirstGraphemeClusterInString(text, state)
+	}
+	return "..." + text
+}
+
+// first is as much of text as has room in width columns, whole characters of it.
+func first(text string, width int) string {
+	at, state := 0, -1
+	for rest := text; rest != ""; {
+		var cluster string
+		var n int
+		cluster, rest, n, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if width -= n; width < 0 {
+			break
+		}
+		at += len(cluster)
+	}
+	return text[:at]
 }
 
 // Fold breaks text into lines of at most width columns (0 for no limit), those after the first behind indent.
