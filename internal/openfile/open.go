@@ -46,7 +46,7 @@ func under(root, path string, flags uint64) (*os.File, error) {
 	below := how
 	below.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 	fd, err := openat2(dir, path, &below)
-	if err == unix.ENOSYS || err == unix.EPERM { // or a seccomp filter that does not know it
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // or a seccomp filter that does not know it
 		fd, err = open(unix.AT_FDCWD, name, &how)
 	}
 	return reopen(fd, name, err)
