@@ -29,8 +29,14 @@ func findCPython(l *look) {
 		return
 	}
 	for _, w := range l.variablesOf(isPython) {
+		if e := l.row(w); e == nil || !private(e) {
+			continue
+		}
+		if w%16 != 0 || !l.pyFirst(w) {
+			continue
+		}
 		for _, s := range pySizes {
-			if w%16 == 0 && l.pyArenas(w, s.arena, s.pool) {
+			if l.pyArenas(w, s.arena, s.pool) {
 				return
 			}
 		}
@@ -51,6 +57,21 @@ func findCPython(l *look) {
 			}
 		}
 	}
+}
+
+// pyFirst reports whether the first record of an array of arenas may stand at addr: that of an arena, or one that is not in
+// use and leads to the next such.
+func (l *look) pyFirst(addr uint64) bool {
+	start, ok := l.word(addr)
+	if !ok || !aligned(start) {
+		return false
+	}
+	if start != 0 {
+		next, _ := l.word(addr + 8)
+		return next > start && next <= start+pySizes[0].arena
+	}
+	next, ok := l.word(addr + 32)
+	return ok && next > addr && (next-addr)%arenaObjectSize == 0 && (next-addr)/arenaObjectSize < maxPyArenas
 }
 
 // pyArena reports whether a record of an arena stands at addr, and its place in the array.

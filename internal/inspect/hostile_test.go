@@ -33,7 +33,8 @@ var hostilePaths = [...]string{"", "", "", "", "[heap]", "[stack]", "/lib/libc.s
 var hostileSymbols = [...]string{"_rtld_global", "_r_debug", "_thread_db_rtld_global__dl_stack_used", "_thread_db_rtld_global__dl_stack_user",
 	"_thread_db_pthread_list", "_thread_db_pthread_tid", "v8dbg_frametype_EntryFrame", "gHotSpotVMStructs", "gHotSpotVMStructEntryArrayStride",
 	"gHotSpotVMStructEntryTypeNameOffset", "gHotSpotVMStructEntryFieldNameOffset", "gHotSpotVMStructEntryIsStaticOffset",
-	"gHotSpotVMStructEntryOffsetOffset", "gHotSpotVMStructEntryAddressOffset", "_PyRuntime", "GC_arrays", "DYNAMIC_SPACE_START"}
+	"gHotSpotVMStructEntryOffsetOffset", "gHotSpotVMStructEntryAddressOffset", "_PyRuntime", "GC_arrays", "DYNAMIC_SPACE_START",
+	"dynamic_space_size", "FIXEDOBJ_SPACE_START", "erts_literals_start", "erts_literals_size", "__asan_init"}
 
 const (
 	hostileData = 0x2000 // where the file's variables are, and in the file, too

@@ -67,6 +67,7 @@ var sources = [...]struct {
 	{"HotSpot", findHotSpot},
 	{"Go", findGo},
 	{"CPython", findCPython},
+	{"CPython's frames", findPyFrames},
 	{"PostgreSQL", findPostgres},
 	{"InnoDB", findInnoDB},
 	{"SBCL", findSBCL},
@@ -141,7 +142,7 @@ func (p *Process) firstRow(addr uint64) *vm.SmapsEntry {
 // multiples yields the multiples of step in the row that nobody has claimed and of which the page is in memory.
 func (l *look) multiples(e *vm.SmapsEntry, step uint64) func(yield func(uint64) bool) {
 	return func(yield func(uint64) bool) {
-		if e.Len() > l.left.searched {
+		if first := (e.Start + step - 1) &^ (step - 1); first >= e.End || first < e.Start || e.Len() > l.left.searched {
 			return
 		}
 		l.left.searched -= e.Len()

@@ -1,0 +1,63 @@
+package inspect
+
+import (
+	"debug/elf"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+)
+
+// TestExported holds what the hash table of a file leads to against all of its symbols, as debug/elf reads them.
+func TestExported(t *testing.T) {
+	var path string
+	for _, p := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"} {
+		if f, err := elf.Open(p); err == nil {
+			f.Close()
+			path = p
+		}
+	}
+	if path == "" {
+		t.Skip("no C library in the usual places")
+	}
+	all, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	syms, err := all.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elffile.OpenPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m := &Image{Path: path, File: f, Bias: 1 << 40}
+	values := map[string]map[uint64]bool{} // of all versions of a name
+	for _, s := range syms {
+		if s.Section != elf.SHN_UNDEF && s.Value != 0 {
+			if values[s.Name] == nil {
+				values[s.Name] = map[uint64]bool{}
+			}
+			values[s.Name][s.Value+m.Bias] = true
+		}
+	}
+	n := 0
+	for name, want := range values {
+		got, ok := m.hashed(name)
+		if !ok {
+			t.Fatal("no hash table")
+		}
+		if !want[got] {
+			t.Errorf("%s is at %x, not among %v", name, got, want)
+		}
+		if got, _ := m.hashed(name + "~"); got != 0 {
+			t.Errorf("%s~ is at %x", name, got)
+		}
+		n++
+	}
+	if n < 1000 {
+		t.Errorf("%d symbols", n)
+	}
+}
