@@ -7,13 +7,14 @@ LDFLAGS := -w -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s
 FAULTS  ?= 2000
+EVENTS  ?= 10000000
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race bench reliability bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race simulate bench reliability bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"

@@ -57,7 +57,7 @@ func TestAnswersOfBadLogs(t *testing.T) {
 		{write("cuthead", text[:60]), 0, "the log is cut"},
 	} {
 		for _, line := range asking {
-			for _, suffix := range []string{"", "@peak", "@1ms"} {
+			for _, suffix := range []string{"", "@peak", "@0ms"} {
 				r := vmblame(t, "", ask(line, c.log+suffix)...)
 				r.wants(t, c.status, c.word)
 				if c.status != 0 && (r.stdout != "" || strings.Count(r.stderr, "\n") > 2) {
