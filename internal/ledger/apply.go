@@ -7,11 +7,10 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Conflict is a change that cannot have happened to a ledger as it stands: what the change says was there
-// is not.
+// Conflict is a change that does not fit the ledger: what the change says was mapped there is not.
 type Conflict struct {
 	Index int      // of the change in the list given to Apply
-	Range vm.Range // of the pages that differ, the first of them
+	Range vm.Range // the first pages that differ
 	Want  *Entry   // what the change says was there, cut to Range; nil for not mapped
 	Have  *Entry   // what is there, cut to Range; nil for not mapped
 }
@@ -27,11 +26,10 @@ func (c *Conflict) Error() string {
 	return fmt.Sprintf("change %d: %v: the change found %s, the ledger has %s", c.Index, c.Range, name(c.Want), name(c.Have))
 }
 
-// Apply repeats changes that were made to a ledger of the same state, in order. Where what a change found
-// does not stand there, in attributes, origin or the place it was moved from, it returns a *Conflict, and
-// another error for a change that makes no sense in itself (a range that is empty or not of whole pages,
-// Was or Now of another range, neither of them); that change and those after it are not applied.
-// l keeps copies: the changes belong to the caller again.
+// Apply makes changes that were recorded from a ledger in the same state, in order. It returns a *Conflict where what
+// a change says was there differs in attributes, origin or moved-from address, and another error for a malformed
+// change (a range that is empty or not whole pages, Was or Now of another range, or both nil); that change and the
+// later ones are not applied. l keeps copies: the caller may reuse changes.
 func (l *Ledger) Apply(changes []Change) error {
 	for i := range changes {
 		c := &changes[i]

@@ -60,9 +60,8 @@ func (l *Ledger) Add(e Entry, dst []Change) []Change {
 	return append(dst, Change{Range: e.Range, Now: now})
 }
 
-// Protect gives the mapped pages of r the permissions p, as mprotect(2) does, and appends what it changed
-// to dst. Origins stay, and whether a piece is shared; pieces that have these permissions already make no
-// change, and holes none.
+// Protect gives the mapped pages of r the permissions p, as mprotect(2) does, and appends what it changed to dst.
+// Origins and the shared/private bit stay; holes, and pieces that already have these permissions, yield no change.
 func (l *Ledger) Protect(r vm.Range, p vm.Perms, dst []Change) []Change {
 	return l.edit(r, dst, func(m vm.Mapping) vm.Mapping {
 		m.Perms = p&^vm.Shared | m.Perms&vm.Shared
@@ -70,10 +69,10 @@ func (l *Ledger) Protect(r vm.Range, p vm.Perms, dst []Change) []Change {
 	})
 }
 
-// SetFile replaces the file of the mapped pages of r, for what names a mapping without mapping it anew
-// (prctl(2) PR_SET_VMA, an unlink that makes a path end in " (deleted)"), and appends what it changed to
-// dst. Origins stay. What is backed by a file can only become another backed mapping, and the rest only
-// another without one: pieces of the other sort are left alone.
+// SetFile replaces the file of the mapped pages of r, for operations that rename a mapping without remapping it
+// (prctl(2) PR_SET_VMA, an unlink that makes a path end in " (deleted)"), and appends what it changed to dst. Origins
+// stay. A Backed f applies only to pieces that are Backed, any other f only to pieces that are not: the rest of r is
+// left alone.
 func (l *Ledger) SetFile(r vm.Range, f vm.File, dst []Change) []Change {
 	return l.edit(r, dst, func(m vm.Mapping) vm.Mapping {
 		if m.File.Backed() == f.Backed() {
@@ -83,8 +82,7 @@ func (l *Ledger) SetFile(r vm.Range, f vm.File, dst []Change) []Change {
 	})
 }
 
-// edit replaces the mapped pages of r by what f makes of them, range and origin kept, and appends what it
-// changed to dst.
+// edit applies f to the mapped pages of r, keeping range and origin, and appends what it changed to dst.
 func (l *Ledger) edit(r vm.Range, dst []Change, f func(vm.Mapping) vm.Mapping) []Change {
 	if r.Empty() {
 		return dst

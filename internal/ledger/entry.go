@@ -6,14 +6,14 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Moved says from where mremap(2) brought a piece.
+// Moved says where mremap(2) moved a piece from.
 type Moved struct {
-	Start  uint64 // address at which the first byte of the piece stood before
+	Start  uint64 // former address of the piece's first byte
 	Origin Origin // the origin the piece had there
 }
 
-// Entry is a piece of one mapping with one origin. Neighbours of equal attributes and origin may stand
-// as one entry or as several; entries of different origins are never one. (A [Ledger] keeps them as one.)
+// Entry is a piece of one mapping with one origin. Neighbours of equal attributes and origin may be one entry or
+// several (a [Ledger] keeps them as one); pages of different origins never share an entry.
 type Entry struct {
 	vm.Mapping
 	Origin Origin
@@ -33,8 +33,8 @@ func (e Entry) Cut(r vm.Range) Entry {
 	return e
 }
 
-// Same reports whether o equals or continues e but for addresses: permissions, file and origin agree, and
-// so do file offset and address moved from where both are projected to the same address.
+// Same reports whether o equals or continues e, addresses aside: permissions, file and origin agree, and so do file
+// offset and moved-from address when both are projected to the same address.
 func (e *Entry) Same(o *Entry) bool {
 	if e.Origin != o.Origin || !e.SameKind(o.Mapping) {
 		return false
@@ -54,7 +54,7 @@ func (e Entry) String() string {
 	return s
 }
 
-// cut is Cut for the entries of a tree, which are shared and never written to: the whole of e is e itself.
+// cut is Cut for the entries of a tree, which are shared and never written to: it returns e itself where r covers e.
 func (e *Entry) cut(r vm.Range) *Entry {
 	if r.Covers(e.Range) {
 		return e
@@ -63,8 +63,8 @@ func (e *Entry) cut(r vm.Range) *Entry {
 	return &c
 }
 
-// after returns what stands in at when it continues e: the same permissions and file, the offset
-// advanced, brought there by o. at must start where e ends.
+// after returns the entry that continues e over at: the same permissions and file, the offset advanced, origin o. at
+// must start where e ends.
 func (e *Entry) after(at vm.Range, o Origin) Entry {
 	n := Entry{Mapping: vm.Mapping{Range: at, Perms: e.Perms, File: e.File}, Origin: o}
 	if e.File.Backed() {
@@ -73,9 +73,9 @@ func (e *Entry) after(at vm.Range, o Origin) Entry {
 	return n
 }
 
-// joins reports whether o begins where e ends and is the same but for that. What was there before the recording began
-// stays as the kernel showed it: that it kept two such neighbours apart tells that they are two mappings (since
-// Linux 6.7 the stacks of threads by VM_NOHUGEPAGE, which maps does not show).
+// joins reports whether o begins where e ends and is otherwise the same. Mappings from before the recording stay as
+// the kernel showed them: two such neighbours that it kept apart are two VMAs (since Linux 6.7 thread stacks, because
+// of VM_NOHUGEPAGE, which maps does not show).
 func (e *Entry) joins(o *Entry) bool {
 	return e.End == o.Start && e.Same(o) && e.Origin.Cause != BeforeAttach
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Ledger is who owns which addresses of one address space now: entries in ascending order that do not
-// overlap, no two neighbours of which could stand as one. Every operation costs O(log n) and what it
-// touches.
+// Ledger records which origin owns which addresses of one address space now: entries in ascending order that do not
+// overlap, mergeable neighbours merged. An operation costs O(log n) plus the entries it touches.
 //
 // A Ledger is not safe for concurrent use. A clone is another ledger: it may be read and changed in one
 // goroutine while the original is read and changed in another. The nodes of the tree that both share are
@@ -20,7 +19,7 @@ type Ledger struct {
 	tree  *btree.BTreeG[slot]
 	bytes uint64
 
-	// What an operation needs for as long as it runs, kept to be reused. Never valid between two.
+	// Scratch space of the running operation, kept for reuse. Not valid between operations.
 	old, fresh, extra []*Entry
 	removed           []Change
 }
@@ -37,8 +36,8 @@ func New() *Ledger {
 	return &Ledger{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
 }
 
-// Clone returns a ledger of its own with the same entries, in O(1). Later changes of l and of the clone do
-// not show in each other. Clone counts as a change of l where goroutines are concerned.
+// Clone returns a ledger of its own with the same entries, in O(1). Later changes of l and of the clone do not affect
+// each other. For concurrency Clone counts as a change of l.
 func (l *Ledger) Clone() *Ledger { return &Ledger{tree: l.tree.Copy(), bytes: l.bytes} }
 
 // Bytes is how many bytes are mapped, in O(1).
@@ -57,7 +56,7 @@ func (l *Ledger) Load(ms []vm.Mapping, o func(vm.Mapping) Origin) {
 	}
 }
 
-// put makes e stand in its range, whatever stood there. An empty e does nothing.
+// put maps e over its range, whatever was mapped there. An empty e does nothing.
 func (l *Ledger) put(e Entry) {
 	if e.Empty() {
 		return
@@ -67,7 +66,7 @@ func (l *Ledger) put(e Entry) {
 	l.splice(old, l.fresh)
 }
 
-// settle copies e to where the tree may keep it. Without a file there is no offset (fs/proc/task_mmu.c).
+// settle returns a copy of e for the tree to keep. An entry that is not Backed has offset 0 (fs/proc/task_mmu.c).
 func settle(e Entry) *Entry {
 	if e.Offset != 0 && !e.File.Backed() {
 		e.Offset = 0
@@ -75,7 +74,7 @@ func settle(e Entry) *Entry {
 	return &e
 }
 
-// appendAround appends to dst what of old lies outside n, with n at its place among it.
+// appendAround appends to dst the parts of old outside n, with n inserted in order.
 func appendAround(dst, old []*Entry, n *Entry) []*Entry {
 	placed := false
 	for _, e := range old {
@@ -96,8 +95,8 @@ func appendAround(dst, old []*Entry, n *Entry) []*Entry {
 	return dst
 }
 
-// touching returns the entries that overlap r or lie beside it, ascending. They are valid until the next
-// operation. r must not be empty.
+// touching returns the entries that overlap or adjoin r, ascending. They are valid until the next operation. r must
+// not be empty.
 func (l *Ledger) touching(r vm.Range) []*Entry {
 	old := l.old[:0]
 	l.tree.Descend(slot{start: r.End}, func(s slot) bool {
@@ -112,8 +111,8 @@ func (l *Ledger) touching(r vm.Range) []*Entry {
 	return old
 }
 
-// splice puts fresh, ascending, where old stood, and makes one of neighbours that join. old must be what
-// touching returned, so that no entry beside fresh is left out.
+// splice replaces old by fresh, ascending, and joins neighbours. old must be what touching returned, so that every
+// entry that adjoins fresh is in it.
 func (l *Ledger) splice(old, fresh []*Entry) {
 	fresh = join(fresh)
 	i := 0
@@ -143,7 +142,7 @@ func (l *Ledger) delete(e *Entry) {
 	l.bytes -= e.Len()
 }
 
-// join makes one of neighbours in list that join, in place.
+// join merges the neighbours in list that join, in place.
 func join(list []*Entry) []*Entry {
 	out := list[:0]
 	ours := false // the last of out was made here and may still be written to

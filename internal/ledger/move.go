@@ -2,9 +2,9 @@ package ledger
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// Extend maps at as the continuation of the piece that ends at its start, brought by o, as mremap(2) does
-// where it grows a mapping in place and the kernel where it grows brk's; it appends what it changed to dst.
-// Where nothing ends there it does nothing.
+// Extend maps at, with origin o, as the continuation of the piece that ends at its start, as mremap(2) does to grow a
+// mapping in place and brk(2) to grow the heap; it appends what it changed to dst. If no piece ends there it does
+// nothing.
 func (l *Ledger) Extend(at vm.Range, o Origin, dst []Change) []Change {
 	if at.Empty() || at.Start == 0 {
 		return dst
@@ -16,12 +16,12 @@ func (l *Ledger) Extend(at vm.Range, o Origin, dst []Change) []Change {
 	return l.Add(e.after(at, o), dst)
 }
 
-// Move carries the pages of from to the address to and makes them newLen bytes there, brought by o, as
-// mremap(2) does, and appends what it changed to dst, in this order: what stood at the target is removed,
-// then from (unless keepOld, for MREMAP_DONTUNMAP), then the pieces appear at the target, each with the
-// address and the origin it comes from. Where newLen is more than from holds, the rest continues the last
-// piece, moved from nowhere; where it is less, the rest of from is removed only. A hole in from carries
-// nothing, and what stands at its place in the target stays (Linux 6.17 and later, mm/mremap.c remap_move).
+// Move moves the pages of from to the address to, where they become newLen bytes with origin o, as mremap(2) does,
+// and appends what it changed to dst, in this order: what is mapped at the target is removed, then from (unless
+// keepOld, for MREMAP_DONTUNMAP), then the pieces are added at the target, each with its former address and origin.
+// Where newLen exceeds from, the rest continues the last piece without a former address; where it is less, the rest
+// of from is only removed. A hole in from moves nothing, and the pages at its place in the target stay (Linux 6.17
+// and later, mm/mremap.c remap_move).
 //
 // An empty from asks for mremap's old_size 0: a second mapping of what stands at from.Start, which stays.
 func (l *Ledger) Move(from vm.Range, to, newLen uint64, o Origin, keepOld bool, dst []Change) []Change {

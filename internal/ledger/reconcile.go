@@ -6,14 +6,14 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Reconcile makes l equal, in r, to what the kernel shows: kernel holds rows of /proc/PID/maps, ascending,
-// and may reach beyond r, where l is left alone. It appends what it changed to dst: first what went or
-// took other permissions or another name, ascending, then what came, ascending.
+// Reconcile makes l equal, in r, to what the kernel shows: kernel holds rows of /proc/PID/maps, ascending, and may
+// reach beyond r, where l is left alone. It appends what it changed to dst: first removals and changes of permissions
+// or name, ascending, then additions, ascending.
 //
-// It compares page by page, for the kernel makes one row of neighbours that the ledger keeps apart and
-// sometimes two of what it keeps as one. A page whose permissions or name (vm.File.Same) differ is changed
-// and keeps its origin; the new path of a file that was renamed or unlinked is no difference. A page whose file, file offset or sharing differs
-// was mapped anew: it is removed, and added with the origin o, as every page that the ledger did not have.
+// It compares page by page, because the kernel merges rows that the ledger keeps apart and sometimes splits one that
+// it does not. A page whose permissions or name (vm.File.Same) differ is changed and keeps its origin; the new path
+// of a renamed or unlinked file is no difference. A page whose file, file offset or sharing differs was remapped: it
+// is removed and added with the origin o, like every page that the ledger lacked.
 func (l *Ledger) Reconcile(r vm.Range, kernel []vm.Mapping, o Origin, dst []Change) []Change {
 	if r.Empty() {
 		return dst
@@ -48,10 +48,10 @@ type walk struct {
 	r      vm.Range
 	origin Origin
 	dst    []Change
-	fresh  []*Entry // what shall stand where the ledger's entries stood
+	fresh  []*Entry // replaces the ledger's entries
 	added  []*Entry // those of fresh that are new
 
-	// The run of pages not yet in dst and fresh: the pages span of entry became now.
+	// The run of pages not yet in dst and fresh: the pages span of entry become now.
 	entry   *Entry
 	span    vm.Range
 	verdict verdict
@@ -105,7 +105,7 @@ func (w *walk) run(old []*Entry, kernel []vm.Mapping) {
 	w.flush()
 }
 
-// step takes the pages of span, which here holds in the ledger and row in the kernel; nil is not mapped.
+// step handles the pages of span, which are here in the ledger and row in the kernel; nil is not mapped.
 func (w *walk) step(span vm.Range, here *Entry, row *vm.Mapping, inside bool) {
 	switch {
 	case here == nil && row == nil:
@@ -132,8 +132,8 @@ func (w *walk) step(span vm.Range, here *Entry, row *vm.Mapping, inside bool) {
 	}
 }
 
-// sameBacking reports whether two mappings of the same addresses have the same pages, whatever the access to
-// them and their name: one can become the other without being mapped anew.
+// sameBacking reports whether two mappings of the same addresses have the same pages, whatever their permissions and
+// names, so that one can become the other without being remapped.
 func sameBacking(a, b *vm.Mapping) bool {
 	backed := a.File.Backed()
 	return backed == b.File.Backed() && a.File.Dev == b.File.Dev && a.File.Inode == b.File.Inode &&
@@ -171,8 +171,8 @@ func (w *walk) flush() {
 	}
 }
 
-// Differs reports whether anything but the boundaries between rows differs between l and what the kernel
-// shows: kernel holds all rows of /proc/PID/maps, ascending, without [vsyscall]. It allocates nothing.
+// Differs reports whether l differs from the kernel's rows in anything but the boundaries between rows: kernel holds
+// all rows of /proc/PID/maps, ascending, without [vsyscall]. It allocates nothing.
 func (l *Ledger) Differs(kernel []vm.Mapping) bool {
 	i, pos := 0, uint64(0) // the first page of kernel not yet compared is in row i, not before pos
 	same := true

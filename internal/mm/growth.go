@@ -31,9 +31,8 @@ func (s *Space) noticeGrowth() {
 	s.growing = kept
 }
 
-// GrowthBefore enters the growth of a stack that a call is about to change: what lies below the part that
-// the call works on may stay, and could not be told from anything else afterwards. What it returns is valid
-// until the next call of a method.
+// GrowthBefore enters the growth of a stack that a call is about to change: pages below the call's range may stay,
+// and could not be recognised as growth afterwards. What it returns is valid until the next call of a method.
 func (s *Space) GrowthBefore(op *vm.Op) []Drift {
 	s.drifts = s.drifts[:0]
 	for _, g := range s.growing {

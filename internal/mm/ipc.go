@@ -5,9 +5,9 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// goneFrom is what a call may have unmapped of which only the beginning is known: all that the ledger has from
-// there to what the kernel still has. io_destroy(2) unmaps what its ring was, whatever stands there by now (fs/aio.c,
-// kill_ioctx); brk(2) what the heap was.
+// goneFrom is what a call may have unmapped if only the start is known: what the ledger has from there to the
+// kernel's next row. io_destroy(2) unmaps the range of its ring, whatever is mapped there by now (fs/aio.c,
+// kill_ioctx); brk(2) that of the heap.
 func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
@@ -21,8 +21,8 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	return []vm.Range{at}
 }
 
-// Attached lists what shmdt(addr) may remove: all pieces, wherever they are, that stand where an attachment
-// at addr would have them (ipc/shm.c, ksys_shmdt).
+// Attached lists what shmdt(addr) may remove: all pieces that lie where an attachment at addr would have put them
+// (ipc/shm.c, ksys_shmdt).
 func (s *Space) Attached(addr uint64) []vm.Range {
 	var ranges []vm.Range
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {

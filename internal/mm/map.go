@@ -25,7 +25,7 @@ func (s *Space) mapped(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	row, seen := s.at(ret.Value)
 	size := s.pageSize(op)
 	if seen {
-		size = max(size, s.view.PageSize(row)) // a file of huge pages rounds the length without the flag
+		size = max(size, s.view.PageSize(row)) // a hugetlbfs file rounds the length even without MAP_HUGETLB
 	}
 	e.End = e.Start + (op.Len+size-1)&^(size-1)
 	if op.Flags&vm.MapGrowsDown != 0 {
@@ -61,7 +61,7 @@ func (ret *Return) perms(prot uint64) vm.Perms {
 	return p
 }
 
-// RoundToPages makes the range of a MAP_FIXED as long as the pages are that it asks for.
+// RoundToPages rounds the range of a MAP_FIXED mmap up to the size of the pages it asks for.
 func (s *Space) RoundToPages(op *vm.Op) {
 	if op.Kind == vm.OpMap && op.Fixed {
 		size := s.pageSize(op)
@@ -69,7 +69,7 @@ func (s *Space) RoundToPages(op *vm.Op) {
 	}
 }
 
-// protected enters a successful mprotect. All its pages were mapped then: what the ledger lacks has grown.
+// protected enters a successful mprotect. All its pages were mapped then: those the ledger lacks are growth.
 func (s *Space) protected(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	at := op.Range
 	if !s.ledger.Covered(at) {

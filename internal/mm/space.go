@@ -14,29 +14,29 @@ type View interface {
 	All() ([]vm.Mapping, error)
 	// In returns the rows that touch a range, whole.
 	In(vm.Range) ([]vm.Mapping, error)
-	// PageSize returns how many bytes a page of a row has, the one row that the last call of In returned.
+	// PageSize returns the page size in bytes of row, the only row that the last call of In returned.
 	PageSize(row vm.Mapping) uint64
 }
 
-// Hider is a View that shows what the ledger has where the kernel has served calls that Apply has not been told of.
+// Hider is a View that shows the ledger's pages where the kernel has served calls that Apply has not seen yet.
 type Hider interface {
-	// Hides reports whether that is so in a part of a range.
+	// Hides reports whether it does so in part of a range.
 	Hides(vm.Range) bool
 }
 
-// Space is one address space. Its methods must be called in the kernel's order of what they are told.
+// Space is one address space. Its methods must be called in the order in which the kernel served the calls.
 type Space struct {
 	view     View
 	ledger   *ledger.Ledger
 	hugePage uint64
 	brk      uint64 // the program break, 0 where it is not known
 	growing  []growing
-	// uncertain says that the ledger may be wrong and must be verified when no call is in flight.
+	// uncertain reports whether the ledger may be wrong and must be verified when no call is in flight.
 	uncertain bool
 	drifts    []Drift // reused
 }
 
-// Drift is what the kernel shows and no call explains. The ledger has taken it over already.
+// Drift is a change that the kernel shows and no call explains. The ledger already includes it.
 type Drift struct {
 	Changes []ledger.Change
 	// Guess says what may have done it: "stack growth", "uprobe", "driver ioctl", "unknown", or what Verify was
@@ -76,8 +76,8 @@ func (s *Space) Fork() *Space {
 		growing: append([]growing(nil), s.growing...)}
 }
 
-// Attach gives the copy of a space its view, takes over where it differs (MADV_DONTFORK, MADV_WIPEONFORK), and
-// returns that.
+// Attach gives the copy of a space its view, takes over the differences (MADV_DONTFORK, MADV_WIPEONFORK), and returns
+// them.
 func (s *Space) Attach(view View) []ledger.Change {
 	s.view = view
 	rows, err := view.All()
@@ -104,7 +104,7 @@ func (noView) PageSize(vm.Mapping) uint64        { return vm.PageSize }
 
 var everything = vm.Range{Start: 0, End: vm.AddressMax}
 
-// Ledger is who owns the pages. It is for reading, and valid as long as the space is.
+// Ledger is who owns the pages. It is read-only, and valid as long as the space is.
 func (s *Space) Ledger() *ledger.Ledger { return s.ledger }
 
 // Covered reports whether all of a range is mapped.
@@ -113,7 +113,7 @@ func (s *Space) Covered(r vm.Range) bool { return s.ledger.Covered(r) }
 // Break is the program break, 0 where it is not known.
 func (s *Space) Break() uint64 { return s.brk }
 
-// SetBreak tells the program break; 0 forgets it.
+// SetBreak sets the program break; 0 is unknown.
 func (s *Space) SetBreak(now uint64) { s.brk = now }
 
 // MarkUncertain says that the ledger may be wrong.
@@ -122,21 +122,21 @@ func (s *Space) MarkUncertain() { s.uncertain = true }
 // Uncertain reports whether the ledger may be wrong: Verify is due as soon as no call is in flight.
 func (s *Space) Uncertain() bool { return s.uncertain }
 
-// RemoveEarly takes a range out of the ledger before the kernel has done it, and appends the changes to dst.
+// RemoveEarly takes a range out of the ledger before the kernel has unmapped it, and appends the changes to dst.
 func (s *Space) RemoveEarly(r vm.Range, dst []ledger.Change) []ledger.Change {
 	return s.ledger.Remove(r, dst)
 }
 
-// PutBack returns to the ledger what RemoveEarly took and the kernel has not removed after all. Nothing else
-// may have been let into the range meanwhile.
+// PutBack restores what RemoveEarly took and the kernel did not unmap after all. No other call may have been admitted
+// to the range meanwhile.
 func (s *Space) PutBack(taken []ledger.Change) {
 	for _, c := range taken {
 		s.ledger.Add(*c.Was, nil)
 	}
 }
 
-// StillThere reports whether the kernel shows what RemoveEarly took, all of it: then the call has not been
-// made, for nobody else can have mapped it again meanwhile. It is false where nothing was taken.
+// StillThere reports whether the kernel still shows all that RemoveEarly took: the call was then not made, for no
+// other can have mapped it again meanwhile. It reports false where nothing was taken.
 func (s *Space) StillThere(taken []ledger.Change) bool {
 	for _, c := range taken {
 		rows, err := s.view.In(c.Range)

@@ -6,13 +6,12 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// Verify holds the ledger against the kernel's view. No call may be in flight. It returns what differed, growth
-// of stacks apart from the rest, which is explained by why or, where that is "", by a guess; the ledger is right
-// then. compared is false where the view could not be read. What it returns is valid until the next call of a
-// method.
+// Verify compares the ledger with the kernel's view and corrects it. No call may be in flight. It returns what
+// differed: growth of stacks, and the rest, whose Guess is why or, where that is "", the package's own guess.
+// compared is false where the view could not be read. The result is valid until the next call of a method.
 func (s *Space) Verify(why string) (drifts []Drift, compared bool) {
 	if s.uncertain {
-		s.uncertain, s.brk = false, 0 // two calls of brk(2) may have been told the wrong way round
+		s.uncertain, s.brk = false, 0 // two calls of brk(2) may have been reported in the wrong order
 	}
 	s.drifts = s.drifts[:0]
 	rows, err := s.view.All()

@@ -10,16 +10,16 @@ import (
 type class uint8
 
 const (
-	unordered class = iota // changes nothing that an order matters for
-	chooser                // the kernel picks the place
-	fixed                  // the place is known at entry
-	exclusive              // neither is known
+	unordered class = iota // changes nothing whose order matters
+	chooser                // the kernel chooses the address
+	fixed                  // the range is known at entry
+	exclusive              // the range is unknown: conflicts with all but unordered
 )
 
 // Call is one call as the gate of its address space sees it. The caller owns it and may use it again once it
 // has been released.
 type Call struct {
-	// Owner is the caller's own; the gate hands it back untouched.
+	// Owner is for the caller; the gate does not use it.
 	Owner any
 	// Uncertain is set where the call was in the kernel together with one that it conflicts with: its place
 	// in the order is then a guess. Classify clears it.
@@ -27,17 +27,17 @@ type Call struct {
 
 	op       *vm.Op
 	class    class
-	at       vm.Range // what a fixed call, or a brk, works on
-	isBrk    bool     // a brk of which it is known what it does
+	at       vm.Range // the range of a fixed call or a brk
+	isBrk    bool     // a brk whose range is known
 	narrow   bool
 	live     bool   // the whole of at was mapped when the call was let go
 	active   bool   // in flight or waiting
-	stuck    bool   // it has blocked for longer than others are made to wait
+	stuck    bool   // in the kernel for longer than others are made to wait
 	brks     uint64 // see Gate.BreakStood
 	admitted time.Time
 }
 
-// Facts is what ordering asks of an address space.
+// Facts is what ordering needs to know of an address space.
 type Facts interface {
 	// Break is the program break, 0 where it is not known.
 	Break() uint64
@@ -45,9 +45,9 @@ type Facts interface {
 	Covered(vm.Range) bool
 }
 
-// Classify says how a call is ordered, given what is known of its address space at its entry. op stays the
-// caller's; it must not change before the call is released. The arguments of a narrow call are not those of a
-// 64-bit one and its limits are its own, so that nothing is known of where it works.
+// Classify says how a call is ordered, given what is known of its address space at its entry. op stays the caller's;
+// it must not change before the call is released. A narrow (32-bit) call has other arguments and limits than a 64-bit
+// one, so its range is taken as unknown.
 func (c *Call) Classify(op *vm.Op, narrow bool, space Facts) {
 	c.op, c.class, c.at, c.isBrk, c.narrow = op, exclusive, op.Range, false, narrow
 	c.Uncertain, c.active, c.stuck, c.live = false, false, false, false
@@ -77,7 +77,7 @@ func (c *Call) Classify(op *vm.Op, narrow bool, space Facts) {
 	}
 }
 
-// classifyBrk says what a brk does where the break is at now, 0 for nobody knows.
+// classifyBrk classifies a brk, given the program break now, 0 if unknown.
 func (c *Call) classifyBrk(now uint64) {
 	to := c.op.Addr
 	c.class, c.at, c.isBrk = exclusive, vm.Range{}, false
@@ -94,12 +94,12 @@ func (c *Call) classifyBrk(now uint64) {
 	}
 }
 
-// At is the range that the call works on, as far as it is known at its entry.
+// At is the call's range, as far as it is known at its entry.
 func (c *Call) At() vm.Range { return c.at }
 
-// OnlyRemoves reports whether the call can do nothing but remove what is mapped at At. Its place in the order
-// can be settled at its entry: no other call may map there before the kernel has removed it, and any may at
-// once thereafter, long before the return is seen.
+// OnlyRemoves reports whether the call can do nothing but remove what is mapped at At. Its place in the order can be
+// settled at its entry: no other call can map there before the kernel has removed it, and any can right afterwards,
+// long before the return is seen.
 func (c *Call) OnlyRemoves() bool {
 	return c.class == fixed && (c.op.Kind == vm.OpUnmap || c.op.Kind == vm.OpBrk)
 }

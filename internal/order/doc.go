@@ -1,9 +1,9 @@
-// Package order has calls on an address space recorded in the order in which the kernel served them, and it
-// alone owns what waits for that.
+// Package order puts calls on an address space in the order in which the kernel served them, and owns every call and
+// record that waits for its place.
 //
-// Two threads of one address space return from their calls in an order that is not the kernel's: it drops its
-// lock before the return is seen, and returns are seen by thread, not by time. Where two calls touch the same
-// pages the order matters. There are two ways to have it, and everything behind them is the same:
+// The returns of two threads are not seen in the kernel's order: it drops mmap_lock before the return is seen, and
+// returns are seen by thread, not by time. Where two calls touch the same pages the order matters. It is established
+// in one of two ways; everything after that is the same:
 //
 //   - A source that stops a thread at the entry of its call lets it be held. A [Gate], one for each address
 //     space, says who may be in the kernel beside whom. A call that conflicts with one in flight waits at its
@@ -18,7 +18,7 @@
 // their places and hands them on in batches; what comes after an event whose call has not returned yet waits
 // behind it.
 //
-// The package reads no file, knows no thread and no clock: whether a call is stuck, and what time it is, is
-// handed in. A Gate, a Stamps and a Queue belong to the goroutine that handles stops; what of a Queue another
-// goroutine may call says so.
+// The package reads no file, knows no thread and no clock: whether a call is stuck, and what time it is, is handed
+// in. A Gate, a Stamps and a Queue belong to the goroutine that handles stops; methods of a Queue that other
+// goroutines may call say so.
 package order

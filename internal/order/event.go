@@ -14,12 +14,12 @@ type Sequence struct{ last uint64 }
 // given its seq when it leaves the queue.
 func (s *Sequence) Last() uint64 { return s.last }
 
-// PendingEvent is an event whose place is settled, with room of its own for what it points to. It belongs to
-// the caller from [Queue.Begin] until it is put, then to the queue, which uses it again and again.
+// PendingEvent is an event whose place is settled, with its own memory for what it points to. It belongs to the
+// caller from [Queue.Begin] until it is put, then to the queue, which reuses it.
 type PendingEvent struct {
 	eventlog.Event
 	Room Room
-	// Owner is the caller's own, for Overfull.
+	// Owner is for the caller of Overfull; the queue does not use it.
 	Owner any
 
 	number    uint64
@@ -30,7 +30,7 @@ type PendingEvent struct {
 	withdrawn bool
 }
 
-// Room is memory for what an event points to. What has no room there is made anew.
+// Room is memory for what an event points to. What does not fit is allocated.
 type Room struct {
 	Result  eventlog.Result
 	Stack   int
@@ -41,7 +41,7 @@ type Room struct {
 	Execs   [8]eventlog.ExecSeq
 }
 
-// Number is the event's place among all of the recording, its seq but for the numbers that were given up.
+// Number is the event's place among all events of the recording: its seq, except that numbers given up count.
 func (e *PendingEvent) Number() uint64 { return e.number }
 
 // Previous is the number of the event of the same address space before this one, 0 for none.
@@ -50,8 +50,8 @@ func (e *PendingEvent) Previous() uint64 { return e.previous }
 // Withdrawn reports whether the event's number was given up because it held back too much.
 func (e *PendingEvent) Withdrawn() bool { return e.withdrawn }
 
-// Begin settles the place of an event: behind all that have been begun. It may be put later, and then stands
-// where it is put; whoever begins two events puts them, or opens them, in that order.
+// Begin settles the place of an event: after all events begun so far. It may be put later, and other records before
+// it, but events must be put, or opened, in the order in which they were begun.
 func (q *Queue) Begin(s *Sequence) *PendingEvent {
 	var e *PendingEvent
 	if n := len(q.free); n > 0 {
@@ -68,8 +68,8 @@ func (q *Queue) Begin(s *Sequence) *PendingEvent {
 	return e
 }
 
-// Open puts an event whose call has not returned: one that removes what is mapped at a range. What is put
-// after it waits until Close.
+// Open puts an event whose call, a removal of what is mapped at a range, has not returned. What is put after it waits
+// until Close.
 func (q *Queue) Open(e *PendingEvent, at vm.Range) {
 	e.open, e.at = true, at
 	q.opens++
@@ -91,15 +91,15 @@ func (q *Queue) Overfull() *PendingEvent {
 	return q.held[0].event
 }
 
-// Withdraw gives up an open event's number because it holds back too much, and puts drift in its place. What
-// stands behind it and touches the same pages becomes uncertain. The event itself is put anew, with a new
-// number, when its call returns.
+// Withdraw gives up an open event's number because it holds back too much, and puts drift in its place. Later events
+// that touch the same pages become uncertain. The event itself is put again, with a new number, when its call
+// returns.
 func (q *Queue) Withdraw(e *PendingEvent, drift *eventlog.Drift) {
 	e.withdrawn = true
 	q.replace(e, drift)
 }
 
-// Undo gives up an open event's number because its call has not been made after all.
+// Undo gives up an open event's number because its call was not made after all.
 func (q *Queue) Undo(e *PendingEvent) {
 	if !e.withdrawn {
 		q.replace(e, nil)
@@ -128,8 +128,8 @@ func (q *Queue) replace(e *PendingEvent, drift *eventlog.Drift) {
 	q.drain()
 }
 
-// fixReferences makes a record that is held refer to the event before e instead of to e, and marks an event
-// that touches the pages of a withdrawn one.
+// fixReferences makes a held record refer to the event before e instead of to e, and marks an event that touches the
+// pages of a withdrawn e as uncertain.
 func (e *PendingEvent) fixReferences(h *held) {
 	after := func(n *uint64) {
 		if *n == e.number {

@@ -7,25 +7,24 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// HoldBound is how long a call may keep others of its space waiting before it is asked whether it is stuck. A
-// call that takes longer waits for something outside, which may be one of those that wait for it (userfaultfd,
-// FUSE).
+// HoldBound is how long a call may keep others of its space waiting before Rules.Stuck is asked about it. A call that
+// takes longer waits for something outside, which may be a thread that is held because of it (userfaultfd, FUSE).
 //
-// Shorter bounds mistake others for such: on a busy machine a call waits 20 ms and more for a lock whose holder
-// has no processor, and io_destroy(2) for an RCU grace period.
+// Shorter bounds give false alarms: on a busy machine a call waits 20 ms and more for a lock whose holder has no
+// processor, and io_destroy(2) for an RCU grace period.
 const HoldBound = 50 * time.Millisecond
 
-// Rules are what the gates of a recording have in common.
+// Rules are shared by the gates of a recording.
 type Rules struct {
 	// Now is a monotonic clock.
 	Now func() time.Time
-	// Stuck reports whether a call that has been in the kernel for HoldBound or more waits there for something
-	// that the held calls may have to bring about. A gate without an answer in time holds for ever.
+	// Stuck reports whether a call that has been in the kernel for HoldBound or more waits there for something that a
+	// held thread may have to do. Until Stuck reports true, the gate goes on holding.
 	Stuck func(c *Call, inside time.Duration) bool
-	// Killed reports whether the thread of a call that waits has been killed: it is not let go, but comes to
-	// its end by itself, which releases the call.
+	// Killed reports whether the thread of a waiting call has been killed: the call is then not let go, and the
+	// thread's exit releases it.
 	Killed func(c *Call) bool
-	// OneAtATime lets calls go one by one, so that the kernel's view can be asked after each.
+	// OneAtATime lets calls go one by one, so that the kernel's view can be read after each.
 	OneAtATime bool
 }
 
@@ -35,15 +34,15 @@ type Gate struct {
 	space    Facts
 	inFlight []*Call
 	waiting  []*Call // in the order in which they came
-	next     int     // where Ready goes on in waiting
-	brks     uint64  // calls of brk(2) that were let go, those that only ask excepted
+	next     int     // index in waiting where Ready continues
+	brks     uint64  // calls of brk(2) that were let go, mere queries excepted
 }
 
 // NewGate returns the gate of an address space in which no call is under way.
 func NewGate(space Facts, rules *Rules) *Gate { return &Gate{space: space, rules: rules} }
 
-// Admit lets a classified call go, and reports so, or keeps it waiting until Ready returns it. alone says that
-// no other task uses the address space, so that there is nobody to wait for.
+// Admit lets a classified call go or keeps it waiting until Ready returns it, and reports whether it may go. alone
+// says that no other task uses the address space, so that there is nothing to wait for.
 func (g *Gate) Admit(c *Call, alone bool) bool {
 	if c.class == unordered {
 		if c.op.Kind == vm.OpBrk {
@@ -68,7 +67,7 @@ func (g *Gate) Admit(c *Call, alone bool) bool {
 	return true
 }
 
-// enter counts a call as in flight. It is uncertain where it goes although it conflicts with one that is stuck.
+// enter counts a call as in flight, uncertain if it conflicts with one that is stuck.
 func (g *Gate) enter(c *Call) {
 	c.admitted = g.rules.Now()
 	for _, o := range g.inFlight {
@@ -122,14 +121,14 @@ func drop(list []*Call, c *Call) []*Call {
 	return list
 }
 
-// Ready returns a call that has waited and need not any longer, in flight from now on, or nil. After Release
-// and Overdue it is called until it returns nil; between two calls of it the caller may settle the place of the
-// one that it got.
+// Ready returns a waiting call that may now go, and counts it as in flight; nil if there is none. After Release and
+// Overdue call it until it returns nil; between two calls of Ready the caller may settle the place of the call it
+// got.
 func (g *Gate) Ready() *Call {
 	for ; g.next < len(g.waiting); g.next++ {
 		c := g.waiting[g.next]
 		if c.op.Kind == vm.OpBrk && !c.narrow {
-			c.classifyBrk(g.space.Break()) // another may have moved it, or made it unknown
+			c.classifyBrk(g.space.Break()) // another brk may have moved the break, or made it unknown
 		}
 		c.live = c.class == fixed && g.space.Covered(c.at)
 		if g.blocked(c, g.next) || g.rules.Killed(c) {
@@ -143,8 +142,8 @@ func (g *Gate) Ready() *Call {
 	return nil
 }
 
-// Overdue looks for calls that are stuck: those hold nobody any more. They and what overtakes them are
-// uncertain, and the address space has to be settled from the kernel's view once it is quiet.
+// Overdue looks for stuck calls and stops holding others for them. They and the calls that overtake them are
+// uncertain, and the address space must be compared with the kernel's view once it is quiet.
 func (g *Gate) Overdue() {
 	now := g.rules.Now()
 	for _, c := range g.inFlight {
@@ -162,8 +161,8 @@ func (g *Gate) Waiting() bool { return len(g.waiting) > 0 }
 // Quiet reports whether no call is in flight, so that ledger and kernel must agree.
 func (g *Gate) Quiet() bool { return len(g.inFlight) == 0 }
 
-// BreakStood reports whether the break cannot have moved since a brk(2) that only asks was admitted: what it
-// answers is then where it is now. Such a call has no place in the order.
+// BreakStood reports whether the break cannot have moved since c, a brk(2) that only queries it, was admitted: the
+// result of c is then the current break. Such a call has no place in the order.
 func (g *Gate) BreakStood(c *Call) bool { return c.brks == g.brks }
 
 // Abandon forgets the calls that wait, which have not begun, and returns them.

@@ -9,7 +9,7 @@ import (
 const (
 	holdLines = 100_000
 	batchSize = 256
-	// batchQueue bounds what stands between the tracer and a slow disk: 32 batches are about 6 MiB.
+	// batchQueue bounds what is buffered between the tracer and a slow disk: 32 batches are about 6 MiB.
 	batchQueue = 32
 )
 
@@ -22,20 +22,20 @@ type Queue struct {
 	spare chan *Batch
 	cur   *Batch
 	free  []*PendingEvent
-	held  []held // from the first open event on
+	held  []held // records from the first open event on
 	opens int
 
 	numbers uint64   // how many have been given out
-	givenUp []uint64 // of them, ascending; see seq
+	givenUp []uint64 // those given up, ascending; see seq
 }
 
 // held is a record that waits.
 type held struct {
 	record eventlog.Record
-	event  *PendingEvent // where it is one
+	event  *PendingEvent // nil if the record is no event
 }
 
-// Batch is what is handed on in one piece. Its records belong to the queue again when it is recycled.
+// Batch is a group of records handed on together. They belong to the queue again once it is recycled.
 type Batch struct {
 	Records []eventlog.Record
 	events  []*PendingEvent
@@ -60,8 +60,7 @@ func (q *Queue) put(rec eventlog.Record, e *PendingEvent) {
 	q.held = append(q.held, held{rec, e})
 }
 
-// Define sends a record that others refer to ahead of what is held: a definition has no place in the order,
-// it only must come before.
+// Define sends a record that others refer to ahead of what is held: a definition only has to come before its uses.
 func (q *Queue) Define(rec eventlog.Record) { q.send(rec, nil) }
 
 // drain sends what stands before the first open event.
@@ -95,7 +94,7 @@ func (q *Queue) send(rec eventlog.Record, e *PendingEvent) {
 	}
 }
 
-// Flush hands on what is collected. It blocks where who takes the batches is far behind.
+// Flush hands on the collected records. It blocks while the reader of Batches is far behind.
 func (q *Queue) Flush() {
 	if len(q.cur.Records) == 0 {
 		return
@@ -118,7 +117,7 @@ func (q *Queue) Send(records ...eventlog.Record) { q.out <- &Batch{Records: reco
 // End says that nothing more is put or sent.
 func (q *Queue) End() { close(q.out) }
 
-// Batches is where the batches come out, in their order; it is closed by End.
+// Batches is the channel of the batches, in order; End closes it.
 func (q *Queue) Batches() <-chan *Batch { return q.out }
 
 // Recycle gives back a batch whose records nobody needs any more.
@@ -129,7 +128,7 @@ func (q *Queue) Recycle(b *Batch) {
 	}
 }
 
-// Events is how many events the log has when all that was begun has been put.
+// Events is the number of events in the log once all that were begun have been put.
 func (q *Queue) Events() uint64 { return q.numbers - uint64(len(q.givenUp)) }
 
 // seq turns an event's number into its seq: the numbers given up leave no gap.

@@ -2,8 +2,8 @@ package order
 
 import "slices"
 
-// Stamps has what of one address space has returned and waits for its place, where the source knows the kernel's
-// order. The zero value has nothing.
+// Stamps holds the returned calls of one address space that wait for their place, where the source knows the kernel's
+// order. The zero value is empty.
 type Stamps[C any] struct{ queue []stamped[C] }
 
 type stamped[C any] struct {
@@ -20,10 +20,10 @@ func (s *Stamps[C]) Add(stamp uint64, c C) {
 	s.queue = slices.Insert(s.queue, i, stamped[C]{stamp, c})
 }
 
-// Len is how many wait.
+// Len is the number of calls that wait.
 func (s *Stamps[C]) Len() int { return len(s.queue) }
 
-// Last is the latest stamp of those that wait, 0 where none does.
+// Last is the latest stamp of the calls that wait, 0 if none.
 func (s *Stamps[C]) Last() uint64 {
 	if len(s.queue) == 0 {
 		return 0
@@ -31,8 +31,8 @@ func (s *Stamps[C]) Last() uint64 {
 	return s.queue[len(s.queue)-1].stamp
 }
 
-// Due returns the first call where its place is certain. The source has told of every call with a stamp up to
-// complete, those excepted that are under way, the oldest of which has the stamp open (0 for none).
+// Due returns the first call if its place is certain. The source has reported every call with a stamp up to complete,
+// except those under way, the oldest of which has the stamp open (0 for none).
 func (s *Stamps[C]) Due(complete, open uint64) (c C, ok bool) {
 	if len(s.queue) == 0 || s.queue[0].stamp > complete || open != 0 && s.queue[0].stamp > open {
 		return c, false
@@ -47,7 +47,7 @@ func (s *Stamps[C]) Take() C {
 	return c
 }
 
-// All lists those that wait, in their order.
+// All yields the calls that wait, in order.
 func (s *Stamps[C]) All(yield func(C) bool) {
 	for i := range s.queue {
 		if !yield(s.queue[i].call) {

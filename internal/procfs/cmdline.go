@@ -3,8 +3,8 @@ package procfs
 // Cmdline reads /proc/TID/cmdline, the arguments of the program; it is empty, not nil, where there are none.
 func Cmdline(tid int) []string { return list(tid, "cmdline") }
 
-// ShortCmdline is Cmdline, but for the arguments behind the first most bytes: all tells how many there are, 0
-// where none is left out. At least the first argument is whole.
+// ShortCmdline is Cmdline without the arguments beyond the first most bytes; all is the number of arguments, 0 if
+// none is left out. The first argument is always whole.
 func ShortCmdline(tid, most int) (argv []string, all int) {
 	argv = Cmdline(tid)
 	bytes := 0

@@ -1,7 +1,7 @@
-// Package procfs reads the files that the kernel shows of a task, one file here for one of the kernel's: what
-// is mapped (maps, with PROCMAP_QUERY; smaps, pagemap), what was started (cmdline, environ, exe), and the
-// settings that count for a task. It follows proc(5) and fs/proc of the kernel. It writes nothing, stops
-// nobody and remembers nothing but open descriptors; what it reads of a task that runs may be old by then.
+// Package procfs reads the kernel's files about a task, with one source file for each: what is mapped (maps, with
+// PROCMAP_QUERY; smaps, pagemap), what was started (cmdline, environ, exe), and the settings that count for a task.
+// It follows proc(5) and fs/proc of the kernel. It writes nothing, stops no thread and keeps nothing but open
+// descriptors; what it reads of a running task may be out of date at once.
 //
-// A task is named by its tid; files that are a process's are read by any of its threads that still lives.
+// A task is named by its tid; files about a process are read through any of its threads that still lives.
 package procfs

@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// FD is the file of a descriptor of a task: /proc/TID/fd/N (proc_pid_fd(5)). Device and inode are stat(2)'s, which
-// those of /proc/TID/maps are not on overlays and subvolumes.
+// FD is the file of a descriptor of a task: /proc/TID/fd/N (proc_pid_fd(5)). Device and inode are stat(2)'s; those of
+// /proc/TID/maps differ on overlays and subvolumes.
 func FD(tid, fd int) (vm.File, bool) {
 	link := path(tid, "fd/"+strconv.Itoa(fd))
 	name, err := os.Readlink(link)

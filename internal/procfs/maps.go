@@ -10,22 +10,22 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Maps reads what the kernel says is mapped in one address space: /proc/TID/maps, held open. The descriptor
-// belongs to the mm and not to the task (fs/proc/task_mmu.c, proc_maps_open), so that it stays right across
-// exec. To read it the thread that it was opened through must not have been reaped, though, so it is opened
-// anew then. It is not safe for concurrent use.
+// Maps reads what the kernel says is mapped in one address space: /proc/TID/maps, held open. The descriptor belongs
+// to the mm and not to the task (fs/proc/task_mmu.c, proc_maps_open), so that it stays right across exec. Once the
+// thread that it was opened through has been reaped it cannot be read, and is reopened. It is not safe for concurrent
+// use.
 type Maps struct {
-	// Alive returns a thread that uses the address space, 0 for none; nil where there is never another.
+	// Alive returns a thread that uses the address space, 0 for none; Alive is nil where there is never another.
 	Alive func() int
 
-	file  *os.File // nil between the uses of one that is loose
+	file  *os.File // nil between reads after Loosen
 	loose bool
 	tid   int
 	query bool // the kernel has PROCMAP_QUERY, as far as is known
 	text  []byte
 	rows  []vm.Mapping
 	name  []byte
-	page  uint64 // bytes of a page of the row that ask found last
+	page  uint64 // page size of the row that ask found last
 }
 
 // ErrGone says that the address space has ended: its last user is past its exit.
@@ -47,8 +47,8 @@ func (m *Maps) Close() {
 	}
 }
 
-// Loosen gives the descriptor back until the maps are read, and after each time: for who looks at more address
-// spaces than it may have descriptors. They are found again through Alive, which must be set.
+// Loosen closes the descriptor now and after each read, for a caller with more address spaces than descriptors. Each
+// read reopens it through Alive, which must be set.
 func (m *Maps) Loosen() {
 	m.loose = true
 	m.release()
@@ -61,7 +61,7 @@ func (m *Maps) release() {
 	}
 }
 
-// hold makes sure that the descriptor is there.
+// hold makes sure that the descriptor is open.
 func (m *Maps) hold() error {
 	if m.file != nil {
 		return nil
@@ -162,8 +162,7 @@ func (m *Maps) At(addr uint64) (vm.Mapping, bool) {
 	return rows[0], true
 }
 
-// PageSize returns how many bytes a page of row has, a row that At has just returned: more than vm.PageSize
-// where it is made of huge pages.
+// PageSize returns the page size in bytes of row, which At has just returned: more than vm.PageSize for huge pages.
 func (m *Maps) PageSize(row vm.Mapping) uint64 {
 	if m.query {
 		return m.page

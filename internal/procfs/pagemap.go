@@ -9,14 +9,14 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Pagemap tells which pages are in memory, by /proc/TID/pagemap, which it opens at the first question
+// Pagemap tells which pages are in memory, by /proc/TID/pagemap, opened at the first query
 // (Documentation/admin-guide/mm/pagemap.rst). It is not safe for concurrent use.
 type Pagemap struct {
 	TID int
 
 	file   *os.File
 	noScan bool         // the kernel has no PAGEMAP_SCAN (Linux 6.7)
-	vec    []pageRegion // for the next walk; nil while one goes on, since whom it yields to may ask again
+	vec    []pageRegion // for the next walk; nil during a walk, since its yield may start another
 }
 
 // Close gives the descriptor back, if there is one.
@@ -63,7 +63,7 @@ func (p *Pagemap) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, yield) }
 }
 
-// walk yields the parts of r of which a page is of one of the categories.
+// walk yields the parts of r whose pages are in one of the categories.
 func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool) {
 	if p.file == nil {
 		f, err := os.Open(path(p.TID, "pagemap"))

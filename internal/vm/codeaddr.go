@@ -1,8 +1,8 @@
 package vm
 
-// CodeAddr is an address of code as a stack has it: an instruction pointer, or a return address, which stands
-// behind the call that it names and may be the first byte of another function. The pc of the innermost frame and of
-// a frame that a signal interrupted are instruction pointers; so is a signal trampoline's, which nobody called.
+// CodeAddr is a code address from a stack: an instruction pointer, or a return address, which lies after the call
+// that it names and may be the first byte of another function. The pc of the innermost frame, of a frame interrupted
+// by a signal and of a signal trampoline, which nothing called, is an instruction pointer.
 type CodeAddr struct {
 	PC   uint64
 	Call bool // PC is a return address

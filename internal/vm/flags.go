@@ -35,7 +35,7 @@ const (
 	MapSync           = 0x80000
 	MapFixedNoReplace = 0x100000
 	MapUninitialized  = 0x4000000
-	MapHugeShift      = 26 // with MapHugeTLB: log2 of the page size stands above it
+	MapHugeShift      = 26 // with MapHugeTLB: lowest bit of the field that holds log2 of the page size
 	MapHugeMask       = 0x3f
 )
 
@@ -56,7 +56,7 @@ const (
 
 // Bits of flags, clone(2) and clone3(2) (include/uapi/linux/sched.h).
 const (
-	CloneSignalMask    = 0x000000ff // clone(2) only: the signal that tells of the child's end
+	CloneSignalMask    = 0x000000ff // clone(2) only: the signal sent to the parent when the child ends
 	CloneVM            = 0x00000100
 	CloneFS            = 0x00000200
 	CloneFiles         = 0x00000400
@@ -105,7 +105,7 @@ func AdviceChangesFlags(advice uint64) bool {
 const (
 	PrctlSetMM          = 35
 	PrctlSetVMA         = 0x53564d41
-	PrctlSetVMAAnonName = 0 // its only second argument
+	PrctlSetVMAAnonName = 0 // the only value of its second argument
 )
 
 // Options of arch_prctl(2) that map the vDSO (arch/x86/include/uapi/asm/prctl.h).

@@ -24,7 +24,7 @@ func ProtPerms(prot uint64) Perms { return Perms(prot & 7) }
 // permsColumns holds the column for each value of Perms, four letters each.
 const permsColumns = "---pr--p-w-prw-p--xpr-xp-wxprwxp" + "---sr--s-w-srw-s--xsr-xs-wxsrwxs"
 
-// String returns the column of /proc/PID/maps, "rw-p" for one. It does not allocate.
+// String returns the column of /proc/PID/maps, for example "rw-p". It does not allocate.
 func (p Perms) String() string {
 	i := int(p&(Read|Write|Exec|Shared)) * 4
 	return permsColumns[i : i+4]
@@ -55,7 +55,7 @@ func perms(b [4]byte) (p Perms, ok bool) {
 	return p, ok
 }
 
-// Dev is a device number as /proc/PID/maps shows it (which is not stat's on btrfs and overlayfs).
+// Dev is a device number as /proc/PID/maps shows it (on btrfs and overlayfs it differs from stat(2)'s).
 type Dev struct {
 	Major, Minor uint32
 }
@@ -139,7 +139,7 @@ func (f File) Same(o File) bool {
 	return f.Path == o.Path || f.label() == o.label()
 }
 
-// label is the part of a path that is the mapping's own.
+// label is the part of the path by which two mappings are told apart.
 func (f File) label() string {
 	switch {
 	case f.Path == "[heap]", f.Path == "[stack]":
@@ -150,15 +150,14 @@ func (f File) label() string {
 	return f.Path
 }
 
-// Agrees reports whether a row of the kernel's shows what m says of the pages that they share: permissions,
-// file and file offset.
+// Agrees reports whether a kernel row agrees with m on the pages that they share: permissions, file and file offset.
 func (m Mapping) Agrees(row Mapping) bool {
 	return m.Perms == row.Perms && m.File.Same(row.File) &&
 		(!m.File.Backed() || m.Offset-m.Start == row.Offset-row.Start)
 }
 
-// SameKind reports whether o continues or equals m but for addresses: permissions and file agree, and the
-// offsets agree where both are projected to the same address.
+// SameKind reports whether o equals or continues m, addresses aside: permissions and file agree, and so do the
+// offsets when both are projected to the same address.
 func (m Mapping) SameKind(o Mapping) bool {
 	return m.Perms == o.Perms && m.File == o.File &&
 		(!m.File.Backed() || m.Offset-m.Start == o.Offset-o.Start)

@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// VsyscallStart is where the kernel's [vsyscall] gate stands. It is no VMA of the process, no call can
-// change it, and vm leaves it out of every list.
+// VsyscallStart is the address of the kernel's [vsyscall] page. It is not a VMA of the process and no call can change
+// it, so vm leaves it out of every list.
 const VsyscallStart = 0xffffffffff600000
 
-// ParseMaps reads the text of /proc/PID/maps (proc(5), fs/proc/task_mmu.c show_map_vma) and appends its
-// rows to dst, [vsyscall] left out. Paths are unescaped ("\012" is a newline). Strings are copied, so
-// text may be reused; equal paths share their memory. Rows stay in the order of the text. An error names
-// the line; the rows before it are in what is returned. Who reads often keeps a [MapsParser].
+// ParseMaps reads the text of /proc/PID/maps (proc(5), fs/proc/task_mmu.c show_map_vma) and appends its rows to dst,
+// [vsyscall] left out. Paths are unescaped ("\012" is a newline). Strings are copied, so text may be reused; equal
+// paths share their memory. Rows stay in the order of the text. An error names the line; the rows before it are
+// returned. To parse repeatedly, keep a [MapsParser].
 func ParseMaps(dst []Mapping, text []byte) ([]Mapping, error) {
 	var p MapsParser
 	return p.Parse(dst, text)
 }
 
-// MapsParser reads the text of /proc/PID/maps again and again without allocating what it has read before.
-// The zero value is ready. It is not safe for concurrent use; what it returns is, and stays valid.
+// MapsParser parses /proc/PID/maps repeatedly and reuses the strings of earlier texts. The zero value is ready. It is
+// not safe for concurrent use; the rows it returns are, and stay valid.
 type MapsParser struct {
 	last  string            // what text returned last
-	texts map[string]string // escaped text to what it means
+	texts map[string]string // escaped text to unescaped
 }
 
-// maxTexts bounds a parser's memory where names come and go without end; it then begins anew.
+// maxTexts bounds a parser's cache of strings; a full cache is emptied.
 const maxTexts = 4096
 
 // Parse does what ParseMaps does.
@@ -56,8 +56,8 @@ func cutLine(text []byte) (line, rest []byte) {
 	return text, nil
 }
 
-// text returns b as a string, shared with equal ones before it, "\012" made a newline. The kernel escapes
-// nothing else, a backslash neither, so that a name with "\012" in it cannot be told from one with a newline.
+// text returns b as a string, "\012" unescaped to a newline, sharing memory with equal earlier strings. The kernel
+// escapes nothing else, not even a backslash, so "\012" in a name cannot be told from a newline.
 func (p *MapsParser) text(b []byte) string {
 	switch {
 	case len(b) == 0:
@@ -82,7 +82,7 @@ func (p *MapsParser) text(b []byte) string {
 
 var errMapsLine = errors.New("not a row of /proc/PID/maps")
 
-// row reads one line without its end.
+// row parses one line, given without its newline.
 func (p *MapsParser) row(line []byte) (m Mapping, err error) {
 	c := cursor{rest: line}
 	m.Start = c.hex('-')
@@ -104,7 +104,7 @@ func (p *MapsParser) row(line []byte) (m Mapping, err error) {
 	return m, nil
 }
 
-// cursor goes through the columns of a row. Once bad it stays bad.
+// cursor reads the columns of a row in order. Once bad is set it stays set.
 type cursor struct {
 	rest []byte
 	bad  bool

@@ -16,17 +16,17 @@ type MapRow struct {
 	Path     string
 }
 
-// ErrNoRows is the error of a text that has no row of a memory map in it.
+// ErrNoRows is returned for a text that holds no row of a memory map.
 var ErrNoRows = errors.New("no row of /proc/PID/maps, smaps or pmap in it")
 
-// ParseMapText reads the text of /proc/PID/maps, of /proc/PID/smaps, or what pmap prints, with or without
-// -x, -X, -XX, -d and -p; single rows of them, too. Lines that are no rows are passed over. pid is the process that
-// pmap names, 0 where the text names none.
+// ParseMapText reads the text of /proc/PID/maps, of /proc/PID/smaps, or what pmap prints, with or without -x, -X,
+// -XX, -d and -p; or single rows of these. Other lines are skipped. pid is the process that pmap names, 0 if the text
+// names none.
 func ParseMapText(text []byte) (rows []MapRow, pid int, err error) {
 	in := bufio.NewScanner(bytes.NewReader(text))
 	in.Buffer(nil, 1<<20)
 	var head pmapHead
-	foreign := false // the last row is [vsyscall], which is no mapping of the process's
+	foreign := false // the last row is [vsyscall], which is not a mapping of the process
 	for in.Scan() {
 		line := in.Text()
 		f := strings.Fields(line)
@@ -90,14 +90,14 @@ func mapsRow(f []string, line string) (MapRow, bool) {
 	return row, true
 }
 
-// A pmapHead is the line of pmap that names the columns, none for the zero value.
+// A pmapHead is pmap's heading line, which names the columns. The zero value is no heading.
 type pmapHead struct {
 	names   []string
 	mapping int // where in the line the last column begins
 }
 
-// pmapRow reads a row of pmap: an address, and then columns that head names. A row by itself tells which
-// columns it has: the size ("132K") and the mode; those of -x; those of -X and -XX.
+// pmapRow parses a row of pmap: an address, then the columns that head names. Without a heading the form of the row
+// tells them: the size ("132K") and the mode, or those of -x, or those of -X and -XX.
 func pmapRow(f []string, line string, head pmapHead) (MapRow, bool) {
 	start, err := strconv.ParseUint(f[0], 16, 64)
 	if err != nil || start%PageSize != 0 || start >= VsyscallStart || len(f[0]) < 8 || len(f) < 3 {
@@ -133,7 +133,7 @@ func pmapRow(f []string, line string, head pmapHead) (MapRow, bool) {
 		case "Mode", "Perm":
 			row.Perms = pmapPerms(f[i])
 		case "VmFlags":
-			// Words, as many as there are: what comes behind them stands where its name does.
+			// VmFlags are several words, so the columns after them are found by their position in the heading.
 			if at := head.mapping; at > 0 && at < len(line) && line[at-1] == ' ' {
 				row.Path = strings.TrimSpace(line[at:])
 			}

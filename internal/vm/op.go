@@ -51,9 +51,9 @@ type Op struct {
 	Range Range
 	// Target is mremap's new range where MREMAP_FIXED names it.
 	Target Range
-	// Fixed says that mmap carries MAP_FIXED or MAP_FIXED_NOREPLACE.
+	// Fixed reports whether mmap has MAP_FIXED or MAP_FIXED_NOREPLACE.
 	Fixed bool
-	// NoReplace says that mmap carries MAP_FIXED_NOREPLACE: it fails where something is mapped.
+	// NoReplace reports whether mmap has MAP_FIXED_NOREPLACE: it fails where something is mapped.
 	NoReplace bool
 	// Prot is the prot argument of mmap, mprotect and remap_file_pages.
 	Prot uint64
@@ -64,8 +64,8 @@ type Op struct {
 	FD int
 	// Offset is the file offset of mmap and remap_file_pages, in bytes.
 	Offset uint64
-	// Addr is an address that is no range: brk's argument, shmat's and shmdt's address, io_destroy's context,
-	// mmap's hint as it was given.
+	// Addr is an address argument that belongs to no range: brk's argument, shmat's and shmdt's address, io_destroy's
+	// context, mmap's hint as given.
 	Addr uint64
 	// Len is the length argument as it was given, in bytes; of mremap it is the old size.
 	Len uint64

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// SmapsEntry is one row of /proc/PID/smaps with those of its figures that reports use, in bytes; 0 where
-// the kernel does not tell.
+// SmapsEntry is one row of /proc/PID/smaps with the figures that reports use, in bytes; 0 where the kernel gives
+// none.
 type SmapsEntry struct {
 	Mapping
-	// Huge pages of hugetlbfs, which the kernel leaves out of its own Rss and Pss (fs/proc/task_mmu.c,
-	// smaps_hugetlb_range), are in these; of those that are shared Pss has nothing, since nobody tells with how many.
+	// These include hugetlbfs pages, which the kernel leaves out of its own Rss and Pss (fs/proc/task_mmu.c,
+	// smaps_hugetlb_range). Shared hugetlbfs pages are not in Pss: the number of their sharers is unknown.
 	Rss, Pss, PrivateDirty, Swap uint64
-	// PageSize is the size of one page: more than the constant of that name for huge pages of hugetlbfs.
+	// PageSize is the size of one page: larger than the constant PageSize for hugetlbfs pages.
 	PageSize uint64
 
 	// AnonName is the name that prctl(2) PR_SET_VMA gave, of a File.Path "[anon:name]" or
@@ -34,7 +34,7 @@ func ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
 
 // ParseSmaps does what the function ParseSmaps does.
 func (p *MapsParser) ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
-	var e *SmapsEntry // the row that figures belong to
+	var e *SmapsEntry // the row that the figures being read belong to
 	var skipped SmapsEntry
 	for n := 1; len(text) > 0; n++ {
 		var line []byte
