@@ -21,8 +21,7 @@ const (
 	encIndirect = 0x80
 )
 
-// Entry is one frame description entry with the common entry it refers to, both whole (length field first).
-// The bytes must not be changed.
+// Entry is an FDE with the CIE it refers to, both whole (length field first). The bytes must not be changed.
 type Entry struct {
 	CIE, FDE []byte
 	Vaddr    uint64 // where FDE is mapped, for pc-relative pointers; .eh_frame only
@@ -30,8 +29,7 @@ type Entry struct {
 	word     int
 }
 
-// Range returns the addresses [start, end) that the entry covers; ok is false where it does not say so in a way
-// that is known.
+// Range returns the addresses [start, end) that the entry covers; ok is false if its encoding is not supported.
 func (e *Entry) Range() (start, end uint64, ok bool) {
 	enc := encodingOf(e.CIE, e.EH, e.word)
 	c := elffile.CursorOver(e.FDE[8:])
@@ -49,7 +47,7 @@ func (e *Entry) Range() (start, end uint64, ok bool) {
 	return start, start + size, ok && start+size >= start
 }
 
-// encodingOf reads from a common entry how its entries write addresses, -1 if it cannot be read.
+// encodingOf reads a CIE's pointer encoding for its FDEs, -1 if it cannot be read.
 func encodingOf(cie []byte, eh bool, word int) int {
 	if len(cie) < 8 {
 		return -1

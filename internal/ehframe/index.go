@@ -25,7 +25,7 @@ type index struct {
 type indexed struct {
 	begin uint64
 	at    uint32 // of the entry in data
-	cie   uint32 // of its common entry
+	cie   uint32 // of its CIE
 }
 
 // load reads a section and indexes it, nil if it is not there or holds nothing of use.
@@ -44,11 +44,10 @@ func Parse(data []byte, vaddr uint64, eh bool) *Table {
 	return t.build(data, vaddr, eh)
 }
 
-// build indexes a section. Entries that are malformed are left out; a length that cannot be right ends the
-// reading.
+// build indexes a section. Malformed entries are left out; an impossible length ends the reading.
 func (t *Table) build(data []byte, vaddr uint64, eh bool) *Table {
 	x := &index{data: data, vaddr: vaddr, eh: eh}
-	encodings := make(map[uint32]int) // by offset of the common entry
+	encodings := make(map[uint32]int) // by offset of the CIE
 	for at := uint64(0); at+8 <= uint64(len(data)) && len(x.list) < maxEntries; {
 		length := uint64(binary.LittleEndian.Uint32(data[at:]))
 		if length == 0 {
@@ -81,7 +80,7 @@ func (t *Table) build(data []byte, vaddr uint64, eh bool) *Table {
 	return t
 }
 
-// commonOf returns the offset of the common entry that the entry at names; ok is false for a common entry.
+// commonOf returns the offset of the CIE that the entry at at refers to; ok is false if the entry is a CIE.
 func (x *index) commonOf(at uint64) (uint32, bool) {
 	id := uint64(binary.LittleEndian.Uint32(x.data[at+4:]))
 	var cie uint64
@@ -99,7 +98,7 @@ func (x *index) commonOf(at uint64) (uint32, bool) {
 	return uint32(cie), cie+8 <= uint64(len(x.data))
 }
 
-// raw returns the whole entry at.
+// raw returns the whole entry at offset at.
 func (x *index) raw(at uint32) ([]byte, bool) {
 	if uint64(at)+8 > uint64(len(x.data)) {
 		return nil, false

@@ -23,8 +23,8 @@ type header struct {
 	count uint64
 }
 
-// Open returns the table of .eh_frame, nil where the file has none that can be read. It reads the file through
-// mem, and the section whole only where no search table leads to its entries.
+// Open returns the table of .eh_frame, nil where the file has none that can be read. It reads the file through mem,
+// and the whole section only if there is no search table.
 func Open(f *elffile.File, mem *elffile.Segments) *Table {
 	t := &Table{word: wordOf(f)}
 	for _, p := range f.Progs() {
@@ -82,7 +82,7 @@ func openHeader(mem *elffile.Segments, p elf.ProgHeader) *header {
 	return &header{mem, p.Vaddr, p.Vaddr + at + 4, count}
 }
 
-// Find returns the last entry that begins at or below pc; whether it reaches to pc is Entry.Range's to say.
+// Find returns the last entry that begins at or below pc; Entry.Range tells whether it covers pc.
 func (t *Table) Find(pc uint64) (Entry, bool) {
 	if t == nil {
 		return Entry{}, false
@@ -116,8 +116,7 @@ func (t *Table) Same(a, b uint64) bool {
 	return ok && (a >= start && a < end) == (b >= start && b < end)
 }
 
-// last says where the last entry that begins at or below pc stands: its address by a header, else its number
-// in the index.
+// last locates the last entry that begins at or below pc: its address with a header, else its number in the index.
 func (t *Table) last(pc uint64) (uint64, bool) {
 	if t.header != nil {
 		return t.header.last(pc)
@@ -160,15 +159,14 @@ func (h *header) last(pc uint64) (uint64, bool) {
 	return word(lo-1, 1)
 }
 
-// entry reads the entry at vaddr and the common entry it names. 64-bit entries, which nobody writes, are not
-// supported.
+// entry reads the FDE at vaddr and its CIE. 64-bit entries, which no compiler writes, are not supported.
 func (h *header) entry(vaddr uint64, word int) (Entry, bool) {
 	e, ok := h.raw(vaddr)
 	if !ok {
 		return Entry{}, false
 	}
 	back := uint64(binary.LittleEndian.Uint32(e[4:]))
-	if back == 0 { // a common entry
+	if back == 0 { // a CIE
 		return Entry{}, false
 	}
 	cie, ok := h.raw(vaddr + 4 - back)

@@ -5,11 +5,10 @@ import (
 	"strconv"
 )
 
-// AppendRecord appends the line of r to dst, "type" first and the newline last, exactly as encoding/json
-// would write it except that absent lists are [] and never null, and that bytes which are no UTF-8 can be had
-// back (bytes.go). It does not allocate, but for dst, on
-// events, drifts, stacks, spaces and snapshots: events pass through it by the million while vmblame
-// shares a processor with the traced program.
+// AppendRecord appends the line of r to dst, "type" first and the newline last, exactly as encoding/json would write
+// it except that absent lists are [] and never null, and that bytes that are not UTF-8 can be recovered (bytes.go).
+// Apart from dst it does not allocate for events, drifts, stacks, spaces and snapshots: millions of events pass
+// through it while vmblame shares a processor with the tracee.
 func AppendRecord(dst []byte, r Record) []byte {
 	switch r := r.(type) {
 	case *Event:
@@ -28,7 +27,7 @@ func AppendRecord(dst []byte, r Record) []byte {
 	return append(dst, '\n')
 }
 
-// appendRare leaves the records that come seldom to encoding/json.
+// appendRare encodes rare record types with encoding/json.
 func appendRare(dst []byte, r Record) []byte {
 	var v any
 	switch r := r.(type) {
@@ -150,7 +149,7 @@ func appendStack(dst []byte, s *Stack) []byte {
 	return appendStackEnd(dst, s)
 }
 
-// appendFrame leaves the object open: the frame of an export goes on.
+// appendFrame leaves the object open: the export appends more fields.
 func appendFrame(dst []byte, f *Frame) []byte {
 	dst = append(dst, `{"pc":`...)
 	dst = appendHex(dst, f.PC)

@@ -89,7 +89,7 @@ func appendAttrOrNull(dst []byte, a *Attr) []byte {
 	return append(appendAttr(append(dst, '{'), a), '}')
 }
 
-// appendMapping leaves the object open: a snapshot's mapping goes on.
+// appendMapping leaves the object open: a snapshot appends more fields.
 func appendMapping(dst []byte, m *Mapping) []byte {
 	dst = append(dst, `{"start":`...)
 	dst = appendHex(dst, m.Start)
@@ -129,8 +129,8 @@ func appendAttr(dst []byte, a *Attr) []byte {
 	return dst
 }
 
-// Bit c&63 of plainLow (c < 64) or plainHigh (64 <= c < 128) is set for the bytes that encoding/json
-// writes as they are: printable ASCII without the quote, the backslash and what means something in HTML.
+// Bit c&63 of plainLow (c < 64) or plainHigh (64 <= c < 128) is set for the bytes that encoding/json writes as they
+// are: printable ASCII without the quote, the backslash and <, > and &.
 const (
 	plainLow  = ^uint64(0) &^ (1<<32 - 1) &^ (1 << '"') &^ (1 << '&') &^ (1 << '<') &^ (1 << '>')
 	plainHigh = ^uint64(0) &^ (1 << ('\\' - 64))
@@ -143,7 +143,7 @@ func plain(c byte) bool {
 	return c < 128 && plainHigh>>(c-64)&1 != 0
 }
 
-// appendString writes s as encoding/json does with HTML escaping, but for bytes that are no UTF-8 (bytes.go).
+// appendString writes s as encoding/json does with HTML escaping, except for bytes that are not UTF-8 (bytes.go).
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); i++ {
@@ -155,7 +155,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendEscaped goes on where appendString met, at s[i], the first byte that is not plain.
+// appendEscaped continues appendString at s[i], the first byte that is not plain.
 func appendEscaped(dst []byte, s string, i int) []byte {
 	const digits = "0123456789abcdef"
 	done := 0

@@ -11,13 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// Names of files, threads and functions are bytes, and a JSON string is not. A byte that belongs to no UTF-8
-// stands in the log as the escape of a lone low surrogate, \udc80 to \udcff, as Python's "surrogateescape"
-// has it (PEP 383): nothing else is ever written so, and every name can be had back.
+// Names of files, threads and functions are bytes; a JSON string is Unicode. A byte that is not part of UTF-8 is
+// written as the escape of a lone low surrogate, \udc80 to \udcff, as in Python's "surrogateescape" (PEP 383).
+// Nothing else is written that way, so every name can be recovered.
 
 const lone = `\udc` // how such an escape begins
 
-// unescape reads the text of a JSON string that is known to be right, with its lone surrogates.
+// unescape decodes the text of a valid JSON string, including its lone surrogates.
 func unescape(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
@@ -58,8 +58,8 @@ func hex4(text []byte) rune {
 	return rune(v)
 }
 
-// marshal is json.Marshal of v, whose strings are those of r, and puts the escape of each byte that is no
-// UTF-8 in the place of \ufffd, as which package json writes it.
+// marshal is json.Marshal of v, whose strings are those of r, with the escape of each byte that is not UTF-8 in place
+// of the \ufffd that package json writes.
 func marshal(v any, r Record) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil || !bytes.Contains(b, []byte(`\ufffd`)) {
@@ -84,19 +84,19 @@ func marshal(v any, r Record) ([]byte, error) {
 			copy(b[i:], fmt.Sprintf(`%s%02x`, lone, bad[0]))
 			bad = bad[1:]
 		}
-		i++ // what is escaped
+		i++ // the escaped byte
 	}
 	return b, nil
 }
 
-// unmarshal is json.Unmarshal into r, the lone surrogates of the strings made bytes again.
+// unmarshal is json.Unmarshal into r, with lone surrogates in strings turned back into bytes.
 func unmarshal(line []byte, r Record) error {
 	at := bytes.Index(bytes.ToLower(line), []byte(lone))
 	if at < 0 {
 		return json.Unmarshal(line, r)
 	}
-	// Package json cannot make bytes of them: a mark stands for them meanwhile, a character of which Unicode
-	// says that no text has it, and which this text has not.
+	// Package json cannot decode them to bytes: meanwhile a mark stands for them, a Unicode noncharacter that does
+	// not occur in this text.
 	mark := ""
 	for c := rune(0xfdd0); c <= 0xfdef && mark == ""; c++ {
 		if u := fmt.Sprintf(`\u%04x`, c); !bytes.Contains(line, []byte(string(c))) && !bytes.Contains(bytes.ToLower(line), []byte(u)) {
@@ -116,7 +116,7 @@ func unmarshal(line []byte, r Record) error {
 		}
 		v, err := strconv.ParseUint(string(line[i+2:i+6]), 16, 16)
 		switch {
-		case err == nil && v>>10 == 0xd800>>10 && i+12 <= len(line): // a pair is left as it is
+		case err == nil && v>>10 == 0xd800>>10 && i+12 <= len(line): // a surrogate pair is kept
 			marked = append(marked, line[i:i+12]...)
 			i += 11
 			continue

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// A Problem is something that cannot be true in a log.
+// A Problem is a contradiction found in a log.
 type Problem struct {
 	Line int    // of the log; 1 is the header
 	Seq  uint64 // the event concerned, or the last one before the line
@@ -19,7 +19,7 @@ type Problem struct {
 // String says "line 7 (seq 3): …".
 func (p Problem) String() string { return fmt.Sprintf("line %d (seq %d): %s", p.Line, p.Seq, p.Text) }
 
-// CheckFile opens the log at path and checks it; errors are those of Open.
+// CheckFile opens the log at path and checks it. Errors are those of Open and Check.
 func CheckFile(path string, report func(Problem)) error {
 	r, err := Open(path)
 	if err != nil {
@@ -70,10 +70,10 @@ type checker struct {
 	errnos map[string]bool
 
 	events, drifts, snapshots uint64
-	unverified                uint64                 // notes that say so
+	unverified                uint64                 // notes that say a space was not verified
 	eventT, lastT             int64                  // of the last event, and the latest of all lines
 	execs                     map[uint64]*execution  // by seq: the calls of execve that succeeded
-	apart                     map[int]*ledger.Ledger // by space: what madvise(MADV_DONTFORK) was asked for
+	apart                     map[int]*ledger.Ledger // by space: ranges given to madvise(MADV_DONTFORK)
 	growsDown                 map[uint64]bool        // events that mapped with MAP_GROWSDOWN
 	threadChecks
 	stackChecks
@@ -188,8 +188,8 @@ func (c *checker) end(r *End) {
 	c.lives(r)
 }
 
-// checks holds the number of comparisons between the bounds that the log gives: with --verify=off there is
-// none; else each space that threads used had one at least, or a note says that it had not.
+// checks compares the number of comparisons with the bounds that the log implies: with --verify=off none; else at
+// least one for each space that threads used, unless a note says that there was none.
 func (c *checker) checks(r *End) {
 	if r.Checks == 0 || r.Cause == "failed" {
 		return

@@ -10,7 +10,7 @@ import (
 
 const hugePage = 2 << 20
 
-// calledWith are the arguments that each call has, by the names of its man page.
+// calledWith lists the arguments of each call, by their names in the man page.
 var calledWith = map[string]string{
 	"mmap": "addr length prot flags fd offset", "mmap2": "addr length prot flags fd pgoffset",
 	"munmap": "addr length", "mprotect": "addr len prot", "pkey_mprotect": "addr len prot pkey", "brk": "addr",
@@ -21,10 +21,10 @@ var calledWith = map[string]string{
 	"execve": "pathname argv envp", "execveat": "dirfd pathname argv envp flags",
 }
 
-// arguments checks that a call that is known has its arguments.
+// arguments checks that a known call has all its arguments.
 func (c *checker) arguments(r *Event) {
 	if behind := c.header != nil && c.header.Backend != nil && c.header.Backend.Name == "sigtrap"; behind && (r.Call == "execve" || r.Call == "execveat") {
-		return // it is seen when its arguments are gone
+		return // the call is only seen when its arguments are gone
 	}
 	for name := range strings.FieldsSeq(calledWith[r.Call]) {
 		if _, ok := r.Args.Get(name); !ok {
@@ -33,11 +33,11 @@ func (c *checker) arguments(r *Event) {
 	}
 }
 
-// returnsZero are the calls that return nothing else when they succeed.
+// returnsZero are the calls that return 0 when they succeed.
 var returnsZero = []string{"munmap", "mprotect", "pkey_mprotect", "madvise", "prctl", "shmdt", "io_setup", "io_destroy", "remap_file_pages", "execve", "execveat"}
 
-// call checks that the changes of an event are what its call, with these arguments, can have done to s, which
-// is as it was before. Arguments that the log does not have are not asked for.
+// call checks that the call of an event, with its arguments, can have made the event's changes to s, the space before
+// the event. Arguments missing in the log are not checked.
 func (c *checker) call(r *Event, s *SpaceState) {
 	if r.Error != "" {
 		c.failedCall(r)
@@ -101,7 +101,7 @@ func (c *checker) failedCall(r *Event) {
 	}
 }
 
-// edits checks that a call changes nothing but this of what stays.
+// edits checks that the changes to pages that stay mapped concern nothing but what.
 func (c *checker) edits(r *Event, what string) {
 	for i := range r.Changes {
 		was, now := r.Changes[i].Was, r.Changes[i].Now
@@ -139,7 +139,7 @@ func allows(p vm.Perms, prot uint64) bool {
 	return p == want || p == want|vm.Exec && want&vm.Read != 0
 }
 
-// added checks that a call that maps did so once, where its result says, after removing what stood there.
+// added checks that a mapping call added one mapping, at its result, after removing what was mapped there.
 func (c *checker) added(r *Event) (at vm.Range, ok bool) {
 	n := len(r.Changes)
 	if !c.must(n > 0 && r.Changes[n-1].Was == nil, "event %d: %s succeeded, and its last change maps nothing", r.Seq, r.Call) {
@@ -196,7 +196,7 @@ func (c *checker) mmap(r *Event) {
 	}
 }
 
-// ownFile reports whether the kernel leaves the file offset of a mapping as mmap(2) was asked for.
+// ownFile reports whether the kernel keeps the file offset given to mmap(2) for such a mapping.
 func ownFile(path string) bool {
 	for _, other := range []string{"/dev/", "/proc/", "/sys/", "/[", "/dmabuf:"} {
 		if strings.HasPrefix(path, other) {
@@ -206,7 +206,7 @@ func ownFile(path string) bool {
 	return strings.HasPrefix(path, "/")
 }
 
-// brk: what is mapped ends, and what is unmapped begins, at the new break.
+// brk checks that an addition ends at the new break, and that a removal begins at or above it.
 func (c *checker) brk(r *Event) {
 	if addr, ok := r.number("addr"); ok {
 		c.must(addr == uint64(r.Result.Value), "event %d: brk(%v) succeeded, and returned %v", r.Seq, Hex(addr), Hex(r.Result.Value))
@@ -245,8 +245,8 @@ func (c *checker) afterCall(r *Event, s *SpaceState) {
 		old, ok := r.span("old_address", "old_size")
 		size, ok2 := r.number("new_size")
 		to := vm.RangeOf(uint64(r.Result.Value), size)
-		// What grows is one mapping. What does not may have had gaps: Linux 6.17 moves several mappings at once with
-		// what is between them, and a shrink in place looks at none but the first (mm/mremap.c).
+		// A mapping that grows is one piece. Otherwise there may be gaps: Linux 6.17 moves several mappings at once
+		// with the gaps between them, and a shrink in place checks only the first (mm/mremap.c).
 		c.must(!ok || !ok2 || size <= old.Len() || s.Ledger.Covered(to), "event %d: mremap returned %v, and not all of it is mapped", r.Seq, to)
 	case "brk":
 		at := vm.PageUp(uint64(r.Result.Value))

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// content checks that what was found lies in memory that was mapped at that moment, and no byte in two things.
+// content checks that findings lie in memory that was mapped at that moment, and do not overlap.
 func (c *checker) content(r *Content) {
 	s := c.p.Space(r.Space)
 	if !c.must(s != nil, "content: space %d is not known", r.Space) {

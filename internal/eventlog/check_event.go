@@ -8,7 +8,7 @@ import (
 func (c *checker) event(r *Event) {
 	c.events++
 	last := c.p.seq
-	c.p.seq = r.Seq // for the problems' sake
+	c.p.seq = r.Seq // for problems reported from here on
 	c.must(r.Seq == last+1, "event %d: the one before it is %d", r.Seq, last)
 	c.must(r.T >= c.eventT, "event %d: t %d is before %d, that of the event before it", r.Seq, r.T, c.eventT)
 	c.eventT = max(c.eventT, r.T)
@@ -47,7 +47,7 @@ func (c *checker) event(r *Event) {
 	}
 }
 
-// changes checks each change by itself, and reports whether all of them can be.
+// changes checks each change by itself, and reports whether all of them are possible.
 func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 	for i := range changes {
 		ch := &changes[i]
@@ -69,8 +69,8 @@ func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 	return true
 }
 
-// possible reports whether the kernel can show such a mapping: file offsets are whole pages, what is no file
-// has none, and a file has a name.
+// possible reports whether the kernel can show such a mapping: file offsets are whole pages, mappings without a file
+// have none, and a file has a name.
 func possible(e *ledger.Entry) bool {
 	return e.Offset%vm.PageSize == 0 && (e.Offset == 0 || e.File.Backed()) && (e.File.Inode == 0 || e.File.Path != "")
 }
@@ -101,7 +101,7 @@ func sameOrigin(a, b *Attr) bool {
 	return a.MovedFrom == nil || a.MovedFrom.Start == b.MovedFrom.Start && equal(a.MovedFrom.Origin, b.MovedFrom.Origin)
 }
 
-// number is the argument as the kernel saw it.
+// number is the value of the argument as the kernel saw it.
 func (r *Event) number(name string) (uint64, bool) {
 	a, ok := r.Args.Get(name)
 	return uint64(a.Value), ok && a.Text == ""
@@ -149,8 +149,8 @@ func failed(r *Event) string {
 	return ""
 }
 
-// advice remembers what madvise(2) keeps from children. With ENOMEM it has passed over holes, and done the rest
-// (mm/madvise.c, madvise_walk_vmas).
+// advice remembers the ranges that madvise(2) excludes from forks. ENOMEM means that holes were skipped and the rest
+// was done (mm/madvise.c, madvise_walk_vmas).
 func (c *checker) advice(r *Event) {
 	const dontFork = 10 // MADV_DONTFORK of asm-generic/mman-common.h
 	a, _ := r.Args.Get("advice")
@@ -169,7 +169,7 @@ func (c *checker) keepApart(space int, x vm.Range) {
 	c.apart[space].Add(ledger.Entry{Mapping: vm.Mapping{Range: x}}, nil)
 }
 
-// grown: what mremap(2) adds to a mapping is kept from children as the mapping is.
+// grown: pages that mremap(2) adds to a mapping excluded from forks are excluded too.
 func (c *checker) grown(r *Event, s *SpaceState) {
 	for i := range r.Changes {
 		ch := &r.Changes[i]
@@ -220,7 +220,7 @@ func (c *checker) drift(r *Drift) {
 	c.codeChanged(r.Space, r.Changes)
 }
 
-// growth checks that a stack has grown: pages below what is a stack, or was mapped with MAP_GROWSDOWN by the
+// growth checks that a stack growth drift adds pages below a stack, or below a mapping made with MAP_GROWSDOWN by the
 // event that the drift names.
 func (c *checker) growth(r *Drift, s *SpaceState) {
 	for i := range r.Changes {

@@ -5,8 +5,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// mremap checks an mremap(2) that succeeded: what it was asked for it did, and nothing else, and the pages
-// that it moved are the ones that stood where it says.
+// mremap checks that a successful mremap(2) did what its arguments say and nothing else, and that the pages it moved
+// were mapped where it says.
 func (c *checker) mremap(r *Event, s *SpaceState) {
 	old, ok := r.span("old_address", "old_size")
 	size, ok2 := r.number("new_size")
@@ -23,7 +23,7 @@ func (c *checker) mremap(r *Event, s *SpaceState) {
 	}
 	stays := old.Empty() || flags&vm.RemapDontUnmap != 0
 	moved := target.Start != old.Start
-	huge := true // sizes of huge pages are rounded up to these
+	huge := true // sizes are rounded up to huge pages
 	for i := range r.Changes {
 		x := r.Changes[i].span()
 		huge = huge && x.Start%hugePage == 0 && x.End%hugePage == 0
@@ -59,12 +59,12 @@ func (c *checker) mremap(r *Event, s *SpaceState) {
 	}
 }
 
-// movedFrom checks where a change says that its pages came from, and that they are what stood there.
+// movedFrom checks the former address that a change gives for its pages, and that they were mapped there.
 func (c *checker) movedFrom(r *Event, i int, s *SpaceState, old, target vm.Range) {
 	ch := &r.Changes[i]
 	x, m := ch.span(), ch.Now.MovedFrom
 	source := old
-	if old.Empty() { // the mapping that stands there is doubled, as far as it goes
+	if old.Empty() { // the mapping there is duplicated, as far as it reaches
 		if e, ok := s.Ledger.At(old.Start); ok {
 			source.End = e.End
 		}

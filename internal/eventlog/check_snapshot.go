@@ -35,8 +35,8 @@ func (c *checker) snapshot(r *Snapshot) {
 	c.figures(r, l)
 }
 
-// figures holds those of a kernel row against its size. A row that is several mappings is one stretch of
-// alike neighbours, and the figures stand anywhere in it.
+// figures checks the figures of each kernel row against its size. A row shared by several mappings is a run of
+// adjacent similar ones, and any of them may carry the figures.
 func (c *checker) figures(r *Snapshot, l *ledger.Ledger) {
 	var row vm.Mapping
 	var sum SnapshotMapping

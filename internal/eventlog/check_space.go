@@ -27,7 +27,7 @@ func (c *checker) space(r *Space) {
 	}
 	s := c.p.Space(r.Space)
 	if len(r.Mappings) == 0 || r.Parent != nil && r.Cause == "fork" && c.users[*r.Parent].isBlind() {
-		c.usersOf(r.Space).blind = true // its own calls, and those of its children, do not tell all
+		c.usersOf(r.Space).blind = true // events of it and of its children are incomplete
 	}
 	mode := c.header.Mode
 	for e := range s.Ledger.All {
@@ -54,7 +54,7 @@ func (c *checker) space(r *Space) {
 	}
 }
 
-// allFrom checks that everything in a space that begins has the same origin.
+// allFrom checks that every mapping of a new space has the origin want.
 func (c *checker) allFrom(s *SpaceState, want ledger.Origin) {
 	for e := range s.Ledger.All {
 		if !c.must(e.Origin == want, "space %d: %v: its origin is %v, want %v", s.ID, e.Range, e.Origin, want) {
@@ -79,7 +79,7 @@ func (c *checker) execSpace(s *SpaceState) {
 	c.allFrom(s, ledger.Origin{Cause: ledger.Kernel, Exec: s.After})
 }
 
-// forkSpace holds the child's mappings against the parent's ledger at the moment of the fork.
+// forkSpace compares the child's mappings with the parent's ledger at the moment of the fork.
 func (c *checker) forkSpace(s *SpaceState) {
 	parent := c.p.Space(s.Parent)
 	if !c.must(parent != nil && parent != s, "space %d: begins by fork, but its parent %d is not known", s.ID, s.Parent) {
@@ -94,15 +94,14 @@ func (c *checker) forkSpace(s *SpaceState) {
 	c.differences("space", s.ID, "its parent had", parent.Ledger, "it begins with", s.Ledger, may)
 }
 
-// forkMayDiffer reports whether a fork explains that the child has now where the parent had was.
+// forkMayDiffer reports whether a fork can turn the parent's entry was into the child's entry now.
 func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool {
 	if now != nil {
-		// What no call explains is the child's own; so is growth of a stack that the parent's ledger has
-		// not seen yet.
+		// Drift is the child's own; so is stack growth that the parent's ledger has not seen yet.
 		return now.Origin.Cause == ledger.Drift || now.Origin.Cause == ledger.StackGrowth
 	}
 	if was.Origin.Cause != ledger.FromEvent || was.Moved != nil {
-		return true // an madvise(MADV_DONTFORK) may have been before the recording, or at the old place
+		return true // madvise(MADV_DONTFORK) may have come before the recording, or before a move
 	}
 	if was.File.Path == "[uprobes]" || strings.HasPrefix(was.File.Path, "/dev/") || strings.HasPrefix(was.File.Path, "/[aio]") ||
 		strings.HasPrefix(was.File.Path, "anon_inode:") || strings.HasPrefix(was.File.Path, "socket:") {
@@ -112,7 +111,7 @@ func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool
 	return a != nil && a.Covered(was.Range)
 }
 
-// differences reports the first differences between two ledgers, but for those that may be.
+// differences reports the first differences between two ledgers, except those that may accepts.
 func (c *checker) differences(what string, id int, aSays string, a *ledger.Ledger, bSays string, b *ledger.Ledger, may func(x, y *ledger.Entry) bool) {
 	shown := 0
 	compare(a, b, func(r vm.Range, x, y *ledger.Entry) bool {

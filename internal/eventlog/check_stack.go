@@ -2,15 +2,15 @@ package eventlog
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// stackChecks is what the check knows of stacks and names. There may be a million stacks, of far fewer
-// different places.
+// stackChecks is what the check knows of stacks and names. There may be a million stacks, but far fewer distinct
+// places.
 type stackChecks struct {
 	modules map[int]checkedModule
 	stacks  map[int]span // by id, in slab
 	slab    []uint32     // numbers of places, one stack after the other
 	places  map[place]uint32
 	list    []place        // by number
-	named   map[Place]bool // every address that a frame names; true where a symbol has named it
+	named   map[Place]bool // every address in a frame; true once a symbol line names it
 }
 
 type checkedModule struct {
@@ -52,7 +52,7 @@ func (c *checker) stack(r *Stack) {
 		}
 		c.must(f.Via != "", "stack %d: frame %d: no via", r.Stack, i)
 		c.must((i == 0) == (f.Via == "pc"), "stack %d: frame %d: via %q", r.Stack, i, f.Via)
-		// Code lies at its address's place in the page, in the file as in memory.
+		// Code has the same offset within its page in the file and in memory.
 		c.must((f.PC^f.Offset)%vm.PageSize == 0 && (m.path != "[anon]" || f.Offset == f.PC), "stack %d: frame %d: offset %v cannot be mapped at %v", r.Stack, i, f.Offset, f.PC)
 		c.slab = append(c.slab, c.place(f))
 	}
@@ -63,7 +63,7 @@ func (c *checker) stack(r *Stack) {
 	c.stacks[r.Stack] = at
 }
 
-// place is the number of where a frame stands.
+// place returns the number of the frame's place.
 func (c *checker) place(f *Frame) uint32 {
 	k := place{f.PC, f.Offset, f.Module, f.Call}
 	n, ok := c.places[k]
@@ -78,7 +78,7 @@ func (c *checker) place(f *Frame) uint32 {
 	return n
 }
 
-// fits checks that each frame of an event's stack stands in code of its module, as the space is before the
+// fits checks that each frame of an event's stack lies in code of its module, in the space as it was before the
 // event.
 func (c *checker) fits(r *Event, s *SpaceState) {
 	if r.Stack == nil {
@@ -95,7 +95,7 @@ func (c *checker) fits(r *Event, s *SpaceState) {
 	for i, n := range c.slab[at.first : at.first+at.count] {
 		p := &c.list[n]
 		if !c.inCode(p, s, uint64(p.pc)) && !(p.call && c.inCode(p, s, uint64(p.pc)-1)) {
-			if at.count > 1 || c.modules[p.module].path != "[anon]" { // of 32-bit code the pc alone is told
+			if at.count > 1 || c.modules[p.module].path != "[anon]" { // for 32-bit code only the pc is recorded
 				c.problem("event %d: frame %d of its stack, %v, is not in code of module %d", r.Seq, i, p.pc, p.module)
 			}
 			return
@@ -122,7 +122,7 @@ func (c *checker) inCode(p *place, s *SpaceState, pc uint64) bool {
 	}
 }
 
-// codeChanged makes fits look again where code was mapped or unmapped.
+// codeChanged makes fits check stacks again after code was mapped or unmapped.
 func (c *checker) codeChanged(space int, changes []Change) {
 	exec := func(a *Attr) bool { return a != nil && len(a.Perms) > 2 && a.Perms[2] == 'x' }
 	for i := range changes {

@@ -11,12 +11,12 @@ type threadChecks struct {
 
 type checkedThread struct {
 	pid, space int
-	execed     uint64 // the execve of this thread that succeeded and is not followed by anything yet
+	execed     uint64 // this thread's last successful execve, if nothing has followed it yet
 }
 
 type checkedProcess struct{ space, threads int }
 
-// spaceUsers counts the threads of a space. fitted are the stacks that were seen to fit its code.
+// spaceUsers counts the threads of a space. fitted are the stacks already found to fit its code.
 type spaceUsers struct {
 	ever, now int
 	fitted    map[int]bool
@@ -28,10 +28,10 @@ func (u *spaceUsers) isBlind() bool { return u != nil && u.blind }
 // execution is an execve that succeeded.
 type execution struct {
 	space, pid, tid int
-	used            bool // a space has begun by it
+	used            bool // a space has begun with it
 }
 
-// thread checks that the lines of a thread are its life: one start, what it executes, one exit.
+// thread checks the sequence of a thread's lines: one start, its execs, one exit.
 func (c *checker) thread(r *Thread) {
 	c.must(r.TID > 0 && r.PID > 0, "thread %d of process %d: not a positive number", r.TID, r.PID)
 	s := c.p.Space(r.Space)
@@ -50,7 +50,7 @@ func (c *checker) thread(r *Thread) {
 		}
 		c.must(t.pid == r.PID && t.space == r.Space, "thread %d: ends as one of process %d in space %d, and was one of process %d in space %d", r.TID, r.PID, r.Space, t.pid, t.space)
 		if t.execed != 0 && r.TID == r.PID && !c.execs[t.execed].used {
-			// Only a child that nobody follows is let go when it executes a program.
+			// Only a child that is not followed is released when it executes a program.
 			c.must(!c.forked && !c.roots[r.PID], "thread %d: its execve, event %d, succeeded, and no address space began", r.TID, t.execed)
 		}
 		c.threadLeaves(r.TID)
@@ -86,7 +86,7 @@ func (c *checker) threadExecs(r *Thread, s *SpaceState) {
 	case "exec":
 		e := c.execs[s.After]
 		c.must(alive && before.space == s.Parent || !alive && e != nil && e.tid != r.TID, "thread %d: executes a program, and has not started", r.TID)
-	case "attach": // its execve had begun before
+	case "attach": // its execve began before the recording
 	default:
 		c.problem("thread %d: executes a program in a space that begins by %s", r.TID, s.Cause)
 	}
@@ -130,7 +130,7 @@ func (c *checker) threadLeaves(tid int) {
 	}
 }
 
-// actor checks that the thread of an event lives, where the event says.
+// actor checks that the thread of an event is alive, in the process and space that the event names.
 func (c *checker) actor(r *Event) {
 	t, ok := c.live[r.TID]
 	if !c.must(ok, "event %d: thread %d has not started, or has ended", r.Seq, r.TID) {
@@ -145,7 +145,7 @@ func (c *checker) actor(r *Event) {
 	}
 }
 
-// lives checks at the end that all that began had somebody who did.
+// lives checks at the end that every space but a fork's had a thread, and that each successful execve began a space.
 func (c *checker) lives(r *End) {
 	for _, s := range c.p.Spaces() {
 		c.must(c.usersOf(s.ID).ever > 0 || s.Cause == "fork", "end: space %d has no thread", s.ID)

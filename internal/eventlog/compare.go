@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// mostDifferences is how many differences between two ledgers are worth a line each.
+// mostDifferences is how many differences between two ledgers are reported one by one.
 const mostDifferences = 4
 
 // compare calls yield for each stretch of pages in which a and b differ, ascending, with what either has
@@ -48,7 +48,7 @@ func entries(l *ledger.Ledger) []ledger.Entry {
 	return list
 }
 
-// behind drops from list what lies below addr.
+// behind drops from list the entries below addr.
 func behind(list []ledger.Entry, addr uint64) []ledger.Entry {
 	switch {
 	case len(list) == 0 || list[0].Start >= addr:

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// AttrOf describes a ledger's entry in the words of the log. What it returns shares nothing with e.
+// AttrOf converts a ledger's entry to the log's form. The result shares nothing with e.
 func AttrOf(e *ledger.Entry) Attr {
 	a := Attr{
 		Perms: e.Perms.String(), Offset: e.Offset,
@@ -39,8 +39,7 @@ func originOf(o ledger.Origin) *uint64 {
 	return &seq
 }
 
-// converter turns rows of the log into entries of a ledger. It remembers the words it has read last,
-// which are mostly the next ones too.
+// converter turns rows of the log into entries of a ledger. It caches the last strings parsed, which usually repeat.
 type converter struct {
 	dev     string
 	devNo   vm.Dev

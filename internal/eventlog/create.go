@@ -13,11 +13,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ErrBusy says that another vmblame is writing the log.
+// ErrBusy is the error for a log that another vmblame is writing.
 var ErrBusy = errors.New("another vmblame is writing it")
 
 const (
-	logMode  = 0o600 // a log tells of memory layouts, paths and arguments
+	logMode  = 0o600 // a log contains memory layouts, paths and arguments
 	openLog  = os.O_RDWR | syscall.O_CLOEXEC | syscall.O_NOCTTY
 	createIt = os.O_CREATE | os.O_EXCL | syscall.O_NOFOLLOW
 )
@@ -37,11 +37,11 @@ func CreateNew(path string) (*Writer, error) {
 	return w, nil
 }
 
-// Create opens the log at path for writing; a name ending in ".zst" is compressed. A file that it makes is the
-// user's alone (mode 0600). An empty file, a pipe or a device is written to. A regular file that is not empty
-// is overwritten only if it is a log of vmblame (of any version, cut or whole) and the user's own, and only
-// once the first address space stands in the new log: until then it is as it was. A log that another vmblame
-// writes is refused with ErrBusy. Close closes the file.
+// Create opens the log at path for writing; a name ending in ".zst" is compressed. A new file is readable by the user
+// alone (mode 0600). An empty file, a pipe or a device is written to. A regular file that is not empty is overwritten
+// only if it is a log of vmblame (of any version, cut or whole) and the user's own, and only once the new log has its
+// first address space: until then it stays untouched. A log that another vmblame is writing is refused with ErrBusy.
+// Close closes the file.
 func Create(path string) (*Writer, error) {
 	st, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -89,8 +89,8 @@ func packedName(path string) bool { return strings.HasSuffix(path, ".zst") }
 
 // writerOf locks a regular file against other writers and returns its Writer; on errors f is closed.
 func writerOf(f *os.File, path string) (*Writer, error) {
-	// The lock is the open file's: it goes when the last descriptor does (flock(2)). A file system that knows
-	// none has none.
+	// The lock belongs to the open file and ends with its last descriptor (flock(2)). File systems without locks go
+	// unlocked.
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == syscall.EWOULDBLOCK {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w: name another file", path, ErrBusy)
@@ -115,7 +115,7 @@ func overwritable(f *os.File, st os.FileInfo) error {
 	return nil
 }
 
-// isLog reports whether a file begins as a log does, be the log of another version or cut in its first line.
+// isLog reports whether a file begins like a log, of any version and even if cut in its first line.
 func isLog(f *os.File) (bool, error) {
 	var src io.Reader = bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<62), 4096)
 	if magic, _ := src.(*bufio.Reader).Peek(len(zstdMagic)); string(magic) == zstdMagic {

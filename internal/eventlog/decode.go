@@ -6,8 +6,8 @@ import (
 
 var errNoType = errors.New(`an object without "type"`)
 
-// decode reads one line. The record is nil where the type is one that this version does not know.
-// *Event and *Drift, and what they point to, are valid until the next call; other records are new.
+// decode reads one line. The record is nil if this version does not know its type. *Event and *Drift, and what they
+// point to, are valid until the next call; other records are new.
 func (d *decoder) decode(line []byte) (Record, error) {
 	d.reset(line)
 	switch d.typeOf() {
@@ -52,7 +52,7 @@ func result(d *decoder, r Record) (Record, error) {
 	return r, nil
 }
 
-// rare leaves the records that come seldom to encoding/json.
+// rare decodes rare record types with encoding/json.
 func rare[R Record](d *decoder, r R) (Record, error) {
 	if err := unmarshal(d.b, r); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func rare[R Record](d *decoder, r R) (Record, error) {
 	return r, nil
 }
 
-// typeOf finds the "type" of the object, wherever it stands, and returns to its beginning.
+// typeOf finds the "type" of the object, wherever it is, and moves back to the object's beginning.
 func (d *decoder) typeOf() string {
 	var k []byte
 	t := ""

@@ -32,7 +32,7 @@ func (d *decoder) changes() []Change {
 	return list
 }
 
-// attrOrNull reads into a, which is nil unless the key stands there twice.
+// attrOrNull reads an attr or null into a, which is nil unless the key is repeated.
 func (d *decoder) attrOrNull(a *Attr) *Attr {
 	if d.null() {
 		return nil
@@ -98,7 +98,7 @@ func (d *decoder) attrField(a *Attr, k []byte) bool {
 	case "origin_cause":
 		d.string(&a.OriginCause)
 	case "exec":
-		// null is written for the launch: it says something, unlike a field that is absent.
+		// null means the launch, unlike an absent field.
 		var seq uint64
 		d.uint64(&seq)
 		a.Exec = d.parts.exec(seq)

@@ -2,6 +2,6 @@
 // replay that folds a log into one ledger per address space, the check that proves a log consistent, and
 // the export of a log as one JSON document. docs/eventlog.md describes the format for everybody else.
 //
-// It does not trace, unwind or name anything, it prints nothing, and it knows no report: whoever wants
-// records is a Sink or calls Reader.Next.
+// It does not trace, unwind or name anything, it prints nothing, and it knows no report: consumers of records
+// implement Sink or call Reader.Next.
 package eventlog

@@ -2,8 +2,8 @@ package eventlog
 
 import "strings"
 
-// errnoNames are the names of errno(3) on x86-64 Linux, and at the end synonyms and the kernel's own
-// codes (include/linux/errno.h) that a tracer can see at a syscall-exit-stop.
+// errnoNames are the names of errno(3) on x86-64 Linux, followed by synonyms and the kernel-internal codes
+// (include/linux/errno.h) that a tracer can see at a syscall-exit-stop.
 const errnoNames = `
 EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST
 EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM

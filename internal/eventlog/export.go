@@ -8,13 +8,12 @@ import (
 	"os"
 )
 
-// ExportJSON writes the log at path to w as one JSON document: the log's objects gathered in one array a
-// type, with the names of symbol lines in the frames of the stacks (ExportFrame). It reads the log once
-// for each array, so path must name a file, and its memory does not grow with the number of events. Lines
-// that a recording still adds while it runs are left out.
+// ExportJSON writes the log at path to w as one JSON document: one array for each type of the log's objects, with the
+// names of symbol lines in the frames of the stacks (ExportFrame). It reads the log once for each array, so path must
+// name a file, and its memory does not grow with the number of events. Lines added to the log meanwhile are left out.
 //
-// Of a cut log the document holds all whole lines, and null for the end; ExportJSON then returns an error
-// that wraps ErrCut after the whole document has been written. After any other error it is not whole.
+// Of a cut log the document holds all whole lines, and null for the end; ExportJSON then returns an error that wraps
+// ErrCut after the whole document has been written. After any other error the document is incomplete.
 func ExportJSON(path string, w io.Writer) error {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -72,7 +71,7 @@ func (x *export) record(rec Record) {
 	x.w.Write(x.line[:len(x.line)-1])
 }
 
-// survey reads the log once: every line, for its errors, and what stands alone or is needed for others.
+// survey reads the whole log once to find errors, the single records, and the symbols needed by others.
 func (x *export) survey() error {
 	r, err := Open(x.path)
 	if err != nil {

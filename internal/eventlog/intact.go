@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// ErrDeleted says that the log was deleted while it was written. The Writer goes on: what it writes can be
-// copied as long as it runs (/proc/PID/fd).
+// ErrDeleted says that the log was deleted while it was written. The Writer goes on: the file can be copied through
+// /proc/PID/fd as long as the process runs.
 var ErrDeleted = errors.New("it was deleted")
 
 // ErrTruncated says that the log was made shorter, or longer, by somebody else while it was written.
 var ErrTruncated = errors.New("it was truncated or written to by somebody else")
 
-// overwrite empties the file of the earlier log that it holds.
+// overwrite truncates the earlier log in the file.
 func (w *Writer) overwrite() error {
 	w.earlier = false
 	if err := w.file.Truncate(w.begin); err != nil {
@@ -27,15 +27,15 @@ func (w *Writer) overwrite() error {
 	return w.flush()
 }
 
-// intact looks whether the file is still what was written. A log that was truncated ends there: whatever is
-// left of it is whole lines again. One that was deleted is noted only.
+// intact checks whether the file still is as it was written. A truncated log ends there, cut back to whole lines. A
+// deleted one is only noted.
 func (w *Writer) intact() error {
 	if w.file == nil || w.earlier {
 		return nil
 	}
 	st, err := w.file.Stat()
 	if err != nil {
-		return nil // a file system that has gone: the next write tells
+		return nil // the file system is gone: the next write fails
 	}
 	if s, ok := st.Sys().(*syscall.Stat_t); ok && s.Nlink == 0 {
 		w.deleted = true
@@ -65,11 +65,11 @@ func (w *Writer) Fd() int {
 	return int(w.file.Fd())
 }
 
-// wholeLines is the end of the last line that ends within the file's first n bytes; of a compressed log, whose
-// frames are not looked for, nothing is known to be whole.
+// wholeLines is the end of the last line that ends within the file's first n bytes; for a compressed log, whose
+// frames are not searched, no line is known to be whole.
 func (w *Writer) wholeLines(n int64) int64 {
 	if w.enc != nil {
-		w.file = nil // what is left is a cut log: nothing is added to it
+		w.file = nil // what is left is a cut log: write nothing more to it
 		return n
 	}
 	var chunk [4096]byte
@@ -117,8 +117,8 @@ func (w *Writer) count(line []byte, n int) {
 	}
 }
 
-// Discard closes a log in which nothing stands that is worth keeping: an earlier log in its place is left as it
-// was, a file that Create made is removed.
+// Discard closes a log that is not worth keeping: an earlier log in its place is left untouched, a file that Create
+// made is removed.
 func (w *Writer) Discard() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -55,7 +55,7 @@ func parseHex[T string | []byte](s T) (Hex, bool) {
 	return Hex(v), true
 }
 
-// UnmarshalJSON reads an object of strings, nulls and whatever else another program wrote.
+// UnmarshalJSON reads an object of strings and nulls; values of other kinds are kept as their text.
 func (e *Environment) UnmarshalJSON(b []byte) error {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(b, &values); err != nil {

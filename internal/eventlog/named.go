@@ -20,21 +20,21 @@ type ExportFrame struct {
 	SymbolSource   string  `json:"symbol_source,omitempty"`
 }
 
-// Place is an address of a module that names are looked up for.
+// Place is an address of a module to look names up for.
 type Place struct {
 	Module int
 	Offset Hex // as in Symbol
 }
 
-// Lookup is the address of the module that f's names are found by.
+// Lookup is the address in the module at which f's names are looked up.
 func (f Frame) Lookup() Hex {
 	return Hex(vm.CodeAddr{PC: uint64(f.Offset), Call: f.Call}.Lookup())
 }
 
-// Place is where the name of f stands.
+// Place is the place at which the name of f is looked up.
 func (f Frame) Place() Place { return Place{f.Module, f.Lookup()} }
 
-// Place is the one that s names.
+// Place is the place that s names.
 func (s *Symbol) Place() Place { return Place{s.Module, s.Offset} }
 
 // appendNamedStack appends the object of s, its frames named.

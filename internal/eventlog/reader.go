@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ErrNotLog says that a file does not begin as a log of vmblame does.
+// ErrNotLog says that a file does not begin like a vmblame log.
 var ErrNotLog = errors.New("not a vmblame log")
 
 // ErrCut says that a log ends without its "end" line, or in the middle of a line. Everything up to the
@@ -29,7 +29,7 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("version %d is newer than this vmblame reads (%d): use the vmblame that wrote it, or a later one", e.Version, Version)
 }
 
-// A LineError tells which line of a log is none.
+// A LineError says which line of a log is not a valid record.
 type LineError struct {
 	Line int // 1 is the first
 	Err  error
@@ -43,25 +43,24 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 const (
 	readBuffer = 256 << 10
-	// A line about a whole address space has some 120 bytes for each mapping, a snapshot 190: this is 700,000 of
-	// them and more, and vm.max_map_count is 65,530 where nobody has raised it.
+	// A line about a whole address space has about 120 bytes for each mapping, a snapshot 190: this is enough for
+	// 700,000 mappings, and the default vm.max_map_count is 65,530.
 	longestLine = 128 << 20
 	// Other lines are short: the longest are stacks, of some 90 bytes a frame.
 	longestOther = 16 << 20
-	// The first line of something that is no log may be the whole of it.
+	// A file that is not a log may be one long line.
 	longestHeader = longestOther
 )
 
-// largestWindow bounds what a compressed log makes its reader keep (RFC 8878 §3.1.1.1.2). vmblame writes 1 MiB;
-// zstd --long writes up to 2 GiB, its default levels 8 MiB.
+// largestWindow bounds the memory that a compressed log makes its reader use (RFC 8878 §3.1.1.1.2). vmblame writes 1
+// MiB; zstd --long writes up to 2 GiB, its default levels 8 MiB.
 const largestWindow = 64 << 20
 
 // zstdMagic begins every frame (RFC 8878 §3.1.1).
 const zstdMagic = "\x28\xb5\x2f\xfd"
 
-// Reader reads a log, plain or compressed, record by record. Its memory does not grow with the log, and
-// whatever the log is, it is bounded: see docs/eventlog.md.
-// It is not safe for concurrent use.
+// Reader reads a log, plain or compressed, record by record. Its memory is bounded whatever the log: see
+// docs/eventlog.md. It is not safe for concurrent use.
 type Reader struct {
 	header *Header
 	name   string // for errors, "" where unknown
@@ -73,15 +72,15 @@ type Reader struct {
 	long  []byte // a line longer than src's buffer
 	line  int    // number of the line that was read last
 	raw   []byte // that line, without the newline
-	first bool   // the header is still to be handed out
-	ended bool   // the end line has been handed out
+	first bool   // Next has not returned the header yet
+	ended bool   // Next has returned the end line
 	err   error  // sticks
-	only  string // when not empty: the lines of other types are passed over unread
-	stop  int    // when not 0: the last line to read
+	only  string // if set, lines of other types are skipped unread
+	stop  int    // if not 0, the last line to read
 }
 
-// Open opens the log at path and reads its header. Errors are those of os.Open and of NewReader, the
-// latter behind the path.
+// Open opens the log at path and reads its header. Errors are those of os.Open and of NewReader, the latter prefixed
+// by the path.
 func Open(path string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -132,7 +131,7 @@ const headerStart = `{"type":"header","format":"vmblame"`
 func (r *Reader) readHeader() error {
 	line, err := r.readLine(longestHeader)
 	if errors.Is(err, ErrCut) && bytes.HasPrefix(r.raw, []byte(headerStart)) {
-		// Cut within its first line: a log of which nothing is left.
+		// Cut within its first line: a log without any record.
 		r.header, r.err = &Header{Format: "vmblame", Version: Version}, ErrCut
 		return nil
 	}
@@ -171,9 +170,9 @@ func (r *Reader) Line() int { return r.line }
 // Raw is the text of the line that Next read last, without its newline, valid until the next call of Next.
 func (r *Reader) Raw() []byte { return r.raw }
 
-// Next returns the next record, the header first. At the end of a whole log it returns io.EOF, at the end
-// of a cut one ErrCut, and for a line in the middle that is no record a *LineError; errors stick. Fields
-// and types of records that this version does not know are passed over.
+// Next returns the next record, the header first. At the end of a whole log it returns io.EOF, at the end of a cut
+// one ErrCut, and for any other line that is not a record a *LineError; errors stick. Unknown fields and record types
+// are skipped.
 //
 // An *Event or *Drift, and all it points to, is valid until the next call of Next; its strings and all
 // other records may be kept.
@@ -200,7 +199,7 @@ func (r *Reader) Next() (Record, error) {
 	}
 }
 
-// next reads one line; the record is nil where the line is to be passed over.
+// next reads one line; the record is nil if the line is to be skipped.
 func (r *Reader) next() (Record, error) {
 	if r.stop != 0 && r.line >= r.stop {
 		return nil, io.EOF
@@ -233,7 +232,7 @@ func (r *Reader) next() (Record, error) {
 	return rec, nil
 }
 
-// otherType tells, without reading all of it, that a line is of another type than t.
+// otherType reports, from the line's beginning alone, whether its type is certainly not t.
 func otherType(line []byte, t string) bool {
 	const start = `{"type":"`
 	if len(line) < len(start) || string(line[:len(start)]) != start {
@@ -245,7 +244,7 @@ func otherType(line []byte, t string) bool {
 
 var errLong = errors.New("longer than any line of a log (128 MiB for address spaces and calls, 16 MiB else)")
 
-// lineLimit is how long a line that begins so may be.
+// lineLimit is how long a line that begins with start may be.
 func lineLimit(start []byte) int {
 	for _, t := range []string{"space", "snapshot", "event", "drift"} {
 		if !otherType(start, t) && bytes.HasPrefix(start, []byte(`{"type":"`)) {
@@ -286,14 +285,14 @@ func (r *Reader) readLine(limit int) ([]byte, error) {
 	}
 }
 
-// endOf turns the error with which the source ended into what it means for the log.
+// endOf translates the source's final error into the log's.
 func (r *Reader) endOf(err error) error {
 	var p *os.PathError
 	switch {
 	case errors.As(err, &p): // the disk failed, say
 		return err
 	case r.zst != nil && !errors.Is(err, io.EOF):
-		// A frame that was cut or never reached the disk. What stood before it has been read.
+		// The frame was cut or never reached the disk. Everything before it has been read.
 		return ErrCut
 	case errors.Is(err, io.EOF) && len(r.long) > 0:
 		return ErrCut

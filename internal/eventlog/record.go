@@ -32,13 +32,13 @@ type Header struct {
 	Started     string      `json:"started"` // RFC 3339
 	Host        Host        `json:"host"`
 	Environment Environment `json:"environment"`
-	Backend     *Backend    `json:"backend,omitempty"` // nil in logs of before there were several
+	Backend     *Backend    `json:"backend,omitempty"` // nil in logs from before there were several backends
 }
 
-// Backend is how the threads were made to stop.
+// Backend is the mechanism by which threads were stopped.
 type Backend struct {
 	Name string `json:"name"`          // "sigtrap", "seccomp" or "syscall"
-	Why  string `json:"why,omitempty"` // why not a better one
+	Why  string `json:"why,omitempty"` // why no better backend was used
 }
 
 // Host describes the machine of a recording.
@@ -50,8 +50,8 @@ type Host struct {
 	Hostname string `json:"hostname"`
 }
 
-// Environment is the allow-list of what changes memory layout. Values are strings, or null where unset; a
-// value of another kind, as another program may write it, is read as its text.
+// Environment holds the recorded settings that change memory layout. Values are strings, null if unset; values of
+// other kinds, which other programs may write, are read as their text.
 type Environment map[string]*string
 
 // Space is the beginning of one address space (an mm).
@@ -64,7 +64,7 @@ type Space struct {
 	Parent   *int      `json:"parent"`
 	Exe      string    `json:"exe"`
 	Argv     []string  `json:"argv"`
-	Argc     int       `json:"argc,omitempty"` // where Argv lacks the later arguments: how many there are
+	Argc     int       `json:"argc,omitempty"` // set if Argv is cut: the number of all arguments
 	Mappings []Mapping `json:"mappings"`
 }
 
@@ -76,10 +76,10 @@ type Thread struct {
 	Space int    `json:"space"`
 	What  string `json:"what"` // "start", "exec", "exit"
 	Name  string `json:"name"`
-	NsTID int    `json:"ns_tid,omitempty"` // where the thread has another number in its own pid namespace
-	// SP and TLS are, on start and exec lines, the stack pointer and the thread pointer (fs base) at the
-	// thread's first stop: they tell which mappings are its stack and its thread-local storage, also where
-	// the C library reuses those of an ended thread without a call.
+	NsTID int    `json:"ns_tid,omitempty"` // tid in the thread's own pid namespace, if different
+	// SP and TLS are, on start and exec lines, the stack pointer and the thread pointer (fs base) at the thread's
+	// first stop: they identify the mappings of its stack and thread-local storage, even if the C library reuses
+	// those of an ended thread without a system call.
 	SP  Hex `json:"sp,omitempty"`
 	TLS Hex `json:"tls,omitempty"`
 }
@@ -117,7 +117,7 @@ type Mapping struct {
 	Attr
 }
 
-// Attr is what a mapping is, without its place.
+// Attr is a mapping without its address range.
 type Attr struct {
 	Perms       string  `json:"perms"`
 	Offset      uint64  `json:"offset"` // bytes into the file
@@ -134,7 +134,7 @@ type Attr struct {
 // ExecSeq is the seq of an execve, null where it is 0 (the launch).
 type ExecSeq uint64
 
-// Moved says from where mremap brought the pages.
+// Moved says where mremap moved the pages from.
 type Moved struct {
 	Start  Hex     `json:"start"`
 	Origin *uint64 `json:"origin"`
@@ -228,11 +228,11 @@ type SnapshotMapping struct {
 	PrivateDirty uint64 `json:"private_dirty"`
 	Swap         uint64 `json:"swap"`
 	AnonName     string `json:"anon_name,omitempty"`
-	Rows         int    `json:"rows,omitempty"` // of the kernel's that begin in it
+	Rows         int    `json:"rows,omitempty"` // kernel rows that begin in it
 }
 
-// Content is what a space's memory told of itself at a moment: what stands in it, by the control blocks, headers
-// and books of those who use it. Only a recording that finds a process as it runs needs that.
+// Content is what a space's memory showed at a moment: what was recognised in it from the control blocks, headers and
+// bookkeeping of its users. Only a recording that attaches to a running process needs that.
 type Content struct {
 	T        int64     `json:"t"`
 	After    uint64    `json:"after"`
@@ -240,10 +240,10 @@ type Content struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Finding is one thing that was recognised.
+// Finding is one object recognised in memory.
 type Finding struct {
 	Kind       string        `json:"kind"`             // a word of docs/kinds.md
-	Detail     string        `json:"detail,omitempty"` // which one
+	Detail     string        `json:"detail,omitempty"` // identifies it among its kind
 	TID        int           `json:"tid,omitempty"`    // the thread that it belongs to
 	Confidence string        `json:"confidence"`       // "certain", "likely", "guess"
 	Evidence   string        `json:"evidence"`
@@ -255,14 +255,14 @@ type Finding struct {
 type FindingPart struct {
 	Start Hex    `json:"start"`
 	End   Hex    `json:"end"`
-	Kind  string `json:"kind,omitempty"` // where it is another than the finding's
+	Kind  string `json:"kind,omitempty"` // set if it differs from the finding's
 }
 
-// Books are what an allocator's own figures say of a finding, in bytes.
+// Books are an allocator's own figures for a finding, in bytes.
 type Books struct {
-	System uint64 `json:"system"` // opened for use
-	Free   uint64 `json:"free"`   // of that what nobody uses, Top included
-	Top    uint64 `json:"top"`    // of that what lies at the end
+	System uint64 `json:"system"` // made usable
+	Free   uint64 `json:"free"`   // of System, unused, Top included
+	Top    uint64 `json:"top"`    // of Free, at the end
 }
 
 // Note is something the reader should know.

@@ -9,10 +9,9 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Replay is a Sink that folds records into the state of every address space at the moment of the last
-// record. It is the same whether the records come from a log or from a recording that goes on. Records that
-// change no address space are passed over. It is not safe for concurrent use; what its methods return may be
-// read until the next Put.
+// Replay is a Sink that folds records into the state of every address space at the moment of the last record. The
+// state is the same whether the records come from a log or a running recording. Records that change no address space
+// are skipped. It is not safe for concurrent use; what its methods return is valid until the next Put.
 type Replay struct {
 	seq    uint64
 	spaces []*SpaceState
@@ -20,8 +19,8 @@ type Replay struct {
 	conv   converter
 }
 
-// SpaceState is an address space at the moment of a replay. What it holds belongs to the Replay; a caller
-// that wants to keep the ledger clones it.
+// SpaceState is an address space at the current point of a replay. It belongs to the Replay; to keep the ledger,
+// clone it.
 type SpaceState struct {
 	ID     int
 	PID    int
@@ -35,10 +34,10 @@ type SpaceState struct {
 	Last   uint64 // seq of its last event, 0 for none
 }
 
-// A LateError says that a record does not come after the last event of its space.
+// A LateError says that a record's "after" is not the last event of its space.
 type LateError struct {
 	After uint64 // what the record says
-	Last  uint64 // the last event of its space in front of it
+	Last  uint64 // the last event of its space before it
 }
 
 // Error names both events.
@@ -46,7 +45,7 @@ func (e *LateError) Error() string {
 	return fmt.Sprintf("it comes after event %d, but the last event of its space before it is %d", e.After, e.Last)
 }
 
-// comesAfter holds the "after" of a record against the last event of its space.
+// comesAfter compares the "after" of a record with the last event of its space.
 func (s *SpaceState) comesAfter(after uint64) error {
 	if after != s.Last {
 		return &LateError{after, s.Last}
@@ -119,7 +118,7 @@ func (p *Replay) putSpace(r *Space) error {
 	return first
 }
 
-// apply makes changes in the ledger of s. Where they contradict it, it takes them over by force.
+// apply makes changes in the ledger of s. Changes that contradict the ledger are forced.
 func (p *Replay) apply(s *SpaceState, changes []Change) error {
 	if len(changes) == 0 {
 		return nil
@@ -144,7 +143,7 @@ func (p *Replay) apply(s *SpaceState, changes []Change) error {
 	return err
 }
 
-// Forget drops an address space. What later records say of it is not known any more.
+// Forget drops an address space. Later records about it refer to an unknown space.
 func (p *Replay) Forget(space int) {
 	delete(p.byID, space)
 	p.spaces = slices.DeleteFunc(p.spaces, func(s *SpaceState) bool { return s.ID == space })

@@ -5,10 +5,9 @@ import (
 	"io"
 )
 
-// Rewrite copies the log at path to w with other symbol lines: those of which drop tells true are left
-// out, and the lines of add stand before the end line. All else is copied byte by byte, so that fields
-// which this version does not know stay. A cut log is copied up to its last whole line, add behind it, and
-// the error then wraps ErrCut. It does not close w.
+// Rewrite copies the log at path to w with other symbol lines: those for which drop returns true are left out, and
+// those of add are inserted before the end line. All else is copied byte by byte, unknown fields included. A cut log
+// is copied up to its last whole line, followed by add, and the error then wraps ErrCut. It does not close w.
 func Rewrite(path string, w *Writer, drop func(*Symbol) bool, add []*Symbol) error {
 	r, err := Open(path)
 	if err != nil {
@@ -63,7 +62,7 @@ func Rewrite(path string, w *Writer, drop func(*Symbol) bool, add []*Symbol) err
 	}
 }
 
-// putRaw adds a line that is one already.
+// putRaw adds a line that is already encoded.
 func (w *Writer) putRaw(line []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -20,16 +20,16 @@ var (
 )
 
 const (
-	// shortestMapping is less than any mapping or change has in a log, in bytes: {"start":"0x1000","end":"0x2000",
-	// "perms":"r--p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1}. Shorter ones would take much more
-	// memory than their line.
+	// shortestMapping is less than the length of any mapping or change in a log, in bytes:
+	// {"start":"0x1000","end":"0x2000", "perms":"r--p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1}.
+	// Shorter ones would take much more memory than their line.
 	shortestMapping = 80
 	shortestAttr    = 56 // {"perms":"r--p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1}
 	mostArguments   = 1 << 20
 )
 
-// decoder reads JSON values from b, one after the other. Its first error sticks, and everything after it
-// reads as nothing; so callers look at err once, at the end.
+// decoder reads JSON values from b, one after the other. Its first error sticks, and later reads yield zero values,
+// so callers check err once, at the end.
 type decoder struct {
 	b   []byte
 	i   int // next byte
@@ -50,7 +50,7 @@ func (d *decoder) fail(err error) {
 	d.i = len(d.b)
 }
 
-// finish returns the error, or one where something but white space follows.
+// finish returns the error, or one if anything but white space follows.
 func (d *decoder) finish() error {
 	if d.peek() != 0 || d.i < len(d.b) {
 		d.fail(errTrailing)
@@ -107,7 +107,7 @@ func (d *decoder) key(k *[]byte) bool {
 		d.i++
 		return false
 	}
-	// Behind "{" no comma, behind a value one: what stands before the white space tells them apart.
+	// After "{" there is no comma, after a value there is one: the last byte before the white space tells which.
 	if c == ',' {
 		if d.before() == '{' {
 			d.fail(errSyntax)
@@ -138,7 +138,7 @@ func (d *decoder) array() {
 	}
 }
 
-// element reports whether another element follows, and stands before it.
+// element reports whether another element follows, and moves to it.
 func (d *decoder) element() bool {
 	c := d.peek()
 	if c == ']' {
@@ -169,11 +169,10 @@ func (d *decoder) element() bool {
 	return d.err == nil
 }
 
-// room reports whether there can be more than n elements of at least that many bytes, and fails where not.
+// room reports whether the line can hold more than n such elements, and fails the decoder if not.
 func (d *decoder) room(n, bytes int) bool { return d.atMost(n, len(d.b)/bytes) }
 
-// elements is how many mappings or changes the line has, if it is one of vmblame's own: room for them is made
-// once.
+// elements is how many mappings or changes a line of vmblame's own has, so that memory for them is allocated once.
 func (d *decoder) elements() int {
 	if len(d.b) < 4096 {
 		return 0
@@ -188,7 +187,7 @@ func (d *decoder) atMost(n, most int) bool {
 	return n <= most
 }
 
-// before returns the last byte in front of the next one that is not white space.
+// before returns the last byte before the current position that is not white space.
 func (d *decoder) before() byte {
 	for i := d.i - 1; i >= 0; i-- {
 		switch c := d.b[i]; c {
@@ -222,7 +221,7 @@ func (d *decoder) text() []byte {
 	return nil
 }
 
-// escapedText reads on where text met the first byte that is not plain; the string began at start.
+// escapedText continues text at the first byte that is not plain; the string began at start.
 func (d *decoder) escapedText(start int) []byte {
 	for ; d.i < len(d.b); d.i++ {
 		switch c := d.b[d.i]; {
@@ -335,7 +334,7 @@ func (d *decoder) string(p *string) {
 	*p = d.words.get(d.text())
 }
 
-// skip reads a value of any kind and forgets it.
+// skip reads a value of any kind and discards it.
 func (d *decoder) skip() { d.skipNested(0) }
 
 func (d *decoder) skipNested(depth int) {

@@ -2,8 +2,8 @@ package eventlog
 
 import "encoding/binary"
 
-// words makes strings of bytes and gives the same string for the same bytes most of the time: a log says
-// "rw-p", "munmap" and the path of libc a million times. Its memory is bounded; the zero words is ready.
+// words is a bounded cache that turns equal bytes into the same string most of the time: a log repeats "rw-p",
+// "munmap" and the path of libc a million times. The zero value is ready.
 type words struct {
 	slot [1024]string
 }
@@ -19,7 +19,7 @@ func (w *words) get(b []byte) string {
 	}
 	var h uint64
 	if n := len(b); n >= 8 {
-		// Paths differ at their ends and in the middle more than where they begin.
+		// Paths differ more at the end and in the middle than at the beginning.
 		h = binary.LittleEndian.Uint64(b[n-8:]) ^ binary.LittleEndian.Uint64(b[(n-8)/2:])*0x9e3779b97f4a7c15
 	} else {
 		for _, c := range b {
@@ -34,8 +34,8 @@ func (w *words) get(b []byte) string {
 	return *p
 }
 
-// parts holds what the pointers of an Event or Drift point to, so that decoding one allocates nothing
-// once the slices have grown. A slice that is full is left to the pointers into it, and a new one begun.
+// parts holds what the pointers of an Event or Drift point to, so that decoding one allocates nothing once the slices
+// have grown. A full slice is left to the pointers into it and replaced by a new one.
 type parts struct {
 	changes []Change
 	attrs   []Attr

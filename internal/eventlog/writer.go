@@ -13,21 +13,20 @@ import (
 )
 
 const (
-	plainChunk  = 64 << 10 // bytes of lines that are written at once
-	packedChunk = 1 << 20  // and that are compressed at once
-	idleBuffer  = 4 << 20  // a buffer that one long line made larger is given back
-	// endRoom is kept free for the end line of a log that has met a full disk.
+	plainChunk  = 64 << 10 // bytes of lines per write
+	packedChunk = 1 << 20  // bytes of lines per compressed frame
+	idleBuffer  = 4 << 20  // a buffer that grew beyond this is freed
+	// endRoom is reserved for the end line of a log that meets a full disk.
 	endRoom = 4096
 	endLine = 512 // more than an end line is long
 )
 
-// Writer is the Sink that writes the log: whole lines only, buffered. Whoever owns it calls Flush at least
-// once a second, so that a log that is cut short lacks no more than that. All methods may be called
-// concurrently.
+// Writer is the Sink that writes the log: whole lines only, buffered. Whoever owns it calls Flush at least once a
+// second, so that a log that is cut short loses no more than that. All methods may be called concurrently.
 //
-// When the destination takes no more (a full disk, a closed pipe) the log is cut back to its last whole
-// line; the error is returned by the call that met it and by every later Put and Flush; and Close tries to
-// write an end line with the cause "failed" into room that was set aside for it.
+// When the destination takes no more (a full disk, a closed pipe) the log is cut back to its last whole line; the
+// error is returned by the call that met it and by every later Put and Flush; and Close tries to write an end line
+// with the cause "failed" into the space reserved for it.
 type Writer struct {
 	mu     sync.Mutex
 	dst    io.Writer
@@ -39,12 +38,12 @@ type Writer struct {
 	packed  []byte
 	begin   int64 // in file: where the log begins
 	offset  int64 // in file: the end of what has been written whole
-	ahead   bool  // file can set room aside
+	ahead   bool  // file can reserve space
 	created bool  // CreateNew made file
-	earlier bool  // file holds another log still: nothing is written before the first space
+	earlier bool  // file still holds another log: nothing is written before the first space
 	deleted bool  // file has no name any more
-	told    bool  // of that
-	whole   bool  // what was written ends whole, though not all was
+	told    bool  // deleted has been reported
+	whole   bool  // the output ends with a whole line although lines were lost
 
 	written End // counts of all lines that were put, T of the last
 	end     *End
@@ -57,7 +56,7 @@ type Writer struct {
 func NewWriter(dst io.Writer, compressed bool) *Writer {
 	w := &Writer{dst: dst}
 	if compressed {
-		// The options are constants, which NewWriter has no reason to refuse.
+		// The options are constants that NewWriter accepts.
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(packedChunk))
 		w.enc, w.err = enc, err
 	}
@@ -71,8 +70,8 @@ func NewWriter(dst io.Writer, compressed bool) *Writer {
 	return w
 }
 
-// Put adds the line of r to the buffer and writes the buffer when it is full; the header is written at
-// once, so that the file is known for a log from the beginning.
+// Put adds the line of r to the buffer and writes the buffer when it is full; the header is written at once, so that
+// the file is recognisable as a log from the beginning.
 func (w *Writer) Put(r Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,7 +156,7 @@ func (w *Writer) PutLines(lines []byte) error {
 	return nil
 }
 
-// Lose says that the lines of so many events will not come, and why: the log ends as one that failed.
+// Lose records that so many events were lost, and why: the log will end as failed.
 func (w *Writer) Lose(events uint64, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -193,7 +192,7 @@ func (w *Writer) tally(r Record) {
 	}
 }
 
-// forget takes back what tally counted for lines that did not reach the log.
+// forget subtracts what tally counted for lines that did not reach the log.
 func (w *Writer) forget(lines []byte) {
 	n := &w.written
 	events := n.Events
@@ -203,7 +202,7 @@ func (w *Writer) forget(lines []byte) {
 	n.Lost += events - n.Events
 }
 
-// Flush writes what is buffered. It does nothing, and costs next to nothing, where nothing is.
+// Flush writes what is buffered. With an empty buffer it costs next to nothing.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -249,9 +248,9 @@ func (w *Writer) pack(lines []byte) []byte {
 	return w.packed
 }
 
-// setAside makes sure that a regular file can take n bytes and endRoom behind them: it looks at the limit
-// of this process, and has the file system reserve the room without making the file longer. A file system
-// that cannot is asked once.
+// setAside makes sure that a regular file can take n bytes plus endRoom: it checks this process's file size limit,
+// and has the file system reserve the space without making the file longer. A file system that cannot is asked only
+// once.
 func (w *Writer) setAside(n int) error {
 	if w.file == nil {
 		return nil
@@ -280,13 +279,13 @@ func (w *Writer) setAside(n int) error {
 	}
 }
 
-// fail keeps err and makes the log end whole; part is what was written of the chunk.
+// fail keeps err and cuts the log back to whole lines; part is the written part of the chunk.
 func (w *Writer) fail(part []byte, err error) error {
 	w.err = err
 	kept := 0
 	if w.enc == nil {
 		if w.file != nil {
-			// The chunk met a limit behind which no room was set aside: leave the end line some.
+			// The chunk met a limit beyond which no space was reserved: leave some for the end line.
 			part = part[:max(0, len(part)-endLine)]
 		}
 		kept = bytes.LastIndexByte(part, '\n') + 1
@@ -303,7 +302,7 @@ func (w *Writer) fail(part []byte, err error) error {
 	return w.err
 }
 
-// cutBack makes the file end where the last whole line does, and takes the next write there.
+// cutBack truncates the file after its last whole line, where the next write continues.
 func (w *Writer) cutBack() error {
 	if err := w.file.Truncate(w.offset); err != nil {
 		return err
@@ -331,7 +330,7 @@ func (w *Writer) Close() error {
 		w.endFailed()
 	}
 	if w.file != nil {
-		_ = w.file.Truncate(w.offset) // gives back what setAside took; the log is whole without it
+		_ = w.file.Truncate(w.offset) // frees what setAside reserved; the log is complete without it
 	}
 	if w.enc != nil {
 		_ = w.enc.Close()

@@ -16,18 +16,18 @@ const (
 // A Call is one function of a chain of inlined calls.
 type Call struct {
 	Function string
-	// File and Line are where the pc stands, for a call that is not the innermost where the next inner one was
-	// inlined; "" and 0 where that is not known.
+	// File and Line are the position of the pc; for a call that is not the innermost, of the call to the next inner
+	// one; "" and 0 if unknown.
 	File    string
 	Line    int
 	Inlined bool
 }
 
-// Named reports whether the table's layout is one that Calls knows: since Go 1.18.
+// Named reports whether Calls supports the table's layout: since Go 1.18.
 func (t *Table) Named() bool { return t.version >= go118 }
 
-// Calls returns the functions at pc, innermost inlined one first, and where the outermost begins; none where no
-// function holds pc. Inlined calls are known since Go 1.20.
+// Calls returns the functions at pc, innermost inlined one first, and where the outermost begins; none if no function
+// contains pc. Inlined calls are supported since Go 1.20.
 func (t *Table) Calls(pc uint64) (calls []Call, start uint64) {
 	fn, ok := t.Find(pc)
 	if !ok {
@@ -35,7 +35,7 @@ func (t *Table) Calls(pc uint64) (calls []Call, start uint64) {
 	}
 	if fn.pcln != 0 {
 		if _, inside := t.value(&fn, fn.pcln, pc); !inside {
-			return nil, 0 // the padding after the function, which only the next one's entry bounds
+			return nil, 0 // padding after the function, which ends at the next one's entry
 		}
 	}
 	for range maxInlined {
@@ -45,7 +45,7 @@ func (t *Table) Calls(pc uint64) (calls []Call, start uint64) {
 		if !inlined {
 			c.Function = t.Name(&fn)
 			if c.Function == "" || fn.pcln == 0 && strings.HasPrefix(c.Function, "go:") {
-				return nil, 0 // a mark that the linker sets (go:textfipsstart) reaches over padding
+				return nil, 0 // a linker marker (go:textfipsstart) that covers padding
 			}
 			return append(calls, c), fn.Entry
 		}

@@ -3,6 +3,6 @@
 // pc) and naming (functions, inlined calls, files and lines).
 //
 // The layouts are those of Go 1.16 to 1.26: runtime/symtab.go (pcHeader, moduledata), runtime/runtime2.go (_func),
-// runtime/symtabinl.go and internal/abi/symtab.go. The table is read where it stands in the file, piece by piece.
-// Bytes are not trusted: a malformed table knows less, and never causes a panic.
+// runtime/symtabinl.go and internal/abi/symtab.go. The table is read from the file piece by piece. Input is not
+// trusted: a malformed table yields less, and never causes a panic.
 package gopclntab

@@ -17,8 +17,8 @@ const (
 	moduleWords     = 41
 )
 
-// moduleData is runtime.moduledata of a Go program, found by its first word, the address of the table: where the
-// program is stripped no symbol says where it is.
+// moduleData is runtime.moduledata of a Go program. It is found by its first word, the address of the table, because
+// a stripped program has no symbol for it.
 type moduleData struct {
 	f     *elffile.File
 	table uint64 // address of the function table
@@ -36,8 +36,8 @@ func (t *Table) moduleData() *moduleData {
 	return t.module
 }
 
-// find looks for the structure in the data, or in that of a position independent program, which is written when it
-// is loaded, among the relocations. (Relocations of i386 keep what they add to where they stand.)
+// find looks for the structure in the data, or, since a position independent program's data is only filled in at load
+// time, among the relocations. (Relocations of i386 keep the addend in the relocated word.)
 func (m *moduleData) find() {
 	if m.word == 8 && m.f.Type() == elf.ET_DYN {
 		m.found = m.findRelocated() || m.findInData()
@@ -80,7 +80,7 @@ func (m *moduleData) scan(s elf.SectionHeader) bool {
 	return false
 }
 
-// read reads the structure at addr, with what relocations put there, and reports whether it is one.
+// read reads the structure at addr, with relocs applied, and reports whether it is a moduledata.
 func (m *moduleData) read(addr uint64, relocs map[uint64]uint64) bool {
 	b := make([]byte, m.word*moduleWords)
 	if _, err := m.f.ReadVaddr(b, addr); err != nil {

@@ -38,10 +38,10 @@ const (
 	magicGo120 = 0xfffffff1
 )
 
-// maxFuncs bounds what a header may claim.
+// maxFuncs bounds the number of functions that a header may claim.
 const maxFuncs = 1 << 26
 
-// Section returns the section that holds a file's table; ok is false where it is no Go program.
+// Section returns the section that holds a file's table; ok is false if it is not a Go program.
 func Section(f *elffile.File) (s elf.SectionHeader, ok bool) {
 	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
 		if s, ok := f.Section(name); ok && s.Flags&elf.SHF_ALLOC != 0 {
@@ -51,8 +51,8 @@ func Section(f *elffile.File) (s elf.SectionHeader, ok bool) {
 	return s, false
 }
 
-// Open returns the table of a Go program, nil where there is none of a known layout. It reads the file through
-// mem, which it goes on using.
+// Open returns the table of a Go program, nil if there is none of a known layout. The Table reads the file through
+// mem.
 func Open(f *elffile.File, mem *elffile.Segments) *Table {
 	s, ok := Section(f)
 	if !ok {
@@ -112,8 +112,8 @@ func (t *Table) readHeader() bool {
 	return true
 }
 
-// textStart finds runtime.text where the header does not hold it: from Go 1.26 on it never does, and in a position
-// independent program before only a relocation does.
+// textStart finds runtime.text if the header lacks it: since Go 1.26 it always does, and before that in position
+// independent programs, where only a relocation has it.
 func (t *Table) textStart() uint64 {
 	if m := t.moduleData(); m.found {
 		return m.words[wordText]
@@ -135,19 +135,19 @@ type Func struct {
 // Bits of Func.Flag (internal/abi/symtab.go, from Go 1.17 on).
 const (
 	TopFrame = 1 // the outermost function of a stack
-	SPWrite  = 2 // it sets SP to something that is not SP plus a constant
+	SPWrite  = 2 // it sets SP to something other than SP plus a constant
 )
 
 // Flag returns the bits TopFrame and SPWrite.
 func (f *Func) Flag() uint8 { return f.flag }
 
-// Find returns the function that holds pc, or whose padding does.
+// Find returns the function that contains pc, padding after it included.
 func (t *Table) Find(pc uint64) (fn Func, ok bool) {
 	if pc < t.text {
 		return fn, false
 	}
 	rel := pc - t.text
-	lo, hi := uint64(0), t.nfunc+1 // the last pair's first field is the end of the last function
+	lo, hi := uint64(0), t.nfunc+1 // the last entry is the end of the last function
 	for lo < hi {
 		mid := lo + (hi-lo)/2
 		v, ok := t.functabField(2 * mid)

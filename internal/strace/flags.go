@@ -13,7 +13,7 @@ type flagName struct {
 	name        string
 }
 
-// A flagTable is how strace writes an argument: names joined by "|", what has no name in hexadecimal.
+// A flagTable is how strace writes an argument: names joined by "|", unnamed bits in hexadecimal.
 type flagTable struct {
 	zero  string // 0 is written so; "0" where empty
 	names []flagName

@@ -1,3 +1,3 @@
-// Package text writes tables, sizes, times and names for people: aligned columns that fit a terminal, bytes as
-// "64.0 MiB", names that cannot move a cursor. It knows nothing of logs and of what the figures mean.
+// Package text writes tables, sizes, times and names for people: aligned columns that fit a terminal, bytes as "64.0
+// MiB", names without terminal control sequences. It knows nothing of logs or of what the figures mean.
 package text

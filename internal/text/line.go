@@ -55,7 +55,7 @@ func first(text string, width int) string {
 	return text[:at]
 }
 
-// Fold breaks text into lines of at most width columns (0 for no limit), those after the first behind indent.
+// Fold breaks text into lines of at most width columns (0 for no limit), each after the first preceded by indent.
 func Fold(text string, width int, indent string) string {
 	var out strings.Builder
 	at := 0

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Printable is s as it may be shown on a terminal and in one line. Threads and files can be called anything:
-// control characters, and what else moves the cursor, colours, or turns the direction of writing, are
-// written as Go's and C's strings have them. JSON has them as they are, in its own way.
+// Printable is s made safe to show on one line of a terminal. Threads and files can have any name: control
+// characters, and others that move the cursor, set colours or change the writing direction, are escaped as in Go and
+// C strings. JSON keeps them, with its own escapes.
 func Printable(s string) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {

@@ -6,7 +6,7 @@ import "strconv"
 type Style struct {
 	Width int  // columns of the terminal
 	Color bool // with ANSI colours
-	Whole bool // nothing is elided, however wide lines get: what is not a terminal is read by programs
+	Whole bool // nothing is elided, however wide lines get: for output that programs read
 	Bytes bool // sizes are exact numbers of bytes
 	Log   string
 }
@@ -16,7 +16,7 @@ const (
 	Head   = "\x1b[1m"
 	Number = "\x1b[33m"
 	Kind   = "\x1b[36m"
-	// Default is the terminal's own colour, of a cell whose column has another.
+	// Default is the terminal's own colour, for a cell in a coloured column.
 	Default = "\x1b[39m"
 
 	off = "\x1b[0m"
@@ -30,7 +30,7 @@ func (s Style) Size(n int64) string {
 	return Size(n)
 }
 
-// Measured writes a number of bytes, "?" for nil: what was not measured is never 0.
+// Measured writes a number of bytes, or "?" for nil, which means not measured.
 func (s Style) Measured(n *int64) string {
 	if n == nil {
 		return "?"
@@ -54,7 +54,7 @@ func (s Style) Paint(color, text string) string {
 	return color + text + off
 }
 
-// Lines is Width where lines are to fit, 0 where they are whole.
+// Lines is the width that lines must fit, 0 if they are not cut.
 func (s Style) Lines() int {
 	if s.Whole {
 		return 0

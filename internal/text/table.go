@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Table is rows of cells in aligned columns, the last of which takes what room is left. Cells may hold
-// anything: they are written as Printable has them.
+// A Table is rows of cells in aligned columns, the last of which takes the remaining width. Cells may hold anything:
+// they are written by Printable.
 type Table struct {
 	Columns []Column
 	Indent  int // of every line, in columns
@@ -19,14 +19,14 @@ type Column struct {
 	Head  string
 	Right bool // figures stand at the right edge
 	Color string
-	Limit int // columns at most where lines are to fit, 0 for no limit
+	Limit int // maximum width if lines must fit, 0 for no limit
 }
 
 // A Cell is one field of a row.
 type Cell struct {
 	Text  string
 	Color string // "" for the column's
-	// Fit, where set, is of the last cell of a row: the text for so many columns, 0 for no limit.
+	// Fit, if set on the last cell of a row, returns the text for a width; 0 is no limit.
 	Fit func(width int) string
 
 	banner bool // the row is this text alone, without columns
@@ -35,7 +35,7 @@ type Cell struct {
 // Plain is a cell of text.
 func Plain(s string) Cell { return Cell{Text: s} }
 
-// Banner is a row that is text alone, lines between the aligned ones.
+// Banner is a row of text alone, without columns.
 func Banner(text string) []Cell { return []Cell{{Text: text, banner: true}} }
 
 // Add adds a row.
@@ -44,8 +44,7 @@ func (t *Table) Add(cells ...Cell) { t.rows = append(t.rows, cells) }
 // Append appends the rows that were added, with a head unless no column has one.
 func (t *Table) Append(b []byte, s Style) []byte { return t.AppendRows(b, s, slices.Values(t.rows)) }
 
-// AppendRows is Append for rows that are made while they are written. They are made twice: once to see how
-// wide the columns get.
+// AppendRows is Append for generated rows. It iterates over them twice, first to measure the columns.
 func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
 	widths, limits := t.measure(s, rows)
 	var head []Cell
@@ -67,7 +66,7 @@ func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
 	return b
 }
 
-// measure says how wide each column is, and the most that its cells may take, 0 for no limit.
+// measure returns the width of each column, and the maximum for its cells, 0 for no limit.
 func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) (widths, limits []int) {
 	widths, limits = make([]int, len(t.Columns)), make([]int, len(t.Columns))
 	for i, c := range t.Columns {
@@ -76,7 +75,7 @@ func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) (widths, limits []int) {
 			limits[i] = c.Limit
 		}
 	}
-	need := 0 // columns of the last cells that must stay
+	need := 0 // width of the last column that must stay
 	for r := range rows {
 		if r[0].banner {
 			continue
@@ -99,7 +98,7 @@ func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) (widths, limits []int) {
 	return widths, limits
 }
 
-// squeeze narrows the columns with a limit so that what must stay of the last one has room.
+// squeeze narrows the limited columns so that the last one gets the width it needs.
 func (t *Table) squeeze(widths, limits []int, need, width int) {
 	least := 18
 	if width < 90 {

@@ -26,7 +26,7 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %s", v, units[u])
 }
 
-// Percent writes part of whole with one decimal, never rounded up: only all of it is 100.0 %.
+// Percent writes part of whole with one decimal, never rounded up to 100.0 %: that is only written for the whole.
 func Percent(part, whole int64) string {
 	if whole <= 0 || part >= whole {
 		return "100.0 %"
