@@ -225,8 +225,14 @@ func (h *hotspot) zTables(collected uint64) {
 	if limit == 0 || limit > 1<<45 || !aligned(limit) {
 		return
 	}
+	const grow = 32 << 20 // ZMarkStackSpaceExpandSize
 	for _, p := range h.objects {
-		if last := h.row(p + limit - 1); aligned(p) && h.beginsRow(p) && last != nil && last.End == p+limit {
+		first, last := h.row(p), h.row(p+limit-1)
+		if !aligned(p) || first == nil || last == nil {
+			continue
+		}
+		// The kernel may show either end as one row with its neighbour; what is in use grows in steps.
+		if opened := first.End - p; first.Start == p || last.End == p+limit || opened%grow == 0 && opened < limit {
 			h.gc("mark stacks", "a variable of the VM leads to it, and its length is that of the flag", vm.RangeOf(p, limit))
 		}
 	}

@@ -1,0 +1,155 @@
+package inspect
+
+import (
+	"cmp"
+	"debug/elf"
+	"errors"
+	"slices"
+	"sort"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// fileID is a file, whatever it is called.
+type fileID struct {
+	dev   vm.Dev
+	inode uint64
+}
+
+// openImages finds the ELF files that are loaded: a file of which a row can be executed, with all rows that have
+// the same place in it.
+func (l *look) openImages() {
+	if l.Open == nil {
+		return
+	}
+	type place struct {
+		file *elffile.File
+		bias uint64
+	}
+	loaded := map[place]*Image{}
+	left := int64(symbolTotal)
+	files := map[fileID]*elffile.File{}
+	code := map[fileID]bool{}
+	of := func(e *vm.SmapsEntry) fileID { return fileID{e.File.Dev, e.File.Inode} }
+	l.notELF = map[fileID]bool{}
+	for i := range l.Rows {
+		if e := &l.Rows[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
+			code[of(e)] = true
+		}
+	}
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		k := of(e)
+		if e.File.Inode == 0 || !code[k] {
+			continue
+		}
+		f, seen := files[k]
+		if !seen {
+			var err error
+			f, err = l.Open(&e.Mapping)
+			if errors.Is(err, elffile.ErrNotELF) {
+				l.notELF[k] = true
+			}
+			if f != nil {
+				l.opened = append(l.opened, f)
+				if f.Class() != elf.ELFCLASS64 {
+					f = nil
+				}
+			}
+			files[k] = f
+		}
+		if f == nil {
+			continue
+		}
+		bias, ok := biasOf(f, &e.Mapping)
+		if !ok {
+			continue
+		}
+		m := loaded[place{f, bias}]
+		if m == nil {
+			m = &Image{Path: e.File.Path, File: f, Bias: bias, Rows: e.Range, left: &left}
+			loaded[place{f, bias}] = m
+			l.images = append(l.images, m)
+		}
+		m.Rows.End = e.End
+	}
+	l.images = slices.DeleteFunc(l.images, func(m *Image) bool { return !l.whole(m) })
+	for _, m := range l.images {
+		for _, p := range m.loads() {
+			l.segments = append(l.segments, segment{vm.Range{Start: p.Vaddr + m.Bias, End: p.Vaddr + m.Bias + p.Memsz}, m})
+		}
+	}
+	slices.SortFunc(l.segments, func(a, b segment) int { return cmp.Compare(a.Start, b.Start) })
+}
+
+// whole reports whether the file is mapped from its beginning, and no other file stands where a segment of it should. A
+// part of a file that is mapped a second time, to be read or, as V8 does with its built-in code, to be near other
+// code, is no image of it; code that its program has moved onto anonymous pages is.
+func (l *look) whole(m *Image) bool {
+	first := true
+	for _, p := range m.loads() {
+		if p.Filesz == 0 {
+			continue
+		}
+		at := vm.PageDown(p.Vaddr + m.Bias)
+		e := l.row(at)
+		switch {
+		case e == nil:
+			return false
+		case !e.File.Backed():
+			if first {
+				return false
+			}
+		case e.File.Path != m.Path || e.Offset+at-e.Start != vm.PageDown(p.Off):
+			return false
+		}
+		first = false
+	}
+	return true
+}
+
+// biasOf returns what must be added to the file's own addresses for the row: what the segment that the row shows
+// says.
+func biasOf(f *elffile.File, e *vm.Mapping) (uint64, bool) {
+	for _, p := range f.Progs() {
+		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
+			continue
+		}
+		from := vm.PageDown(p.Off)
+		if e.Offset < from || e.Offset >= p.Off+p.Filesz || p.Flags&elf.PF_X == 0 != (e.Perms&vm.Exec == 0) {
+			continue
+		}
+		return e.Start - (vm.PageDown(p.Vaddr) + e.Offset - from), true
+	}
+	return 0, false
+}
+
+// image returns the loaded image whose file has one of these names, nil for none.
+func (l *look) image(match func(name string) bool) *Image {
+	for _, m := range l.images {
+		if match(m.name()) {
+			return m
+		}
+	}
+	return nil
+}
+
+// image2 returns the first loaded image for which is holds, nil for none.
+func (l *look) image2(is func(*Image) bool) *Image {
+	for _, m := range l.images {
+		if is(m) {
+			return m
+		}
+	}
+	return nil
+}
+
+// imageAt returns the image that covers addr with its segments, nil for none.
+func (l *look) imageAt(addr uint64) *Image {
+	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].Start > addr })
+	if i > 0 && l.segments[i-1].Contains(addr) {
+		return l.segments[i-1].of
+	}
+	return nil
+}
