@@ -6,24 +6,56 @@ import (
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/distro"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/text"
-	"github.com/vmblame/vmblame/symbolize"
 )
 
-// mostHints is how many files a view's text has hints for: to ask the package manager takes a moment each.
+// mostHints is how many files a view's text has hints for.
 const mostHints = 3
 
 // supply says of the first files what would give their names: a package, or a debug file.
 func supply(nameless []analysis.Unnamed) {
+	var wanting []*analysis.Unnamed
+	var files []distro.File
 	hints := 0
 	for i := range nameless {
-		if m := &nameless[i]; hints < mostHints {
-			if m.Hint, m.Here = nameSupplier(m.Module); m.Hint != "" {
-				hints++
-			}
+		if hints == mostHints {
+			break
 		}
+		m := &nameless[i]
+		debug, here, whole := known(m.Module)
+		switch {
+		case debug != "":
+			m.Hint, m.Here = debug, true
+		case whole:
+			continue // no symbol covers these addresses
+		default:
+			wanting = append(wanting, m)
+			files = append(files, distro.File{Path: m.Path, BuildID: m.BuildID, Here: here})
+		}
+		hints++
 	}
+	for i, hint := range distro.Hints(files) {
+		wanting[i].Hint = hint
+	}
+}
+
+// known says what of a module is here: its debug file, its very file, and in that one all symbols.
+func known(m analysis.Module) (debug string, here, whole bool) {
+	f, err := elffile.OpenPath(m.Path)
+	if err != nil {
+		return "", false, false
+	}
+	defer f.Close()
+	if here = m.BuildID != "" && f.BuildID() == m.BuildID; !here {
+		return "", false, false
+	}
+	if d, err := f.DebugFile(nil); err == nil {
+		return d.Name(), true, false
+	}
+	_, whole = f.Section(".symtab")
+	return "", true, whole
 }
 
 // appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
@@ -54,22 +86,4 @@ func appendHints(b []byte, nameless []analysis.Unnamed, logs ...string) []byte {
 		word = "      "
 	}
 	return b
-}
-
-// nameSupplier says what would give the names of a module, "" where nothing would; have reports whether it is here
-// already.
-func nameSupplier(m analysis.Module) (hint string, have bool) {
-	here := false
-	if f, err := elffile.OpenPath(m.Path); err == nil {
-		defer f.Close()
-		if here = m.BuildID != "" && f.BuildID() == m.BuildID; here {
-			if d, err := f.DebugFile(nil); err == nil {
-				return d.Name(), true
-			}
-			if _, whole := f.Section(".symtab"); whole {
-				return "", false // no symbol covers these addresses
-			}
-		}
-	}
-	return symbolize.Supplier(m.Path, m.BuildID, here), false
 }

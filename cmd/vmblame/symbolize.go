@@ -61,7 +61,6 @@ func symbolizeLog(log, out string, debug *naming.DebugFiles, stderr io.Writer, t
 	if err != nil {
 		return failed("symbolize %s: %w", log, cause(err, log))
 	}
-	defer n.Close()
 	n.Resolve()
 	if err := tell(n); err != nil {
 		return err

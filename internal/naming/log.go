@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vmblame/vmblame/internal/distro"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -26,7 +27,6 @@ type Log struct {
 	debug    *DebugFiles
 	header   *eventlog.Header
 	instead  map[eventlog.Place]bool
-	opened   []*elffile.File
 }
 
 // namedModule is a module of the log.
@@ -77,32 +77,29 @@ func ReadLog(log string, debug *DebugFiles) (n *Log, cut bool, err error) {
 	}
 }
 
-// Close gives back the files that gave names.
-func (n *Log) Close() {
-	for _, f := range n.opened {
-		n.resolver.Release(f)
-		f.Close()
-	}
-}
-
 // Resolve looks up all addresses.
 func (n *Log) Resolve() {
+	var poor []*namedModule
+	var files []distro.File
 	for _, m := range n.modules {
-		n.name(m)
+		if len(m.addrs) > 0 && !m.special() && !n.name(m) {
+			poor = append(poor, m)
+			files = append(files, distro.File{Path: m.Path, BuildID: m.id(), Here: m.here})
+		}
+	}
+	for i, hint := range distro.Hints(files) {
+		poor[i].hint = hint
 	}
 }
 
-// name looks up the addresses of a module.
-func (n *Log) name(m *namedModule) {
-	if len(m.addrs) == 0 || m.special() {
-		return
-	}
+// name looks up the addresses of a module. It reports whether debug symbols would give no more.
+func (n *Log) name(m *namedModule) bool {
 	f := n.file(m)
 	if f == nil {
-		m.hint = symbolize.Supplier(m.Path, m.id(), m.here)
-		return
+		return false
 	}
-	n.opened = append(n.opened, f)
+	defer f.Close()
+	defer n.resolver.Release(f)
 	m.from = f.Name()
 	n.resolver.Resolve(f, slices.Collect(maps.Keys(m.addrs)), func(addr uint64, s symbolize.Symbol) {
 		rec := symbolRecord(m.Module.Module, addr, s, "")
@@ -116,10 +113,7 @@ func (n *Log) name(m *namedModule) {
 	if err == nil {
 		m.from = d.Name()
 	}
-	n.resolver.Release(f)
-	if err != nil && m.poor() {
-		m.hint = symbolize.Supplier(m.Path, m.id(), m.here)
-	}
+	return err == nil || !m.poor()
 }
 
 // tellsMore reports whether a is the better name: of a source that knows functions as the compiler wrote
