@@ -97,11 +97,11 @@ func Attach(o Options) (out Outcome, err error) {
 func (r *Recorder) found(th *tracer.Thread) {
 	t := r.newTask(th)
 	for _, other := range r.tasks {
-		if other == t || other.space == nil || other.space.ended {
+		if other == t || other.space == nil {
 			continue
 		}
-		same := other.pid == t.pid
-		if !same {
+		same := other.pid == t.pid // also where the space could not be read
+		if !same && !other.space.ended {
 			same, _ = sameMM(other.thread.TID, th.TID)
 		}
 		if same {
