@@ -46,7 +46,8 @@ type Pair struct {
 	Because    *Because `json:"because"`               // null where no setting that differs governs a kind that does
 }
 
-// A Change is a kind, or what one chain of calls made of it, on both sides.
+// A Change is a kind, or what one chain of calls made of it, on both sides. Its who, of a part alone, is the calls as they are
+// compared: without what compilers append to names, code made at run time as "(JIT code)", and of loaded files the name of the file.
 type Change struct {
 	Label      string        `json:"label"`         // of the kind
 	Kind       classify.Kind `json:"kind"`          // docs/kinds.md

@@ -128,15 +128,15 @@ type Row struct {
 	Label  string        `json:"label"`            // what it is, in words
 	Part   string        `json:"part,omitempty"`   // of a part: what it is, whosoever it is; a terminal shows parts that have the same as one, where their calls look alike
 	Kind   classify.Kind `json:"kind,omitempty"`   // docs/kinds.md; of several the first
-	Thread int           `json:"thread,omitempty"` // tid
-	Who
+	Thread int           `json:"thread,omitempty"` // tid of the thread that it belongs to
+	Who                                            // by kind alone, and there of rows without parts
 	Totals
 	VMAs    int      `json:"vmas"`              // rows of the kernel's that begin in it
 	Nested  []string `json:"calls,omitempty"`   // by stack: the calls of this line of the tree, the outermost first
 	Made    []string `json:"made,omitempty"`    // by stack: the kinds of what they made themselves
 	Smaller int      `json:"smaller,omitempty"` // it sums up so many rows that are below the bound
-	Ranges  []Range  `json:"ranges,omitempty"`  // of a row without parts: the mappings
-	Parts   []Row    `json:"parts,omitempty"`   // the rows that it sums up
+	Ranges  []Range  `json:"ranges,omitempty"`  // the mappings: of a row without parts, by stack of every row those that the last of its calls made itself; of what sums up smaller ones none
+	Parts   []Row    `json:"parts,omitempty"`   // the rows that it sums up, by stack with its own ranges; what they have adds up to what it has, but for count
 }
 
 // Advice is what one kind of memory costs, and how to have less of it.
