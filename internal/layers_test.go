@@ -58,7 +58,7 @@ var modules = map[string]map[string]int{
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
-	"github.com/spf13/cobra":                {"cmd/vmblame": 20},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 21},
 	"github.com/spf13/pflag":                {},
 	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 2},
 	"github.com/santhosh-tekuri/jsonschema": {},

@@ -198,7 +198,7 @@ func TestAnswerOnTerminal(t *testing.T) {
 func TestEveryCommandInJSON(t *testing.T) {
 	log := mustAbs(t, sampleLog)
 	for _, args := range [][]string{
-		{"report", log}, {"blame", log, "0-ffffffffffff"}, {"history", log, "7ffff7a00000"}, {"diff", log, log}, {"export", log}, {"check", log}, {"version"},
+		{"report", log}, {"blame", log, "0-ffffffffffff"}, {"history", log, "7ffff7a00000"}, {"diff", log, log}, {"failed", log}, {"export", log}, {"check", log}, {"version"},
 	} {
 		r := vmblame(t, "", append(args, "--json")...)
 		r.wants(t, 0)

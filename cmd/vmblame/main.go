@@ -30,6 +30,7 @@ func subcommands() []*cobra.Command {
 		reportCommand(),
 		blameCommand(),
 		historyCommand(),
+		failedCommand(),
 		diffCommand(),
 		exportCommand(),
 		symbolizeCommand(),

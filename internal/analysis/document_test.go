@@ -31,7 +31,7 @@ const (
 )
 
 // roots are the answers.
-var roots = []any{Report{}, Blame{}, History{}, Diff{}, Summary{}}
+var roots = []any{Report{}, Blame{}, History{}, Diff{}, Failed{}, Summary{}}
 
 // A document is what is written about the structs of the answers: of each, its comment and its fields.
 type document struct {
@@ -180,7 +180,7 @@ func (d *document) schema(t *testing.T) []byte {
 	b, err := json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://github.com/vmblame/vmblame/raw/main/docs/answers.schema.json",
 		"title":       "The answers of vmblame",
-		"description": "What report, blame, history and diff print with --json, and run and attach at their end. docs/answers.md explains it. Later versions may add fields.",
+		"description": "What report, blame, history, diff and failed print with --json, and run and attach at their end. docs/answers.md explains it. Later versions may add fields.",
 		"anyOf":       answers, "$defs": defs,
 	}, "", "  ")
 	if err != nil {
@@ -278,6 +278,7 @@ func TestSchema(t *testing.T) {
 				check(log, s.Report(o))
 			}
 			check(log, Compare(s, end, [2]string{"a", "b"}))
+			check(log, s.Failed())
 			check(log, s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}))
 			for _, p := range s.processes {
 				for i := range p.mappings {
@@ -320,6 +321,9 @@ func TestSchema(t *testing.T) {
 	hinted := sides[0].Report(ReportOptions{})
 	hinted.Nameless = []Unnamed{{Module{"/bin/x", "ab"}, 1, "install x-dbgsym", true}}
 	check("made", hinted)
+	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
+	check("made", refused.Failed())
+	check("made", refused.Report(ReportOptions{}))
 	d := newDocument(t)
 	for _, name := range d.names {
 		for _, j := range d.fields(d.types[name]) {

@@ -114,6 +114,11 @@ func (l *folder) put(rec eventlog.Record, line int) {
 	case *eventlog.Event:
 		if !past {
 			s.T, s.Seq = max(s.T, r.T), r.Seq
+			if r.Error != "" {
+				if sp := l.replay.Space(r.Space); sp != nil && wanted(l.pids, sp.PID) {
+					s.failures.put(r, sp, s)
+				}
+			}
 			s.origins.put(r)
 			_ = l.replay.Put(r) // what does not fit is for check to say
 			l.resize(r.Space)

@@ -73,6 +73,7 @@ type Report struct {
 	Peak      int64           `json:"peak"`               // the most that was mapped at a time up to the moment, all processes of the report together
 	MaxMaps   *string         `json:"max_map_count"`      // vm.max_map_count, null where it was not recorded
 	Processes []ReportProcess `json:"processes"`          // the first one first, then the largest
+	Refused   []FailedCall    `json:"refused,omitempty"`  // the calls up to the moment that were refused memory or addresses
 	Nameless  []Unnamed       `json:"nameless"`           // files of whose code the rows show addresses
 }
 
@@ -129,7 +130,7 @@ type Row struct {
 	Part   string        `json:"part,omitempty"`   // of a part: what it is, whosoever it is; a terminal shows parts that have the same as one, where their calls look alike
 	Kind   classify.Kind `json:"kind,omitempty"`   // docs/kinds.md; of several the first
 	Thread int           `json:"thread,omitempty"` // tid of the thread that it belongs to
-	Who                                            // by kind alone, and there of rows without parts
+	Who                  // by kind alone, and there of rows without parts
 	Totals
 	VMAs    int      `json:"vmas"`              // rows of the kernel's that begin in it
 	Nested  []string `json:"calls,omitempty"`   // by stack: the calls of this line of the tree, the outermost first
@@ -158,8 +159,11 @@ func (s *State) Report(o ReportOptions) *Report {
 	for _, p := range s.processes {
 		r.Processes = append(r.Processes, s.reportProcess(p, o))
 	}
-	r.Together = together(r.Processes)
+	r.Together, r.Refused = together(r.Processes), s.refused()
 	n := nameless{}
+	for i := range r.Refused {
+		n.count(s, r.Refused[i].Calls)
+	}
 	for i := range r.Processes {
 		n.countRows(s, r.Processes[i].Holders)
 	}

@@ -28,6 +28,7 @@ type State struct {
 	processes []*process
 	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
 	chains    map[chainKey]callers.Chain
+	failures  failures
 	unnamed   map[string][]Module // by the label of a step without a name
 }
 

@@ -117,6 +117,9 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 		}
 		return b
 	},
+	"failed": func(t *testing.T, log string, l text.Style) []byte {
+		return Failed(decoded(t, state(t, log, analysis.Moment{}).Failed()), l)
+	},
 	"diff": func(t *testing.T, log string, l text.Style) []byte {
 		d := analysis.Compare(state(t, log, analysis.Moment{Kind: analysis.AtTime}), state(t, log, analysis.Moment{}), [2]string{"begin", "end"})
 		return append(Diff(decoded(t, d), l), asJSON(t, d)...)

@@ -54,11 +54,15 @@ func TestColour(t *testing.T) {
 		if name == "maps" || name == "json" {
 			continue
 		}
-		plain := answer(t, "testdata/case.jsonl", text.Style{Width: 100})
+		log := "testdata/case.jsonl"
+		if name == "failed" {
+			log = "testdata/calls.jsonl" // in the other one no call failed
+		}
+		plain := answer(t, log, text.Style{Width: 100})
 		if bytes.Contains(plain, []byte("\x1b")) {
 			t.Errorf("%s: colours unasked", name)
 		}
-		if !bytes.Contains(answer(t, "testdata/case.jsonl", text.Style{Width: 100, Color: true}), []byte("\x1b")) {
+		if !bytes.Contains(answer(t, log, text.Style{Width: 100, Color: true}), []byte("\x1b")) {
 			t.Errorf("%s: no colours", name)
 		}
 	}

@@ -19,6 +19,9 @@ func Report(r *analysis.Report, l text.Style) []byte {
 			b = append(b, '\n')
 		}
 		b = appendHead(b, r, p, l)
+		if i == 0 {
+			b = append(b, refusedText(r.Refused, l)...)
+		}
 		rows := p.Holders
 		switch {
 		case r.Sort == analysis.SortVMAs:

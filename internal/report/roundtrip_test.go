@@ -85,6 +85,7 @@ func roundTripAt(t *testing.T, log string, at analysis.Moment, end *analysis.Sta
 			sameAgain(t, "history", h, History)
 		}
 	}
+	sameAgain(t, "failed", s.Failed(), Failed)
 	names := [2]string{"before", "a rather long name of a log, which is cut"}
 	sameAgain(t, "diff", analysis.Compare(s, end, names), Diff)
 	sameAgain(t, "diff", analysis.Compare(end, s, names), Diff)

@@ -58,6 +58,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		say("%s", line)
 		if i == 0 {
 			b = appendUnexplained(b, s, l)
+			b = append(b, refusedText(r.Refused, l)...)
 		}
 		rows := shownRows(r, p.Holders, l)
 		b = rowTable(r, most(rows), l).Append(append(b, '\n'), l)

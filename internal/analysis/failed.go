@@ -1,0 +1,262 @@
+package analysis
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/strace"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Failed is which mapping calls failed, and against which limit they ran.
+type Failed struct {
+	Type Type `json:"type"` // "failed"
+	At
+	Times    int          `json:"times"`    // how many calls failed
+	Calls    []FailedCall `json:"calls"`    // those that were refused memory first, then the most frequent
+	Nameless []Unnamed    `json:"nameless"` // files of whose code it shows addresses
+}
+
+// A FailedCall is a call that failed, with all those of its process that failed in the same way at the same place.
+type FailedCall struct {
+	PID     int    `json:"pid"`             // the process
+	Name    string `json:"name"`            // what a person calls it, as in a report
+	Exe     string `json:"exe"`             // path of its executable
+	Call    string `json:"call"`            // the system call
+	Error   string `json:"error"`           // errno's name
+	Refused bool   `json:"refused"`         // for want of memory or of addresses
+	Asked   int64  `json:"asked,omitempty"` // bytes that the first of them would have added; absent for a call that adds none, or where that is not known
+	Mapped  int64  `json:"mapped"`          // bytes that were mapped then
+	Times   int    `json:"times"`           // how many
+	T       int64  `json:"t"`               // when the first of them failed
+	Last    int64  `json:"last"`            // when the last of them did
+	Event   uint64 `json:"event"`           // seq of the first
+	TID     int    `json:"tid"`             // the thread of the first
+	Thread  string `json:"thread"`          // its name then
+	Made    string `json:"made"`            // the first call with its arguments, as strace writes it
+	Limit   *Limit `json:"limit"`           // what the first of them ran against; null where that is not known
+	Stack   int    `json:"stack,omitempty"` // the log's number of the stack
+	Who
+}
+
+// A Limit is what a call ran against, worked out from what was recorded of it at the beginning and from what was mapped.
+type Limit struct {
+	Name       string              `json:"name"`            // as the log's header has it: rlimit_as, rlimit_data, rlimit_memlock, max_map_count, nr_hugepages, overcommit_memory; or "addresses", of which there are 47 bits, or "not mapped", of a range with a hole
+	Value      *int64              `json:"value,omitempty"` // bytes, of max_map_count mappings
+	Used       *int64              `json:"used,omitempty"`  // how much of it was in use
+	Confidence classify.Confidence `json:"confidence"`      // certain where the figures say so, likely where nothing else is left
+}
+
+// failure is a FailedCall that is being added up.
+type failure struct {
+	space *eventlog.SpaceState
+	FailedCall
+}
+
+// failures are those of a log, by what they have in common.
+type failures struct {
+	by   map[failureKey]*failure
+	list []*failure
+}
+
+type failureKey struct {
+	space, stack int
+	call, error  string
+}
+
+// put takes an event that failed, before it is replayed. An execve that finds no file is no mapping call.
+func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
+	if strings.HasPrefix(r.Call, "execve") {
+		return
+	}
+	key := failureKey{r.Space, 0, r.Call, r.Error}
+	if r.Stack != nil {
+		key.stack = *r.Stack
+	}
+	if x := f.by[key]; x != nil {
+		x.Times++
+		x.Last = r.T
+		return
+	}
+	x := &failure{sp, FailedCall{PID: sp.PID, Exe: sp.Exe, Call: r.Call, Error: r.Error, Mapped: int64(sp.Ledger.Bytes()), Times: 1, T: r.T, Last: r.T, Event: r.Seq, TID: r.TID,
+		Made: string(strace.AppendCall(nil, r)), Stack: key.stack}}
+	x.Asked, x.Limit = s.against(r, sp.Ledger)
+	x.Refused = (r.Error == "ENOMEM" || r.Error == "EAGAIN") && (x.Limit == nil || x.Limit.Name != "not mapped")
+	if f.by == nil {
+		f.by = map[failureKey]*failure{}
+	}
+	f.by[key] = x
+	f.list = append(f.list, x)
+}
+
+// against is how many bytes a failed call would have added to l, and what it ran against, nil where that is not known.
+func (s *State) against(r *eventlog.Event, l *ledger.Ledger) (asked int64, limit *Limit) {
+	const (
+		addresses       = 1 << 47
+		mapPrivate      = 2
+		mapFixed        = 0x10
+		mapLocked       = 0x2000
+		mapNoReserve    = 0x4000
+		mapHugeTLB      = 0x40000
+		protWrite       = 2
+		remapDontUnmap  = 4
+		mostThatIsClose = 100 // of so many mappings one may be short: rows that look alike are not always one
+	)
+	arg := func(name string) uint64 {
+		for i := range r.Args {
+			if r.Args[i].Name == name {
+				return uint64(r.Args[i].Value)
+			}
+		}
+		return 0
+	}
+	private, locked, huge := true, false, false
+	at := vm.Range{}
+	switch r.Call {
+	case "mmap", "mmap2":
+		n, flags := arg("length"), arg("flags")
+		asked = int64(min(n+vm.PageSize-1, 1<<63-1) &^ (vm.PageSize - 1))
+		private = flags&mapPrivate != 0 && arg("prot")&protWrite != 0
+		locked, huge = flags&mapLocked != 0, flags&mapHugeTLB != 0
+		if flags&mapFixed != 0 && n < addresses {
+			l.Overlapping(vm.Range{Start: arg("addr"), End: arg("addr") + n}, func(e ledger.Entry) bool {
+				asked -= int64(e.Len())
+				return true
+			})
+		}
+		if flags&mapNoReserve != 0 {
+			defer func() {
+				if limit != nil && limit.Name == "overcommit_memory" {
+					limit = nil
+				}
+			}()
+		}
+	case "mremap":
+		if asked = int64(arg("new_size")) - int64(arg("old_size")); arg("flags")&remapDontUnmap != 0 {
+			asked = int64(arg("new_size"))
+		}
+		e, _ := l.At(arg("old_address"))
+		private = e.Perms&vm.Write != 0 && e.Perms&vm.Shared == 0
+	case "brk":
+		for e := range l.All {
+			if e.File.Path == "[heap]" && arg("addr") > e.Start {
+				asked = int64(arg("addr") - e.End)
+			}
+		}
+	case "mprotect", "pkey_mprotect", "madvise":
+		n := arg("len") + arg("length")
+		if at = (vm.Range{Start: arg("addr"), End: arg("addr") + n}); at.End < at.Start {
+			at = vm.Range{}
+		}
+		private = arg("prot")&protWrite != 0
+	}
+	if r.Error != "ENOMEM" && r.Error != "EAGAIN" {
+		return max(asked, 0), nil
+	}
+	over := func(name string, used, more int64) bool {
+		v, err := strconv.ParseInt(s.environment(name), 10, 64)
+		if err != nil || used+more <= v && used <= v {
+			return false
+		}
+		limit = &Limit{name, &v, &used, classify.Certain}
+		return true
+	}
+	if !at.Empty() && !l.Covered(at) {
+		return 0, &Limit{Name: "not mapped", Confidence: classify.Certain}
+	}
+	mapped := int64(l.Bytes())
+	switch {
+	case asked > addresses-mapped:
+		return asked, &Limit{"addresses", ptr(int64(addresses)), &mapped, classify.Certain}
+	case asked > 0 && over("rlimit_as", mapped, asked):
+		return asked, limit
+	case private && s.environment("rlimit_data") != "unlimited" && over("rlimit_data", data(l), asked):
+		return asked, limit
+	case locked && r.Error == "EAGAIN":
+		if v, err := strconv.ParseInt(s.environment("rlimit_memlock"), 10, 64); err == nil && asked > v {
+			return asked, &Limit{"rlimit_memlock", &v, nil, classify.Certain}
+		}
+		return asked, nil
+	case huge:
+		return asked, &Limit{"nr_hugepages", nil, nil, classify.Likely}
+	}
+	if most := s.maxMaps(); most > 0 && int64(l.Len()) > most-mostThatIsClose {
+		list := make([]mapping, 0, l.Len())
+		for e := range l.All {
+			list = append(list, mapping{Entry: e})
+		}
+		if rows := int64(len(kernelRows(list))); rows > most-mostThatIsClose {
+			return max(asked, 0), &Limit{"max_map_count", &most, &rows, classify.Certain}
+		}
+	}
+	if v := s.environment("overcommit_memory"); private && asked > 0 && (v == "0" || v == "2") {
+		limit = &Limit{"overcommit_memory", ptr(int64(v[0] - '0')), nil, classify.Likely}
+	}
+	return max(asked, 0), limit
+}
+
+// data is what RLIMIT_DATA counts: private memory that can be written to, stacks left out.
+func data(l *ledger.Ledger) (n int64) {
+	for e := range l.All {
+		if e.Perms&vm.Write != 0 && e.Perms&vm.Shared == 0 && e.File.Path != "[stack]" {
+			n += int64(e.Len())
+		}
+	}
+	return n
+}
+
+// Failed says which calls failed up to the moment of s.
+func (s *State) Failed() *Failed {
+	f := &Failed{Type: "failed", At: s.at(), Calls: s.failedCalls()}
+	unnamed := nameless{}
+	for i := range f.Calls {
+		f.Times += f.Calls[i].Times
+		unnamed.count(s, f.Calls[i].Calls)
+	}
+	f.Nameless = unnamed.list()
+	return f
+}
+
+func (s *State) failedCalls() []FailedCall {
+	type place struct {
+		pid              int
+		call, error, who string
+	}
+	by := map[place]int{}
+	list := []FailedCall{}
+	for _, x := range s.failures.list {
+		c := x.FailedCall
+		c.Name, c.Thread = s.nameOf(x.space, c.T), s.threads.name(c.TID, c.T)
+		c.Who = s.made(ledger.FromEvent, c.Call, c.Stack, c.Exe)
+		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Text(0)}
+		if i, known := by[k]; known {
+			list[i].Times += c.Times
+			list[i].Last = max(list[i].Last, c.Last)
+			continue
+		}
+		by[k] = len(list)
+		list = append(list, c)
+	}
+	slices.SortStableFunc(list, func(a, b FailedCall) int {
+		if a.Refused != b.Refused {
+			if a.Refused {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Event, b.Event))
+	})
+	return list
+}
+
+// refused are the calls that were refused memory.
+func (s *State) refused() []FailedCall {
+	list := s.failedCalls()
+	return slices.DeleteFunc(list, func(c FailedCall) bool { return !c.Refused })
+}

@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// Failed is the text of a Failed: what failed, a paragraph for each place.
+func Failed(f *analysis.Failed, s text.Style) []byte {
+	var b []byte
+	if len(f.Calls) == 0 {
+		return fmt.Appendf(b, "no mapping call failed up to %s\n", momentText(&f.At))
+	}
+	b = fmt.Appendf(b, "%s failed up to %s, at %s\n", text.Count(f.Times, "mapping call", "mapping calls"), momentText(&f.At), text.Count(len(f.Calls), "place", "places"))
+	for i := range f.Calls {
+		c := &f.Calls[i]
+		b = append(b, '\n')
+		b = append(b, s.Paint(text.Kind, text.Fold(text.Printable(failedText(c, s)), s.Lines(), "  "))+"\n"...)
+		room := max(s.Lines()-10, 0)
+		line := func(name, value string) {
+			b = fmt.Appendf(b, "  %-7s %s\n", name, text.Clip(text.Printable(value), room))
+		}
+		line("who", c.Who.Text(room))
+		line("process", fmt.Sprintf("%d %s, thread %s", c.PID, processText(c.Name, c.Exe), analysis.ThreadLabel(c.TID, c.Thread)))
+		line("call", c.Made)
+		when := fmt.Sprintf("%s, event %d", text.When(c.T), c.Event)
+		if c.Times > 1 {
+			when += fmt.Sprintf("; %d times until %s", c.Times, text.When(c.Last))
+		}
+		line("at", when)
+	}
+	return fmt.Appendf(b, "next: vmblame report %s\n", s.Log)
+}
+
+// failedText is what failed and why: "mmap of 6.0 GiB: ENOMEM: RLIMIT_AS is 2.9 GiB (ulimit -v), 2.3 MiB were mapped".
+func failedText(c *analysis.FailedCall, s text.Style) string {
+	t := c.Call
+	if c.Asked > 0 {
+		t += " of " + s.Size(c.Asked)
+	}
+	t += ": " + c.Error
+	if why := limitText(c, s); why != "" {
+		t += ": " + why
+	}
+	return t
+}
+
+// limitText is what a call ran against, "" where that is not known.
+func limitText(c *analysis.FailedCall, s text.Style) string {
+	l := c.Limit
+	if l == nil {
+		return ""
+	}
+	var value, used int64
+	if l.Value != nil {
+		value = *l.Value
+	}
+	if l.Used != nil {
+		used = *l.Used
+	}
+	switch l.Name {
+	case "rlimit_as":
+		return fmt.Sprintf("RLIMIT_AS is %s (ulimit -v), %s were mapped", s.Size(value), s.Size(used))
+	case "rlimit_data":
+		return fmt.Sprintf("RLIMIT_DATA is %s (ulimit -d), %s of writable private memory were mapped", s.Size(value), s.Size(used))
+	case "rlimit_memlock":
+		return fmt.Sprintf("RLIMIT_MEMLOCK is %s (ulimit -l)", s.Size(value))
+	case "max_map_count":
+		return fmt.Sprintf("vm.max_map_count is %d, %d mappings stood", value, used)
+	case "nr_hugepages":
+		return "too few huge pages are free, it seems (vm.nr_hugepages)"
+	case "overcommit_memory":
+		return fmt.Sprintf("more than the kernel promises, it seems (vm.overcommit_memory is %d); no other limit was near", value)
+	case "addresses":
+		return fmt.Sprintf("there are not so many addresses (%s, %s of them mapped)", s.Size(value), s.Size(used))
+	case "not mapped":
+		return "a part of the range was not mapped"
+	}
+	return l.Name
+}
+
+// refusedText is the line of a headline about calls that were refused memory, "" for none. It names the command that
+// tells more where s names a log.
+func refusedText(list []analysis.FailedCall, s text.Style) string {
+	if len(list) == 0 {
+		return ""
+	}
+	times := 0
+	for i := range list {
+		times += list[i].Times
+	}
+	c := &list[0]
+	t := fmt.Sprintf("failed: %s; %s at %s", failedText(c, s), c.Who.Text(60), text.When(c.T))
+	if times > 1 {
+		t += fmt.Sprintf("; %d calls in all", times)
+	}
+	if s.Log != "" {
+		t += ": vmblame failed " + s.Log
+	}
+	return text.Fold(text.Printable(t), s.Lines(), "        ") + "\n"
+}
