@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -65,14 +64,14 @@ func openCache(dir string) *nameCache {
 }
 
 // ownBuildID is the Go build id of this executable, "" where it was built without.
-var ownBuildID = sync.OnceValue(func() string {
+func ownBuildID() string {
 	f, err := elffile.OpenPath("/proc/self/exe")
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	return f.GoBuildID()
-})
+}
 
 // cachedNames are the names of one image that are known from earlier runs, and those that are new.
 type cachedNames struct {

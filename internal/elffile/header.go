@@ -151,7 +151,7 @@ func (f *File) Sum() [sha256.Size]byte {
 	h := sha256.New()
 	fmt.Fprintln(h, f.size)
 	for _, part := range [][2]uint64{{0, f.layout.ehdr}, {f.phoff, uint64(len(f.progs)) * f.layout.phdr}, {f.shoff, min(f.shnum, maxSections) * f.layout.shdr}} {
-		io.Copy(h, io.NewSectionReader(f.r, int64(part[0]), int64(part[1])))
+		_, _ = io.Copy(h, io.NewSectionReader(f.r, int64(part[0]), int64(part[1])))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }
