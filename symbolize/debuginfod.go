@@ -34,12 +34,12 @@ func DebuginfodURLs(value string) []string {
 	return urls
 }
 
-// DefaultDebuginfod is the server that elfutils' project runs for all distributions: it asks theirs.
+// DefaultDebuginfod is the server of the elfutils project, which forwards to those of all distributions.
 const DefaultDebuginfod = "https://debuginfod.elfutils.org"
 
-// ConfiguredDebuginfod returns the servers that this machine is set up to ask: those of the value of
-// DEBUGINFOD_URLS; without one those that the files *.urls of /etc/debuginfod name (elfutils' profile.sh
-// makes the variable of them); without these DefaultDebuginfod.
+// ConfiguredDebuginfod returns the servers that this machine is set up to ask: those of the value of DEBUGINFOD_URLS;
+// without one those that the files *.urls of /etc/debuginfod name (from which elfutils' profile.sh sets the
+// variable); without these DefaultDebuginfod.
 func ConfiguredDebuginfod(value string) []string {
 	urls := DebuginfodURLs(value)
 	if len(urls) > 0 {
@@ -57,10 +57,10 @@ func ConfiguredDebuginfod(value string) []string {
 	return urls
 }
 
-// servers is what a Resolver has learnt of the debuginfod servers.
+// servers caches what a Resolver has learnt about the debuginfod servers.
 type servers struct {
 	absent map[string]bool // build ids that no server has
-	down   map[string]bool // URLs of servers that cannot be reached: they are not waited for again
+	down   map[string]bool // URLs of unreachable servers: they are not tried again
 }
 
 // fetch returns the debug file of a build, from the cache or the first server that has it. The caller
@@ -100,7 +100,7 @@ func (o *Options) fetch(buildID string, known *servers) (*elffile.File, error) {
 	return nil, fmt.Errorf("debug file of build %s: %w", buildID, errors.Join(errs...))
 }
 
-// statusError is the answer of a server that can be reached.
+// statusError is an HTTP error status from a server.
 type statusError struct{ url, status string }
 
 func (e *statusError) Error() string { return e.url + ": " + e.status }
@@ -118,7 +118,7 @@ func openBuild(path, buildID string) (*elffile.File, error) {
 	return f, nil
 }
 
-// download puts what url has at path, whole or not at all.
+// download fetches url to path, completely or not at all.
 func (o *Options) download(url, path string) error {
 	timeout := o.DebuginfodTimeout
 	if timeout == 0 {
@@ -130,7 +130,7 @@ func (o *Options) download(url, path string) error {
 	if err != nil {
 		return err
 	}
-	// A server that cannot be reached is to be known for it long before a large file may have come.
+	// An unreachable server must be detected long before the time allowed for a large file.
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: debuginfodDial}).DialContext,

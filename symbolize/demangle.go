@@ -6,7 +6,7 @@ import (
 	"github.com/ianlancetaylor/demangle"
 )
 
-// maxMangled is the length past which a raw name is not demangled; a demangled name may have 64 KiB.
+// maxMangled is the longest raw name that is demangled; a demangled name may have 64 KiB.
 const maxMangled = 16 << 10
 
 // demangled returns the readable form of a C++ (Itanium ABI) or Rust (legacy, v0) linkage name, and raw

@@ -64,7 +64,7 @@ func (d *dwarf) answer(qs []query) {
 	}
 }
 
-// wantsLinkage reports whether a function has no linkage name though its language gives functions one.
+// wantsLinkage reports whether a function lacks the linkage name that its language gives functions.
 func wantsLinkage(f *debuginfo.Frame) bool { return f.Linkage == "" && f.Mangles }
 
 // debugFrame names a function by what debugging information says of it.
@@ -81,7 +81,7 @@ func debugFrame(d *debuginfo.Frame) Frame {
 	return f
 }
 
-// preferred reports whether a is to name a function that b names too: no leading "__", the shorter.
+// preferred reports whether a is a better name than its alias b: without leading "__", then the shorter.
 func preferred(a, b string) bool {
 	if x, y := strings.HasPrefix(a, "__"), strings.HasPrefix(b, "__"); x != y {
 		return y

@@ -7,14 +7,14 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-// elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its
-// separate debug file, .gnu_debugdata, and the stubs of the procedure linkage table. It reads them when the
-// first address wants one.
+// elfSymbols is the source that names by ELF symbols: .symtab and .dynsym of the file, .symtab of its separate debug
+// file, .gnu_debugdata, and the stubs of the procedure linkage table. It reads them at the first lookup that needs
+// them.
 type elfSymbols struct {
 	symbols
 	image *image
 	read  bool
-	scans int // so often the tables were searched instead
+	scans int // how often the tables were searched instead
 
 	unwind       *ehframe.Table
 	unwindOpened bool
@@ -93,8 +93,8 @@ func (s *elfSymbols) answer(qs []query) {
 	}
 }
 
-// beginning returns symbols among which those are that begin where the functions of qs do. To look for these
-// alone takes a fifth of the time of load, which sorts all.
+// beginning returns only the symbols at the start addresses of the functions of qs. That takes a fifth of the time of
+// load, which sorts all.
 func (s *elfSymbols) beginning(qs []*query) *symbols {
 	const few = 4
 	if s.scans++; s.read || s.scans > few {
@@ -111,8 +111,8 @@ func (s *elfSymbols) beginning(qs []*query) *symbols {
 	return some
 }
 
-// nearest returns a symbol without a size that may be taken to reach to addr: no symbol and no beginning or
-// end of an unwind table entry stands between them.
+// nearest returns a symbol without a size that may be assumed to extend to addr: no other symbol and no start or end
+// of an unwind table entry lies between them.
 func (s *elfSymbols) nearest(addr uint64) *entry {
 	e := s.unsized(addr)
 	if e == nil || e.value == addr {
@@ -128,8 +128,8 @@ func (s *elfSymbols) nearest(addr uint64) *entry {
 	return e
 }
 
-// addLinkage looks for the symbol of a function that another source has named without a linkage name: a
-// mangled one, or that of a part or copy that the compiler made (qsort.part.0).
+// addLinkage looks for the symbol of a function that another source named without a linkage name: a mangled name, or
+// that of a part or copy made by the compiler (qsort.part.0).
 func (s *symbols) addLinkage(q *query) {
 	last := &q.sym.Frames[len(q.sym.Frames)-1]
 	e := s.sized(last.Start)

@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-// An image is one file and where its names come from.
+// An image is one file and the sources of its names.
 type image struct {
 	file    *elffile.File
 	opts    Options

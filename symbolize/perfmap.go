@@ -17,14 +17,14 @@ const (
 	maxPerfMap = 1 << 30
 )
 
-// ResolvePerfMap names addresses of a process by the list of functions that a just-in-time compiler has
-// written to /tmp/perf-PID.map (tools/perf/Documentation/jit-interface.txt in the kernel's source): lines
-// of a start and a size in hexadecimal and a name. What has another form is passed over, as is a last line
-// that is not whole: the file may still be written to. It calls yield once for each distinct address that
-// has a name, in ascending order. The list is not kept in memory, whatever its length.
+// ResolvePerfMap names addresses of a process by the list of functions that a just-in-time compiler has written to
+// /tmp/perf-PID.map (tools/perf/Documentation/jit-interface.txt in the kernel's source): lines of a start and a size
+// in hexadecimal and a name. Malformed lines are skipped, and so is an incomplete last line: the file may still be
+// growing. It calls yield once for each distinct address that has a name, in ascending order. The list is not kept in
+// memory, whatever its length.
 //
-// Compilers reuse memory, and the list does not say when. An address that functions of different names
-// have covered gets no name.
+// Compilers reuse memory, and the list does not say when: an address that was covered by functions of different names
+// gets none.
 func ResolvePerfMap(r io.Reader, addrs []uint64, yield func(addr uint64, s Symbol)) error {
 	found := make([]perfFunction, 0, len(addrs))
 	for _, a := range addrs {

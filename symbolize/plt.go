@@ -19,8 +19,8 @@ type pltNames struct {
 	all     *symbols
 }
 
-// A pltTarget is a symbol of .dynsym by the offset of its name, or the function that chooses the target
-// of an IFUNC, by its address.
+// A pltTarget identifies what a stub jumps to: a symbol of .dynsym by the offset of its name, or an IFUNC by the
+// address of its resolver.
 type pltTarget struct {
 	name     uint32
 	resolver uint64
@@ -40,7 +40,7 @@ func (p *pltNames) At(n uint32) string {
 	return name + "@plt"
 }
 
-// ifunc returns the IFUNC symbol at addr. The function that chooses has a symbol there too.
+// ifunc returns the IFUNC symbol at addr. The resolver has a symbol there too.
 func (s *symbols) ifunc(addr uint64) *entry {
 	var best *entry
 	for i := s.upTo(addr) - 1; i >= 0 && s.entries[i].value == addr; i-- {

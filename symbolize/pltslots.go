@@ -18,7 +18,7 @@ const (
 	maxRelocs = 1 << 20
 )
 
-// pltSlots says what stubs jump to, by their slots of the global offset table.
+// pltSlots maps slots of the global offset table to the targets of the stubs that use them.
 type pltSlots struct {
 	machine elf.Machine
 	at      map[uint64]uint32 // the target by the slot's address
@@ -81,8 +81,8 @@ func (p *pltNames) readSlots(f *elffile.File) *pltSlots {
 	return slots
 }
 
-// findTable finds _GLOBAL_OFFSET_TABLE_: linkers put it at the beginning of .got.plt or of .got, and it is
-// where all stubs lead to slots that relocations fill.
+// findTable finds _GLOBAL_OFFSET_TABLE_: linkers put it at the beginning of .got.plt or of .got, and only the right
+// one makes all stubs refer to slots that relocations fill.
 func (s *pltSlots) findTable(f *elffile.File) {
 	most := 0
 	for _, name := range []string{".got.plt", ".got"} {
@@ -125,8 +125,7 @@ func eachStub(f *elffile.File, yield func(stub []byte, addr uint64)) {
 	}
 }
 
-// A reloc is a relocation (gABI, "Relocation"): addend is what stands in the file at slot where the entry
-// holds none.
+// A reloc is a relocation (gABI, "Relocation"): addend is the word in the file at slot if the entry holds none.
 type reloc struct {
 	slot   uint64
 	typ    uint32
@@ -174,8 +173,8 @@ func eachReloc(f *elffile.File, typ elf.SectionType, b []byte, yield func(reloc)
 	}
 }
 
-// target says which target a stub at address addr jumps to: through its slot of the global offset table, or
-// for the first half of a pair (.plt beside .plt.sec) by the relocation whose number it pushes.
+// target returns the target of the stub at addr: by its slot of the global offset table, or, for the first half of a
+// pair (.plt with .plt.sec), by the relocation number that it pushes.
 func (s *pltSlots) target(stub []byte, addr uint64) (n uint32, ok bool) {
 	b := stub
 	wide := s.machine != elf.EM_386
@@ -193,7 +192,7 @@ func (s *pltSlots) target(stub []byte, addr uint64) (n uint32, ok bool) {
 	le := binary.LittleEndian
 	if len(b) >= 5 && b[0] == 0x68 { // push $n
 		i := le.Uint32(b[1:])
-		if !wide { // which counts bytes here
+		if !wide { // the pushed number is a byte offset here
 			if s.relSize == 0 || i%s.relSize != 0 {
 				return 0, false
 			}

@@ -24,9 +24,9 @@ func New(opts Options) *Resolver {
 		server: servers{absent: make(map[string]bool), down: make(map[string]bool)}, cache: openCache(opts.Cache)}
 }
 
-// UseDebug makes d the separate debug file of f, before those that are found under Options.DebugDirs: one
-// that can be reached now and not later, say. It reports false, and does nothing, where d is not of the same
-// build by its build id. d stays the caller's and must stay open as long as f.
+// UseDebug makes d the separate debug file of f, in preference to any under Options.DebugDirs, for example because it
+// can only be opened now. It does nothing and returns false if the build ids differ. d remains the caller's and must
+// stay open as long as f.
 func (r *Resolver) UseDebug(f, d *elffile.File) bool {
 	if id := f.BuildID(); id == "" || d.BuildID() != id {
 		return false
@@ -36,10 +36,10 @@ func (r *Resolver) UseDebug(f, d *elffile.File) bool {
 	return true
 }
 
-// Resolve names addresses of one file, in the file's own virtual addresses; the caller has already taken
-// one from a return address. It calls yield once for each distinct address that has a name, in any order.
-// What it needs is loaded at the first call for f. f must stay open until Release or the last use of r.
-// Many addresses in one call cost much less than as many calls.
+// Resolve names addresses of one file, in the file's own virtual addresses; the caller has already subtracted one
+// from return addresses. It calls yield once for each distinct address that has a name, in any order. Data is loaded
+// at the first call for f. f must stay open until Release or the last use of r. Many addresses in one call cost much
+// less than as many calls.
 func (r *Resolver) Resolve(f *elffile.File, addrs []uint64, yield func(addr uint64, s Symbol)) {
 	qs := make([]query, 0, len(addrs))
 	for _, a := range addrs {
@@ -98,8 +98,8 @@ func (r *Resolver) Release(f *elffile.File) {
 
 // A source is one place that names of an image come from.
 type source interface {
-	// answer fills in the queries that it can. The queries are sorted by address and distinct. A query
-	// that is named already is not renamed; a source may add what its name lacks.
+	// answer fills in the queries that it can. The queries are sorted by address and distinct. A query that already
+	// has a name keeps it; a source may add missing details.
 	answer(qs []query)
 	close()
 }
@@ -108,7 +108,7 @@ type source interface {
 type query struct {
 	addr uint64
 	sym  Symbol
-	// file and line are where a line table covers the address though no function was found.
+	// file and line are set if a line table covers the address but no function was found.
 	file string
 	line int
 	// wantLinkage asks for the linkage name of the last frame, for a function whose debugging information

@@ -2,8 +2,7 @@ package symbolize
 
 import "time"
 
-// Frame is one function of a Symbol: the function whose code stands at the address, or one that was
-// inlined there.
+// Frame is one function of a Symbol: the function that contains the address, or one inlined there.
 type Frame struct {
 	// Function is the demangled name.
 	Function string
@@ -16,7 +15,7 @@ type Frame struct {
 	// where the next inner one was inlined. Empty and 0 where that is not known.
 	File string
 	Line int
-	// Inlined reports that the function was inlined into the next frame's.
+	// Inlined reports whether the function was inlined into the next frame's.
 	Inlined bool
 }
 
@@ -24,11 +23,11 @@ type Frame struct {
 type Symbol struct {
 	// Frames are the functions at the address, innermost inlined one first; the last has Inlined false.
 	Frames []Frame
-	// Source says what knew the name: "dwarf", "gopclntab", "symtab", "minidebuginfo", "dynsym", "plt",
+	// Source says where the name comes from: "dwarf", "gopclntab", "symtab", "minidebuginfo", "dynsym", "plt",
 	// "vdso", "perfmap"; with "-nosize" added where the symbol has no size of its own.
 	Source string
-	// Approximate reports that the symbol has no size and was taken to reach up to the end of its unwind
-	// table entry or the next symbol.
+	// Approximate reports whether the symbol has no size and was assumed to extend to the end of its unwind table
+	// entry or the next symbol.
 	Approximate bool
 }
 
@@ -42,10 +41,10 @@ type Options struct {
 	// none on this machine; none are asked unless some are given. DebuginfodURLs reads them from the
 	// environment.
 	Debuginfod []string
-	// DebuginfodCache is the directory where what they send is kept; empty means the one that elfutils'
-	// client uses, $DEBUGINFOD_CACHE_PATH or else $XDG_CACHE_HOME/debuginfod_client.
+	// DebuginfodCache is the directory where downloads are kept; empty means that of elfutils' client,
+	// $DEBUGINFOD_CACHE_PATH or else $XDG_CACHE_HOME/debuginfod_client.
 	DebuginfodCache string
-	// DebuginfodCacheOnly asks no server, but takes what is in the cache already.
+	// DebuginfodCacheOnly reports whether only the cache is used and no server is asked.
 	DebuginfodCacheOnly bool
 	// DebuginfodTimeout bounds one request; 0 means 90 seconds, as elfutils has it.
 	DebuginfodTimeout time.Duration

@@ -19,22 +19,22 @@ const (
 	maxAliases = 16      // of one address
 )
 
-// names gives the name of a symbol by the number that its entry holds.
+// names returns a symbol's name by the number in its entry.
 type names interface{ At(n uint32) string }
 
-// A table is where entries come from: what a name's source is called, and who knows the names.
+// A table is a symbol table: its Symbol.Source and its names.
 type table struct {
 	source   string
 	names    names
 	sections []elf.SectionHeader
 }
 
-// An entry is one symbol in code. Names stay in the file until they are asked for.
+// An entry is one symbol in code. Its name is read from the file when asked for.
 type entry struct {
 	value uint64
 	size  uint32 // saturated; 0 where the symbol has none
 	name  uint32
-	shndx uint16 // in sections of its table; bounds a symbol without a size
+	shndx uint16 // section index; bounds a symbol without a size
 	table uint8
 	info  uint8 // st_info
 }
@@ -43,7 +43,7 @@ func (e *entry) typ() elf.SymType  { return elf.ST_TYPE(e.info) }
 func (e *entry) bind() elf.SymBind { return elf.ST_BIND(e.info) }
 func (e *entry) end() uint64       { return e.value + uint64(e.size) }
 
-// names reports whether the symbol's type is one that names code; the others only bound their neighbours.
+// names reports whether the symbol's type can name code; other symbols only bound their neighbours.
 func (e *entry) names() bool {
 	switch e.typ() {
 	case elf.STT_FUNC, elf.STT_GNU_IFUNC, elf.STT_NOTYPE:
@@ -79,7 +79,7 @@ func (s *symbols) add(f *elffile.File, section, source string, exec elffile.Code
 	t := uint8(len(s.tables))
 	s.tables = append(s.tables, table{source: source, sections: sections,
 		names: f.Strings(str)})
-	s.sort() // so that what an earlier table has need not be kept twice
+	s.sort() // so that symbols of an earlier table are not kept twice
 	earlier := s.entries
 	fresh := func(e *entry) bool {
 		return (s.only == nil || s.only[e.value]) && e.inCode(exec) && !holds(earlier, e)
@@ -102,7 +102,7 @@ func (s *symbols) add(f *elffile.File, section, source string, exec elffile.Code
 	})
 }
 
-// holds reports whether the sorted entries have one that covers what e covers and is as good a name.
+// holds reports whether the sorted entries include one that covers what e covers and names it as well.
 func holds(entries []entry, e *entry) bool {
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].value >= e.value })
 	for last := i + maxAliases; i < min(last, len(entries)) && entries[i].value == e.value; i++ {
@@ -145,7 +145,7 @@ func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
 	}
 }
 
-// inCode reports whether the entry is a defined symbol that stands in the file's code.
+// inCode reports whether the entry is a defined symbol in the file's code.
 func (e *entry) inCode(exec elffile.Code) bool {
 	if e.name == 0 || e.shndx == uint16(elf.SHN_UNDEF) || e.shndx == uint16(elf.SHN_ABS) {
 		return false
@@ -173,7 +173,7 @@ func (s *symbols) index() {
 
 func (s *symbols) sort() {
 	slices.SortFunc(s.entries, func(a, b entry) int {
-		if a.value != b.value { // nearly always, and all that cmp.Or is given is compared first
+		if a.value != b.value { // the usual case; cmp.Or would evaluate all comparisons first
 			return cmp.Compare(a.value, b.value)
 		}
 		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
@@ -185,7 +185,7 @@ func (s *symbols) upTo(addr uint64) int {
 	return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].value > addr })
 }
 
-// sized returns the symbol whose own size covers addr: the last begun, of those the best by better.
+// sized returns the symbol whose own size covers addr: the one that starts last, of several the best by better.
 func (s *symbols) sized(addr uint64) *entry {
 	var best *entry
 	for i := s.upTo(addr) - 1; i >= 0; i-- {
@@ -203,8 +203,8 @@ func (s *symbols) sized(addr uint64) *entry {
 	return best
 }
 
-// unsized returns the symbol without a size that stands nearest before addr, in the same section and with no
-// other symbol's beginning or end between; the caller bounds it further.
+// unsized returns the closest symbol without a size before addr, in the same section and with no start or end of
+// another symbol between them; the caller bounds it further.
 func (s *symbols) unsized(addr uint64) *entry {
 	last := s.upTo(addr) - 1
 	if last < 0 {
@@ -238,8 +238,8 @@ func (s *symbols) inSection(e *entry, addr uint64) bool {
 	return sh.Flags&elf.SHF_EXECINSTR != 0 && e.value >= sh.Addr && addr-sh.Addr < size && e.value <= addr
 }
 
-// better reports whether a is to name the address where a and b begin at the same one: a function before a
-// symbol of no type, global before local before weak, no leading "__", the shorter.
+// better reports whether a is a better name than b, which starts at the same address: a function before a symbol of
+// no type, global before local before weak, without leading "__", then the shorter.
 func (s *symbols) better(a, b *entry) bool {
 	if x, y := a.typ() == elf.STT_NOTYPE, b.typ() == elf.STT_NOTYPE; x != y {
 		return y

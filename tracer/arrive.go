@@ -22,8 +22,8 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 			th.cureEINTR()
 		}
 	case trapStop:
-		// Sent by us or, to tell of a SIGCONT, by the kernel. After a group-stop the EINTR is the program's
-		// own: signal(7), "Interruption of system calls and library functions by stop signals".
+		// Sent by us or, to tell of a SIGCONT, by the kernel. After a group-stop the EINTR must reach the program:
+		// signal(7), "Interruption of system calls and library functions by stop signals".
 		if !grouped {
 			th.cureEINTR()
 		}
@@ -31,7 +31,7 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 		sig := status.StopSignal()
 		th.toDeliver = int(sig)
 		if th.event != nil && sig == unix.SIGTRAP {
-			break // most likely ours, which breaks nothing off
+			break // most likely ours, which interrupts no call
 		}
 		if th.brokenOff() && ignores(th.TID, sig) {
 			th.restart()
@@ -45,30 +45,30 @@ func (th *Thread) setOptions() {
 	th.options = 0
 }
 
-// cureEINTR repairs a call that only a stop for the tracer has ended: read(2) and the like restart by
-// themselves, but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)).
+// cureEINTR repairs a call that was interrupted only by a ptrace-stop: read(2) and the like restart by themselves,
+// but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)).
 func (th *Thread) cureEINTR() {
 	if th.brokenOff() {
 		th.restart()
 	}
 }
 
-// brokenOff reports whether the thread stands behind a call that is to return EINTR.
+// brokenOff reports whether the thread has just left a call that is about to return EINTR.
 func (th *Thread) brokenOff() bool {
 	var regs unix.PtraceRegs
 	return ptraceGetRegs(th.TID, &regs) == 0 && int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR)
 }
 
-// restart makes the kernel perform the call again, in its whole length; it still returns EINTR where a
-// handler runs before.
+// restart makes the kernel perform the call again, with its full timeout; it still returns EINTR if a handler runs
+// first.
 func (th *Thread) restart() {
 	const errRestartNoHand = -514
 	value := int64(errRestartNoHand)
 	ptracePokeUser(th.TID, offsetRAX, uint64(value))
 }
 
-// ignores reports whether a signal does nothing to the thread's process. The kernel does not even queue such
-// a one, unless a tracer is there to be told of it (kernel/signal.c, sig_ignored): then it wakes the thread.
+// ignores reports whether a signal does nothing to the thread's process. The kernel does not even queue such a
+// signal, except for a tracee (kernel/signal.c, sig_ignored): then it wakes the thread.
 func ignores(tid int, sig syscall.Signal) bool {
 	st, err := readStatus(tid)
 	if err != nil || sig < 1 {

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attachOptions are the ptrace options of all tracees. One of them comes late; see seize.
+// attachOptions are the ptrace options of all tracees. One of them is set later; see seize.
 const attachOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXIT
 
 const followOptions = unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
 
-// stopBound is how long Attach waits for threads that do not stop: one that waits for its vfork child, or
-// for a device, does so only when that is over.
+// stopBound is how long Attach waits for threads to stop: one that waits for its vfork child, or for a device, stops
+// only after that wait.
 const stopBound = 500 * time.Millisecond
 
-// Attach seizes every thread of process pid and stops them all. The Started stops of all of them follow
-// from Next; until those are resumed the process stands still. It injects nothing and installs no filter.
-// late are the threads that could not be stopped within a bound and may be inside a call.
-// The error, if any, says why in the words of the command line and leaves the process as it was.
+// Attach seizes every thread of process pid and stops them all. Next then returns their Started stops; until those
+// are resumed the process is stopped. Attach injects nothing and installs no filter. late are the threads that did
+// not stop in time and may be inside a call. An error is worded for the command line; the process is then left as it
+// was.
 func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	st, err := readStatus(pid)
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
@@ -75,7 +75,7 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	return late, nil
 }
 
-// attachable says why no tracer can attach to what has this status, whoever it is.
+// attachable returns why no tracer at all can attach to a task with this status.
 func (st *status) attachable(pid int) error {
 	switch {
 	case st.tgid == 0: // being reaped
@@ -106,8 +106,8 @@ func (t *Tracer) stopAll() error {
 			if !t.handle(w) {
 				continue
 			}
-			// What happens while we attach is told by Started, unless that stands in the queue already: the
-			// thread is of a process that was attached to before this one.
+			// A stop during Attach is handed out as Started, unless Started is queued already because the thread's
+			// process was attached to earlier.
 			s := t.stop
 			s.Thread.again = s.Thread.again || s.Kind == Exiting
 			if s.Thread.born && (s.Kind == Exiting || s.Kind == Gone || s.Kind == Execed) {
@@ -119,8 +119,8 @@ func (t *Tracer) stopAll() error {
 	return nil
 }
 
-// bound returns a function that reports whether d has not passed yet, and one that must be called in the end.
-// Who else calls Wake meanwhile finds its sign kept for Next.
+// bound returns a function that reports whether d has not passed yet, and one that must be called at the end. Other
+// calls of Wake meanwhile are kept for Next.
 func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
 	end := time.Now().Add(d)
 	timer := time.AfterFunc(d, t.Wake)
@@ -136,11 +136,11 @@ func (t *Tracer) allStopped() bool {
 	return true
 }
 
-// Quiesce asks all threads to stop and keeps them: Next goes on to hand out what happens, Resume does
-// nothing, and a Stop of kind Quiet comes when all stand still. A call that was handed out at its entry is
-// still let go and told of when it returns, so that none is under way when all is quiet. Nor is any thread
-// left at the entry of another call: PTRACE_INTERRUPT has marked it as having a signal pending, and let go
-// there it would return EINTR at once, with nobody to repair that.
+// Quiesce asks all threads to stop and keeps them stopped: Next goes on to hand out stops, Resume does nothing, and a
+// Stop of kind Quiet comes when all are stopped. A call that was handed out at its entry is still resumed and its
+// return handed out, so that none is under way when all is quiet. No thread is left at the entry of another call
+// either: PTRACE_INTERRUPT has marked it as having a signal pending, and if detached there it would return EINTR at
+// once, which nothing would repair.
 func (t *Tracer) Quiesce() {
 	t.parking = true
 	for _, th := range t.threads {
@@ -155,8 +155,8 @@ func (th *Thread) interrupt() {
 	ptrace(unix.PTRACE_INTERRUPT, th.TID, 0, 0)
 }
 
-// Detach lets all threads go, each with the signal it was about to get. Threads that have not stopped are
-// given until the bound; what then is left the kernel lets go when we end. It returns how many those are.
+// Detach detaches all threads, each with the signal it was about to get. Threads that do not stop within the bound
+// are detached by the kernel when we exit. It returns how many those are.
 func (t *Tracer) Detach() int {
 	t.Quiesce()
 	t.detachAll()
@@ -183,7 +183,7 @@ func (t *Tracer) detachAll() {
 	}
 }
 
-// leave handles a stop of a thread that will be let go.
+// leave handles a stop of a thread that will be detached.
 func (t *Tracer) leave(w wait) {
 	th := t.threads[w.tid]
 	if w.status.Exited() || w.status.Signaled() {
@@ -214,7 +214,7 @@ func (t *Tracer) leave(w wait) {
 	}
 }
 
-// letGo detaches what is stopped.
+// letGo detaches the stopped threads.
 func (t *Tracer) letGo() {
 	for tid := range t.newborn {
 		ptrace(unix.PTRACE_DETACH, tid, 0, 0)
@@ -236,8 +236,8 @@ func (t *Tracer) letGo() {
 	}
 }
 
-// Drop implements Source. Under a filter the thread stays a tracee, passed over in silence with all that it
-// makes: without a tracer its mapping calls would fail.
+// Drop implements Source. Under a filter the thread remains a tracee, ignored with all its children: without a tracer
+// its mapping calls would fail.
 func (t *Tracer) Drop(th *Thread) {
 	th.Data = nil
 	if t.filter {
@@ -255,9 +255,8 @@ func (t *Tracer) Drop(th *Thread) {
 	}
 }
 
-// Abdicate lets all tracees go on without anything of them being handed out: they are detached where they
-// can live without a tracer. Where they carry the filter they cannot, and it returns when they have ended; gone is
-// called with the end of each.
+// Abdicate lets all tracees go on without handing out their stops: they are detached if they can live without a
+// tracer. With the filter they cannot, and it returns when they have ended.
 func (t *Tracer) Abdicate(gone func(*Stop)) {
 	if !t.filter {
 		t.Detach()

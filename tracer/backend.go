@@ -7,12 +7,12 @@ type Backend uint8
 
 // The backends.
 const (
-	// BySeccomp: a filter stops the followed calls at their entry and return. Only for what we launch.
+	// BySeccomp: a filter stops the followed calls at their entry and return. Only for launched programs.
 	BySeccomp Backend = iota
 	// BySyscall: PTRACE_SYSCALL, which stops every call twice.
 	BySyscall
-	// BySigtrap: a perf event stops a thread behind each call that took the lock of its address space for
-	// writing, and behind no other; see sigtrap.go.
+	// BySigtrap: a perf event stops a thread after each call that took mmap_lock for writing, and after no other; see
+	// sigtrap.go.
 	BySigtrap
 )
 

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A new task and the event stop of its parent are reported in any order. The child is held at its first
-// stop until the parent has told of it, so that Cloned always comes before Started.
+// The first stop of a new task and the event stop of its parent are reported in any order. The child is held at its
+// first stop until the parent's is seen, so that Cloned always comes before Started.
 
-// bear takes note of the first stop of a task that no event has announced yet.
+// bear records the first stop of a task that no event stop has announced yet.
 func (t *Tracer) bear(w wait) {
 	tid := w.tid
 	if classify(w.status) == exitStop {
-		// It is killed before its maker, who may be dead as well, could tell of it.
+		// It was killed before its parent, which may be dead as well, reported it.
 		delete(t.newborn, tid)
 		ptrace(unix.PTRACE_CONT, tid, 0, 0)
 		return
@@ -25,7 +25,7 @@ func (t *Tracer) bear(w wait) {
 func (t *Tracer) cloned(th *Thread) bool {
 	msg, e := ptraceEventMessage(th.TID)
 	if e != 0 || th.Killed() {
-		th.state = running // the message may be its exit stop's
+		th.state = running // the event message may be that of its exit stop
 		return false
 	}
 	tid := int(msg)
@@ -41,7 +41,7 @@ func (t *Tracer) cloned(th *Thread) bool {
 	s := Stop{Kind: Cloned, Thread: th, Child: tid}
 	if th.event != nil {
 		s.Order = t.copied(th, tid)
-		// The C libraries block all signals around the making of a task, and may unmap its stack before they do not.
+		// C libraries block all signals while creating a task, and may unmap its stack before they unblock them.
 		th.stepping = th.blocksTrap()
 	}
 	if th.followed {
@@ -55,15 +55,15 @@ func (t *Tracer) cloned(th *Thread) bool {
 	}
 	known := t.threads[tid]
 	if t.attaching {
-		th.inCall = t.backend != BySigtrap // its exit stop comes, with no entry stop before it
-		// Where it is known, Attach's scan came before this: it may have stopped already.
+		th.inCall = t.backend != BySigtrap // a syscall-exit-stop follows, without a syscall-enter-stop before it
+		// A known child was found by Attach's scan first: it may have stopped already.
 		if known == nil && (arrived || !over(tid)) {
 			t.add(child)
 		}
 		return false
 	}
 	if known != nil {
-		t.remove(known) // the number was used by a thread whose end we were not told
+		t.remove(known) // the tid belonged to a thread whose end was not reported
 	}
 	t.add(child)
 	switch {
@@ -77,8 +77,7 @@ func (t *Tracer) cloned(th *Thread) bool {
 	return t.out(s)
 }
 
-// over reports whether a tracee has ended, and whether this has been seen already: one that has not been waited for still
-// takes signals.
+// over reports whether a tracee has ended and been reaped: one that has not been waited for still accepts signals.
 func over(tid int) bool { return unix.Kill(tid, 0) == unix.ESRCH }
 
 // started handles the first stop of an announced task.
@@ -106,8 +105,8 @@ func (th *Thread) uncover() {
 	}
 }
 
-// adoptOrphans hands out tasks whose makers, all of group tgid, died before they could tell of them; tgid
-// 0 stands for any maker.
+// adoptOrphans hands out tasks whose parents, all of group tgid, died before they reported them; tgid 0 stands for
+// any parent.
 func (t *Tracer) adoptOrphans(tgid int, ignore bool) {
 	for tid, child := range t.newborn {
 		if tgid != 0 && child.TGID != tgid {
@@ -122,8 +121,7 @@ func (t *Tracer) adoptOrphans(tgid int, ignore bool) {
 	}
 }
 
-// groupOf returns the thread group of a new task: its maker's where it stands among its threads, else one
-// of its own.
+// groupOf returns the thread group of a new task: its creator's if it is one of that group's threads, else its own.
 func groupOf(tid, maker int) int {
 	if unix.Access(fmt.Sprintf("/proc/%d/task/%d", maker, tid), unix.F_OK) == nil {
 		return maker
@@ -131,7 +129,7 @@ func groupOf(tid, maker int) int {
 	return tid
 }
 
-// makerOf returns the group that a task which nobody announced most likely comes from.
+// makerOf returns the group that most likely created an unannounced task.
 func makerOf(tid int) int {
 	st, err := readStatus(tid)
 	if err != nil {

@@ -39,15 +39,15 @@ func (t *Tracer) execed(th *Thread) bool {
 	if t.attaching && !th.born {
 		return false // Attach introduces it
 	}
-	// Where the stop that would have introduced it is lost in the exec, this one does.
+	// If the stop that would have introduced it was lost in the exec, this one does.
 	th.born = true
 	ptraceGetRegs(th.TID, &th.regs)
 	t.execShield(th.TGID)
-	t.arm(th) // the exec has taken its event away
+	t.arm(th) // the exec has closed its perf event
 	return t.out(s)
 }
 
-// execCall is the execve(2) whose new image the thread is about to begin, without its arguments.
+// execCall is the execve(2) of the new image that the thread is about to run, without arguments.
 func (t *Tracer) execCall(th *Thread) *Call {
 	nr, e := ptracePeekUser(th.TID, offsetOrigRAX)
 	if e != 0 {

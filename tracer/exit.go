@@ -6,8 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// exiting handles PTRACE_EVENT_EXIT. Where a call was under way, the register holds its result unless a
-// kill made the kernel skip it: then it still is the -ENOSYS that the entry code put there.
+// exiting handles PTRACE_EVENT_EXIT. If a call was under way, rax holds its result, unless a kill made the kernel
+// skip the call: then it still is the -ENOSYS set by the entry code.
 func (t *Tracer) exiting(th *Thread) bool {
 	s := Stop{Kind: Exiting, Thread: th}
 	if th.inCall && th.followed {
@@ -21,7 +21,7 @@ func (t *Tracer) exiting(th *Thread) bool {
 		}
 	}
 	if first, _, n := th.takeOpen(); n > 0 && ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th) {
-		// A kill keeps it from the stop, not from its result.
+		// A kill prevents the stop, not the result.
 		s.Call, s.Result, s.Order = &th.call, th.result(), first
 	}
 	th.inCall, th.followed, th.exiting = false, false, true

@@ -41,7 +41,7 @@ func explainRefusal(pid int, e syscall.Errno) string {
 	return what + "\n" + remedy("run vmblame as root (sudo), or as that user")
 }
 
-// remedy names the way out, and the exact flags for containers.
+// remedy says what to do, with the exact flags for containers.
 func remedy(outside string) string {
 	const flags = "docker run --cap-add=SYS_PTRACE --security-opt seccomp=unconfined …, or kubectl debug POD -it --image=IMAGE --target=CONTAINER --profile=sysadmin"
 	switch {
@@ -79,7 +79,7 @@ func HasCapability(capability int) bool {
 	return false
 }
 
-// InContainer guesses from the usual marks whether this process runs in a container.
+// InContainer guesses from the usual signs whether this process runs in a container.
 func InContainer() bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(mark); err == nil {

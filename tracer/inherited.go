@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals are what a program inherits of its parent's signals, signal N in bit N-1.
+// signals are the signal settings that a program inherits from its parent, signal N in bit N-1.
 type signals struct {
 	Known            bool
 	Ignored, Blocked uint64
 }
 
-// inheritedSignals returns what this process was given. Go's runtime puts handlers in the place of ignored
-// signals before any of our code runs, and exec(3) would reset those, so that a program launched by us would
-// die of a signal it was to ignore. What the runtime found it keeps for itself in runtime.fwdSig and
-// runtime.initSigmask: these are found by our own symbol table. Without one, Known is false.
+// inheritedSignals returns the signal settings that this process inherited. Go's runtime installs handlers over
+// ignored signals before any of our code runs, and exec(3) would reset those to the default, so that a launched
+// program would die of a signal that it should ignore. The runtime keeps the original settings in runtime.fwdSig and
+// runtime.initSigmask, which are found by our own symbol table. Without one, Known is false.
 func inheritedSignals() signals {
 	want := []ownSymbol{{name: "runtime.fwdSig"}, {name: "runtime.initSigmask"}}
 	bias, err := ownSymbols(want)
@@ -41,7 +41,7 @@ func inheritedSignals() signals {
 		case 0: // SIG_DFL
 		case 1: // SIG_IGN
 			s.Ignored |= 1 << (sig - 1)
-		default: // nothing but these two comes through execve: this is another table
+		default: // only these two survive execve: this is not the table
 			return signals{}
 		}
 	}
@@ -54,9 +54,9 @@ type ownSymbol struct {
 	value uint64
 }
 
-// ownSymbols fills in the values of the wanted variables of this executable, and returns how far from them a
-// position-independent one was loaded. It scans the mapped table: making strings of all its names, as
-// debug/elf does, takes longer than the rest of a launch.
+// ownSymbols fills in the values of the wanted variables of this executable, and returns the load bias of a
+// position-independent executable. It scans the mapped table: making strings of all its names, as debug/elf does,
+// takes longer than the rest of a launch.
 func ownSymbols(want []ownSymbol) (bias uint64, err error) {
 	file, err := os.Open("/proc/self/exe")
 	if err != nil {

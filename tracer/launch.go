@@ -24,10 +24,10 @@ type Launch struct {
 	NoASLR bool
 	Filter bool // stop by seccomp filter
 	Follow bool
-	// Alone leaves children with an address space of their own without a tracer from their first instruction on.
-	// Under a filter it cannot be.
+	// Alone reports whether children with their own address space run untraced from their first instruction on. It is
+	// not possible with a filter.
 	Alone bool
-	// Credential, where not nil, is taken on before the program starts.
+	// Credential, if not nil, is the user to switch to before the program starts.
 	Credential *Credential
 }
 
@@ -49,10 +49,10 @@ func (e *LaunchError) Error() string { return e.Step + ": " + e.Err.Error() }
 // Unwrap returns the errno.
 func (e *LaunchError) Unwrap() error { return e.Err }
 
-// Launched is what the helper reported beside success.
+// Launched is what the helper reported along with success.
 type Launched struct {
 	PID int
-	// ASLRKept says that Launch.NoASLR was refused.
+	// ASLRKept reports whether Launch.NoASLR was refused.
 	ASLRKept bool
 }
 
@@ -69,8 +69,8 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, err
 	}
 	defer configR.Close()
-	// The program inherits every descriptor that we were given, at its number, so the pipes must not be moved
-	// onto one: they keep the numbers they have here, which are free of the user's.
+	// The program inherits every descriptor that we were given, at the same number, so the pipes must not be moved
+	// onto one: they keep their present numbers, which are unused by the user's descriptors.
 	cfd, sfd := int(configR.Fd()), int(statusW.Fd())
 	for _, fd := range []int{cfd, sfd} {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
@@ -87,8 +87,8 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 	}
 	statusW.Close()
 	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}
-	// fork returns as soon as the helper's exec has taken its new memory, which is before the event stop of
-	// that exec would come: seized now, the helper would report it as the program's.
+	// fork returns once the helper's exec has its new memory, which is before the event stop of that exec would come:
+	// if seized now, the helper would report it as the program's.
 	if _, err := p.report(); err != nil {
 		p.Abandon()
 		return nil, fmt.Errorf("start the launch helper: %w", err)
@@ -133,8 +133,7 @@ type report struct {
 	errno    syscall.Errno
 }
 
-// report reads the next message: one comes when the helper is there, one before the exec, one where a step
-// fails.
+// report reads the next message: one when the helper is ready, one before the exec, one if a step fails.
 func (p *Prepared) report() (report, error) {
 	var m [launcher.StatusSize]byte
 	if _, err := io.ReadFull(p.status, m[:]); err != nil {
@@ -143,7 +142,7 @@ func (p *Prepared) report() (report, error) {
 	return report{launcher.Step(m[0]), m[1] != 0, syscall.Errno(binary.NativeEndian.Uint32(m[4:]))}, nil
 }
 
-// config is what the helper is told.
+// config returns the helper's configuration.
 func (l *Launch) config() *launcher.Config {
 	c := &launcher.Config{Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir, NoASLR: l.NoASLR}
 	if l.Filter {
@@ -167,7 +166,7 @@ func (p *Prepared) Abandon() {
 	p.status.Close()
 	_ = syscall.Kill(p.PID, syscall.SIGKILL)
 	for {
-		// Its threads stop once more at their exit, and wait to be let go.
+		// Its threads stop once more at their exit, and must be resumed.
 		tid, status, e := wait4(true)
 		if e == syscall.ECHILD {
 			break
@@ -180,8 +179,8 @@ func (p *Prepared) Abandon() {
 	clear(p.tracer.groups)
 }
 
-// Start lets the helper become the program. The Execed stop of the program's first instruction is the next
-// that Next hands out. A failure is a *LaunchError.
+// Start makes the helper become the program. Next then returns the Execed stop at the program's first instruction. A
+// failure is a *LaunchError.
 func (p *Prepared) Start() (Launched, error) {
 	t := p.tracer
 	if _, err := p.config.Write(p.launch.config().Encode()); err != nil {

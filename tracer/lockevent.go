@@ -23,14 +23,14 @@ const (
 	trapPerfAsync = 1 // in si_perf_flags: the signal was blocked when it was sent
 )
 
-// sigData comes back in the siginfo of our own signals: the program may have such events, too.
+// sigData is returned in the siginfo of our own signals, to tell them from those of perf events of the program.
 const sigData = 0x766d626c616d6521
 
-// lockFilter lets through what has the lock for writing. A failure to get it comes from a kill alone.
+// lockFilter passes write locks that were acquired. Only a kill makes the acquisition fail.
 const lockFilter = "write==1 && success==1\x00"
 
-// ringPages are the data pages of a ring. A thread stops at each record, so a page is plenty: it holds what
-// a thread leaves whose SIGTRAP is blocked until that is noticed.
+// ringPages are the data pages of a ring. A thread stops at each record, so a page is plenty: it holds the records of
+// a thread that blocks SIGTRAP until that is noticed.
 const ringPages = 1
 
 // lockEvent is a perf event (perf_event_open(2)) on mmap_lock:mmap_lock_acquire_returned of one thread.
@@ -45,7 +45,7 @@ type lockEvent struct {
 	owed  bool // a signal is on its way
 }
 
-// Tracefs is where the kernel's tracepoints are, "" where it is not mounted or may not be read.
+// tracefs is where the kernel's tracepoints are, "" if it is not mounted or may not be read.
 func tracefs() string {
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		if _, err := os.Stat(dir + "/events/mmap_lock"); err == nil {
@@ -71,13 +71,13 @@ func lockTracepoint() (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 }
 
-// openLockEvent watches a thread from now on. It must be a tracee, or the signals would kill it.
+// openLockEvent starts watching a thread, which must be a tracee, or the signals would kill it.
 func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample: 1, Sample_type: unix.PERF_SAMPLE_TIME,
 		Bits:     unix.PerfBitDisabled | unix.PerfBitUseClockID | perfRemoveOnExec | perfSigtrap,
 		Clockid:  unix.CLOCK_MONOTONIC_RAW,
-		Wakeup:   1 << 30, // nobody polls it
+		Wakeup:   1 << 30, // no one polls it
 		Sig_data: sigData,
 	}
 	attr.Size = uint32(unsafe.Sizeof(attr))
@@ -86,7 +86,7 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 		return nil, fmt.Errorf("perf_event_open: %w%s", err, perfRemedy(err))
 	}
 	ev := &lockEvent{fd: fd}
-	// Enabled before it has its ring, one stop in a thousand would come without a record.
+	// If it were enabled before it has its ring, one stop in a thousand would come without a record.
 	if _, _, e := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(unsafe.StringData(lockFilter)))); e != 0 {
 		unix.Close(fd)
 		return nil, fmt.Errorf("perf event: set the filter: %w", e)
@@ -138,8 +138,8 @@ func (ev *lockEvent) close() {
 	ev.ring = nil
 }
 
-// drain appends to open the stamps that have come since the last time, and returns the newest, 0 for none.
-// A record stands in the ring before the lock that it tells of is given back.
+// drain appends the new stamps to open, and returns the newest, 0 for none. A record is in the ring before its lock
+// is released.
 func (ev *lockEvent) drain() (newest uint64) {
 	page := (*unix.PerfEventMmapPage)(unsafe.Pointer(&ev.ring[0]))
 	head := atomic.LoadUint64(&page.Data_head)
@@ -148,13 +148,13 @@ func (ev *lockEvent) drain() (newest uint64) {
 	}
 	data := ev.ring[os.Getpagesize():]
 	size := uint64(len(data))
-	// Records are multiples of eight bytes, and so is the ring: a word is never divided.
+	// Records are multiples of eight bytes, and so is the ring: a word never wraps around.
 	word := func(at uint64) uint64 { return binary.NativeEndian.Uint64(data[at%size:]) }
 	for ev.tail < head {
 		header := word(ev.tail) // u32 type, u16 misc, u16 size
 		length := header >> 48
 		if length < 8 {
-			break // not what the kernel writes
+			break // not written by the kernel
 		}
 		switch uint32(header) {
 		case unix.PERF_RECORD_SAMPLE:
@@ -172,8 +172,8 @@ func (ev *lockEvent) drain() (newest uint64) {
 	return newest
 }
 
-// missing is how many times the kernel counted the lock taken beyond the records that were read. Records
-// that were LOST are told of only with the next that fits, so the count alone is proof.
+// missing is how many write locks the kernel counted in excess of the records read. LOST records are only reported
+// with the next one that fits, so the count alone is proof.
 func (ev *lockEvent) missing() uint64 {
 	var count [8]byte
 	if n, err := unix.Read(ev.fd, count[:]); err != nil || n != len(count) {

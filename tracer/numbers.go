@@ -52,7 +52,7 @@ func (t *numbers) lookup(abi ABI, origRAX uint64) *Syscall {
 	return nil
 }
 
-// guess tells the convention from the number alone; sure is false where it could be two.
+// guess infers the convention from the number alone; sure is false if it is ambiguous.
 func (t *numbers) guess(origRAX uint64) (abi ABI, sure bool) {
 	nr := uint32(origRAX)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Requests and options of include/uapi/linux/ptrace.h that x/sys does not name, or names by another type.
+// Requests and options of include/uapi/linux/ptrace.h that x/sys lacks, or has with another type.
 const (
 	ptraceEventStop    = 128
 	ptraceEventSeccomp = 7
@@ -20,8 +20,8 @@ const (
 	syscallInfoSeccomp = 3
 )
 
-// The requests below do not block, so they go to the kernel without telling Go's scheduler. ESRCH means
-// that the thread was killed under us: its exit status follows, and callers drop the error.
+// The requests below do not block, so they go to the kernel without telling Go's scheduler. ESRCH means that the
+// thread was killed meanwhile: its exit status follows, and callers ignore the error.
 
 func ptrace(request, tid int, addr, data uintptr) syscall.Errno {
 	_, _, e := syscall.RawSyscall6(syscall.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A SIGTRAP of ours that reaches a thread without a tracer kills its process. So before a thread is let go
-// its event is off, and what is on its way has come and been kept from it.
+// A SIGTRAP of ours that reaches a thread without a tracer kills its process. So before a thread is detached its
+// event is disabled, and any signal already under way is received and suppressed.
 
-// disable ends all events. What has been sent already still comes.
+// disable disables all events. Signals already sent still arrive.
 func (t *Tracer) disable() {
 	t.armed.closing = true
 	for _, ev := range t.armed.events {
@@ -18,7 +18,7 @@ func (t *Tracer) disable() {
 	}
 }
 
-// trapWaits reports whether one of our signals waits for the thread, which stands still.
+// trapWaits reports whether one of our signals is pending for the thread, which is stopped.
 func (th *Thread) trapWaits() bool {
 	const (
 		peekSiginfo = 0x4209
@@ -45,15 +45,15 @@ func (th *Thread) trapWaits() bool {
 	}
 }
 
-// shed lets a thread that is about to be detached run to the stop of a signal of ours, where one is on its
-// way, and reports whether that is so.
+// shed lets a thread that is about to be detached run to the signal-delivery-stop of a signal of ours, and reports
+// whether one was under way.
 func (t *Tracer) shed(th *Thread) bool {
 	if t.backend != BySigtrap || th.exiting {
 		return false
 	}
 	switch {
 	case th.inside && th.event != nil && th.event.owed:
-		// The signal is sent only when it leaves the kernel. The interrupt stops it there in any case.
+		// The signal is only sent when the thread leaves the kernel, where the interrupt stops it in any case.
 		th.interrupt()
 	case th.trapWaits():
 		if mask, e := ptraceSigmask(th.TID); e == 0 && mask&trapBit != 0 {
@@ -68,7 +68,7 @@ func (t *Tracer) shed(th *Thread) bool {
 	return true
 }
 
-// shedded takes back what shed has done, and keeps the signal from the thread.
+// shedded undoes what shed did, and suppresses the signal.
 func (th *Thread) shedded(why why) {
 	if th.unmasked {
 		th.unmasked = false

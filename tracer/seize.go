@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads that
-// are made meanwhile by seized ones are attached by the kernel. A thread that calls execve takes the place
-// of its leader, and for a moment the kernel refuses that place: only a refusal that lasts is one.
+// seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads created
+// meanwhile by seized ones are attached by the kernel. A thread that calls execve takes over its leader's tid, and
+// for a moment the kernel refuses to seize that tid: only a lasting refusal counts.
 func (t *Tracer) seizeAll(pid int, options uintptr) error {
 	const patience, pause = 20, time.Millisecond
 	refusals := 0
@@ -34,7 +34,7 @@ func (t *Tracer) seizeAll(pid int, options uintptr) error {
 	return nil
 }
 
-// seizeNew seizes the threads of pid that are not ours yet.
+// seizeNew seizes the threads of pid that are not our tracees yet.
 func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) {
 	tids, err := tasks(pid)
 	if err != nil {
@@ -77,10 +77,10 @@ func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) 
 // seizeBound is how long PTRACE_SEIZE may block before that is taken for a deadlock.
 const seizeBound = 5 * time.Millisecond
 
-// seize is PTRACE_SEIZE. That waits for an execve of the same process to be over (cred_guard_mutex), and the
-// execve waits until all other threads have been killed and reaped: those that are ours already wait for
-// us. So another thread of ours reaps them meanwhile, and no thread stops at its exit before all are seized:
-// from that stop only this one could resume it.
+// seize is PTRACE_SEIZE. It waits for an execve of the same process to end (cred_guard_mutex), and the execve waits
+// until all other threads have been killed and reaped: those that are already our tracees wait for us. So another
+// thread of ours reaps them meanwhile, and no thread stops at its exit before all are seized: only this thread could
+// resume it from that stop.
 func (t *Tracer) seize(pid, tid int, options uintptr) syscall.Errno {
 	over, reaped := make(chan struct{}), make(chan []wait)
 	timer := time.AfterFunc(seizeBound, func() {
@@ -120,7 +120,7 @@ func reap(pid int) (list []wait) {
 	return list
 }
 
-// tracedByOther reports whether somebody else traces the process.
+// tracedByOther reports whether another tracer traces the process.
 func tracedByOther(pid, self int) bool {
 	st, err := readStatus(pid)
 	return err == nil && st.tracer != 0 && st.tracer != self
@@ -149,8 +149,8 @@ func tasks(pid int) ([]int, error) {
 	return tids, nil
 }
 
-// replaced reports whether another thread of the process has taken the place of its leader by execve, and is
-// not ours. The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
+// replaced reports whether another thread, not our tracee, has taken over the leader's tid by execve. The end of the
+// former leader is not reported (ptrace(2), "execve(2) under ptrace").
 func (t *Tracer) replaced(pid int) bool {
 	st, err := readStatus(pid)
 	if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {

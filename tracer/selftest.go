@@ -17,10 +17,10 @@ import (
 	"github.com/vmblame/vmblame/tracer/launcher"
 )
 
-// TestSigtrap finds out whether the backend BySigtrap can be relied on here: a child of ours makes a known number
-// of mapping calls, and each must stop it once, be counted once and be stamped once, in order; then some with
-// SIGTRAP blocked, of which none may pass unnoticed; then it calls execve, and the new image must be followed from
-// its first call. It takes some milliseconds. t must have no tracees; it is as good as new afterwards.
+// TestSigtrap finds out whether the backend BySigtrap works reliably here: a child makes a known number of mapping
+// calls, each of which must stop it once, be counted once and be stamped once, in order; then some with SIGTRAP
+// blocked, none of which may go unnoticed; then it calls execve, and the new image must be followed from its first
+// call. It takes some milliseconds. t must have no tracees, and has none afterwards.
 func (t *Tracer) TestSigtrap() error {
 	if source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource"); err == nil && string(source) != "tsc\n" {
 		return fmt.Errorf("the clocksource is %q and not tsc: time stamps of different processors cannot be compared", string(source[:max(len(source)-1, 0)]))
@@ -77,13 +77,12 @@ func (t *Tracer) withProbe(watch func(pid int) error) error {
 	if t.armed.failure != nil {
 		return t.armed.failure
 	}
-	// It is let go only when all of its threads are followed.
+	// It is told to continue only when all of its threads are followed.
 	go func() { _, _ = toProbe.Write([]byte{1}) }()
 	return watch(pid)
 }
 
-// watchProbe follows the probe to its end and holds against each other what stopped, what was counted and what
-// was stamped.
+// watchProbe follows the probe to its end and compares the numbers of stops, counts and stamps.
 func (t *Tracer) watchProbe(pid int) error {
 	const calls = 2 * launcher.ProbePairs
 	within, done := t.bound(testBound)
@@ -144,7 +143,7 @@ func (t *Tracer) watchProbe(pid int) error {
 	return errors.New("self-test: the probe does not come on")
 }
 
-// agrees reports whether the kernel's count is that of the records.
+// agrees reports whether the kernel's count equals the number of records.
 func (ev *lockEvent) agrees() bool { return ev != nil && ev.missing() == 0 && ev.lost == 0 }
 
 // reapProbe ends the probe.
@@ -165,8 +164,8 @@ func (t *Tracer) reapProbe(pid int) {
 	}
 }
 
-// betweenStops is what a stop costs: the lower quartile of the times between stops that follow each other at once,
-// for what else the machine does only adds.
+// betweenStops estimates the cost of a stop: the lower quartile of the times between immediately successive stops,
+// since other load only adds to them.
 func betweenStops(times []uint64) time.Duration {
 	if len(times) < 3 {
 		return 0
@@ -179,11 +178,11 @@ func betweenStops(times []uint64) time.Duration {
 	return time.Duration(gaps[len(gaps)/4])
 }
 
-// StopCost is what the self-test found that a stop costs, of a call that does little, without what is done with it;
-// 0 where it is not known.
+// StopCost is the cost of a stop measured by the self-test, for a call that does little, without the handling of the
+// stop; 0 if unknown.
 func (t *Tracer) StopCost() time.Duration { return t.stopCost }
 
-// MeasureSyscallCost finds out what BySyscall costs a system call: it starts a child of ours for that.
+// MeasureSyscallCost measures what BySyscall costs each system call, using a child.
 func (t *Tracer) MeasureSyscallCost() time.Duration {
 	t.backend = BySyscall
 	var times []uint64
@@ -208,7 +207,7 @@ func (t *Tracer) MeasureSyscallCost() time.Duration {
 	return betweenStops(times)
 }
 
-// SigtrapWorks is TestSigtrap, whose success is remembered until the next boot.
+// SigtrapWorks is TestSigtrap with success cached until the next boot.
 func (t *Tracer) SigtrapWorks() error {
 	path, want := testedFile(), testedWith()
 	if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() && want != "" {
@@ -234,8 +233,8 @@ func (t *Tracer) SigtrapWorks() error {
 	return nil
 }
 
-// testedFile is where the self-test's success is remembered: root's in /run, others' in the directory that is
-// theirs alone; "" for nowhere.
+// testedFile is where the self-test's success is cached: root's in /run, that of others in their private runtime
+// directory; "" for nowhere.
 func testedFile() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if os.Geteuid() == 0 {
@@ -247,8 +246,8 @@ func testedFile() string {
 	return filepath.Join(dir, "vmblame-sigtrap")
 }
 
-// testedWith is what a success holds for: this boot, this executable, these rights. It is "" where one of them
-// cannot be told.
+// testedWith is what a success is valid for: this boot, this executable, these privileges. It is "" if one of them is
+// unknown.
 func testedWith() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

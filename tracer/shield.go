@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// When a tracer is killed the kernel lets its tracees go, each with the signal that it stands at. Ours is a
-// SIGTRAP, which kills. So each thread group is made to ignore SIGTRAP while it is followed: one of its threads
-// calls rt_sigaction(2) by a system call instruction that is there already. A tracee still stops for a signal
-// that it ignores. No code is written; a few words below the stack are, and put back. At an orderly end another
-// such call brings the action back that was there before.
+// When a tracer is killed the kernel detaches its tracees, each with the signal of its signal-delivery-stop. Ours is
+// a SIGTRAP, which kills. So each followed thread group is made to ignore SIGTRAP: one of its threads is made to call
+// rt_sigaction(2) through an existing syscall instruction. A tracee still stops for a signal that it ignores. No code
+// is written; a few words below the stack are, and restored. At an orderly end another such call restores the
+// previous action.
 
-// shield is what a thread group's SIGTRAP did before we made it ignored.
+// shield is a thread group's SIGTRAP action before we made it ignored.
 type shield struct {
-	on  bool // SIGTRAP is ignored by our doing
+	on  bool // SIGTRAP is ignored because of us
 	old sigaction
 }
 
@@ -28,7 +28,7 @@ const (
 	sigIgnore  = 1
 )
 
-// protect makes the group of a thread that stands still ignore SIGTRAP, once.
+// protect makes the group of a stopped thread ignore SIGTRAP, once.
 func (t *Tracer) protect(th *Thread) {
 	if t.backend != BySigtrap || t.armed.closing || t.armed.shields[th.TGID] != nil || th.Ignore {
 		return
@@ -41,7 +41,7 @@ func (t *Tracer) protect(th *Thread) {
 	switch {
 	case st.ignored&trapBit != 0: // nothing to do
 	case st.pending&trapBit != 0:
-		return // it would be thrown away: the next stop will do
+		return // it would be discarded: try at the next stop
 	case st.seccomp != 0:
 		t.armed.unprotected = append(t.armed.unprotected, Unprotected{th.TGID, "it has a seccomp filter of its own, which might kill it for the call"})
 	default:
@@ -49,7 +49,7 @@ func (t *Tracer) protect(th *Thread) {
 		old, ok := t.inject(th, &ignore)
 		t.stopAgain(th)
 		if !ok {
-			return // the next stop may do
+			return // try at the next stop
 		}
 		s.on, s.old = true, old
 		t.seekThrownAway(th.TGID)
@@ -57,8 +57,8 @@ func (t *Tracer) protect(th *Thread) {
 	t.armed.shields[th.TGID] = s
 }
 
-// seekThrownAway interrupts the threads of a group that have taken the lock and whose signal has not come: the
-// kernel throws a pending signal away when its action becomes to ignore it.
+// seekThrownAway interrupts the threads of a group that took the lock and whose signal has not come: the kernel
+// discards a pending signal when its action is set to ignore.
 func (t *Tracer) seekThrownAway(tgid int) {
 	if t.groups[tgid] <= 1 || t.attaching {
 		return
@@ -71,20 +71,20 @@ func (t *Tracer) seekThrownAway(tgid int) {
 	}
 }
 
-// Unprotected is a process that may die with a tracer that is killed, and why.
+// Unprotected is a process that may die if the tracer is killed, and why.
 type Unprotected struct {
 	PID int
 	Why string
 }
 
-// Unprotected returns the processes that could not be made safe since it was last called.
+// Unprotected returns the processes that could not be protected since its last call.
 func (t *Tracer) Unprotected() []Unprotected {
 	list := t.armed.unprotected
 	t.armed.unprotected = nil
 	return list
 }
 
-// inheritShield gives a new thread group its maker's shield: actions are inherited.
+// inheritShield gives a new thread group its creator's shield, since signal actions are inherited.
 func (t *Tracer) inheritShield(child, maker int) {
 	if s := t.armed.shields[maker]; s != nil && child != maker {
 		inherited := *s
@@ -92,7 +92,7 @@ func (t *Tracer) inheritShield(child, maker int) {
 	}
 }
 
-// execShield keeps up with an exec, which leaves ignored signals ignored and takes handlers away.
+// execShield updates the shield after an exec, which keeps ignored signals ignored and resets handlers.
 func (t *Tracer) execShield(tgid int) {
 	const sigDefault = 0
 	if s := t.armed.shields[tgid]; s != nil && s.on && s.old.handler != sigIgnore {
@@ -100,8 +100,8 @@ func (t *Tracer) execShield(tgid int) {
 	}
 }
 
-// unshield brings back the action that SIGTRAP had in the group of a thread that stands still. A program that
-// has set another meanwhile keeps that.
+// unshield restores the former SIGTRAP action of a stopped thread's group, unless the program has set another
+// meanwhile.
 func (t *Tracer) unshield(th *Thread) {
 	s := t.armed.shields[th.TGID]
 	if s == nil || !s.on {
@@ -121,9 +121,9 @@ func (t *Tracer) unshield(th *Thread) {
 	s.on = false
 }
 
-// giveTrap brings back the action of SIGTRAP for a thread that stands before the delivery of one that is the
-// program's own, to be delivered with the next resumption. Where a fault has raised it the kernel has already put
-// the default in the place of what ignores it.
+// giveTrap restores the SIGTRAP action for a thread in the signal-delivery-stop of a SIGTRAP of the program's own,
+// which the next resumption delivers. If a fault raised it, the kernel has already replaced an ignoring action by the
+// default.
 func (t *Tracer) giveTrap(th *Thread) {
 	s := t.armed.shields[th.TGID]
 	if s == nil || !s.on {
@@ -141,7 +141,7 @@ func (t *Tracer) giveTrap(th *Thread) {
 		th.toDeliver = sig
 		return
 	}
-	// A signal that is given to a thread within a call is sent anew.
+	// A signal injected into a thread within a call is queued again.
 	th.state = running
 	ptrace(unix.PTRACE_CONT, th.TID, 0, uintptr(sig))
 	status, ok := t.await(th)
@@ -156,9 +156,9 @@ func (t *Tracer) giveTrap(th *Thread) {
 	th.state, th.inside, th.toDeliver = stopped, false, sig
 }
 
-// inject has a thread that stands still set the action of SIGTRAP, and returns the one before. It stands within that
-// call then, with the registers and the memory of before. ok is false where
-// that could not be done: the thread stands, or will stop, as if nothing had been tried.
+// inject makes a stopped thread set the action of SIGTRAP, and returns the former one. The thread is then stopped
+// inside that call, with its former registers and memory. If ok is false nothing was done, and the thread is stopped,
+// or will stop, as if nothing had been tried.
 func (t *Tracer) inject(th *Thread, action *sigaction) (old sigaction, ok bool) {
 	if th.state != stopped || th.exiting || th.grouped || th.inside || th.toDeliver != 0 || th.Killed() {
 		return old, false
@@ -194,8 +194,8 @@ func (t *Tracer) inject(th *Thread, action *sigaction) (old sigaction, ok bool) 
 	return old, made
 }
 
-// through lets the thread make one system call, to its syscall-exit-stop. Another stop that comes first stands in
-// the queue then, with the thread in it.
+// through lets the thread make one system call, to its syscall-exit-stop. If another stop comes first it is queued,
+// and the thread stays in it.
 func (t *Tracer) through(th *Thread) bool {
 	for _, op := range []uint8{syscallInfoEntry, syscallInfoExit} {
 		ptrace(unix.PTRACE_SYSCALL, th.TID, 0, 0)
@@ -206,7 +206,7 @@ func (t *Tracer) through(th *Thread) bool {
 		var info syscallInfo
 		if classify(status) != syscallStop || ptraceSyscallInfo(th.TID, &info) != 0 || info.op != op {
 			t.queue = append(t.queue, wait{th.TID, status})
-			th.state = running // until that is handled
+			th.state = running // until the queued stop is handled
 			return false
 		}
 	}
@@ -214,8 +214,8 @@ func (t *Tracer) through(th *Thread) bool {
 	return true
 }
 
-// stopAgain brings a thread on which inject was tried to an event stop where it is within a call that is to be
-// performed again: the kernel does that only on its way through the signals.
+// stopAgain brings a thread after inject to an event stop if it is within a call that must be restarted: the kernel
+// restarts calls only on its signal path.
 func (t *Tracer) stopAgain(th *Thread) {
 	var regs unix.PtraceRegs
 	if !th.inside || ptraceGetRegs(th.TID, &regs) != 0 || int64(regs.Orig_rax) < 0 || !restarts(int64(regs.Rax)) {
@@ -235,7 +235,7 @@ func (t *Tracer) stopAgain(th *Thread) {
 	th.inside = false
 }
 
-// await waits for one thread. An end of it stands in the queue then.
+// await waits for one thread. If the thread has ended, that is queued.
 func (t *Tracer) await(th *Thread) (unix.WaitStatus, bool) {
 	var status int32
 	for {
@@ -255,7 +255,7 @@ func (t *Tracer) await(th *Thread) (unix.WaitStatus, bool) {
 	}
 }
 
-// syscallInstruction finds a system call instruction: the one that the thread has come by, or one of the vdso's.
+// syscallInstruction finds a syscall instruction: the one that the thread used, or one in the vdso.
 func (th *Thread) syscallInstruction(regs *unix.PtraceRegs) uint64 {
 	code := []byte{0x0f, 0x05}
 	var two [2]byte
@@ -282,7 +282,7 @@ func (th *Thread) syscallInstruction(regs *unix.PtraceRegs) uint64 {
 	return 0
 }
 
-// restarts reports whether a call that left this in rax is to be performed again (include/linux/errno.h).
+// restarts reports whether a call with this value in rax will be restarted (include/linux/errno.h).
 func restarts(rax int64) bool { return rax <= -512 && rax >= -516 }
 
 // compatSegment is the code segment of 32-bit user code (__USER32_CS).

@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hear takes note of a SIGTERM or SIGHUP that is about to reach the launched program and that this process
-// has not sent.
+// hear records a SIGTERM or SIGHUP that is about to reach the launched program and was not sent by this process.
 func (t *Tracer) hear(th *Thread) {
 	sig := syscall.Signal(th.toDeliver)
 	if th.TGID != t.launched || sig != syscall.SIGTERM && sig != syscall.SIGHUP {
@@ -29,8 +28,8 @@ func (t *Tracer) hear(th *Thread) {
 	t.heard[sig].Store(time.Now().UnixNano())
 }
 
-// Signalled returns when somebody else has last sent SIGTERM or SIGHUP to the launched program, the zero
-// time for never. It may be called from any goroutine.
+// Signalled returns when another process last sent SIGTERM or SIGHUP to the launched program, the zero time for
+// never. It may be called from any goroutine.
 func (t *Tracer) Signalled(sig syscall.Signal) time.Time {
 	if ns := t.heard[sig&31].Load(); ns != 0 {
 		return time.Unix(0, ns)
@@ -44,9 +43,9 @@ type fault struct {
 	pc, addr uint64
 }
 
-// faultsForever reports whether a thread that is about to get a signal for a fault has faulted so before and will
-// again: the first process of a pid namespace is not to be killed by signals, and while it is traced the kernel does
-// not make the exception for its own faults that it makes else (kernel/signal.c, force_sig_info_to_task).
+// faultsForever reports whether a thread about to get a fault's signal has had the same fault before and will again:
+// the init process of a pid namespace is not killed by signals, and while it is traced the kernel does not make its
+// usual exception for faults (kernel/signal.c, force_sig_info_to_task).
 func (th *Thread) faultsForever() bool {
 	switch unix.Signal(th.toDeliver) {
 	case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE:
@@ -69,7 +68,7 @@ func (th *Thread) faultsForever() bool {
 	return err == nil && st.nsTID == 1 && st.caught>>(th.toDeliver-1)&1 == 0
 }
 
-// leaveToDie lets a thread go without its signal. It faults once more, and dies of it.
+// leaveToDie detaches a thread without its signal. It faults once more, and dies of that.
 func (t *Tracer) leaveToDie(th *Thread) bool {
 	t.unshield(th)
 	th.uncover()

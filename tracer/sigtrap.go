@@ -9,26 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The backend BySigtrap. Every change to the mappings of a process is made with its mmap_lock held for
-// writing, and the tracepoint mmap_lock:mmap_lock_acquire_returned fires in the thread that has just got it.
-// A perf event on it with attr.sigtrap sends the thread a SIGTRAP (si_code TRAP_PERF) when it leaves the
-// kernel: a tracee stops for that, with the registers of the call that has returned. So a thread stops once
-// for each call that may have changed mappings, and never for any other.
+// The backend BySigtrap. Every change to the mappings of a process is made with its mmap_lock held for writing, and
+// the tracepoint mmap_lock:mmap_lock_acquire_returned fires in the thread that has just acquired it. A perf event on
+// it with attr.sigtrap sends the thread a SIGTRAP (si_code TRAP_PERF) when it leaves the kernel: a tracee stops for
+// that, with the registers of the returned call. So a thread stops once for each call that may have changed mappings,
+// and never for any other.
 //
-// The record in the event's ring carries a time stamp that was taken under the lock. Write sections of one
-// address space do not overlap, so the stamps are the kernel's order and nobody need be held to know it.
+// The record in the event's ring carries a time stamp that was taken under the lock. Write sections of one address
+// space do not overlap, so the stamps give the kernel's order and no thread needs to be held.
 
-// armed are the events of all threads and what has been read from them.
+// armed holds the perf events of all threads and what has been read from them.
 type armed struct {
 	tracepoint uint64
 	events     []*lockEvent
 	newest     uint64 // the newest stamp that was read
-	told       uint64 // the newest that a Settled stop has told
+	told       uint64 // the newest reported by a Settled stop
 	unsettled  bool   // something was handed out since the last Settled stop
-	missing    uint64 // locks that were counted and not told of, of events that are closed
-	failed     bool   // that has been told
-	failure    error  // why an event could not be had, the first time
-	closing    bool   // an end is under way: no new events
+	missing    uint64 // unreported locks counted by events now closed
+	failed     bool   // the failure has been reported
+	failure    error  // why an event first could not be opened
+	closing    bool   // the recording is ending: no new events
 
 	shields     map[int]*shield // by thread group
 	unprotected []Unprotected
@@ -44,8 +44,8 @@ func (t *Tracer) Arm() error {
 	return nil
 }
 
-// arm gives a thread its event. Where SIGTRAP is blocked, no stop would come: such a thread is followed by
-// PTRACE_SYSCALL until it is not, and the event gives the order alone.
+// arm gives a thread its perf event. If SIGTRAP is blocked there would be no stop: such a thread is followed by
+// PTRACE_SYSCALL until it is unblocked, and the event only gives the order.
 func (t *Tracer) arm(th *Thread) {
 	if t.backend != BySigtrap || t.armed.closing {
 		return
@@ -81,7 +81,7 @@ func (t *Tracer) disarm(th *Thread) {
 			break
 		}
 	}
-	// Kernels before 6.15 wait here for a signal that is on its way, and so for us.
+	// Kernels before 6.15 wait here for a signal under way, and so for us.
 	go ev.close()
 }
 
@@ -95,8 +95,7 @@ func (t *Tracer) ArmFailure() error {
 	return nil
 }
 
-// Unaccounted is how many times the kernel has counted an address space locked for writing by a tracee without
-// having told of it.
+// Unaccounted is how many write locks by tracees the kernel counted without reporting them.
 func (t *Tracer) Unaccounted() uint64 {
 	n := t.armed.missing
 	for _, ev := range t.armed.events {
@@ -105,7 +104,7 @@ func (t *Tracer) Unaccounted() uint64 {
 	return n
 }
 
-// blocksTrap reports whether SIGTRAP is blocked by the thread. /proc tells of one that runs.
+// blocksTrap reports whether SIGTRAP is blocked by the thread. For a running thread /proc is read.
 func (th *Thread) blocksTrap() bool {
 	mask, e := ptraceSigmask(th.TID)
 	if e != 0 {
@@ -122,8 +121,8 @@ func (t *Tracer) drain(th *Thread) {
 	}
 }
 
-// Pending is the stamp of the first time that the thread took the lock without a stop having told of it yet:
-// the call is under way. 0 where there is none.
+// Pending is the stamp of the thread's first lock that no stop has reported yet: the call is under way. 0 if there is
+// none.
 func (th *Thread) Pending() uint64 {
 	if th.event == nil || len(th.event.open) == 0 {
 		return 0
@@ -131,7 +130,7 @@ func (th *Thread) Pending() uint64 {
 	return th.event.open[0]
 }
 
-// Pending yields the threads that are Pending, and since when.
+// Pending yields the threads with a Pending stamp, and the stamp.
 func (t *Tracer) Pending(yield func(*Thread, uint64) bool) {
 	for _, ev := range t.armed.events {
 		if len(ev.open) > 0 && !yield(ev.owner, ev.open[0]) {
@@ -140,8 +139,8 @@ func (t *Tracer) Pending(yield func(*Thread, uint64) bool) {
 	}
 }
 
-// copied returns the stamp of the copy of its address space by which a thread has just made a task, 0 where they share
-// it. What else is open are calls that it made before with SIGTRAP blocked: a Missed stop tells of them.
+// copied returns the stamp of the address space copy by which a thread has just created a task, 0 if they share it.
+// Other open records are of calls it made before with SIGTRAP blocked: a Missed stop reports them.
 func (t *Tracer) copied(th *Thread, child int) (stamp uint64) {
 	const locks = 2 // of the old mm and of the new (kernel/fork.c, dup_mmap)
 	open := th.event.open
@@ -158,15 +157,14 @@ func (t *Tracer) copied(th *Thread, child int) (stamp uint64) {
 	return stamp
 }
 
-// sharesMM reports whether two tasks use one address space (kcmp(2), KCMP_VM), and true where the kernel does not tell.
+// sharesMM reports whether two tasks use one address space (kcmp(2), KCMP_VM), true if the kernel does not say.
 func sharesMM(a, b int) bool {
 	const kcmpVM = 1
 	differ, _, e := syscall.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpVM, 0, 0, 0)
 	return e != 0 || differ == 0
 }
 
-// takeOpen returns the first and the last stamp of what is open, and how many there were. Nothing is open
-// then.
+// takeOpen removes all open records and returns their first and last stamp and their number.
 func (th *Thread) takeOpen() (first, last uint64, n int) {
 	ev := th.event
 	if ev == nil || len(ev.open) == 0 {
@@ -178,10 +176,9 @@ func (th *Thread) takeOpen() (first, last uint64, n int) {
 	return first, last, n
 }
 
-// Settle reads all rings, twice: a record stands in its ring before its lock is given back, so whoever sees
-// a record can rely on every earlier one of that address space being in its ring already, and finds it there
-// in the second pass. After it, every call with a stamp up to the one returned has been handed out, or its
-// thread is Pending.
+// Settle reads all rings, twice: a record is in its ring before its lock is released, so when a record is seen, every
+// earlier one of that address space is in its ring already and is found in the second pass. Afterwards every call
+// with a stamp up to the one returned has been handed out, or its thread is Pending.
 func (t *Tracer) Settle() uint64 {
 	newest := t.armed.newest
 	for _, ev := range t.armed.events {
@@ -194,7 +191,7 @@ func (t *Tracer) Settle() uint64 {
 	return newest
 }
 
-// settled makes the Settled stop of a round that is over.
+// settled makes the Settled stop at the end of a round.
 func (t *Tracer) settled() bool {
 	t.armed.unsettled = false
 	newest := t.armed.newest
@@ -207,11 +204,10 @@ func (t *Tracer) settled() bool {
 	return true
 }
 
-// suspicious is how old, in nanoseconds, an open record may be before it is looked whether its thread blocks
-// SIGTRAP.
+// suspicious is the age, in nanoseconds, at which an open record makes us check whether its thread blocks SIGTRAP.
 const suspicious = 2_000_000
 
-// seekBlocked interrupts threads that have taken the lock and will not stop: those that block SIGTRAP.
+// seekBlocked interrupts threads that took the lock and will not stop because they block SIGTRAP.
 func (t *Tracer) seekBlocked() {
 	var now uint64
 	for _, ev := range t.armed.events {
@@ -228,8 +224,8 @@ func (t *Tracer) seekBlocked() {
 	}
 }
 
-// trapped handles a signal-delivery-stop for SIGTRAP. ours reports whether the signal is one of ours; it is
-// not delivered then.
+// trapped handles a signal-delivery-stop for SIGTRAP. ours reports whether the signal is one of ours, which is not
+// delivered.
 func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	info, e := ptraceSiginfo(th.TID)
 	if e != 0 || int32(info[1]) == ptraceEventExit<<8|int32(unix.SIGTRAP) {
@@ -249,8 +245,8 @@ func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	return true, t.completed(th)
 }
 
-// overdue handles an event stop of a thread that has taken the lock. Its own stop comes next, unless the
-// signal is blocked, or the program has thrown it away by setting SIGTRAP's action (sigaction(2)).
+// overdue handles an event stop of a thread that has taken the lock. The stop for the lock comes next, unless the
+// signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)).
 func (t *Tracer) overdue(th *Thread) bool {
 	if th.blocksTrap() || !th.trapWaits() {
 		return t.missed(th)
@@ -260,8 +256,8 @@ func (t *Tracer) overdue(th *Thread) bool {
 	return false
 }
 
-// missed hands out that a thread has taken the lock and not stopped where it did: its SIGTRAP was blocked.
-// What it did is for the kernel to tell. From now on it is followed by PTRACE_SYSCALL while that lasts.
+// missed hands out that a thread took the lock without stopping because it blocked SIGTRAP. Only the kernel's view
+// can show what it did. The thread is followed by PTRACE_SYSCALL while that lasts.
 func (t *Tracer) missed(th *Thread) bool {
 	th.stepping = th.blocksTrap()
 	_, last, n := th.takeOpen()
@@ -272,7 +268,7 @@ func (t *Tracer) missed(th *Thread) bool {
 	return t.out(Stop{Kind: Missed, Thread: th, Order: last, Count: uint64(n)})
 }
 
-// completed hands out the call that the thread stands behind, if it has taken the lock.
+// completed hands out the call that the thread has just left, if that took the lock.
 func (t *Tracer) completed(th *Thread) bool {
 	t.protect(th)
 	first, last, n := th.takeOpen()
@@ -294,14 +290,14 @@ func (t *Tracer) completed(th *Thread) bool {
 		s.Call, s.Result = &th.call, th.result()
 	}
 	if n > 1 && s.Kind == Returned && s.Call.Op.CloneFlags == 0 {
-		// A second lock within one call is a stack's, which grew when the kernel wrote to it.
+		// A second lock within one call is stack growth, when the kernel wrote to the stack.
 		th.again = true
 		t.ready = append(t.ready, Stop{Kind: Touched, Thread: th, Order: last, Number: -1})
 	}
 	return t.out(s)
 }
 
-// result is what the call returned whose registers th.regs are.
+// result is the return value of the call in th.regs.
 func (th *Thread) result() int64 {
 	if th.call.ABI == ABI32 {
 		return compatResult(uint32(th.regs.Rax))
@@ -309,7 +305,7 @@ func (th *Thread) result() int64 {
 	return int64(th.regs.Rax)
 }
 
-// decode reads from the registers behind a call which it was; false where it is none that is followed.
+// decode determines the call from the registers after it; it reports false if the call is not followed.
 func (t *Tracer) decode(th *Thread) bool {
 	if int64(th.regs.Orig_rax) < 0 {
 		return false
@@ -346,8 +342,8 @@ func (t *Tracer) stepped(th *Thread) bool {
 	return t.completed(th)
 }
 
-// unstamped hands out a call of a thread that has no event: the time of its return is all that is known of
-// its place in the order.
+// unstamped hands out a call of a thread without a perf event: only the time of its return is known of its place in
+// the order.
 func (t *Tracer) unstamped(th *Thread) bool {
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
 		return false
@@ -359,8 +355,8 @@ func (t *Tracer) unstamped(th *Thread) bool {
 	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: th.result(), Order: Clock()})
 }
 
-// harmless reports of a system call's number that it takes the lock for writing and changes neither place nor
-// permissions nor file of any mapping. Page faults (-1) and unknown numbers are not harmless.
+// harmless reports whether the system call with this number takes the lock for writing without changing address,
+// permissions or file of any mapping. Page faults (-1) and unknown numbers are not harmless.
 func harmless(nr int) bool {
 	switch nr {
 	case unix.SYS_MLOCK, unix.SYS_MLOCK2, unix.SYS_MUNLOCK, unix.SYS_MLOCKALL, unix.SYS_MUNLOCKALL, unix.SYS_MBIND,

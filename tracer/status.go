@@ -107,11 +107,11 @@ func State(tid int) byte {
 	return text[i+2]
 }
 
-// Identity is what /proc tells of a task.
+// Identity is what /proc says about a task.
 type Identity struct {
 	Name  string // the comm, at most 15 bytes
 	TGID  int
-	NsTID int // its number in its own pid namespace; the same as its tid outside of one
+	NsTID int // its tid in its own pid namespace; its tid if it is in ours
 }
 
 // Identify reads the identity of a task; after its end, or without permission, it is the zero Identity.
@@ -123,7 +123,7 @@ func Identify(tid int) Identity {
 	return Identity{Name: unescape(st.name), TGID: st.tgid, NsTID: st.nsTID}
 }
 
-// unescape undoes what /proc/TID/status does to newlines and backslashes in names.
+// unescape undoes the escaping of newlines and backslashes in names by /proc/TID/status.
 func unescape(s string) string {
 	if !bytes.ContainsRune([]byte(s), '\\') {
 		return s
@@ -131,8 +131,8 @@ func unescape(s string) string {
 	return string(bytes.ReplaceAll(bytes.ReplaceAll([]byte(s), []byte(`\n`), []byte("\n")), []byte(`\\`), []byte(`\`)))
 }
 
-// WaitsIn is the kernel function that a task sleeps in, as /proc/TID/wchan has it (proc(5)): the caller of the
-// functions that locks and completions are waited for with. It is "" where the task runs or we may not know.
+// WaitsIn is the kernel function that a task sleeps in, from /proc/TID/wchan (proc(5)): the caller of the kernel's
+// lock and completion functions. It is "" if the task runs or we lack permission.
 func WaitsIn(tid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", tid))
 	if err != nil || string(text) == "0" {

@@ -11,12 +11,12 @@ type Kind uint8
 
 // The kinds of stops. At all but Gone and Woken the thread waits for Source.Resume.
 const (
-	// Entered: the thread is about to perform Stop.Call. It may be made to wait by resuming it later.
+	// Entered: the thread is about to perform Stop.Call. To hold it, resume it later.
 	Entered Kind = iota
-	// Returned: Stop.Call has returned Stop.Result. A source that has no Entered gives the call its place
-	// in the kernel's order in Stop.Order.
+	// Returned: Stop.Call has returned Stop.Result. A source without Entered stops gives the call's place in the
+	// kernel's order in Stop.Order.
 	Returned
-	// Cloned: Stop.Call has made the task Stop.Child, which does not run yet.
+	// Cloned: Stop.Call has created the task Stop.Child, which does not run yet.
 	Cloned
 	// Started: the first stop of a task that Cloned announced, or of one found at attach.
 	Started
@@ -28,21 +28,21 @@ const (
 	Exiting
 	// Gone: the thread has ended with Stop.Status. There is nothing to resume.
 	Gone
-	// GroupStopped: the thread has joined a group-stop with signal Stop.Status.StopSignal(). There is
-	// nothing to resume: SIGCONT will.
+	// GroupStopped: the thread has joined a group-stop with signal Stop.Status.StopSignal(). There is nothing to
+	// resume: SIGCONT resumes it.
 	GroupStopped
 	// Woken: Wake was called; Stop.Thread is nil.
 	Woken
 	// Quiet: after Quiesce, all threads are stopped; Stop.Thread is nil.
 	Quiet
-	// Settled: every call with a place in the order up to Stop.Order has been handed out, those of threads
-	// that are Pending excepted; Stop.Thread is nil. Of a source that knows the order only.
+	// Settled: every call with a place in the order up to Stop.Order has been handed out, except those of Pending
+	// threads; Stop.Thread is nil. Only from a source that knows the order.
 	Settled
-	// Touched: the thread has had its address space locked for writing at Stop.Order by no followed call, but
-	// by that of number Stop.Number, or by a page fault (-1): a stack has grown, a driver has mapped.
+	// Touched: the thread took mmap_lock for writing at Stop.Order, not by a followed call but by system call
+	// Stop.Number or a page fault (-1): a stack has grown, a driver has mapped.
 	Touched
-	// Missed: the thread has had its address space locked for writing Stop.Count times, at last at Stop.Order,
-	// and was not stopped for it: what it did only the kernel's view can tell.
+	// Missed: the thread took mmap_lock for writing Stop.Count times, the last time at Stop.Order, without being
+	// stopped: only the kernel's view can show what it did.
 	Missed
 )
 
@@ -52,29 +52,28 @@ type Stop struct {
 	Thread      *Thread
 	Call        *Call // nil where there is none
 	Result      int64 // -errno on failure, as the kernel's register holds it
-	Left        bool  // of Gone: it was let go to die, and Status is what it will die of
-	NotExecuted bool  // also of Returned, where a filter of the program's own answered in the kernel's place
+	Left        bool  // of Gone: it was detached to die, and Status is the expected cause
+	NotExecuted bool  // also of Returned, if a seccomp filter of the program answered the call
 	Child       int
 	Former      int
 	Status      unix.WaitStatus
-	// Order is the call's place in the kernel's order of changes to its address space where the source
-	// knows it (a time stamp taken under mmap_lock); 0 where the caller has to find it by holding calls. Of
-	// Cloned it is the place of the copy that was made, of Exiting that of Call.
+	// Order is the call's place in the kernel's order of changes to its address space if the source knows it (a time
+	// stamp taken under mmap_lock); 0 if the caller has to find it by holding calls. For Cloned it is the place of
+	// the copy, for Exiting that of Call.
 	Order uint64
-	// Path is, of Execed, the path that the program was called by where Call was not seen at its entry.
+	// Path is, for Execed, the path given to execve if Call was not seen at its entry.
 	Path   string
 	Number int
 	Count  uint64
 }
 
-// A Source hands out stops, in the order in which it learns of them. Tracer is one; a source that learns
-// of calls from perf events fits in beside it.
+// A Source hands out stops, in the order in which it learns of them. Tracer is one.
 type Source interface {
 	// Next blocks until something happened. It returns io.EOF when no tracee is left.
 	Next() (*Stop, error)
-	// Resume lets a thread go on that a Stop handed out.
+	// Resume resumes a thread handed out by a Stop.
 	Resume(*Thread)
-	// Drop lets a thread that stands at a Stop go for good: nothing of it is handed out any more.
+	// Drop releases a thread at a Stop for good: none of its stops is handed out any more.
 	Drop(*Thread)
 }
 

@@ -26,7 +26,7 @@ type Syscall struct {
 	Name    string // the kernel's name
 	Args    []Arg
 	Effect  vm.OpKind
-	Decode  func(*Call) // fills Call.Op beyond Kind; nil where Kind says all
+	Decode  func(*Call) // fills Call.Op beyond Kind; nil if Kind is sufficient
 	When    []When      // follow only calls that match one of these; empty means all
 	AddrRet bool        // the result is an address
 }
@@ -93,15 +93,15 @@ var syscalls = [...]Syscall{
 	{322, 358, "execveat", []Arg{sint("dirfd"), text("pathname"), adr("argv"), adr("envp"), sint("flags")}, vm.OpExec, nil, nil, false},
 	{57, 2, "fork", nil, vm.OpClone, decodeFork, nil, false},
 	{58, 190, "vfork", nil, vm.OpClone, decodeVfork, nil, false},
-	// clone that makes a thread copies nothing and is announced by its event stop; entry matters for a
-	// copy of the address space and for CLONE_UNTRACED.
+	// A clone that makes a thread copies nothing and is reported by its event stop; the entry matters for a copy of
+	// the address space and for CLONE_UNTRACED.
 	{56, 120, "clone", []Arg{num("flags")}, vm.OpClone, decodeClone, []When{
 		{Arg: 0, Mask: vm.CloneVM, Value: 0}, {Arg: 0, Mask: vm.CloneUntraced, Value: vm.CloneUntraced}}, false},
 	{435, 435, "clone3", []Arg{adr("cl_args"), num("size")}, vm.OpClone, nil, nil, false},
 	{135, 136, "personality", []Arg{num("persona")}, vm.OpPersonality, nil, []When{{Arg: 0, Value: 0xffffffff, Not: true}}, false},
 }
 
-// matches reports whether the call's arguments are of the kind the row is followed for.
+// matches reports whether a call with these arguments is followed.
 func (s *Syscall) matches(args *[6]uint64) bool {
 	if len(s.When) == 0 {
 		return true

@@ -13,7 +13,7 @@ type Thread struct {
 	TGID int // the process
 	// Data is the caller's.
 	Data any
-	// Ignore asks that the thread's calls and events be passed over in silence. Children inherit it.
+	// Ignore reports whether the thread's calls and events are skipped silently. Children inherit it.
 	Ignore bool
 
 	state    state
@@ -24,21 +24,21 @@ type Thread struct {
 	call     Call
 	// toDeliver is the signal that the next resumption delivers: the thread is in its signal-delivery-stop.
 	toDeliver int
-	fault     fault // the last one that a signal told of
+	fault     fault // the last fault for which a signal was delivered
 	grouped   bool  // the stop it is in is a group-stop
-	// interrupted says that PTRACE_INTERRUPT was sent and its stop has not been seen.
+	// interrupted reports whether PTRACE_INTERRUPT was sent and its stop not yet seen.
 	interrupted bool
 	// cleared is the CLONE_UNTRACED flag that was taken from the call; see untraced.go.
 	cleared clearedFlag
-	options uintptr // ptrace options that are to be set when it stops, 0 for none
+	options uintptr // ptrace options to set when it stops, 0 for none
 	born    bool    // its first stop has been handed out
 	exiting bool    // its exit stop has been handed out
-	again   bool    // another stop of it stands in the queue behind this one: the next resumption is left out
-	// event watches the thread under the backend BySigtrap; stepping says that it is followed by PTRACE_SYSCALL
+	again   bool    // another stop of it is queued after this one: skip the next resumption
+	// event watches the thread under the backend BySigtrap; stepping reports whether it is followed by PTRACE_SYSCALL
 	// all the same.
 	event    *lockEvent
-	inside   bool // the stop it is in is within a call: no signal was looked at
-	unmasked bool // its signal mask was mask, and lacks SIGTRAP for now
+	inside   bool // the stop is within a call: signals have not been checked
+	unmasked bool // its signal mask was mask; SIGTRAP is temporarily unblocked
 	mask     uint64
 	stepping bool
 }
@@ -51,15 +51,15 @@ const (
 	listening // in group-stop, resumed by PTRACE_LISTEN
 )
 
-// Regs are the thread's registers at its first stop, then at its last syscall-enter-stop (Rax is -ENOSYS). Between Entered
-// and the resumption after Returned they are also the registers of the call site, but for Rax.
+// Regs are the thread's registers at its first stop, then at its last syscall-enter-stop (Rax is -ENOSYS). Between
+// Entered and the resumption after Returned they are also the registers of the call site, except Rax.
 func (th *Thread) Regs() *unix.PtraceRegs { return &th.regs }
 
 // GroupStopped reports whether the thread has joined a group-stop and has not been continued since.
 func (th *Thread) GroupStopped() bool { return th.grouped }
 
-// Killed reports whether a kill has taken the thread out of the stop it was held at, on the way to its exit stop
-// or there already. To resume it now would let it pass that stop unseen.
+// Killed reports whether a kill has taken the thread out of the stop it was held at, towards its exit stop or to it.
+// Resuming it now would let it pass that stop unseen.
 func (th *Thread) Killed() bool {
 	if th.state != stopped {
 		return false
@@ -68,8 +68,8 @@ func (th *Thread) Killed() bool {
 	return e == syscall.ESRCH || e == 0 && code == ptraceEventExit<<8|int32(syscall.SIGTRAP)
 }
 
-// passedBy reports whether a thread that is to be resumed has left its stop for its exit stop, which is still
-// to be handed out. exit_group and execve kill the threads of a group while some of them stand at stops.
+// passedBy reports whether a thread to be resumed has left its stop for its exit stop, which has not been handed out
+// yet. exit_group and execve kill the threads of a group even while they are at stops.
 func (th *Thread) passedBy() bool {
 	if th.exiting || !th.Killed() {
 		return false
@@ -96,8 +96,8 @@ func (th *Thread) ReadMemory(addr uint64, p []byte) int {
 	return int(n)
 }
 
-// readUpToPage retries a failed read with what is left of the first page: the kernel fails a copy whose
-// later pages are missing only when not a byte of it could be read, but older ones fail it whole.
+// readUpToPage retries a failed read with the rest of the first page: current kernels fail a copy only if no byte
+// could be read, older ones if any page is missing.
 func (th *Thread) readUpToPage(addr uint64, p []byte) int {
 	rest := int(4096 - addr%4096)
 	if rest >= len(p) {

@@ -6,7 +6,7 @@ import "github.com/vmblame/vmblame/internal/vm"
 // calls would fail with ENOSYS (seccomp(2), SECCOMP_RET_TRACE). The flag is therefore taken from the call
 // at its entry, and put back where the program can see it once the kernel has read it.
 
-// clearedFlag remembers where a flag was taken from.
+// clearedFlag records where a flag was cleared.
 type clearedFlag struct {
 	set   bool
 	addr  uint64 // clone3: address of the flags; 0 for the register

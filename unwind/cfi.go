@@ -14,13 +14,13 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-// This file alone knows delve, whose interpreters of call frame instructions and of DWARF expressions are
-// used for one entry at a time. What they are known to get wrong is set right here or refused.
+// Only this file uses delve: its interpreters of call frame instructions and of DWARF expressions, for one entry at a
+// time. Their known bugs are corrected or avoided here.
 
 var errNotCovered = errors.New("no entry covers the pc")
 
-// interpret computes the row of pc by an unwind table entry. errNotCovered where the entry is for other pcs.
-// flagEntry is set where it covers start, too.
+// interpret computes the row of pc from an unwind table entry, or returns errNotCovered if the entry is for other
+// pcs. It sets flagEntry if the entry also covers start.
 func interpret(e *ehframe.Entry, pc, start uint64) (row, error) {
 	buf, base := pack(e)
 	list, err := frame.Parse(buf, binary.LittleEndian, 0, 8, base)
@@ -58,8 +58,8 @@ func interpret(e *ehframe.Entry, pc, start uint64) (row, error) {
 	return r, err
 }
 
-// pack lays the two entries out as a section that holds nothing else, and returns the address at which the
-// section would have to be mapped so that pc-relative pointers of the entry stay right.
+// pack builds a section of just these two entries, and returns the address at which it would have to be mapped for
+// the entry's pc-relative pointers to be right.
 func pack(e *ehframe.Entry) (buf []byte, base uint64) {
 	cie := e.CIE
 	if !e.EH {
@@ -67,17 +67,17 @@ func pack(e *ehframe.Entry) (buf []byte, base uint64) {
 	}
 	buf = make([]byte, 0, len(cie)+len(e.FDE))
 	buf = append(append(buf, cie...), e.FDE...)
-	pointer := uint32(0) // .debug_frame: the offset of the common entry in the section
+	pointer := uint32(0) // .debug_frame: the offset of the CIE in the section
 	if e.EH {
-		pointer = uint32(len(cie)) + 4 // .eh_frame: from this field back to the common entry
+		pointer = uint32(len(cie)) + 4 // .eh_frame: from this field back to the CIE
 		base = e.Vaddr - uint64(len(cie))
 	}
 	binary.LittleEndian.PutUint32(buf[len(cie)+4:], pointer)
 	return buf, base
 }
 
-// plainCIE rewrites a version 4 entry, whose two added fields (address size, segment size) the parser does
-// not know, as a version 3 one.
+// plainCIE rewrites a version 4 CIE as version 3, since the parser does not know its two added fields (address size,
+// segment size).
 func plainCIE(cie []byte) []byte {
 	const version = 8 // after length and id
 	if len(cie) < version+5 || cie[version] != 4 || cie[version+1] != 0 || cie[version+2] != 8 || cie[version+3] != 0 {
@@ -122,7 +122,7 @@ func convert(ctx *frame.FrameContext, p *program) (row, error) {
 			continue
 		}
 		if d.Rule == frame.RuleUndefined && reg == RegRIP && !p.undefinedRA {
-			// The interpreter makes restore of a register that the common entry describes "undefined".
+			// The interpreter wrongly makes a restored register "undefined" if the CIE describes it.
 			d = frame.DWRule{Rule: frame.RuleOffset, Offset: -8}
 		}
 		var x rule
@@ -172,10 +172,10 @@ func convert(ctx *frame.FrameContext, p *program) (row, error) {
 	return r, nil
 }
 
-// keep notes the rule in the row's short form, if it has a place there.
+// keep stores the rule in the row's short form, if it fits.
 func (r *row) keep(reg uint8, x rule) bool {
 	if reg == RegRSP && x.kind == ruleCFAPlus && x.off == 0 {
-		return true // what holds anyway
+		return true // the default
 	}
 	if x.kind != ruleAtCFA || x.off <= math.MinInt32 || x.off > math.MaxInt32 {
 		return false
@@ -193,8 +193,8 @@ func (r *row) keep(reg uint8, x rule) bool {
 	return false
 }
 
-// classify turns the expressions that nearly all are (register plus constant, and the word there) into
-// plain rules and checks the others. value reports whether the result is the value itself, not its address.
+// classify turns the usual expressions (register plus constant, and the word there) into plain rules and checks the
+// others. value reports whether the result is the value itself, not its address.
 func classify(expr []byte, value bool) (rule, error) {
 	c := elffile.CursorOver(expr)
 	if b := c.U8(); b >= byte(op.DW_OP_breg0) && b <= byte(op.DW_OP_breg0)+RegRIP {
@@ -219,8 +219,8 @@ func classify(expr []byte, value bool) (rule, error) {
 	return x, nil
 }
 
-// checkExpression refuses operations that make no sense in unwinding: among them those whose operand would
-// make the interpreter take as much memory as it says.
+// checkExpression refuses operations that make no sense in unwinding, among them those that make the interpreter
+// allocate as much as their operand says.
 func checkExpression(expr []byte) error {
 	if len(expr) == 0 || len(expr) > maxExpression {
 		return fmt.Errorf("expression of %d bytes", len(expr))
@@ -263,8 +263,7 @@ func checkExpression(expr []byte) error {
 	return nil
 }
 
-// evaluate runs an expression. initial, if not nil, is on the stack as it starts (the CFA, for the rule of a
-// register).
+// evaluate runs an expression. initial, if not nil, is pushed first (the CFA, for a register's rule).
 func evaluate(expr []byte, regs *Regs, initial *uint64, w *window) (value uint64, ok bool) {
 	defer func() {
 		if recover() != nil { // a division by zero, say

@@ -2,7 +2,7 @@ package unwind
 
 import "bytes"
 
-// code says what kind of instruction stands before pc.
+// code says what kind of instruction precedes pc.
 func (m *Module) code(pc uint64) rowFlags {
 	var flags rowFlags
 	if pc < maxCall {
@@ -25,9 +25,9 @@ func (m *Module) code(pc uint64) rowFlags {
 // 32-bit displacement.
 const maxCall = 8
 
-// endsInCall reports whether a call instruction may end with the last of the maxCall bytes: e8 rel32, or
-// ff /2 with any addressing (Intel SDM volume 2, CALL). Bytes before an instruction cannot be decoded for
-// sure, so true may be wrong; false is right but for exotic encodings (far calls).
+// endsInCall reports whether a call instruction may end with the last of the maxCall bytes: e8 rel32, or ff /2 with
+// any addressing (Intel SDM volume 2, CALL). x86 code cannot be decoded backwards reliably, so true may be wrong;
+// false is right except for exotic encodings (far calls).
 func endsInCall(b []byte) bool {
 	n := len(b)
 	if n < maxCall {
@@ -65,9 +65,9 @@ func endsInCall(b []byte) bool {
 	return false
 }
 
-// isSigreturn reports whether the code at pc is mov $__NR_rt_sigreturn, %rax; syscall: what the kernel's
-// return address of a signal handler points to, in glibc (__restore_rt), musl and Go alike. gdb knows
-// signal frames by the same bytes (amd64-linux-tdep.c).
+// isSigreturn reports whether the code at pc is mov $__NR_rt_sigreturn, %rax; syscall: the code that a signal handler
+// returns to, in glibc (__restore_rt), musl and Go alike. gdb recognises signal frames by the same bytes
+// (amd64-linux-tdep.c).
 func (m *Module) isSigreturn(pc uint64) bool {
 	b := m.mem.Bytes(pc, 9)
 	return bytes.Equal(b, sigreturn[:]) || b != nil && bytes.Equal(b[:7], sigreturn32[:])
@@ -78,8 +78,8 @@ var (
 	sigreturn32 = [...]byte{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}             // mov $15,%eax; syscall
 )
 
-// threadRoot reports whether vaddr is where the first function of a thread would return to: behind a call, with
-// code that passes its result to exit(2) and nothing else. That is how musl's clone ends.
+// threadRoot reports whether vaddr is the return address of a thread's first function: it follows a call, and the
+// code there only passes the result to exit(2). musl's clone ends that way.
 func (m *Module) threadRoot(vaddr uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,20 +7,20 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Code without any table can still say where its return address is: whatever way a function takes from pc to
-// a ret, the stack pointer must come out the same. So the instructions from pc on are followed, both ways at
-// each conditional jump, and what they do to rsp is added up. This is how musl's functions are unwound, which
-// are built without tables and without frame pointers.
+// Code without tables still determines where its return address is: on every path from pc to a ret, the stack pointer
+// must come out the same. So the instructions from pc on are followed, both ways at each conditional jump, and their
+// effects on rsp are added up. musl's functions, built without tables and without frame pointers, are unwound this
+// way.
 //
-// Calls are taken to return; since some do not (abort), ways with fewer calls go first, and all ways with as
-// few must agree. A way that runs on into the next function comes back to where it was, and is known by that:
-// the ABI aligns rsp to 16 bytes at calls, so that no caller's return address can stand at rsp itself. The
-// return address found is believed only if it follows a call instruction.
+// Calls are assumed to return; since some do not (abort), paths with fewer calls go first, and all paths with as few
+// must agree. A path that runs on into the next function ends with rsp unchanged and is recognised by that: the ABI
+// aligns rsp to 16 bytes at calls, so no caller's return address can be at rsp itself. The return address found is
+// accepted only if it follows a call instruction.
 
 const (
 	maxFollowed  = 1500 // instructions followed from one pc
-	maxCallsOver = 12   // calls stepped over on one way
-	maxSlots     = 24   // words stored and remembered on one way
+	maxCallsOver = 12   // calls stepped over on one path
+	maxSlots     = 24   // stored words remembered on one path
 )
 
 // place is an address in terms of the registers at pc.
@@ -41,15 +41,15 @@ type valueKind uint8
 const (
 	valueOther   valueKind = iota // not known; for a preserved register at a ret: unchanged, by the ABI
 	valueAddress                  // an address of the stack
-	valueLoaded                   // what stood in memory at a place when pc was reached
+	valueLoaded                   // the contents of memory at a place when pc was reached
 )
 
-// way is one way through the code.
+// way is one path through the code.
 type way struct {
 	pc    uint64
 	sp    place
 	regs  [len(savedRegs)]value
-	slots []slot // copied before it is changed: ways share it
+	slots []slot // copied before it is changed: paths share it
 }
 
 type slot struct {
@@ -130,11 +130,11 @@ const (
 	stepNext   stepKind = iota // go on at w.pc
 	stepBranch                 // go on at w.pc, and at the jump's target
 	stepCall                   // a call has been stepped over
-	stepRet                    // w.sp is where the return address stands
-	stepStop                   // this way leads nowhere, or to where it cannot be followed
+	stepRet                    // w.sp is the address of the return address
+	stepStop                   // this path cannot be followed further
 )
 
-// follow takes one instruction and moves w behind it, or to where it jumps.
+// follow executes one instruction and moves w past it, or to its jump target.
 func (w *way) follow(x *instruction) stepKind {
 	w.pc += uint64(x.length)
 	switch op := x.op; {
@@ -153,7 +153,7 @@ func (w *way) follow(x *instruction) stepKind {
 		w.pop(RegRBP)
 	case op == 0xc3:
 		if w.stored(w.sp) >= 0 {
-			return stepStop // it returns to what was pushed on the way
+			return stepStop // it returns to a value pushed on this path
 		}
 		return stepRet
 	case op == 0xe8:
@@ -272,7 +272,7 @@ func (w *way) setSP(v value) bool {
 	return true
 }
 
-// address is the place that a memory operand names, unknown where it is not on the stack for sure.
+// address is the place that a memory operand refers to, unknown unless it is certainly on the stack.
 func (w *way) address(x *instruction) place {
 	if x.direct() || x.index || x.base != RegRSP && x.base != RegRBP {
 		return place{}

@@ -24,8 +24,8 @@ func goRow(t *gopclntab.Table, pc uint64) (row, bool) {
 	return r, true
 }
 
-// goAdjust adds what neither .debug_frame nor the stack sizes say of Go functions: where goroutines begin,
-// and where the runtime has changed stacks (runtime/asm_amd64.s, runtime/traceback.go).
+// goAdjust adds what neither .debug_frame nor the stack sizes describe: where goroutines begin, and where the runtime
+// switches stacks (runtime/asm_amd64.s, runtime/traceback.go).
 func goAdjust(t *gopclntab.Table, r *row, at vm.CodeAddr) {
 	f, ok := t.Find(at.Lookup())
 	if !ok {
@@ -38,7 +38,7 @@ func goAdjust(t *gopclntab.Table, r *row, at vm.CodeAddr) {
 	case "runtime.goexit", "runtime.mstart", "runtime.rt0_go":
 		r.kind, r.end = kindEnd, GoExit
 	case "runtime.mcall", "runtime.switchToCrashStack0":
-		// On the scheduler's stack. The goroutine that was left is parked: it is not what runs here.
+		// On the scheduler's stack. The goroutine it switched from is parked and not part of this stack.
 		if at.Call {
 			r.kind, r.end = kindEnd, GoExit
 		}
@@ -48,12 +48,12 @@ func goAdjust(t *gopclntab.Table, r *row, at vm.CodeAddr) {
 			r.kind, r.how = kindSwitchG, GoSwitch
 		}
 	case "runtime.asmcgocall":
-		// On the thread's stack. The goroutine's may be moved while C code calls back.
+		// On the thread's stack. The goroutine's stack may be moved while C code calls back.
 		if at.Call {
 			r.kind, r.how = kindSwitchC, GoSwitch
 		}
 	case "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.sigprofNonGoWrapper":
-		// Marked as outermost, but the kernel's return address leads on to what was interrupted.
+		// Marked as outermost, but its return address leads on to the interrupted code.
 	default:
 		switch flag := f.Flag(); {
 		case flag&gopclntab.TopFrame != 0:
@@ -76,9 +76,9 @@ const (
 	mG0      = 0
 )
 
-// switchToG replaces regs by those of the goroutine that the thread's g0, which r14 points to, was entered
-// from. Where the structures found are not of the expected shape the end is StackSwitch; where they are and
-// name no goroutine, the scheduler has parked it meanwhile, and this stack is all there is: GoExit.
+// switchToG replaces regs by those of the goroutine from which the thread's g0 (in r14) was entered. If the
+// structures do not have the expected shape the End is StackSwitch; if they do but name no goroutine, the scheduler
+// has parked it and this stack ends here: GoExit.
 func switchToG(regs *Regs, w *window) (bool, End) {
 	word := func(addr uint64) uint64 {
 		v, ok := w.u64(addr)
@@ -120,8 +120,8 @@ func switchToG(regs *Regs, w *window) (bool, End) {
 // stack) in its frame on the thread's stack, now and in older versions.
 var savedG = [...]struct{ g, depth uint64 }{{8, 0}, {48, 40}}
 
-// stepSwitchC goes from asmcgocall's frame on the thread's stack to the one on the goroutine's, where rbp had
-// pointed to before the stack was moved.
+// stepSwitchC steps from asmcgocall's frame on the thread's stack to the frame on the goroutine's stack that rbp
+// pointed to before that stack was moved.
 func (s *Space) stepSwitchC(regs *Regs) bool {
 	for _, at := range savedG {
 		g, ok1 := s.win.u64(regs[RegRSP] + at.g)

@@ -12,7 +12,7 @@ import (
 type Interner struct {
 	seed    [4]uint64
 	ids     map[[2]uint64]int32
-	modules map[*Module]struct{} // kept, so that an address in a hash means one module for ever
+	modules map[*Module]struct{} // kept alive, so that a pointer in a hash always means the same module
 }
 
 // NewInterner returns an Interner that has seen nothing.

@@ -11,9 +11,9 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Module is what is known of one file that is mapped as code: where its unwind tables are. One Module
-// serves all address spaces that map the file; what it knows is found out at first need. Safe for
-// concurrent use. It keeps reading the file, which must stay open as long as the Module is used.
+// Module is what is known of one file that is mapped as code: where its unwind tables are. One Module serves all
+// address spaces that map the file; tables are read when first needed. Safe for concurrent use. The file must stay
+// open as long as the Module is used.
 type Module struct {
 	file *elffile.File
 
@@ -57,7 +57,7 @@ func (m *Module) row(at vm.CodeAddr) (r row) {
 	return r
 }
 
-// tables asks one source after the other.
+// tables tries one source after the other.
 func (m *Module) tables(look uint64) row {
 	end := NoCFI
 	try := func(how How, t *ehframe.Table) (row, bool) {
@@ -92,7 +92,7 @@ func (m *Module) tables(look uint64) row {
 	return row{kind: kindFP, how: FP, end: end}
 }
 
-// The tables of the module, each opened when it is first asked. m.mu is held.
+// The tables of the module, each opened at first use. m.mu is held.
 
 func (m *Module) ehFrame() *ehframe.Table {
 	if !m.opened.eh {
@@ -144,7 +144,7 @@ func (m *Module) adjust(r *row, at vm.CodeAddr) {
 	switch {
 	case r.kind == kindEnd:
 	case r.flags&flagEntry != 0 && entry != 0:
-		// Whatever the table says of a caller: there is none.
+		// Whatever the table says, there is no caller.
 		if exe, _ := m.program(); exe {
 			r.kind, r.end = kindEnd, ELFEntry
 		}
@@ -157,7 +157,7 @@ func (m *Module) adjust(r *row, at vm.CodeAddr) {
 	}
 }
 
-// entryLength is how much code behind e_entry belongs to it. Entry code is not always described by tables
+// entryLength is how many bytes of code from e_entry on belong to it. Entry code is not always described by tables
 // (that of Debian's ld.so is not), and nothing called it.
 const entryLength = 64
 
@@ -176,9 +176,9 @@ func (m *Module) entry() (uint64, bool) {
 	return m.file.Entry(), m.starts
 }
 
-// program reports whether e_entry is where a program starts: exe for executables, loader for what may be the
-// dynamic loader (it has no PT_INTERP and needs no other object). In other shared objects e_entry is often
-// the first byte of .text, with a function like any other.
+// program reports whether e_entry is where a program starts: exe for executables, loader for what may be the dynamic
+// loader (it has no PT_INTERP and needs no other object). In other shared objects e_entry is often just the first
+// byte of .text, an ordinary function.
 func (m *Module) program() (exe, loader bool) {
 	if m.file.Type() == elf.ET_EXEC {
 		return true, false

@@ -44,16 +44,15 @@ const (
 	maxExpression  = 512
 )
 
-// program is what a look through call frame instructions found in them.
+// program is what check found in call frame instructions.
 type program struct {
 	undefinedRA bool // the return address is declared undefined somewhere
 	depth       int  // states remembered
 }
 
-// check walks call frame instructions without executing them. The interpreter that executes them trusts its
-// input: it keeps every register number it meets and copies them all at each remember_state, so that a few
-// kilobytes can claim gigabytes. Whatever passes here is cheap to execute. Instructions that the interpreter
-// gets wrong are errors.
+// check walks call frame instructions without executing them. The interpreter that executes them trusts its input: it
+// keeps every register number it meets and copies them all at each remember_state, so that a few kilobytes can claim
+// gigabytes. Programs that pass are cheap to execute. Instructions that the interpreter gets wrong are errors.
 func (p *program) check(code []byte) error {
 	c := elffile.CursorOver(code)
 	reg := func() uint64 {

@@ -2,7 +2,7 @@ package unwind
 
 import "fmt"
 
-// How says by what means a frame's pc was found. The words are part of the log format (`via`).
+// How says how a frame's pc was found. The words are part of the log format (`via`).
 type How uint8
 
 const (
@@ -11,7 +11,7 @@ const (
 	DebugFrame            // .debug_frame, of the file or of its separate debug file
 	GoPclntab             // .gopclntab: stack sizes of Go functions
 	FP                    // a checked frame pointer
-	Leaf                  // the word at rsp behind the syscall instruction of a function without a frame
+	Leaf                  // the word at rsp after the syscall instruction of a function without a frame
 	Epilogue              // the instructions from pc to the function's ret, where there is no table
 	Scan                  // a return address into the program's entry code, found above a frame that never returns
 	Sigframe              // a signal frame known by its trampoline's instructions, where no table says so
@@ -38,9 +38,9 @@ const (
 	ELFEntry
 	// GoExit: the frame is the root of a goroutine or of a thread of the Go runtime. Complete.
 	GoExit
-	// NoCFI: no table covers the pc, and the frame pointer is none.
+	// NoCFI: no table covers the pc, and rbp is not a frame pointer.
 	NoCFI
-	// BadFP: the chain of frame pointers that was followed so far breaks here.
+	// BadFP: the chain of frame pointers followed so far breaks here.
 	BadFP
 	// UnreadableStack: a word of the stack that the rules need could not be read.
 	UnreadableStack
@@ -50,11 +50,11 @@ const (
 	PCNotExec
 	// ExprFailed: a DWARF expression could not be evaluated.
 	ExprFailed
-	// BadFDE: the unwind table of this pc is malformed or uses what is not supported.
+	// BadFDE: the unwind table entry of this pc is malformed or not supported.
 	BadFDE
-	// StackSwitch: a Go runtime function changed stacks here, and the way back is not recorded.
+	// StackSwitch: a Go runtime function switched stacks here, and the previous stack is unknown.
 	StackSwitch
-	// MaxDepth: the stack is deeper than was asked for.
+	// MaxDepth: the stack is deeper than the requested maximum.
 	MaxDepth
 )
 

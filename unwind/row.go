@@ -2,25 +2,24 @@ package unwind
 
 import "math"
 
-// A row is what is known of one pc: whose code it is, and how to get from its frame to the caller's.
+// A row holds what is known about one pc: its module, and how to get from its frame to the caller's.
 type row struct {
 	module *Module
 	bias   uint64 // Offset - PC, modulo 2^64
-	// rules is set for kindRules, and for kindFP where the code itself shows the way.
+	// rules is set for kindRules, and for kindFP if following the code gave rules.
 	rules *ruleSet
-	// saved holds where the caller's registers stand, relative to the CFA; sameValue where they were not
-	// saved. For kindCFA.
+	// saved holds where the caller's registers are saved, relative to the CFA; sameValue if not saved. For kindCFA.
 	saved  [len(savedRegs)]int32
-	ra     int32 // where the return address stands, relative to the CFA
+	ra     int32 // where the return address is, relative to the CFA
 	cfaOff int32
 	cfaReg uint8
 	kind   rowKind
 	how    How // how the caller's frame is found
-	end    End // for kindEnd and for what a kind falls back to
+	end    End // for kindEnd, and when a kind's step fails
 	flags  rowFlags
 }
 
-// savedRegs are the registers that the ABI makes a function preserve, but rsp (which is the CFA).
+// savedRegs are the callee-saved registers of the ABI, except rsp (which is the CFA).
 var savedRegs = [...]uint8{RegRBX, RegRBP, RegR12, RegR13, RegR14, RegR15}
 
 const sameValue = math.MinInt32
@@ -35,7 +34,7 @@ const (
 	kindSigframe                // rt_sigreturn's frame: the registers stand in a ucontext at rsp
 	kindSwitch                  // a Go function that changed rsp; rbp points to its frame, on another stack perhaps
 	kindSwitchC                 // asmcgocall: the same, but the goroutine's stack may have been moved
-	kindSwitchG                 // a Go function that left another stack behind, which only its g knows
+	kindSwitchG                 // a Go function that switched from another stack, recorded only in its g
 	kindEnd                     // the walk ends here: see end
 )
 
@@ -43,8 +42,8 @@ type rowFlags uint8
 
 const (
 	flagSignal    rowFlags = 1 << iota // a signal frame: the caller was interrupted, and may be on another stack
-	flagSyscall                        // the pc stands behind a syscall instruction
-	flagAfterCall                      // the pc stands behind a call instruction, or that could not be read
+	flagSyscall                        // the pc follows a syscall instruction
+	flagAfterCall                      // the pc follows a call instruction, or the bytes could not be read
 	flagEntry                          // the table entry of this pc covers the file's e_entry, too
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// rowTable maps pcs to rows: open addressing, since a walk asks it once a frame. It may be shared by the
-// spaces of parent and child; whoever changes it then takes a copy first.
+// rowTable maps pcs to rows: open addressing, since a walk asks it once a frame. Parent and child spaces may share
+// it; the one that changes it copies it first.
 type rowTable struct {
 	keys     []uint64 // 0 free, deadKey deleted
 	rows     []row
@@ -23,7 +23,7 @@ const (
 	deadKey     = ^uint64(0)
 	granuleBits = 16
 	minSlots    = 64
-	// maxRows bounds the table: a program that makes new code all the time would let it grow for ever.
+	// maxRows bounds the table: a program that keeps generating code would let it grow for ever.
 	maxRows = 1 << 16
 )
 
@@ -77,7 +77,7 @@ func (t *rowTable) put(key uint64, r row) *row {
 	return &t.rows[i]
 }
 
-// rehash drops deleted slots and makes room for as many rows again; a full table begins anew.
+// rehash drops deleted slots and makes room for as many rows again; a table with maxRows rows is emptied.
 func (t *rowTable) rehash() {
 	old := *t
 	if t.live >= maxRows {
@@ -105,7 +105,7 @@ func (t *rowTable) rehash() {
 // hits reports whether any row is for a pc near r.
 func (t *rowTable) hits(r vm.Range) bool {
 	first, last := r.Start>>granuleBits, (r.End-1)>>granuleBits
-	// The row of a return address right behind r was looked up inside of it.
+	// The row of a return address right after r was looked up inside r.
 	after := (r.End) >> granuleBits
 	if last-first >= uint64(len(t.granules)) {
 		for g := range t.granules {

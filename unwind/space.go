@@ -2,15 +2,15 @@ package unwind
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// Code says what is executable at pc in one address space: whose code it is, and pc as that file's own
-// virtual address (pc itself for a module without a file). ok is false where pc is in no executable
-// mapping. It is asked once for each pc, until Invalidate.
+// Code finds the executable code at pc in one address space: its module, and pc as that file's own virtual address
+// (pc itself for a module without a file). ok is false if pc is in no executable mapping. It is asked once for each
+// pc, until Invalidate.
 type Code interface {
 	CodeAt(pc uint64) (m *Module, offset uint64, ok bool)
 }
 
-// Space unwinds the threads of one address space and remembers what it learnt of its code. A Space and all
-// that are forked from it must be used by one goroutine at a time.
+// Space unwinds the threads of one address space and remembers what it learnt of its code. A Space and all its forks
+// must be used by one goroutine at a time.
 type Space struct {
 	code   Code
 	table  *rowTable
@@ -51,8 +51,8 @@ func (s *Space) own() {
 	}
 }
 
-// row returns what is known of pc, nil if it is not executable. Rows are never changed in place while a walk
-// goes on, so that one stays readable when the table grows.
+// row returns the row of pc, nil if it is not executable. Rows are never changed in place during a walk, so a row
+// stays readable when the table grows.
 func (s *Space) row(at vm.CodeAddr) *row {
 	key := rowKey(at)
 	if r := s.table.get(key); r != nil {

@@ -88,8 +88,8 @@ func (s *Space) value(x *rule, cfa uint64, isCFA bool) (v uint64, ok bool, end E
 	return v, ok, UnreadableStack
 }
 
-// gregs is the order of the registers in the kernel's struct sigcontext (arch/x86/include/uapi/asm/
-// sigcontext.h), which stands 40 bytes into the struct ucontext that rsp points to in a signal trampoline.
+// gregs is the order of the registers in the kernel's struct sigcontext (arch/x86/include/uapi/asm/ sigcontext.h),
+// which is at offset 40 of the struct ucontext that rsp points to in a signal trampoline.
 var gregs = [...]uint8{RegR8, RegR9, RegR10, RegR11, RegR12, RegR13, RegR14, RegR15, RegRDI, RegRSI,
 	RegRBP, RegRBX, RegRDX, RegRAX, RegRCX, RegRSP, RegRIP}
 
@@ -105,7 +105,7 @@ func (s *Space) stepSigframe(regs *Regs) (bool, End) {
 	return true, 0
 }
 
-// stepSwitch goes by the frame record at bp, on whatever stack that is.
+// stepSwitch follows the frame record at bp, on whatever stack that is.
 func (s *Space) stepSwitch(regs *Regs, bp uint64) bool {
 	if bp == 0 || bp%8 != 0 {
 		return false
@@ -156,8 +156,8 @@ func (s *Space) stepUntold(r *row, regs *Regs, how How, first bool) (next How, o
 	return FP, true, 0
 }
 
-// returnAddress reports whether a word can be one: executable, and behind a call instruction. Code in no file
-// is not held to the latter: interpreters push return addresses without a call (HotSpot's does).
+// returnAddress reports whether a word can be a return address: executable, and after a call instruction. The latter
+// is not required of code in no file: interpreters push return addresses without a call (HotSpot's does).
 func (s *Space) returnAddress(ra uint64) bool {
 	r := s.row(vm.CodeAddr{PC: ra, Call: true})
 	return r != nil && (r.flags&(flagAfterCall|flagSignal) != 0 || r.module.file == nil)

@@ -2,12 +2,12 @@ package unwind
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// defaultDepth is the depth of a walk that names none.
+// defaultDepth is the depth of a walk if none is given.
 const defaultDepth = 256
 
-// Walk unwinds the thread with these registers into st, whose slice is reused: at most max frames (0: 256),
-// innermost first, and why it ended. regs are those of the stopped thread; at a syscall-exit-stop they are
-// as the kernel left them. Nothing is kept of mem. A walk over known code allocates nothing.
+// Walk unwinds the thread with these registers into st, whose slice is reused: at most max frames (0: 256), innermost
+// first, and why it ended. regs are those of the stopped thread; at a syscall-exit-stop they are as the kernel left
+// them. mem is not retained. A walk over known code allocates nothing.
 func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
 	if max <= 0 {
 		max = defaultDepth
@@ -17,7 +17,7 @@ func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
 	s.mem = mem
 	s.win.reset(mem, regs[RegRSP], s.depth)
 	st.End = s.walk(&s.regs, max, st)
-	// What this walk used is the guess for the next one; it falls slowly, as deep and shallow calls mix.
+	// The stack used by this walk is the guess for the next; it falls slowly, since deep and shallow calls mix.
 	used := s.regs[RegRSP] - regs[RegRSP]
 	if used > maxFirst {
 		used = maxFirst
@@ -63,7 +63,7 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 		case kindSigframe:
 			ok, end = s.stepSigframe(regs)
 		case kindSwitch:
-			// rsp changes to another stack, which may lie anywhere.
+			// rsp moves to another stack, at any address.
 			ok, end = s.stepSwitch(regs, regs[RegRBP]), StackSwitch
 			signal = ok
 		case kindSwitchC:
@@ -92,11 +92,11 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 // maxScan is how many words of the stack are looked through for the return address of an outermost frame.
 const maxScan = 512
 
-// scanForEntry looks above a frame that cannot be unwound for the return address of an outermost frame: one
-// into the entry code of a file that is on the stack so far, or one in the frame's own file that is known to
-// have no caller. C libraries built without tables call main and the functions of threads from functions that
-// never return, so that nothing leads from those to their callers; but such a word is pushed only by the code
-// that it points to, and nothing stands above its frame.
+// scanForEntry searches the stack above a frame that cannot be unwound for the return address of an outermost frame:
+// one into the entry code of a file already on the stack, or one in the frame's own file that is known to have no
+// caller. C libraries built without tables call main and thread functions from functions that never return, so
+// nothing leads from those to their callers; but only the code at such an address pushes it, and nothing lies above
+// its frame.
 func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 	var entries [4]uint64
 	n := 0

@@ -2,9 +2,8 @@ package unwind
 
 import "encoding/binary"
 
-// window is what one walk has read of the thread's memory: a few spans, each read once. Reads go up the
-// stack in growing steps, since each costs a system call, and end at page boundaries, since the kernel's
-// cost is by the page.
+// window caches the thread's memory during one walk: a few spans, each read once. Reads go up the stack in growing
+// steps, since each costs a system call, and end at page boundaries, since the kernel's cost is per page.
 type window struct {
 	mem   RawMemory
 	spans [8]span
@@ -14,7 +13,7 @@ type window struct {
 	step  uint64
 }
 
-// span holds the bytes of [base, base+len(buf)). Where short is set nothing can be read behind them.
+// span holds the bytes of [base, base+len(buf)). If short is set nothing after them can be read.
 type span struct {
 	base  uint64
 	buf   []byte
@@ -27,7 +26,7 @@ const (
 	maxStep     = 64 << 10
 	maxSpan     = 256 << 10
 	maxFirst    = 64 << 10
-	keptSpanCap = 64 << 10 // what a span may hold on to between walks
+	keptSpanCap = 64 << 10 // the largest buffer a span keeps between walks
 )
 
 // reset forgets what was read and reads the first guess bytes (rounded up to a page's end) from sp on.
@@ -61,7 +60,7 @@ func (w *window) u64Slow(addr uint64) (uint64, bool) {
 	if p := w.find(addr, 8); p != nil {
 		return binary.LittleEndian.Uint64(p), true
 	}
-	var b [8]byte // across two spans
+	var b [8]byte // a word across two spans
 	if !w.bytes(addr, b[:]) {
 		return 0, false
 	}
@@ -82,8 +81,7 @@ func (w *window) bytes(addr uint64, p []byte) bool {
 	return true
 }
 
-// find returns what is known from addr on, at least n bytes, reading them if need be; nil if there are not
-// so many in one span.
+// find returns the known bytes from addr on, at least n, reading more if needed; nil if no span has that many.
 func (w *window) find(addr, n uint64) []byte {
 	if addr+n < addr {
 		return nil
@@ -98,7 +96,7 @@ func (w *window) find(addr, n uint64) []byte {
 			w.cur = i
 			return w.spans[i].buf[off:]
 		}
-		// Behind a span and near it: read on rather than begin another.
+		// Just after a span: extend it rather than begin another.
 		if end := s.base + uint64(len(s.buf)); addr >= end && addr-end < maxStep/4 {
 			if s.short {
 				if addr < (end+pageSize)&^(pageSize-1) {
@@ -139,7 +137,7 @@ func (w *window) open(start, end uint64) int {
 	return i
 }
 
-// extend reads on behind span i, at least up to end.
+// extend continues span i, at least up to end.
 func (w *window) extend(i int, end uint64) bool {
 	s := &w.spans[i]
 	if s.short || end-s.base > maxSpan {
@@ -150,7 +148,7 @@ func (w *window) extend(i int, end uint64) bool {
 	return s.base+uint64(len(s.buf)) >= end
 }
 
-// read appends to s what stands between its end and the end of the page of end.
+// read appends to s the bytes from its end to the end of the page that contains end.
 func (w *window) read(s *span, end uint64) {
 	end = (end + pageSize - 1) &^ (pageSize - 1)
 	have := len(s.buf)

@@ -2,7 +2,7 @@ package unwind
 
 import "github.com/vmblame/vmblame/internal/elffile"
 
-// instruction is one decoded x86-64 instruction: its length, and what following rsp takes.
+// instruction is one decoded x86-64 instruction: its length, and what is needed to follow rsp.
 type instruction struct {
 	length int
 	op     uint16 // opcode byte; 0x0f00 | byte for the two-byte map, opEscape for the longer ones
@@ -51,7 +51,7 @@ var oneByte = [...]operand{
 	0xf0: argBad, argNone, argBad, argBad, argNone, argNone, argM, argM, 0xfe: argM, argM,
 }
 
-// twoByte describes the map behind 0f (table A-3).
+// twoByte describes the two-byte opcode map after 0f (table A-3).
 func twoByte(b uint8) operand {
 	switch {
 	case b == 0x05, b == 0x0b, b == 0x31, b == 0x77, b == 0xa2, b >= 0xc8 && b <= 0xcf:
@@ -69,8 +69,8 @@ func twoByte(b uint8) operand {
 	return argBad
 }
 
-// decode reads the instruction at the beginning of code, which should hold 15 bytes. ok is false for what
-// compilers do not write into ordinary functions, vector extensions from AVX on among it.
+// decode reads the instruction at the beginning of code, which should hold 15 bytes. ok is false for instructions
+// that compilers do not emit in ordinary functions, among them AVX and later.
 func decode(code []byte) (x instruction, ok bool) {
 	c := elffile.CursorOver(code)
 	op := c.U8()

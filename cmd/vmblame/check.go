@@ -88,7 +88,7 @@ type problemJSON struct {
 	Text string `json:"text"`
 }
 
-// cause takes from err what the message says already: the log's name.
+// cause removes the log's name from err, because the message has it already.
 func cause(err error, log string) error {
 	var p *fs.PathError
 	if errors.As(err, &p) && p.Path == log {

@@ -54,7 +54,7 @@ func exportCommand() *cobra.Command {
 				err = e
 			}
 			if errors.Is(err, eventlog.ErrCut) {
-				// What there is has been written.
+				// The whole lines have been written.
 				fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: export %s: %v: what stands before the cut was exported\n", log, eventlog.ErrCut)
 				return nil
 			}

@@ -15,9 +15,9 @@ import (
 	"github.com/vmblame/vmblame/internal/spool"
 )
 
-// logSink is the log. Lines wait in memory for a goroutine that writes them, so that nobody waits for the disk, or
-// for who reads a pipe. When the log takes no more, a full disk say, or too slowly, that is said once, and the
-// recording goes on without it: the program is not to suffer for its log.
+// logSink is the log. Lines wait in memory for a goroutine that writes them, so that the tracer never waits for the
+// disk or the reader of a pipe. If the log fails (a full disk, say) or is too slow, that is reported once and the
+// recording goes on without it: the program must not suffer for its log.
 type logSink struct {
 	name    string
 	regular bool // it can be read afterwards
@@ -39,7 +39,7 @@ type logSink struct {
 }
 
 const (
-	// flushEvery is half of what a log that is cut may lack.
+	// flushEvery is half the time that a cut log may be behind.
 	flushEvery = 500 * time.Millisecond
 	// mostWaiting bounds the bytes of lines that wait: a second's worth of the fastest recordings.
 	mostWaiting = 64 << 20

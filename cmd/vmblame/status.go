@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// clearLine takes away the terminal's line, on which a status may stand: ECMA-48, CR and EL.
+// clearLine erases the terminal's current line, which may show a status: ECMA-48, CR and EL.
 const clearLine = "\r\x1b[K"
 
 // status is the line that a terminal shows while processes are followed: how long, how many events, what is mapped,

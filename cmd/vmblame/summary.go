@@ -10,8 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// summary says at the end of a recording what it has come to. Without an end, as when the recording failed, it
-// says nothing.
+// summary writes the summary at the end of a recording. Without an End record, as after a failure, it writes nothing.
 type summary struct {
 	*analysis.Recording
 	w     io.Writer

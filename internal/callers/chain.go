@@ -14,12 +14,11 @@ type Chain struct {
 	Keep  int      `json:"who_keep,omitempty"` // so many of the first calls are never elided: those up to the first of the program's own
 }
 
-// Words is a chain that is no stack: "before attach".
+// Words is a chain that is not a stack: "before attach".
 func Words(text string) Chain { return Chain{[]string{text}, 1} }
 
-// Source is the chain as it is compared: names of functions without what compilers append, which differs
-// between builds of the same source.
-// Code that was made at run time is what it is, wherever it lies.
+// Source is the chain in comparable form: function names without compiler suffixes, which differ between builds of
+// the same source. Code generated at run time is "(JIT code)", whatever its address.
 func (c Chain) Source() Chain {
 	names := make([]string, len(c.Calls))
 	for i, name := range c.Calls {
@@ -62,7 +61,7 @@ func (c Chain) Text(width int) string {
 	return c.Calls[c.Keep-1]
 }
 
-// long is how wide a name is allowed to be where lines are to fit, unless it is so without its generics.
+// long is the width from which a name loses its generic arguments if lines must fit.
 const long = 32
 
 // shortNames cuts the arguments of templates and generics out of names that are long.

@@ -26,7 +26,7 @@ func IsLoader(module string) bool {
 	return strings.HasPrefix(b, "ld-linux") || strings.HasPrefix(b, "ld-musl") || strings.HasPrefix(b, "ld-2.") || b == "ld.so"
 }
 
-// systemDirs hold libraries that are no part of the traced program.
+// systemDirs hold libraries that are not part of the traced program.
 var systemDirs = [...]string{"/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/lib32/", "/usr/local/lib/", "/nix/store/"}
 
 // isOwn reports whether a file is part of the program that runs exe: the executable, a library that is not
@@ -38,7 +38,7 @@ func isOwn(module, exe string) bool {
 	return !inKernel(module) && !startsWithOne(module, systemDirs[:]) && !IsLoader(module)
 }
 
-// inKernel reports whether code has no file that anybody could be asked about.
+// inKernel reports whether code belongs to no file.
 func inKernel(module string) bool { return module == "[vdso]" || module == "?" }
 
 func startsWithOne(s string, list []string) bool {

@@ -58,8 +58,8 @@ func Matches(name string, list []string) bool {
 	})
 }
 
-// IsWrapper reports whether a function, as Source writes it, only makes a system call for whoever called it:
-// those of C libraries, of Go's runtime and packages, and of cgo.
+// IsWrapper reports whether a function, as Source writes it, only makes a system call for its caller: those of C
+// libraries, of Go's runtime and packages, and of cgo.
 func IsWrapper(name string) bool { return slices.Contains(wrappers[:], name) }
 
 var wrappers = [...]string{

@@ -11,7 +11,7 @@ import (
 // A Call is one function of a stack: that of a frame, or one inlined into it.
 type Call struct {
 	Function string // demangled, "" where no symbol covers the address
-	Module   string // path of its file, or what stands for one: "[vdso]"
+	Module   string // path of its file, or a name in its place: "[vdso]"
 	Address  uint64 // of the frame, as the file itself counts
 	Frame    int    // 0 for the innermost; functions inlined into a frame have its number
 }
@@ -24,13 +24,12 @@ func (c Call) Label() string {
 	return path.Base(c.Module) + "+0x" + strconv.FormatUint(c.Address, 16)
 }
 
-// An Allocator is what hands out memory that it maps: malloc's like, or the runtime of a language. Who
-// asked for the memory is the function that called it. Names of functions are those of its source; one that
-// ends in "*" stands for all that begin so.
+// An Allocator maps memory and hands it out: a malloc, or a language runtime. To blame for the memory is the function
+// that called it. Names of functions are those of its source; one that ends in "*" stands for all that begin so.
 type Allocator struct {
 	Modules   []string // names of its files, by how they begin; programs often carry it inside them instead
 	Functions []string // its functions, where they may lie in the program itself
-	Pages     []string // its functions that only get pages for it, for whatever purpose
+	Pages     []string // its functions that only get pages, for any purpose
 	Prefix    string   // its functions may have a prefix that ends so: "je_", "redis_je_", "_rjem_je_"
 }
 
@@ -56,13 +55,13 @@ func NewRules(list []Allocator) *Rules {
 	return r
 }
 
-// mallocs are functions that programs ask for memory, whoever has written them.
+// mallocs are the functions that programs allocate memory with, in any allocator.
 var mallocs = [...]string{
 	"malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc",
 	"operator new(unsigned long)", "operator new[](unsigned long)",
 }
 
-// libcPages are what C libraries move the program break with.
+// libcPages are the C library functions that move the program break.
 var libcPages = [...]string{"sbrk", "__sbrk", "brk", "__brk"}
 
 // IsMalloc reports whether a function is one that programs ask for memory, whoever has written it.
@@ -138,13 +137,13 @@ func isStart(name string, own bool) bool {
 	return !own && strings.HasPrefix(name, "__libc_start_")
 }
 
-// isBase reports whether a file is the C library, the loader, or an allocator: who called it is of
-// interest, never what it calls inside.
+// isBase reports whether a file is the C library, the loader, or an allocator: its caller is of interest, never its
+// internal calls.
 func (r *Rules) isBase(module string) bool {
 	return IsLibc(module) || IsLoader(module) || inKernel(module) || startsWithOne(path.Base(module), r.modules)
 }
 
-// isAllocator reports whether a function is an allocator's, which programs often carry inside them.
+// isAllocator reports whether a function is an allocator's; programs are often linked with one.
 func (r *Rules) isAllocator(name string) bool { return Matches(r.source(name), r.functions) }
 
 // source is a function's name in the allocator's source.

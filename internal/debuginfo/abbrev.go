@@ -9,13 +9,13 @@ import (
 const (
 	maxFields  = 256     // attributes of one abbreviation
 	maxAbbrevs = 1 << 16 // of one table
-	maxWeight  = 1 << 18 // of one table, in spans of memory
+	maxWeight  = 1 << 18 // of one table, in units of a span's memory
 
-	usualAbbrevs = 96  // of a table of gcc's
+	usualAbbrevs = 96  // in a typical gcc table
 	poolFields   = 256 // kept in one slice
 )
 
-// An attribute that we read has a number of ours, so that a DIE is a small array.
+// attr renumbers the attributes that we read, so that a DIE is a small array.
 type attr int8
 
 const (
@@ -134,7 +134,7 @@ func readAbbrevs(s *elffile.Section, off uint64, budget *budget) *abbrevs {
 	defer c.Done()
 	a := &abbrevs{dense: make([]abbrev, 0, usualAbbrevs)}
 	var fields []field // of one abbreviation
-	var pool []field   // where they are kept: one slice for many, for there are thousands
+	var pool []field   // their storage: one slice for many, since there are thousands
 	for n := 0; n < maxAbbrevs; n++ {
 		code := c.Uleb()
 		if c.Bad() {

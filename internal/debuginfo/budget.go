@@ -1,7 +1,7 @@
 package debuginfo
 
-// budgetPerBatch bounds the work of one call of Find, in entries read, beside what reading all of a large file takes;
-// what a hostile file makes of more is left unnamed.
+// budgetPerBatch bounds the work of one call of Find, in entries read, in addition to reading all of a large file
+// once; what a hostile file demands beyond that stays unnamed.
 const budgetPerBatch = 100 << 20
 
 // budget is the work that may still be done.
@@ -13,8 +13,8 @@ func (b *budget) spend(n int) bool {
 	return b.left >= 0
 }
 
-// budgetForBatch is the work that one call of Find may make: an entry of .debug_info or an instruction of
-// .debug_line has a byte at least, and addresses in all units have both read.
+// budgetForBatch is the work allowed in one call of Find: each entry of .debug_info and instruction of .debug_line
+// has at least a byte, and addresses in all units need both read.
 func (f *file) budgetForBatch() int {
 	var n int64
 	for _, name := range []string{"info", "line"} {
@@ -25,8 +25,8 @@ func (f *file) budgetForBatch() int {
 	return budgetFor(n, f.size)
 }
 
-// budgetFor is the work for so many bytes of sections in a file of that size: what a small file claims to become
-// when inflated does not count.
+// budgetFor is the work allowed for so many bytes of sections in a file of that size: what a small file claims to
+// inflate to does not count.
 func budgetFor(sections, file int64) int {
 	const inflated = 16 // real sections become 10 times as large
 	return budgetPerBatch + int(min(sections, inflated*file))

@@ -2,11 +2,10 @@ package debuginfo
 
 import "slices"
 
-// dropDiscarded removes from the unit's sorted functions those that the linker has thrown away. Some linkers
-// (gold) put discarded sections at address 0 and leave the functions their places in them: in a file whose
-// code is mapped from 0 on, such a function seems to cover other code. The unit's own ranges tell how far its
-// discarded code seems to reach. Up to there a function counts if it lies in another range of the unit, and
-// no function overlaps it.
+// dropDiscarded removes the functions that the linker discarded from the unit's sorted functions. Some linkers (gold)
+// place discarded sections at address 0 and keep the functions' offsets in them: if the file's code is mapped from 0
+// on, such a function seems to cover other code. The unit's own ranges show how far its discarded code reaches. Below
+// that a function is kept if it lies in another range of the unit and no function overlaps it.
 func (u *unit) dropDiscarded() {
 	root := u
 	if u.skeleton != nil {

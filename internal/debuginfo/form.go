@@ -2,7 +2,7 @@ package debuginfo
 
 import "github.com/vmblame/vmblame/internal/elffile"
 
-// A form is how an attribute is written (DWARF 5, 7.5.6, and the GNU extensions).
+// A form is the encoding of an attribute (DWARF 5, 7.5.6, and the GNU extensions).
 type form uint16
 
 const (
@@ -55,14 +55,14 @@ const (
 	formGNUStrpAlt    form = 0x1f21
 )
 
-// A value is an attribute as it was written: a number, an index, or an offset that its form explains. For
-// formString it is the position of the string in the section that was read.
+// A value is an undecoded attribute: a number, an index or an offset, depending on its form. For formString it is the
+// string's position in the section being read.
 type value struct {
 	form form
 	u    uint64
 }
 
-// readValue reads an attribute; blocks are passed over.
+// readValue reads an attribute; blocks are skipped.
 func readValue(c *elffile.Cursor, h *unitHeader, f form, implicit int64) value {
 	for range 4 { // DW_FORM_indirect may name itself
 		v := value{form: f}
@@ -120,7 +120,7 @@ func readValue(c *elffile.Cursor, h *unitHeader, f form, implicit int64) value {
 	return value{}
 }
 
-// isAddr reports whether the value is an address or the index of one, not an offset from another.
+// isAddr reports whether the value is an address or an address index, rather than an offset.
 func (v value) isAddr() bool {
 	switch v.form {
 	case formAddr, formAddrx, formAddrx1, formAddrx2, formAddrx3, formAddrx4, formGNUAddrIndex:
@@ -153,7 +153,7 @@ func (u *unit) addrIndex(i uint64) (uint64, bool) {
 	return v, !c.Bad()
 }
 
-// str reads the string that v stands for; inline tells the section that formString refers to.
+// str reads the string that v stands for; inline is the section that formString refers to.
 func (u *unit) str(v value, inline *elffile.Section) string {
 	switch v.form {
 	case formString:

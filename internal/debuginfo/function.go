@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-const maxHops = 16 // references followed from a function to what names it
+const maxHops = 16 // references followed from a function to find its name
 
 const tagCallSite, tagGNUCallSite dwarf.Tag = 0x48, 0x4109
 
@@ -23,7 +23,7 @@ func (u *unit) functions() spans {
 	var d die
 	for c.More() {
 		if !u.readDIE(c, &d) {
-			continue // the end of a list of siblings, or bad
+			continue // the end of a sibling list, or bad
 		}
 		switch d.tag() {
 		case dwarf.TagSubprogram:
@@ -44,8 +44,8 @@ func (u *unit) functions() spans {
 	return u.funcs
 }
 
-// skipChildren moves c, which stands after d, past d's children, and reports false where d does not say
-// where they end.
+// skipChildren moves c, which is positioned after d, past d's children; it returns false if d does not give their
+// end.
 func (u *unit) skipChildren(c *elffile.Cursor, d *die) bool {
 	v, ok := d.get(atSibling)
 	if !ok || !d.shape.children {
@@ -59,8 +59,8 @@ func (u *unit) skipChildren(c *elffile.Cursor, d *die) bool {
 	return true
 }
 
-// function returns the chain of functions at addr, innermost inlined first, none where no function of the unit covers
-// addr; and the aliases of the last of them where nothing can be inlined in it.
+// function returns the chain of functions at addr, innermost inlined first, none if no function of the unit covers
+// addr; and aliases of the outermost if it cannot contain inlined calls.
 func (u *unit) function(addr uint64) (frames, aliases []Frame) {
 	var best span
 	var same []span // the same code under other names
@@ -111,8 +111,8 @@ const maxAliases = 16
 
 const maxInlined = 256
 
-// inlined reads the children of a function from c on and appends what is inlined at addr. A frame's own
-// call site is where its caller stands, so it is written into the frame before.
+// inlined reads the children of a function from c on and appends the calls inlined at addr. A call site is a position
+// in the caller, so it is written to the preceding frame.
 func (u *unit) inlined(c *elffile.Cursor, addr uint64, chain []Frame) []Frame {
 	var d die
 	for depth := 1; depth > 0 && c.More(); {
@@ -143,7 +143,7 @@ func (u *unit) inlined(c *elffile.Cursor, addr uint64, chain []Frame) []Frame {
 				caller.Line = int(min(v.u, 1<<31-1))
 			}
 			chain = append(chain, f)
-			depth = 0 // what lies beside it or its ancestors does not cover addr
+			depth = 0 // siblings of it or of its ancestors do not cover addr
 			enter = true
 		}
 		if !d.shape.children {
@@ -175,10 +175,10 @@ func (u *unit) skipSubtree(c *elffile.Cursor) {
 	}
 }
 
-// frame names the function of d, a concrete or an inlined one, by what it refers to.
+// frame names the function of d, concrete or inlined, by following its references.
 func (u *unit) frame(d *die, start uint64) (f Frame, ok bool) {
 	f.Start = start
-	var named *unit // where the name stands
+	var named *unit // the unit with the name
 	var namedAt int64
 	at := u
 	var next die
@@ -223,14 +223,14 @@ func (u *unit) frame(d *die, start uint64) (f Frame, ok bool) {
 	return f, true
 }
 
-// qualify puts the namespaces, classes and functions that the DIE at off lies in before its name. Compilers
-// leave out the linkage names of constructors that exist only inlined, and of what has no linkage.
+// qualify prefixes name with the namespaces, classes and functions that contain the DIE at off. Compilers omit the
+// linkage names of constructors that exist only inlined, and of functions without linkage.
 func (u *unit) qualify(name string, off int64) string {
 	info := u.file.section("info")
 	c := info.Cursor(u.dieOff, u.end)
 	defer c.Done()
 	var d die
-	var scopes []string // of the ancestors of what c stands at
+	var scopes []string // of the ancestors of the entry at c
 	for c.More() && c.Pos() < off {
 		if !u.readDIE(c, &d) {
 			if len(scopes) == 0 {

@@ -2,12 +2,12 @@ package debuginfo
 
 const maxSpans = 1 << 20 // of one index; 32 bytes of memory each
 
-// unitIndex finds the units that may have an address's function: by .debug_aranges where it knows the
-// address, else by the ranges of the units that .debug_aranges does not list.
+// unitIndex finds the units that may have the function at an address: by .debug_aranges if it covers the address,
+// else by the ranges of the units that .debug_aranges does not list.
 type unitIndex struct {
 	file    *file
 	aranges spans
-	listed  map[int64]bool // units that .debug_aranges speaks of
+	listed  map[int64]bool // units listed in .debug_aranges
 	roots   spans          // ranges of the other units, once read
 	read    bool
 	walked  bool
@@ -78,7 +78,7 @@ func (x *unitIndex) readAranges() {
 	x.aranges.sort()
 }
 
-// walk reads the ranges of all units that .debug_aranges does not list. Nothing else of them is kept.
+// walk reads the ranges of all units that .debug_aranges does not list, and keeps nothing else.
 func (x *unitIndex) walk() {
 	for _, h := range x.file.headers() {
 		if x.listed[h.off] || h.kind == utType || h.kind == utPartial {

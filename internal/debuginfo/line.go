@@ -74,7 +74,7 @@ func (t *lineTable) readHeader(c *elffile.Cursor) bool {
 	t.begin = c.Pos() + int64(n)
 	t.minInst = uint64(c.U8())
 	if t.version >= 4 {
-		c.U8() // operations an instruction: 1 but for VLIW
+		c.U8() // operations per instruction: 1 except for VLIW
 	}
 	c.U8() // default_is_stmt
 	t.lineBase = int64(int8(c.U8()))
@@ -95,7 +95,7 @@ func (t *lineTable) readHeader(c *elffile.Cursor) bool {
 		t.files = readEntries(c, &h, t)
 		return !c.Bad()
 	}
-	// Entry 0 of both is not written: the directory of the compilation, and its primary file.
+	// Entry 0 of both is implicit: the compilation directory and the primary file.
 	t.dirs, t.files = []value{{}}, []lineFile{{}}
 	for c.More() && len(t.dirs) < maxLineEntries {
 		v := readValue(c, &h, formString, 0)
@@ -163,8 +163,7 @@ func (u *unit) fileName(i uint64) string {
 	u = t.unit
 	name := u.str(f.name, t.section)
 	if name != "" && !path.IsAbs(name) {
-		// Directory 0 is the compilation's. One that a prefix map has made relative says nothing about
-		// where the others are.
+		// Directory 0 is the compilation directory. If a prefix map made it relative, it does not locate the others.
 		dir := ""
 		if v, ok := u.root.get(atCompDir); ok {
 			dir = u.str(v, u.file.section("info"))
@@ -183,7 +182,7 @@ func (u *unit) fileName(i uint64) string {
 	return name
 }
 
-// A position is where in the source an address of a sorted list stands; file is an index of the table.
+// A position is the source position of an address; file is an index into the table.
 type position struct {
 	addr  uint64
 	file  uint64
@@ -200,8 +199,8 @@ func (t *lineTable) find(ps []position) {
 	start := registers{file: 1, line: 1}
 	reg := start
 	var prev registers
-	open := false // prev is a row of the sequence at hand
-	dead := false // which is that of discarded code
+	open := false // prev is a row of the current sequence
+	dead := false // the current sequence is discarded code
 	row := func(end bool) {
 		if !open {
 			dead = reg.addr == 0

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// A span is the address range [lo, hi) and what it stands for.
+// A span is the address range [lo, hi) and a reference.
 type span struct {
 	lo, hi uint64
 	max    uint64 // the greatest hi of this span and those before it; set by sortSpans
@@ -16,12 +16,11 @@ type span struct {
 // spans are sorted by lo; they may overlap.
 type spans []span
 
-// maxGap is how many bytes may lie between two spans that add makes one: no more than padding.
+// maxGap is the largest gap, in bytes, between two spans that add merges: no more than padding.
 const maxGap = 64
 
-// add appends a span of what may cover addresses, or makes the last one longer where it is of the same and
-// goes on there: what is compiled function by function has a range for each. It reports false where there
-// are too many.
+// add appends a span that may cover addresses, or extends the last one if it has the same ref and adjoins: code
+// compiled function by function has a range for each. It returns false if there are too many.
 func (s *spans) add(lo, hi, ref uint64) bool {
 	if n := len(*s); n > 0 {
 		if last := &(*s)[n-1]; last.ref == ref && lo >= last.hi && lo-last.hi <= maxGap {

@@ -24,7 +24,7 @@ func (s *splitFiles) close() {
 	s.files, s.pack, s.tried = nil, nil, false
 }
 
-// code returns the unit that has u's functions: the split unit of a skeleton where it can be found, else u.
+// code returns the unit with u's functions: for a skeleton its split unit, if found, else u.
 func (u *unit) code() *unit {
 	v, ok := u.root.get(atDwoName)
 	if !ok || u.skeleton != nil {
@@ -111,8 +111,8 @@ func (u *unit) openSplitFile(name string) *file {
 	return f
 }
 
-// splitUnit returns the unit of f with header h if it is u's other half. k says where its parts of f's
-// sections begin.
+// splitUnit returns the unit of f with header h if it is the split unit of the skeleton u. k says where its
+// contributions to f's sections begin.
 func (u *unit) splitUnit(f *file, h unitHeader, k contribution) *unit {
 	if h.kind != utSplitCompile && (h.kind != utCompile || h.version >= 5) {
 		return nil

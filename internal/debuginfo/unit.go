@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/elffile"
 )
 
-// A unitHeader is what a unit of .debug_info begins with (DWARF 5, 7.5.1).
+// A unitHeader is the header of a unit of .debug_info (DWARF 5, 7.5.1).
 type unitHeader struct {
 	off, dieOff, end int64 // of the unit, its first DIE, and the end
 	version          int
@@ -28,7 +28,7 @@ const (
 	utSplitType    = 6
 )
 
-// initialLength reads the length that units begin with (DWARF 5, 7.4), and returns the position where they end.
+// initialLength reads a unit's initial length (DWARF 5, 7.4), and returns the position where the unit ends.
 func initialLength(c *elffile.Cursor) (end int64, dwarf64 bool) {
 	n := uint64(c.U32())
 	if n == 0xffffffff {
@@ -102,7 +102,7 @@ type unit struct {
 	lineErr bool
 }
 
-// A die is a debugging information entry: the attributes of it that we read.
+// A die is a debugging information entry, with the attributes that we use.
 type die struct {
 	off    int64
 	shape  *abbrev
@@ -204,8 +204,7 @@ func (u *unit) readRoot(abbrevBase uint64) bool {
 	return true
 }
 
-// mangles reports whether the unit's language gives functions linkage names of their own: the DW_LANG_*
-// codes of C++ and Rust.
+// mangles reports whether the unit's language mangles linkage names: the DW_LANG_* codes of C++ and Rust.
 func (u *unit) mangles() bool {
 	switch u.language {
 	case 0x04, 0x1a, 0x21, 0x2a, 0x2b, 0x3a, 0x1c: // C++98, 11, 14, 17, 20, 23; Rust

@@ -8,10 +8,10 @@ import (
 
 const pageMask = 4096 - 1
 
-// VaddrOf translates an offset into the file to the virtual address that the file itself gives the byte
-// (before any load bias). The kernel and ld.so map whole pages, so bytes beside a segment's own that share
-// its first or last page count as part of it; an executable segment goes before others, and a segment that
-// really holds the byte before one that merely shares its page. ok is false where no PT_LOAD covers off.
+// VaddrOf translates an offset into the file to the virtual address that the file itself gives the byte (before any
+// load bias). The kernel and ld.so map whole pages, so bytes that share a segment's first or last page count as part
+// of it; an executable segment is preferred to others, and a segment that contains the byte to one that only shares
+// its page. ok is false where no PT_LOAD covers off.
 func (f *File) VaddrOf(off uint64) (vaddr uint64, ok bool) {
 	for _, exec := range []bool{true, false} {
 		for _, whole := range []bool{false, true} {

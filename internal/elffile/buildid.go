@@ -13,9 +13,9 @@ const (
 	noteGoBuildID = 4
 )
 
-// BuildID returns the GNU build id in lower-case hex, "" where the file has none: from its PT_NOTE segments,
-// else from the section .note.gnu.build-id (a separate debug file's segments point nowhere). Go's own build
-// id, a note of owner "Go", is another thing and is not returned.
+// BuildID returns the GNU build id in lower-case hex, "" where the file has none: from its PT_NOTE segments, else
+// from the section .note.gnu.build-id (the segments of a separate debug file have no contents). Go's own build id, a
+// note of owner "Go", is not returned.
 func (f *File) BuildID() string {
 	f.buildOnce.Do(func() { f.buildID = f.readBuildID() })
 	return f.buildID

@@ -6,8 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Code is the executable address ranges of a file. Debugging information describes discarded code too, with
-// addresses near 0 or at the end of the address space; what lies outside is not the file's code.
+// Code is the executable address ranges of a file. Debugging information describes discarded code too, with addresses
+// near 0 or at the end of the address space; anything outside these ranges is not the file's code.
 type Code []vm.Range
 
 // Code returns the executable ranges of the file, in its own virtual addresses.
@@ -31,7 +31,7 @@ func (c Code) Holds(addr uint64) bool {
 	return false
 }
 
-// HoldsRange reports whether [start, end) is a range of code. 0 is where linkers put what they discard.
+// HoldsRange reports whether [start, end) is a range of code. A range at 0 is not: linkers put discarded code there.
 func (c Code) HoldsRange(start, end uint64) bool {
 	return start != 0 && start < end && c.Holds(start) && c.Holds(end-1)
 }

@@ -5,16 +5,16 @@ import (
 	"encoding/binary"
 )
 
-// A Cursor reads little-endian values of unknown quality forward: through a Section, through the Segments, or
-// through bytes at hand. A read past the end yields zeros and makes the Cursor bad, which it stays.
+// A Cursor reads untrusted little-endian values forward through a Section, Segments or a byte slice. A read past the
+// end yields zeros and makes the Cursor bad for good.
 type Cursor struct {
 	s    *Section
 	seg  *Segments
 	pos  int64 // of the next byte
 	end  int64
 	bad  bool
-	win  []byte // the bytes from pos on that are at hand
-	page []byte // the buffer behind win, of s
+	win  []byte // buffered bytes from pos on
+	page []byte // the buffer of s that win points into
 }
 
 const windowSize = 4096
@@ -22,8 +22,8 @@ const windowSize = 4096
 // CursorOver returns a Cursor over b, whose positions count from 0.
 func CursorOver(b []byte) Cursor { return Cursor{win: b, end: int64(len(b))} }
 
-// Cursor returns a Cursor over [off, end) of the section, whose positions are offsets into the section. It is
-// bad where that is not a range of it; a nil Section has no ranges. Done gives back its buffer.
+// Cursor returns a Cursor over [off, end) of the section, whose positions are offsets into the section. It is bad if
+// that range does not exist, and for a nil Section. Done releases its buffer.
 func (s *Section) Cursor(off, end int64) *Cursor {
 	c := new(Cursor)
 	c.reset(s, off, end)
@@ -44,7 +44,7 @@ func (c *Cursor) reset(s *Section, off, end int64) {
 // Pos is the position of the next byte.
 func (c *Cursor) Pos() int64 { return c.pos }
 
-// End is the position behind the last byte.
+// End is the position after the last byte.
 func (c *Cursor) End() int64 { return c.end }
 
 // Len is how many bytes are left.
@@ -56,7 +56,7 @@ func (c *Cursor) Bad() bool { return c.bad }
 // More reports whether there is a byte left.
 func (c *Cursor) More() bool { return !c.bad && c.pos < c.end }
 
-// Fail makes the Cursor bad: what was read makes no sense.
+// Fail makes the Cursor bad, for a caller that has read invalid data.
 func (c *Cursor) Fail() {
 	c.bad, c.win, c.pos = true, nil, c.end
 }
@@ -70,8 +70,8 @@ func (c *Cursor) Done() {
 	c.Fail()
 }
 
-// Bytes returns the next n bytes, at most 4096 of a Section or of Segments, and goes behind them; nil where
-// there are not so many. They stay valid until the next read.
+// Bytes returns the next n bytes, at most 4096 of a Section or of Segments, and moves past them; nil if there are
+// fewer. They stay valid until the next read.
 func (c *Cursor) Bytes(n int) []byte {
 	if len(c.win) < n && !c.fill(n) {
 		return nil
@@ -91,7 +91,7 @@ func (c *Cursor) fill(n int) bool {
 	case c.seg != nil:
 		c.win = c.seg.window(uint64(c.pos), uint64(n))
 		c.win = c.win[:min(int64(len(c.win)), c.end-c.pos)]
-	case c.s.mem != nil: // what is at hand is in the window already, so this is still to be inflated
+	case c.s.mem != nil: // the inflated bytes are in the window already: inflate more
 		c.win = c.s.inflated(c.pos, c.end, n)
 	default:
 		if c.page == nil {
@@ -124,8 +124,8 @@ func (c *Cursor) Skip(n uint64) {
 	c.win = nil
 }
 
-// MoveTo moves a section's Cursor to a position, forward or back, at most to the end. To go back drops the
-// window, which begins at the next byte and holds nothing before it.
+// MoveTo moves a section's Cursor to a position, forward or back, at most to the end. Moving back drops the window,
+// which holds nothing before the next byte.
 func (c *Cursor) MoveTo(pos int64) {
 	if pos >= c.pos {
 		c.Skip(uint64(pos - c.pos))

@@ -14,7 +14,7 @@ import (
 // DefaultDebugDir is where distributions install separate debug files (gdb's debug-file-directory).
 const DefaultDebugDir = "/usr/lib/debug"
 
-// ErrNoDebugFile is what DebugFile returns, wrapped, where no debug file of this very build was found.
+// ErrNoDebugFile is what DebugFile returns, wrapped, if it finds no debug file of the same build.
 var ErrNoDebugFile = errors.New("no separate debug file")
 
 type debugResult struct {
@@ -41,10 +41,10 @@ func (f *File) DebugLink() (name string, crc uint32, ok bool) {
 	return name, binary.LittleEndian.Uint32(b[at:]), true
 }
 
-// DebugFile finds the separate debug file of f under dirs (nil: DefaultDebugDir), as gdb does: by build id,
-// then by .gnu_debuglink, beside the file, in .debug beside it, and under each of dirs. A file
-// whose build id differs, or whose CRC where there are no two build ids, is not taken. The answer is remembered for these dirs; the file belongs to f,
-// which closes it. The error wraps ErrNoDebugFile and says what was tried.
+// DebugFile finds the separate debug file of f under dirs (nil: DefaultDebugDir), as gdb does: by build id, then by
+// .gnu_debuglink, beside the file, in .debug beside it, and under each of dirs. A file with another build id is
+// rejected, or with another CRC if either lacks a build id. The result is cached for these dirs; the file belongs to
+// f, which closes it. The error wraps ErrNoDebugFile and says what was tried.
 func (f *File) DebugFile(dirs []string) (*File, error) {
 	if len(dirs) == 0 {
 		dirs = []string{DefaultDebugDir}
@@ -86,8 +86,8 @@ func (f *File) findDebugFile(dirs []string) (*File, error) {
 	return nil, fmt.Errorf("%s: %w: build id %q, debug link %q", f.name, ErrNoDebugFile, id, name)
 }
 
-// linkPaths lists where a debug link may lead. On systems where /lib is a link to /usr/lib the file may be
-// known by either name, and its debug file is installed under one of them.
+// linkPaths lists where a debug link may point. If /lib is a link to /usr/lib the file has a path under each, and its
+// debug file is installed under one of them.
 func (f *File) linkPaths(name string, dirs []string) []string {
 	own := []string{filepath.Dir(f.name)}
 	if !filepath.IsAbs(own[0]) {
@@ -111,8 +111,8 @@ func (f *File) linkPaths(name string, dirs []string) []string {
 	return paths
 }
 
-// tryDebugFile opens path if it is a debug file of f, nil if not. Build ids decide where both files have one;
-// else, where crc is given, the CRC of all bytes must be it.
+// tryDebugFile opens path if it is a debug file of f, else it returns nil. If both files have a build id these
+// decide; else, if crc is given, the CRC of the whole file must match.
 func (f *File) tryDebugFile(path string, crc *uint32) *File {
 	if path == f.name {
 		return nil
@@ -133,7 +133,7 @@ func (f *File) tryDebugFile(path string, crc *uint32) *File {
 	return d
 }
 
-// maxCRC bounds the bytes that are summed up: a sparse file costs nobody anything but who reads it.
+// maxCRC bounds the bytes that are summed up: a huge sparse file costs its maker nothing, but its reader time.
 const maxCRC = 8 << 30
 
 // fileCRC is the CRC-32 (IEEE) of all bytes, which is what .gnu_debuglink holds.

@@ -2,7 +2,7 @@
 // symbolizer: its identity (build id), its segments and the translation between file offsets and its
 // own virtual addresses, its sections, and the separate debug file that belongs to it.
 //
-// It follows the System V gABI and the "Linux Standard Base" note format. It is made for files of
-// unknown quality: every count and size is bounded before memory is taken, and wrong bytes give errors,
-// never a panic. It knows no process, no load bias, no symbols, no DWARF, and never uses the network.
+// It follows the System V gABI and the "Linux Standard Base" note format. Input is not trusted: every count and size
+// is bounded before memory is allocated, and malformed files give errors, never a panic. It knows no process, no load
+// bias, no symbols, no DWARF, and never uses the network.
 package elffile

@@ -23,8 +23,8 @@ const (
 // ErrNotELF is what Open returns, wrapped, for bytes that are no ELF file at all.
 var ErrNotELF = errors.New("not an ELF file")
 
-// MachineError is what Open returns for a well-formed ELF file of a machine whose code does not run on
-// x86-64: other ones than EM_X86_64 (64-bit and x32) and EM_386.
+// MachineError is what Open returns for a well-formed ELF file of a machine other than EM_X86_64 (64-bit and x32) and
+// EM_386.
 type MachineError struct {
 	Name    string
 	Class   elf.Class
@@ -37,7 +37,7 @@ func (e *MachineError) Error() string {
 	return fmt.Sprintf("%s: ELF file for %v (%v, %v), not for x86-64 or i386", e.Name, e.Machine, e.Class, e.Data)
 }
 
-// File is one opened ELF file. All methods may be called by several goroutines at once, Close excepted.
+// File is one opened ELF file. All methods except Close are safe for concurrent use.
 type File struct {
 	r      io.ReaderAt
 	closer io.Closer // nil where the caller owns r
@@ -66,9 +66,9 @@ type File struct {
 	debug   map[string]*debugResult
 }
 
-// Open reads the ELF header and the program headers of the size bytes behind r, nothing else; name is for
-// messages and for finding the debug file beside it. r must be safe for concurrent use (os.File and
-// bytes.Reader are) and stays the caller's. Errors wrap ErrNotELF or are a *MachineError where they say so.
+// Open reads the ELF header and the program headers of the size bytes behind r, nothing else; name is for messages
+// and for finding the debug file beside it. r must be safe for concurrent use (os.File and bytes.Reader are) and
+// remains the caller's. Errors may wrap ErrNotELF or be a *MachineError.
 func Open(r io.ReaderAt, size int64, name string) (*File, error) {
 	f := &File{r: r, size: size, name: name}
 	if err := f.readHeader(); err != nil {
@@ -86,7 +86,7 @@ func OpenPath(path string) (*File, error) {
 	return OpenFile(o, path)
 }
 
-// OpenUnder is OpenPath for a path as a process sees it whose root is root, "/proc/PID/root".
+// OpenUnder is OpenPath for a path as seen by a process whose root directory is root ("/proc/PID/root").
 func OpenUnder(root, path string) (*File, error) {
 	o, err := openfile.Under(root, path)
 	if err != nil {
@@ -95,7 +95,7 @@ func OpenUnder(root, path string) (*File, error) {
 	return OpenFile(o, o.Name())
 }
 
-// OpenFile is Open for an open file, which Close closes and which is closed where this fails.
+// OpenFile is Open for an open file; Close closes it, and so does a failed OpenFile.
 func OpenFile(o *os.File, name string) (*File, error) {
 	st, err := o.Stat()
 	var f *File
@@ -138,7 +138,7 @@ func (f *File) Size() int64 { return f.size }
 // ReadAt implements io.ReaderAt over the file's bytes.
 func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
 
-// Class reports whether addresses are of 64 bits (ELFCLASS64) or of 32: i386 and x32.
+// Class is ELFCLASS64, or ELFCLASS32 for i386 and x32.
 func (f *File) Class() elf.Class { return f.layout.class }
 
 // Machine is EM_X86_64 or EM_386.
@@ -162,7 +162,7 @@ func (f *File) readAt(p []byte, off uint64) error {
 	return err
 }
 
-// readFull is io.ReadFull at an offset: nil where all of p was read, whatever ReadAt says beside it.
+// readFull is io.ReadFull at an offset: the error is nil if all of p was read, even if ReadAt returns one.
 func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 	n, err := r.ReadAt(p, off)
 	if n == len(p) {

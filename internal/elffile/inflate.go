@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// maxInflated bounds an inflated section, and maxRatio what one compressed byte may become: deflate
-	// reaches 1032, real sections 10.
+	// maxInflated bounds an inflated section, and maxRatio the inflated bytes per compressed byte: deflate reaches
+	// 1032, real sections 10.
 	maxInflated = 4 << 30
 	maxRatio    = 1100
-	// maxZstdWindow bounds what the zstd decoder keeps; the strongest ordinary level asks for half of it.
+	// maxZstdWindow bounds the zstd decoder's window; the highest ordinary level needs half of it.
 	maxZstdWindow = 16 << 20
-	// inMemory is the size up to which bytes, packed or inflated, are held in memory whole.
+	// inMemory is the size up to which sections, packed or inflated, are held in memory whole.
 	inMemory = 1 << 20
-	// inflateStep is how much is inflated at a time at least.
+	// inflateStep is the minimum that is inflated at a time.
 	inflateStep = 64 << 10
 )
 
@@ -31,9 +31,9 @@ func packed(s elf.SectionHeader, zdebug bool) bool {
 	return zdebug || s.Flags&elf.SHF_COMPRESSED != 0
 }
 
-// inflater returns a reader of a compressed section's contents and their size as the file claims it, which is
-// at most maxInflated and maxRatio times the compressed bytes. greedy reports that the reader takes too much
-// memory to be kept for long.
+// inflater returns a reader of a compressed section's contents and their size as the file claims it, which is at most
+// maxInflated and maxRatio times the compressed bytes. greedy reports whether the reader takes too much memory to be
+// kept for long.
 func (f *File) inflater(s elf.SectionHeader, zdebug bool) (r io.ReadCloser, size int64, greedy bool, err error) {
 	src := io.NewSectionReader(f.r, int64(s.Offset), int64(s.FileSize))
 	kind, n, err := f.compressionHeader(src, zdebug)
@@ -59,8 +59,8 @@ func (f *File) inflater(s elf.SectionHeader, zdebug bool) (r io.ReadCloser, size
 	return r, int64(n), kind == elf.COMPRESS_ZSTD, err
 }
 
-// compressionHeader reads what a compressed section begins with: Elf64_Chdr or Elf32_Chdr (gABI, "Section
-// Compression"), or in a section of a name .zdebug_x "ZLIB" and a big-endian size.
+// compressionHeader reads the header of a compressed section: Elf64_Chdr or Elf32_Chdr (gABI, "Section Compression"),
+// or in a section of a name .zdebug_x "ZLIB" and a big-endian size.
 func (f *File) compressionHeader(r io.Reader, zdebug bool) (kind elf.CompressionType, size uint64, err error) {
 	var h [24]byte
 	if zdebug {
@@ -77,13 +77,13 @@ func (f *File) compressionHeader(r io.Reader, zdebug bool) (kind elf.Compression
 	return elf.CompressionType(binary.LittleEndian.Uint32(h[:])), f.layout.address(h[word:], 0), nil
 }
 
-// newZlib returns a reader of a zlib stream (RFC 1950) of at most that many bytes. The checksum at its end is
-// left unread: names are given long before that, and summing up all bytes would take a tenth of the time. A
-// short stream is read at once, which makes the decompressor a quarter faster.
+// newZlib returns a reader of a zlib stream (RFC 1950) of at most that many bytes. The checksum at its end is not
+// verified: names are returned long before it is reached, and computing it would take a tenth of the time. A short
+// stream is read whole, which makes the decompressor a quarter faster.
 func newZlib(src io.Reader, size int64) (io.ReadCloser, error) {
 	var in flate.Reader
 	if size <= inMemory {
-		all := make([]byte, size) // and the header before the stream, which has been read
+		all := make([]byte, size) // enough, since the header before the stream has been read
 		n, err := io.ReadFull(src, all)
 		if err != nil && err != io.ErrUnexpectedEOF {
 			return nil, err
@@ -103,7 +103,7 @@ func newZlib(src io.Reader, size int64) (io.ReadCloser, error) {
 	return flate.NewReader(in), nil
 }
 
-// inflate reads all of a compressed section; memory grows with what really comes out.
+// inflate reads all of a compressed section; memory grows with the actual output, not with the claimed size.
 func (f *File) inflate(s elf.SectionHeader, zdebug bool, limit int64) ([]byte, error) {
 	r, size, _, err := f.inflater(s, zdebug)
 	if err != nil {

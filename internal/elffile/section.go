@@ -10,9 +10,9 @@ import (
 // inMemoryMax is the size up to which inflated sections are held in memory where no temporary file can be made.
 const inMemoryMax = 16 << 20
 
-// A Section is the contents of one section, read piecemeal: a compressed one is inflated as far as it has been
-// read, and one that becomes larger than a megabyte goes to an unlinked temporary file, so that a debug file of
-// any size costs little memory. It is for one goroutine at a time.
+// A Section is the contents of one section, read piecemeal: a compressed one is inflated only as far as it is read,
+// and one larger than a megabyte goes to an unlinked temporary file, so that a debug file of any size costs little
+// memory. It is for one goroutine at a time.
 type Section struct {
 	mem  []byte // all of it, or nil
 	r    io.ReaderAt
@@ -28,8 +28,8 @@ type Section struct {
 // NewSection returns a Section that holds b, which stays the caller's.
 func NewSection(b []byte) *Section { return &Section{mem: b, size: int64(len(b))} }
 
-// OpenSection opens the contents of the section of that name, compressed or not (as SectionData). Close gives
-// back what it takes; the file must stay open until then.
+// OpenSection opens the contents of the section of that name, compressed or not (as SectionData). Close releases its
+// resources; the file must stay open until then.
 func (f *File) OpenSection(name string) (*Section, error) {
 	sh, zdebug, err := f.findSection(name)
 	if err == nil {
@@ -64,7 +64,7 @@ func (f *File) openPacked(sh elf.SectionHeader, zdebug bool) (*Section, error) {
 	return s, err
 }
 
-// newPacked returns a section of size bytes that comes from z, which it closes.
+// newPacked returns a section of size bytes read from z, which the section closes.
 func newPacked(z io.ReadCloser, size int64) (*Section, error) {
 	s := &Section{size: size, packed: z}
 	if size > inMemory {
@@ -104,7 +104,7 @@ func (s *Section) Close() error {
 	return nil
 }
 
-// Size is the length of the contents in bytes; it becomes less where compressed bytes prove to be broken.
+// Size is the length of the contents in bytes; it shrinks if compressed data turns out to be corrupt.
 func (s *Section) Size() int64 { return s.size }
 
 // ReadAt implements io.ReaderAt over the contents.
@@ -138,7 +138,7 @@ func (s *Section) readAt(p []byte, off int64) int {
 	return n
 }
 
-// inflated returns what is at hand between off and end of a section in memory, at least n bytes, or nil.
+// inflated returns the bytes between off and end of a section in memory that are inflated, at least n, or nil.
 func (s *Section) inflated(off, end int64, n int) []byte {
 	if s.packed != nil && off+int64(n) > s.ready {
 		s.inflateTo(off + int64(n))
@@ -152,7 +152,7 @@ func (s *Section) inflated(off, end int64, n int) []byte {
 	return s.mem[off:end]
 }
 
-// inflateTo inflates what lies before end. Where the packed bytes are broken the section ends there.
+// inflateTo inflates everything before end. At corrupt data the section ends.
 func (s *Section) inflateTo(end int64) {
 	end = min(max(end, s.ready+inflateStep), s.size)
 	var n int64

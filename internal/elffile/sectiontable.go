@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// ErrNoSection is what SectionData returns, wrapped, where the file has no such section or only its header.
+// ErrNoSection is what SectionData returns, wrapped, if the file lacks the section or has only its header.
 var ErrNoSection = errors.New("no such section")
 
 // ErrTooLarge is what SectionData returns, wrapped, where a section is larger than its caller's limit.
 var ErrTooLarge = errors.New("section too large")
 
-// Section returns the header of the first section of that name. The table is read at the first call; a
-// file whose table is missing or malformed has no sections. Size and Offset are the header's own words:
-// SectionData is what checks them against the file.
+// Section returns the header of the first section of that name. The table is read at the first call; a file whose
+// table is missing or malformed has no sections. Size and Offset are as in the header: only SectionData checks them
+// against the file.
 func (f *File) Section(name string) (elf.SectionHeader, bool) {
 	f.sectOnce.Do(f.readSections)
 	i, ok := f.byName[name]
@@ -33,9 +33,9 @@ func (f *File) Sections() ([]elf.SectionHeader, error) {
 	return f.sections, f.sectErr
 }
 
-// SectionData returns the contents of the section, decompressed (SHF_COMPRESSED with zlib or zstd; for a
-// name ".debug_x" the older ".zdebug_x" too). Memory grows with what is really there, and what would exceed
-// limit bytes is refused (ErrTooLarge). The caller owns the result. See OpenSection for large ones.
+// SectionData returns the contents of the section, decompressed (SHF_COMPRESSED with zlib or zstd; for a name
+// ".debug_x" the older ".zdebug_x" too). Memory grows with the actual contents, and more than limit bytes are refused
+// (ErrTooLarge). The caller owns the result. See OpenSection for large ones.
 func (f *File) SectionData(name string, limit int64) ([]byte, error) {
 	s, zdebug, err := f.findSection(name)
 	var data []byte
@@ -70,7 +70,7 @@ func (f *File) Inside(s elf.SectionHeader) bool {
 	return s.Offset <= uint64(f.size) && s.FileSize <= uint64(f.size)-s.Offset
 }
 
-// checkSection says why a section has no bytes to be read, nil where it has.
+// checkSection returns why the section's bytes cannot be read, nil if they can.
 func (f *File) checkSection(s elf.SectionHeader) error {
 	switch {
 	case s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL:
@@ -122,7 +122,7 @@ func (f *File) readSections() {
 	for i := range list {
 		list[i] = f.layout.section(b[uint64(i)*size:])
 		if list[i].Flags&elf.SHF_COMPRESSED != 0 {
-			// debug/elf shows the inflated size here; knowing it would take a read per section.
+			// debug/elf has the inflated size here, which would cost a read per section.
 			list[i].Size = 0
 		}
 	}
@@ -135,15 +135,14 @@ func (f *File) readSections() {
 		f.sectErr = fmt.Errorf("read the section names: %w", err)
 		return
 	}
-	text := string(names) // the names share it: a hostile table cannot multiply it
+	text := string(names) // names are substrings of it, so a hostile table cannot multiply its memory
 	f.byName = make(map[string]int, len(list))
 	for i := range list {
 		at := nameAt(i)
 		if uint64(at) >= uint64(len(text)) {
 			continue
 		}
-		// A name longer than this is no section's we know; the bound keeps overlapping names from making
-		// the table quadratic to read.
+		// No known section has a longer name; the bound keeps overlapping names from making this quadratic.
 		end := strings.IndexByte(text[at:min(len(text), int(at)+maxName)], 0)
 		if end < 0 {
 			continue

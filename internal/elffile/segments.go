@@ -8,8 +8,8 @@ const (
 )
 
 // Segments is a file's memory as the file itself has it: the contents of its PT_LOAD segments by the file's own
-// virtual addresses, before any relocation. Blocks that were read are kept, up to two megabytes, since the
-// searches of tables pass over the same ones again and again. It is for one goroutine at a time.
+// virtual addresses, before any relocation. Blocks are cached, up to two megabytes, since table searches keep reading
+// the same ones. It is for one goroutine at a time.
 type Segments struct {
 	file   *File
 	blocks map[uint64]*[blockSize]byte
@@ -18,8 +18,8 @@ type Segments struct {
 // NewSegments returns the Segments of f, which has read nothing yet. A nil f has none.
 func NewSegments(f *File) *Segments { return &Segments{file: f} }
 
-// Bytes returns n bytes at vaddr, nil if the file does not have them all. What a page holds beside the file's
-// own bytes is zero. The bytes must not be changed.
+// Bytes returns n bytes at vaddr, nil if the file does not have them all. Bytes of a page outside the segment are
+// zero. The bytes must not be changed.
 func (s *Segments) Bytes(vaddr, n uint64) []byte {
 	if vaddr+n < vaddr {
 		return nil
@@ -43,13 +43,13 @@ func (s *Segments) Bytes(vaddr, n uint64) []byte {
 	return out
 }
 
-// window returns what is at hand from vaddr on, at least n bytes where the file has them.
+// window returns the buffered bytes from vaddr on, at least n if the file has them.
 func (s *Segments) window(vaddr, n uint64) []byte {
 	return s.Bytes(vaddr, max(n, blockSize-vaddr%blockSize))
 }
 
-// Cursor returns a Cursor over [vaddr, end), whose positions are virtual addresses. It is bad as soon as it
-// reads where the file has nothing.
+// Cursor returns a Cursor over [vaddr, end), whose positions are virtual addresses. It becomes bad when it reads
+// where no segment is.
 func (s *Segments) Cursor(vaddr, end uint64) Cursor {
 	c := Cursor{seg: s, pos: int64(vaddr), end: int64(end)}
 	if c.pos < 0 || c.end < c.pos {
@@ -64,7 +64,7 @@ func (s *Segments) String(vaddr, end uint64) string {
 	return c.String()
 }
 
-// block returns the page at vaddr; what no segment holds of it is zero. nil if no segment has any of it.
+// block returns the page at vaddr, nil if no segment has any of it; bytes outside segments are zero.
 func (s *Segments) block(vaddr uint64) *[blockSize]byte {
 	if b, ok := s.blocks[vaddr]; ok || s.file == nil {
 		return b

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// MaxName bounds a string that is read from a file, in bytes; what is longer is cut.
+// MaxName bounds a string read from a file, in bytes; longer ones are cut.
 const MaxName = 64 << 10
 
 // Strings is a section of zero-terminated strings (gABI, "String Table"), read one by one from the file.

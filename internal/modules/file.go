@@ -28,14 +28,14 @@ type File struct {
 	made stamp
 }
 
-// stamp tells contents of one inode from others; a file that is unlinked or renamed keeps its own.
+// stamp identifies the contents of an inode; it survives unlinking and renaming.
 type stamp struct {
 	size  int64
 	mtime syscall.Timespec
 }
 
-// Intact reports whether the file has not been written to since it was opened. Its numbers and names would
-// be those of other code.
+// Intact reports whether the file has not been written to since it was opened; otherwise its addresses and names
+// would be those of other code.
 func (m *File) Intact() bool {
 	if m.at == nil {
 		return true
@@ -83,7 +83,7 @@ func (t *Table) open(sp Space, e *ledger.Entry) *File {
 	f := t.openByMapping(sp, e, tid)
 	if f == nil {
 		same := func(st *syscall.Stat_t, f *elffile.File) bool { return sameFileAs(sp, e, st, f) }
-		// The kernel tells paths as we would name them, where we can, and else as the tracee would.
+		// The kernel shows paths as seen from our root if they are reachable there, else from the tracee's.
 		for _, open := range []func() (*os.File, error){
 			func() (*os.File, error) { return openfile.Regular(e.File.Path) },
 			func() (*os.File, error) { return openfile.Under(fmt.Sprintf("/proc/%d/root", tid), e.File.Path) },

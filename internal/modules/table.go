@@ -14,7 +14,7 @@ import (
 
 // Space is an address space whose code is asked about.
 type Space interface {
-	// ID tells spaces apart.
+	// ID identifies the space.
 	ID() int
 	// Ledger is what is mapped.
 	Ledger() *ledger.Ledger
@@ -36,7 +36,7 @@ type Module struct {
 	unwind *unwind.Module
 }
 
-// key is what makes a mapping part of a module.
+// key identifies the module of a mapping.
 type key struct {
 	dev   vm.Dev
 	inode uint64
@@ -49,9 +49,9 @@ type Table struct {
 	announce func(*Module, Space)
 	byKey    map[key]*Module
 	byUnwind map[*unwind.Module]*Module
-	pinned   map[key]*File // opened when they were mapped, not run yet
-	// mapFilesWork says that /proc/PID/map_files may be used, mapFilesDenied that it may not; neither that nobody
-	// has tried yet.
+	pinned   map[key]*File // opened when mapped, not executed yet
+	// mapFilesWork reports whether /proc/PID/map_files is known to work, mapFilesDenied that it is denied; both are
+	// false before the first try.
 	mapFilesWork, mapFilesDenied bool
 }
 
@@ -125,7 +125,7 @@ func (t *Table) of(sp Space, e *ledger.Entry) *Module {
 		case m.File != nil && m.File.Intact():
 			return m
 		case m.File == nil && (m.Path == path || e.File.Inode == 0):
-			return m // what cannot be opened does not keep its inode from another file
+			return m // a deleted file that is not open may lose its inode to another file
 		}
 	}
 	m := &Module{Path: path, At: e.File}

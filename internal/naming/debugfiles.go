@@ -33,7 +33,7 @@ func (d *DebugFiles) Directories() []string {
 	case common:
 		dirs = append(dirs, elffile.DefaultDebugDir)
 	case len(dirs) == 0:
-		dirs = []string{os.DevNull} // no directory at all would mean the common one
+		dirs = []string{os.DevNull} // an empty list would mean the default directory
 	}
 	return dirs
 }

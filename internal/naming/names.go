@@ -40,8 +40,8 @@ type Options struct {
 	// DebugDirs are the directories of separate debug files, nil for /usr/lib/debug; Debuginfod the URLs of
 	// servers that are asked for those that none of them has.
 	DebugDirs, Debuginfod []string
-	// Early says that records wait for their names: perf maps are then read while they are written, and no
-	// server is waited for.
+	// Early reports whether records wait for their names: perf maps are then read while they are being written, and
+	// no server is waited for.
 	Early bool
 }
 
@@ -55,7 +55,7 @@ func New(o Options) *Names {
 	}
 }
 
-// Module says where the names of a module come from. Of a module that it was not told of nothing is named.
+// Module says where the names of a module come from. Nothing is named in a module that was not passed to it.
 func (n *Names) Module(id int, s *Source) {
 	n.mu.Lock()
 	n.known[id] = s
@@ -94,7 +94,7 @@ func (n *Names) Resolve() []eventlog.Record {
 			continue
 		}
 		if !s.Intact() {
-			continue // other code stands there now
+			continue // other code is there now
 		}
 		if s.Debug != nil {
 			n.resolver.UseDebug(s.File, s.Debug)
@@ -153,11 +153,11 @@ func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *ev
 	return rec
 }
 
-// every is how often a recording that lasts is given the names of its new frames.
+// every is how often a long recording gets the names of its new frames.
 const every = 2 * time.Second
 
-// Background names frames until stop is closed, and sends what it finds. It may wait for a debuginfod server as
-// long as it likes: nobody needs to wait for it before the end of a recording.
+// Background names frames until stop is closed, and sends what it finds. It may wait for a debuginfod server: nothing
+// waits for it before the end of a recording.
 func (n *Names) Background(stop <-chan struct{}, send func(...eventlog.Record)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

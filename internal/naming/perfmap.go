@@ -15,9 +15,9 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// PerfMap is the list /tmp/perf-PID.map that just-in-time compilers of one address space write of their
-// code. It is opened while the process lives, through its root and by its own pid, for both are gone with
-// it; what it says is read later, off the tracer's goroutine.
+// PerfMap is the list /tmp/perf-PID.map that just-in-time compilers of one address space write of their code. It is
+// opened while the process lives, through its root and by its own pid, for both are gone with it; its contents are
+// read later, off the tracer's goroutine.
 type PerfMap struct {
 	tid, tgid int // a thread of the process that was there first
 
@@ -112,16 +112,16 @@ func openPerfMap(tid, pid int) (*os.File, error) {
 
 func owner(st fs.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
-// finish says that the process writes no more.
+// finish marks the list as complete: the process writes no more.
 func (p *PerfMap) finish() {
 	p.mu.Lock()
 	p.last = true
 	p.mu.Unlock()
 }
 
-// resolve names addresses of the process. It reports whether the list has had its last reading; the file is
-// closed then. Where early is not set only a last reading is made: what stands in a list may yet turn out
-// to have been told of two functions.
+// resolve names addresses of the process. It reports whether the list has had its last reading; the file is closed
+// then. Unless early is set only the last reading is made, since a later line may give an address to a second
+// function.
 func (p *PerfMap) resolve(addrs []uint64, early bool, yield func(uint64, symbolize.Symbol)) (done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +133,7 @@ func (p *PerfMap) resolve(addrs []uint64, early bool, yield func(uint64, symboli
 	}
 	if p.file != nil && len(addrs) > 0 {
 		if _, err := p.file.Seek(0, io.SeekStart); err == nil {
-			// What a broken disk withholds stays without a name.
+			// After a read error the remaining addresses stay unnamed.
 			_ = symbolize.ResolvePerfMap(p.file, addrs, yield)
 		}
 	}

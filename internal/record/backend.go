@@ -11,25 +11,25 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// backend is how stops are had.
+// backend is how tracees are made to stop.
 type backend struct {
 	tracer *tracer.Tracer
 	kind   tracer.Backend
-	lesser string // why it is not a better one
-	// privileged says that set-user-ID programs get their privileges although we follow them.
+	lesser string // why no better backend was chosen
+	// privileged reports whether set-user-ID programs keep their privileges although they are traced.
 	privileged bool
 }
 
-// stamps reports whether stops carry the kernel's order.
+// stamps reports whether stops carry a stamp of the kernel's order.
 func (b *backend) stamps() bool { return b.kind == tracer.BySigtrap }
 
-// choose settles how stops are had: what was asked for, or the best that works here. For a program that it launches
-// that is the filter, which sees every followed call, those that fail before they reach the mappings and execve
-// included; for a running process it is sigtrap, which costs nothing where nothing maps.
+// choose selects the backend: the requested one, or the best that works here. For a launched program that is the
+// seccomp filter, which sees every followed call, even execve and calls that fail before they reach the mappings; for
+// a running process it is sigtrap, which costs nothing while nothing is mapped.
 func (b *backend) choose(o *Options) error {
 	defer func() {
-		// A program that carries a filter keeps its privileges only where who installed it had CAP_SYS_ADMIN: without,
-		// the helper has to set no_new_privs first (seccomp(2)).
+		// A program with a filter keeps its privileges only if the filter was installed with CAP_SYS_ADMIN: without
+		// it, the helper has to set no_new_privs first (seccomp(2)).
 		b.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (b.kind != tracer.BySeccomp || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	}()
 	attach := len(o.PIDs) > 0
@@ -64,12 +64,12 @@ func (b *backend) choose(o *Options) error {
 	return nil
 }
 
-// header is what the log says of it.
+// header returns the backend's part of the log header.
 func (b *backend) header() *eventlog.Backend {
 	return &eventlog.Backend{Name: b.kind.String(), Why: b.lesser}
 }
 
-// price is what attaching costs the processes, from measurement. It must be called before there are tracees.
+// price describes the measured cost of attaching to the processes. It must be called before there are tracees.
 func (b *backend) price() string {
 	cost := func(d time.Duration) string {
 		if d == 0 {
@@ -87,7 +87,7 @@ func (b *backend) price() string {
 	return what
 }
 
-// sayAttached is the first line that attach writes.
+// sayAttached writes the first line of attach.
 func (b *backend) sayAttached(pids []int, price string, out *output) {
 	for _, pid := range pids {
 		threads := "? threads"
@@ -100,7 +100,7 @@ func (b *backend) sayAttached(pids []int, price string, out *output) {
 	}
 }
 
-// note writes what it could not do.
+// note writes notes about what the backend could not do.
 func (b *backend) note(out *output) {
 	for _, u := range b.tracer.Unprotected() {
 		out.note("info", "unprotected", fmt.Sprintf("pid %d would die with a vmblame that is killed by SIGKILL while it stands at a stop: %s", u.PID, u.Why))
@@ -110,10 +110,10 @@ func (b *backend) note(out *output) {
 	}
 }
 
-// Choice is how a command makes calls stop here.
+// Choice is the backend that a command would use on this machine.
 type Choice struct {
 	Name string `json:"name"`
-	Why  string `json:"why,omitempty"` // why not a better way
+	Why  string `json:"why,omitempty"` // why no better backend
 }
 
 // Backends says what run and attach would use, and runs the self-test for that. It must be called on the process's

@@ -2,11 +2,11 @@ package record
 
 import "time"
 
-// between is the least time between two snapshots for the bound of one space: a program that goes to and fro
-// across it must not be read all the time.
+// between is the least time between two snapshots of a space that crosses the bound, so that a program that keeps
+// crossing it is not read all the time.
 const between = time.Second
 
-// crosses reports whether a space has come from below Options.Bound to more bytes than it ever had.
+// crosses reports whether a space has risen from below Options.Bound to a new maximum above it.
 func (r *Recorder) crosses(sp *space) bool {
 	if r.opts.Bound <= 0 {
 		return false

@@ -30,7 +30,7 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 	r.release(f)
 }
 
-// silent reports whether a call is no event whatever it returns.
+// silent reports whether a call makes no event whatever it returns.
 func silent(op *vm.Op) bool {
 	switch op.Kind {
 	case vm.OpClone, vm.OpPersonality, vm.OpSetMM:
@@ -41,12 +41,12 @@ func silent(op *vm.Op) bool {
 	return false
 }
 
-// release sends a call into the kernel. Its stack is taken while the kernel serves it, or before where the
-// call may take the stack away.
+// release lets a call enter the kernel. Its stack is walked while the kernel serves it, or before if the call may
+// unmap the stack.
 func (r *Recorder) release(f *pending) {
 	sp, op := f.space, &f.call.Op
 	if f.Uncertain {
-		sp.mm.MarkUncertain() // it goes although it conflicts with one that is stuck
+		sp.mm.MarkUncertain() // released although it conflicts with one that is stuck
 	}
 	if silent(op) {
 		r.source.Resume(f.task.thread)
@@ -89,7 +89,7 @@ func (r *Recorder) returned(t *task, result int64) {
 			t.readImpliesExec = f.call.Args[0]&vm.PersonaReadImpliesExec != 0
 		}
 	case vm.OpExec:
-		sp.proven = false // it goes on, and so does its space
+		sp.proven = false // the thread and its space go on
 	case vm.OpSetMM:
 		if errno == 0 {
 			sp.mm.SetBreak(0)
@@ -100,7 +100,7 @@ func (r *Recorder) returned(t *task, result int64) {
 				sp.mm.SetBreak(uint64(result))
 			}
 		} else if uint64(result) != op.Addr {
-			errno = syscall.ENOMEM // it returns the break that stays
+			errno = syscall.ENOMEM // it returns the unchanged break
 		}
 	}
 	if silent(op) || restarting(errno) && f.event == nil {
@@ -127,9 +127,9 @@ func (r *Recorder) returned(t *task, result int64) {
 	r.done(sp, f)
 }
 
-// done takes a call that has ended out of the gate of its space. With each call that ends, also with one that
-// the gate never saw because nothing conflicts with it, the space may have become quiet: then the ledger is held
-// against the kernel's view where that is due. What waited for the call goes on.
+// done releases a call that has ended from the gate of its space. Any call that ends, even one that the gate never
+// saw because it conflicts with nothing, may leave the space quiet: the ledger is then verified if that is due. Calls
+// that waited for this one go on.
 func (r *Recorder) done(sp *space, f *pending) {
 	waited := f.Active()
 	sp.gate.Release(&f.Call)
@@ -139,14 +139,14 @@ func (r *Recorder) done(sp *space, f *pending) {
 	}
 }
 
-// releaseWaiting lets go what waits and no longer must.
+// releaseWaiting releases the waiting calls that no longer have to wait.
 func (r *Recorder) releaseWaiting(sp *space) {
 	for c := sp.gate.Ready(); c != nil; c = sp.gate.Ready() {
 		r.release(c.Owner.(*pending))
 	}
 }
 
-// overdue looks for calls that are stuck and lets go what waits for them.
+// overdue looks for stuck calls and releases the calls that wait for them.
 func (r *Recorder) overdue(sp *space) {
 	sp.gate.Overdue()
 	r.releaseWaiting(sp)
@@ -155,8 +155,8 @@ func (r *Recorder) overdue(sp *space) {
 	}
 }
 
-// apply tells the space what a call that has returned did, writes what came to light on the way, and returns
-// the call's own changes, which are valid until the next call of apply. e is its event.
+// apply enters the effect of a returned call in the space, writes any drift found on the way, and returns the call's
+// own changes, which are valid until the next call of apply. e is its event.
 func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, e *order.PendingEvent) []ledger.Change {
 	f.value = uint64(result)
 	if errno == 0 {
@@ -165,7 +165,7 @@ func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, e *order
 	return r.applyRead(f, errno, e)
 }
 
-// applyRead is apply where the value has been read.
+// applyRead is apply after the result value has been read.
 func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEvent) []ledger.Change {
 	sp, c := f.space, &f.call
 	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, e.Number()), r.changes[:0])
@@ -173,7 +173,7 @@ func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEv
 	f.Uncertain = f.Uncertain || out.Unseen
 	after := sp.events.Last()
 	if after == e.Number() {
-		after = e.Previous() // its own event is put behind what came to light
+		after = e.Previous() // the call's own event comes after the drift
 	}
 	r.out.drift(sp, out.Drifts, after)
 	sp.touchedCode(out.Changes)

@@ -11,24 +11,24 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// lookBound is how long the end of a recording waits for what memory tells. The processes have been let go by then.
+// lookBound is how long the end of a recording waits for inspections of memory. The processes are already detached.
 const lookBound = 2 * time.Second
 
-// told is what a look at the memory of a space brought, or why it brought nothing.
+// told is the result of inspecting the memory of a space, or why there is none.
 type told struct {
 	findings []classify.Finding
 	refused  error
 }
 
-// looks are the looks into the memory of spaces that are under way, and what becomes of them.
+// looks are the running inspections of spaces' memory and their results.
 type looks struct {
 	out  *output
 	ring func() // makes the tracer's source return; from any goroutine
 	list []*space
 }
 
-// into has what the memory of a space tells of itself read while the recording goes on. No thread stands still
-// for it: what has changed meanwhile is left out when the answer comes.
+// into starts inspecting the memory of a space while the recording goes on. No thread is stopped: findings in pages
+// that changed meanwhile are dropped when the result comes.
 func (l *looks) into(sp *space) {
 	answer := make(chan told, 1)
 	sp.look = answer
@@ -45,7 +45,7 @@ func (l *looks) into(sp *space) {
 	}(sp.pid)
 }
 
-// take writes what has been told since it was last called.
+// take writes the results that arrived since its last call.
 func (l *looks) take() {
 	left := l.list[:0]
 	for _, sp := range l.list {
@@ -59,7 +59,7 @@ func (l *looks) take() {
 	l.list = left
 }
 
-// await waits for what has not been told yet, a while.
+// await waits up to lookBound for the outstanding results.
 func (l *looks) await() {
 	timeout := time.After(lookBound)
 	for _, sp := range l.list {
@@ -73,7 +73,7 @@ func (l *looks) await() {
 	l.list = nil
 }
 
-// tell writes what memory told of the pages that are still as they were found.
+// tell writes the findings in pages that are still as they were when inspected.
 func (l *looks) tell(sp *space, t told) {
 	if t.refused != nil && !sp.ended {
 		l.out.note("info", "memory-unread", fmt.Sprintf("the memory of process %d may not be read (%v): what it mapped before is known by its mappings alone", sp.pid, t.refused))
@@ -101,7 +101,7 @@ func (l *looks) tell(sp *space, t told) {
 	}
 }
 
-// appendPart appends p, to the last of the parts where it continues it.
+// appendPart appends p, merged into the last part if it continues that.
 func appendPart(parts []classify.Part, p classify.Part) []classify.Part {
 	if n := len(parts); n > 0 && parts[n-1].End == p.Start && parts[n-1].Kind == p.Kind {
 		parts[n-1].Range = vm.Range{Start: parts[n-1].Start, End: p.End}

@@ -1,6 +1,6 @@
-// Package record is the pipeline: it takes stops from a tracer, has calls ordered (package order), tells each
-// address space what they did (package mm), has stacks walked and named (packages unwind, modules, naming), and
-// hands records to sinks. It alone knows all the parts; it prints nothing and knows no format of output.
+// Package record is the pipeline: it takes stops from a tracer, orders calls (package order), enters their effects in
+// each address space (package mm), walks and names stacks (packages unwind, modules, naming), and hands records to
+// sinks. Only this package knows all the parts; it prints nothing and knows no output format.
 //
 // Which goroutine owns what:
 //

@@ -7,10 +7,10 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// A call that only removes is taken from the ledger at its entry where other threads may map in its place before
-// its return is seen. Its event stands open in the queue until then.
+// If other threads may map in the place of a call that only removes before its return is seen, the range is taken
+// from the ledger at the call's entry. The call's event stays open in the queue until it returns.
 
-// takeEarly settles the place of a call that only removes.
+// takeEarly settles the place of a call that only removes, at its entry.
 func (r *Recorder) takeEarly(sp *space, f *pending) {
 	f.event = r.out.begin(f)
 	f.event.Owner = f
@@ -22,7 +22,7 @@ func (r *Recorder) takeEarly(sp *space, f *pending) {
 	}
 }
 
-// finishEarly completes a record that was opened at the call's entry.
+// finishEarly completes an event that was opened at the call's entry.
 func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, changes []ledger.Change) {
 	b := f.event
 	f.event = nil
@@ -34,9 +34,9 @@ func (r *Recorder) finishEarly(f *pending, result int64, errno syscall.Errno, ch
 	r.out.queue.Close(b)
 }
 
-// withdraw takes an open event out of the order because it holds back too many lines. What it removed
-// from the ledger at its entry stands there as drift; the event comes when the call ends. It and the
-// events that overlap it are uncertain.
+// withdraw takes an open event out of the order because it holds back too many lines. Its early removal from the
+// ledger is logged as drift in its place; the event is written when the call ends. It and the events that overlap it
+// are uncertain.
 func (r *Recorder) withdraw(f *pending) {
 	f.Uncertain = true
 	f.space.mm.MarkUncertain()

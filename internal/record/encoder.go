@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// encoder keeps the strings that mappings are written with, so that no event makes them again.
+// encoder caches the strings of written mappings, so that events do not allocate them again.
 type encoder struct {
 	perms [16]string
 	devs  map[vm.Dev]string
@@ -30,7 +30,7 @@ func (enc *encoder) dev(d vm.Dev) string {
 	return s
 }
 
-// fill writes what an entry is to a. origin and exec are where its pointers may point.
+// fill writes an entry to a. origin and exec are memory for a's pointers.
 func (enc *encoder) fill(a *eventlog.Attr, e *ledger.Entry, origin *uint64, exec *eventlog.ExecSeq) {
 	*a = eventlog.Attr{Perms: enc.perms[e.Perms&15], Offset: e.Offset, Dev: enc.dev(e.File.Dev), Inode: e.File.Inode,
 		Path: e.File.Path}
@@ -53,7 +53,7 @@ func (enc *encoder) fill(a *eventlog.Attr, e *ledger.Entry, origin *uint64, exec
 	}
 }
 
-// attr makes an Attr of its own.
+// attr returns a newly allocated Attr.
 func (enc *encoder) attr(e *ledger.Entry) *eventlog.Attr {
 	if e == nil {
 		return nil
@@ -67,7 +67,7 @@ func (enc *encoder) attr(e *ledger.Entry) *eventlog.Attr {
 	return &a.Attr
 }
 
-// changes makes a list of its own.
+// changes returns a newly allocated list.
 func (enc *encoder) changes(list []ledger.Change) []eventlog.Change {
 	out := make([]eventlog.Change, len(list))
 	for i, c := range list {
@@ -85,7 +85,7 @@ func (enc *encoder) mappings(l *ledger.Ledger) []eventlog.Mapping {
 	return out
 }
 
-// setChanges fills the event's list, in the event's own room where that is large enough.
+// setChanges fills the event's list, in the event's Room if that is large enough.
 func (enc *encoder) setChanges(b *order.PendingEvent, list []ledger.Change) {
 	room := &b.Room
 	if len(list) > len(room.Changes) {

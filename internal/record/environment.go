@@ -19,8 +19,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// systemFiles are the settings of the machine that change how programs lay out memory, with the names they
-// get.
+// systemFiles are the machine's settings that change how programs lay out memory, with their names in the log.
 var systemFiles = map[string]string{
 	"overcommit_memory":  "/proc/sys/vm/overcommit_memory",
 	"overcommit_ratio":   "/proc/sys/vm/overcommit_ratio",
@@ -59,8 +58,8 @@ func newHeader(tool, mode string, start time.Time, command, env []string, exe st
 	}
 }
 
-// layoutEnvironment is the surroundings of a process that are recorded. Of its environment, env, no variables
-// but these ever are: others may hold secrets.
+// layoutEnvironment returns the recorded environment of a process. Of its environment variables, env, only those in
+// variables are ever recorded: others may hold secrets.
 func layoutEnvironment(variables, env []string, exe string, pid int) eventlog.Environment {
 	e := make(eventlog.Environment)
 	for _, name := range variables {
@@ -103,9 +102,8 @@ func readCgroup(e eventlog.Environment, path string) {
 	}
 }
 
-// libcBuildID finds the C library that the program will use: the one that is mapped, or the one that
-// stands where its interpreter looks (pid 0: it does not run yet). nil for a static program, or where none is
-// found.
+// libcBuildID finds the C library that the program will use: the mapped one, or the one in the directory of its
+// interpreter (pid 0: not running yet). nil for a static program, or if none is found.
 func libcBuildID(pid int, exe string) *string {
 	var paths []string
 	root := "/"

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// beforeExec does at the entry of execve what cannot be done after it: the old image is then gone.
+// beforeExec does at the entry of execve what needs the old image, which is gone afterwards.
 func (r *Recorder) beforeExec(t *task, f *pending) {
 	sp := t.space
 	for i, a := range f.call.Syscall.Args {
@@ -46,7 +46,7 @@ func (r *Recorder) execed(s *tracer.Stop) {
 	}
 	number := r.execEvent(t, former)
 	if former != th.TID {
-		r.threadGone(t, former) // behind the execve, which is its
+		r.threadGone(t, former) // after the execve, which is this thread's event
 	}
 	old := t.space
 	if old != nil {
@@ -56,7 +56,7 @@ func (r *Recorder) execed(s *tracer.Stop) {
 	t.pid = th.TGID
 	t.name = tracer.Identify(th.TID).Name
 	if r.opts.NoFollow && !r.chosen[t.pid] {
-		r.threadGone(t, th.TID) // a vfork child: it leaves the space, and is followed no longer
+		r.threadGone(t, th.TID) // a vfork child: it leaves the space, and is no longer followed
 		delete(r.tasks, th.TID)
 		r.source.Drop(th)
 		return
@@ -65,8 +65,8 @@ func (r *Recorder) execed(s *tracer.Stop) {
 	r.source.Resume(th)
 }
 
-// leaveOthers takes the other threads of the group out of their space. They are gone; their exit statuses may or
-// may not still come.
+// leaveOthers takes the other threads of the group out of their space. They are dead; their exit statuses may or may
+// not still come.
 func (r *Recorder) leaveOthers(th *tracer.Thread, t *task) {
 	for tid, other := range r.tasks {
 		if other.pid != th.TGID || other == t {
@@ -82,8 +82,8 @@ func (r *Recorder) leaveOthers(th *tracer.Thread, t *task) {
 	}
 }
 
-// execEvent writes the execve that has made a new image, with the last snapshot of the old one before it, and
-// returns its number; 0 where its beginning was not seen. former is the tid that called it.
+// execEvent writes the execve that has made a new image, with the last snapshot of the old one before it, and returns
+// its number; 0 if its entry was not seen. former is the tid that called it.
 func (r *Recorder) execEvent(t *task, former int) uint64 {
 	old, f := t.space, &t.pending
 	if old == nil || f.call.Syscall == nil || f.call.Op.Kind != vm.OpExec {
@@ -98,11 +98,11 @@ func (r *Recorder) execEvent(t *task, former int) uint64 {
 	number := b.Number()
 	r.out.finish(f, b, 0, 0, nil)
 	r.out.queue.PutEvent(b)
-	f.call.Syscall = nil // it is inside no longer
+	f.call.Syscall = nil // it is no longer in the call
 	return number
 }
 
-// newImage makes the space of a new image. number is that of the execve which left the space old.
+// newImage makes the space of a new image. number is the event of the execve that left the space old.
 func (r *Recorder) newImage(t *task, old *space, number uint64) {
 	origin, cause, what, parent := ledger.Origin{Cause: ledger.Kernel, Exec: number}, "exec", "exec", old
 	switch {
@@ -116,7 +116,7 @@ func (r *Recorder) newImage(t *task, old *space, number uint64) {
 		}
 	}
 	r.newSpace(t, origin, cause, parent, number)
-	t.space.mm.SetBreak(procfs.StartBreak(t.thread.TID)) // where it stands at the first instruction
+	t.space.mm.SetBreak(procfs.StartBreak(t.thread.TID)) // the break at the first instruction
 	r.out.threadLine(t, what)
 	r.backend.notePrivileges(t.thread, r.out)
 }

@@ -5,25 +5,25 @@ import (
 	"runtime/debug"
 )
 
-// modestHeap is how much memory, in bytes, Go's runtime may hold before it collects more often than
-// gcPercent has it. With the pages of the executable itself that keeps a usual recording below 50 MiB.
+// modestHeap is how much memory, in bytes, Go's runtime may hold before it collects more often than gcPercent says.
+// Together with the executable's own pages that keeps a usual recording below 50 MiB.
 const (
 	modestHeap = 32 << 20
 	gcPercent  = 200
 )
 
-// boundHeap sets how often the heap is collected: rarely while it is small, which saves time on a shared
-// processor, and no more rarely than at twice what is live once it is not.
+// boundHeap sets how often the heap is collected: rarely while it is small, which saves time on a shared processor,
+// and once it is not, at twice the live heap at the latest.
 func boundHeap() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(modestHeap)
 	afterCollection()
 }
 
-// afterCollection raises the limit as what is live grows, for near the limit the collector would run all the
-// time. It runs once in each cycle of the collector: when it has found the sentinel of the last one dead.
+// afterCollection raises the limit as the live heap grows, since near the limit the collector would run all the time.
+// It runs once per GC cycle, when the sentinel of the last cycle is found dead.
 func afterCollection() {
-	sentinel := new([2]*byte) // with pointers: the runtime would put it together with others otherwise
+	sentinel := new([2]*byte) // with pointers: the runtime would batch it with other tiny objects otherwise
 	runtime.AddCleanup(sentinel, func(struct{}) {
 		var m runtime.MemStats // package runtime/metrics would add a tenth of a millisecond to every start
 		runtime.ReadMemStats(&m)

@@ -16,7 +16,7 @@ import (
 )
 
 // Map returns the log of one moment of a process that runs: what is mapped, the kernel's figures, and what memory
-// tells of itself. Nothing is traced and nothing is stopped; tool is the name for the header.
+// itself shows. Nothing is traced or stopped; tool is the name for the header.
 func Map(pid int, tool string) ([]eventlog.Record, error) {
 	start := time.Now()
 	l, err := inspect.OpenLive(pid)

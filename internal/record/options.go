@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// Verify says when the ledger is held against the kernel's view.
+// Verify says when the ledger is compared with the kernel's view.
 type Verify int
 
 // The values of --verify.
@@ -17,7 +17,7 @@ const (
 	VerifyOff
 )
 
-// Options is what run and attach ask for.
+// Options are the options of run and attach.
 type Options struct {
 	// Command is the program and its arguments (run); PIDs the processes to attach to (attach). One is set.
 	Command []string
@@ -27,16 +27,16 @@ type Options struct {
 	// touched. It returns the sinks that take the records, the log first. A sink that fails is reported
 	// on Warn and gets no more records; the recording goes on.
 	Open func(pid int) ([]eventlog.Sink, error)
-	// Names asks that the symbol lines of a stack's frames reach the sinks before the first event that
-	// refers to it (--live). Without it they come in the background and at the end.
+	// Names reports whether the symbol lines of a stack must reach the sinks before the first event that refers to it
+	// (--live). Otherwise they come in the background and at the end.
 	Names bool
 	// Warn gets notes for the user, one line each without prefix; nil for none.
 	Warn io.Writer
 
 	Tool     string // name and version for the header
 	NoStacks bool
-	// DebugDirs are the directories of separate debug files, nil for /usr/lib/debug; Debuginfod the URLs of
-	// servers that are asked for those that none of them has.
+	// DebugDirs are the directories of separate debug files, nil for /usr/lib/debug; Debuginfod the URLs of servers
+	// to ask for files found in none of them.
 	DebugDirs, Debuginfod []string
 
 	MaxDepth int // frames; 0 means 256

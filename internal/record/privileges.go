@@ -11,9 +11,9 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// notePrivileges says of an image that would have run with privileges of its own, by a set-user-ID or
-// set-group-ID bit or by file capabilities, that it runs without them: the kernel does not give them to what
-// an unprivileged tracer follows (execve(2); security/commoncap.c, handle_privileged_root and cap_bprm_creds_from_file).
+// notePrivileges notes that an image which would have had privileges of its own, by a set-user-ID or set-group-ID bit
+// or by file capabilities, runs without them: the kernel does not grant them to the tracee of an unprivileged tracer
+// (execve(2); security/commoncap.c, handle_privileged_root and cap_bprm_creds_from_file).
 func (b *backend) notePrivileges(th *tracer.Thread, out *output) {
 	if b.privileged {
 		return

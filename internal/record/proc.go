@@ -9,8 +9,8 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 )
 
-// ownProc returns what is wrong with /proc, nil where it is there and shows the processes by the numbers that
-// vmblame has: without it nothing of a tracee can be read.
+// ownProc returns what is wrong with /proc, nil if it is mounted and shows processes by the pids that vmblame sees:
+// without that nothing of a tracee can be read.
 func ownProc() error {
 	self, err := os.Readlink("/proc/self")
 	switch {
@@ -22,14 +22,14 @@ func ownProc() error {
 	return nil
 }
 
-// descriptors counts the maps of spaces that are open, and keeps a part of what RLIMIT_NOFILE allows free of them:
-// where there are too many, they give their descriptor back between their uses.
+// descriptors counts the open maps of spaces and keeps part of RLIMIT_NOFILE free of them: if there are too many,
+// they are closed between uses.
 type descriptors struct {
 	open, most int
 }
 
-// newDescriptors leaves three quarters of the descriptors to others. Go's runtime has raised the soft limit to the
-// hard one.
+// newDescriptors leaves three quarters of the descriptors for other uses. Go's runtime has raised the soft limit to
+// the hard one.
 func newDescriptors() descriptors {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

@@ -45,7 +45,7 @@ func Run(o Options) (out Outcome, err error) {
 		p.Abandon()
 		return out, err
 	}
-	// Signals are caught before the program starts, and by handlers: what is ignored would stay so in it.
+	// Signals are caught before the program starts, by handlers, since ignored signals stay ignored across exec.
 	r.signals.catchForRun()
 	header := r.header("run", o.Command, launch.Env, launch.Path, 0)
 	launched, err := p.Start()
@@ -106,7 +106,7 @@ next:
 	return env
 }
 
-// lookup searches PATH as a shell does: of directories that may not be searched it says nothing. A name with a slash is taken from the program's directory.
+// lookup searches PATH like a shell, skipping unsearchable directories; a name with a slash is relative to dir.
 func lookup(name, dir string, env []string) (string, error) {
 	if name == "" {
 		return "", exec.ErrNotFound
@@ -151,7 +151,7 @@ func lookup(name, dir string, env []string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// errNotExecutable is of a file that is there, unlike the os.ErrPermission of a directory on the way.
+// errNotExecutable is for a file that exists, unlike the os.ErrPermission of a directory on its path.
 var errNotExecutable = fmt.Errorf("not executable: %w", os.ErrPermission)
 
 func executable(path string) error {
@@ -188,7 +188,7 @@ func credential(name string) (*tracer.Credential, error) {
 	return c, nil
 }
 
-// launchFailure words what kept the helper from becoming the program.
+// launchFailure describes why the helper could not become the program.
 func launchFailure(name string, l tracer.Launch, err error) error {
 	le, ok := errors.AsType[*tracer.LaunchError](err)
 	if !ok {
@@ -204,7 +204,7 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 	}
 	switch le.Err {
 	case syscall.ENOENT:
-		// The file is there, so what is missing is what it names.
+		// The file exists, so its interpreter is missing.
 		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: the interpreter that %s asks for does not exist", name, l.Path)}
 	case syscall.EACCES, syscall.EPERM:
 		return &Error{NotExecutable, fmt.Sprintf("run %s: permission denied by the kernel: check the file's mode, its directories, and noexec mounts", name)}

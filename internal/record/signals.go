@@ -11,24 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals is what becomes of the signals that come to vmblame. pass and the two that catch signals run on other
-// goroutines than the tracer's; the rest belongs to that.
+// signals handles the signals sent to vmblame. pass and the two catch methods run on other goroutines than the
+// tracer's; the rest belongs to the tracer's.
 type signals struct {
 	r            *Recorder
 	mainGone     atomic.Bool // the launched program has ended
 	keyboardStop time.Time   // when SIGTSTP last came to vmblame
 }
 
-// catchForRun catches what must not end vmblame while the program runs, nor while the log is brought to its
-// end. SIGINT and SIGQUIT come from the terminal to the program as well, and any signal where the program sends it
-// to its process group, which is vmblame's too; SIGTERM and SIGHUP are passed on.
+// catchForRun catches the signals that must not end vmblame while the program runs or the log is being finished.
+// SIGINT and SIGQUIT from the terminal reach the program as well, and so does any signal that the program sends to
+// its process group, which is also vmblame's; SIGTERM and SIGHUP are passed on.
 func (s *signals) catchForRun() {
 	ch := make(chan os.Signal, 16)
 	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP,
 		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGUSR1, syscall.SIGSEGV,
 		syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGSTKFLT, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGVTALRM, syscall.SIGIO,
 		syscall.SIGPWR, syscall.SIGSYS}
-	for sig := syscall.Signal(35); sig <= 64; sig++ { // real-time signals; Go and C libraries keep those below
+	for sig := syscall.Signal(35); sig <= 64; sig++ { // real-time signals; Go and C libraries reserve those below
 		catch = append(catch, sig)
 	}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -50,7 +50,7 @@ func (s *signals) catchForRun() {
 // catchForAttach makes the signals that end vmblame detach it. A second one does not cut the log.
 func (s *signals) catchForAttach() {
 	ch := make(chan os.Signal, 4)
-	// Stopped by ^Z, vmblame would leave the processes standing at their next call.
+	// If ^Z stopped vmblame, the tracees would hang at their next call.
 	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup
 		catch = append(catch, syscall.SIGHUP)
@@ -69,9 +69,8 @@ func (s *signals) catchForAttach() {
 	}()
 }
 
-// ignoreReserved ignores the real-time signals 32 to 34, which C libraries keep for themselves and of which Go's
-// runtime neither takes note nor lets anybody: their default is to kill. It is called when the program has
-// started, which would inherit it.
+// ignoreReserved ignores the real-time signals 32 to 34, which C libraries reserve and for which Go's runtime allows
+// no handler: their default is to kill. It is called after the program has started, which would otherwise inherit it.
 func ignoreReserved() {
 	// struct kernel_sigaction of x86-64: handler (1 is SIG_IGN), flags, restorer, mask.
 	action := [4]uint64{1}
@@ -80,16 +79,16 @@ func ignoreReserved() {
 	}
 }
 
-// A signal to a process group, as timeout(1) and a terminal that hangs up send it, reaches the program as well
-// as vmblame. It must not come twice: programs take a second one for impatience. So it is passed on with a
-// delay, unless the program has got one from elsewhere about the same time.
+// A signal to a process group, as sent by timeout(1) or a terminal that hangs up, reaches both the program and
+// vmblame. It must not arrive twice: programs take a second one for impatience. So it is passed on with a delay,
+// unless the program has received one from elsewhere at about the same time.
 const (
 	passDelay = 50 * time.Millisecond
 	sameTime  = 200 * time.Millisecond
 )
 
-// pass sends a signal to the program; once that has ended, to all that it has left running: vmblame goes on
-// for them. It is called on the goroutine that gets signals.
+// pass sends a signal to the program, or, once that has ended, to all recorded processes that are left. It is called
+// on the goroutine that receives signals.
 func (s *signals) pass(sig syscall.Signal) {
 	came := time.Now()
 	time.AfterFunc(passDelay, func() {
@@ -115,20 +114,19 @@ func (s *signals) passToRest(sig syscall.Signal) {
 	}
 }
 
-// keyboardStopLasts is how long a program may take to stop after the key was pressed: what handles SIGTSTP
-// puts its terminal in order first. Later stops are no answer to that key.
+// keyboardStopLasts is how long a program may take to stop after the key was pressed: a SIGTSTP handler first
+// restores its terminal. Later stops are not attributed to the key.
 const keyboardStopLasts = 5 * time.Second
 
-// keyboardStopped is asked for when SIGTSTP has come to vmblame.
+// keyboardStopped runs when vmblame has received SIGTSTP.
 func (s *signals) keyboardStopped() {
 	s.keyboardStop = time.Now()
 	s.stopWithProgram()
 }
 
-// stopWithProgram stops vmblame when the program was stopped by job control. The shell waits for vmblame,
-// not for the program, so vmblame stops too when the key that stopped the program was meant for both: it
-// stands in the same process group and got the same signal, before the program's stop or after it. SIGCONT
-// then continues both.
+// stopWithProgram stops vmblame when job control stopped the program. The shell waits for vmblame, not for the
+// program, so vmblame stops too if the key was meant for both: it is in the same process group and got the same
+// signal, before or after the program's stop. SIGCONT then continues both.
 func (s *signals) stopWithProgram() {
 	if time.Since(s.keyboardStop) > keyboardStopLasts {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// snapshot takes the ledger beside the kernel's figures; nil where they cannot be read any more.
+// snapshot returns the ledger with the kernel's figures; nil if they cannot be read any more.
 func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	tid := sp.TID()
 	if tid == 0 || sp.maps == nil {
@@ -22,12 +22,12 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	}
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
-	// Where memory told that one thing ends inside a row, the figures are asked of both.
+	// If inspection found an object that ends inside a row, each part gets its own figures.
 	entries := classify.CutAtParts(slices.Collect(sp.Ledger().All), sp.content)
 	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.out.encoder.figures(entries, rows, &pages)}
 }
 
-// figures lists entries beside the kernel's figures of their rows.
+// figures lists entries with the kernel's figures of their rows.
 func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) []eventlog.SnapshotMapping {
 	list := make([]eventlog.SnapshotMapping, 0, len(entries))
 	i := 0
@@ -49,13 +49,12 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 	return list
 }
 
-// rowShares gives each ledger entry its part of the figures of a kernel row. A row that is several mappings
-// is divided by the pages that are present or swapped, which /proc/PID/pagemap tells; what remains of
-// rounding goes with the row's last pages.
+// rowShares gives each ledger entry its part of the figures of a kernel row. A row shared by several mappings is
+// divided by pages present or swapped, from /proc/PID/pagemap; the rounding remainder goes to the row's last pages.
 type rowShares struct {
 	row  vm.Range
-	left vm.SmapsEntry // what has not been given away
-	rest uint64        // present pages of the row not yet given away
+	left vm.SmapsEntry // not yet distributed
+	rest uint64        // present pages of the row not yet distributed
 }
 
 func (d *rowShares) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *procfs.Pagemap) {

@@ -19,12 +19,12 @@ type stacks struct {
 	names    *naming.Names
 	interner *unwind.Interner
 	maxDepth int  // frames
-	none     bool // none are wanted
+	none     bool // stacks are not recorded
 	stack    unwind.Stack
 }
 
-// walk takes the stack of a call. It runs between the thread's syscall-enter-stop and its resumption after
-// the call, so that the memory it reads cannot change under it, and mostly while the kernel serves the call.
+// walk takes the stack of a call. It runs between the thread's syscall-enter-stop and its resumption after the call,
+// so that this thread cannot change the memory being read, and mostly while the kernel serves the call.
 func (s *stacks) walk(f *pending) {
 	f.stack = 0
 	if s.none {
@@ -45,7 +45,7 @@ func (s *stacks) walk(f *pending) {
 	f.stack = id
 }
 
-// narrow is the stack of 32-bit code, of which only the pc is told.
+// narrow is the stack of 32-bit code, for which only the pc is recorded.
 func (s *stacks) narrow(f *pending, at *unwind.Regs) {
 	pc := at[unwind.RegRIP]
 	m, offset, ok := s.modules.Code(f.space).CodeAt(pc)
@@ -76,8 +76,8 @@ func (s *stacks) announce(id int) {
 	s.out.queue.Define(rec)
 }
 
-// announceModule writes the line of a new module, and says where its names come from. in is the space that code in
-// no file stands in, nil for files.
+// announceModule writes the line of a new module, and says where its names come from. in is the space of code in no
+// file, nil for files.
 func (s *stacks) announceModule(m *modules.Module, in modules.Space) {
 	rec := &eventlog.Module{Module: m.ID, Path: m.Path, Dev: m.At.Dev.String(), Inode: m.At.Inode}
 	switch {

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// orderRules are what the gates ask the recorder.
+// orderRules are the gates' rules, answered by the recorder.
 func (r *Recorder) orderRules() *order.Rules {
 	return &order.Rules{
 		Now:        time.Now,
@@ -21,15 +21,14 @@ func (r *Recorder) orderRules() *order.Rules {
 // maxHold is how long a call that runs, or whose thread waits for a processor, may keep others waiting.
 const maxHold = time.Second
 
-// stuck reports whether a call waits in the kernel for something outside. One that runs, waits for a processor,
-// or sleeps for the lock of the mappings does not: it only needs time. Nor does one of a space where another
-// thread runs or waits for a processor, for that thread may have the lock, until it has been given four times as
-// long as others.
+// stuck reports whether a call waits in the kernel for something outside. One that runs, waits for a processor, or
+// sleeps for mmap_lock does not: it only needs time. Nor does one in a space where another thread runs or waits for a
+// processor, since that may hold the lock, until it has had four times as long as others.
 func (r *Recorder) stuck(f *pending, waited time.Duration) bool {
 	tid := f.task.thread.TID
 	state := tracer.State(tid)
 	if state == 't' {
-		return false // it has returned, and it is we who have not been given the time to hear of it
+		return false // it has returned, and only we have not yet seen it
 	}
 	if waited >= maxHold {
 		return true
@@ -40,10 +39,10 @@ func (r *Recorder) stuck(f *pending, waited time.Duration) bool {
 	return waited >= 4*order.HoldBound || !r.runnable(f.space)
 }
 
-// waitsForKernel reports whether a call that sleeps in a function of the kernel waits there for the lock of the
-// mappings, or for the kernel itself, and so for nothing that we hold: mmap_lock is taken by the functions that the calls
-// begin with (mm/mmap.c, mm/util.c, mm/mprotect.c, mm/mremap.c, mm/madvise.c, ipc/shm.c, fs/aio.c, arch/x86/kernel/shstk.c,
-// kernel/fork.c; with their names before and after they were inlined), and io_destroy waits for an RCU grace period.
+// waitsForKernel reports whether a call that sleeps in this kernel function waits for mmap_lock or for the kernel
+// itself, not for anything that we hold: mmap_lock is taken by the functions that the calls begin with (mm/mmap.c,
+// mm/util.c, mm/mprotect.c, mm/mremap.c, mm/madvise.c, ipc/shm.c, fs/aio.c, arch/x86/kernel/shstk.c, kernel/fork.c;
+// with their names before and after they were inlined), and io_destroy waits for an RCU grace period.
 func waitsForKernel(function string) bool {
 	for _, prefix := range [...]string{"__x64_sys_", "__ia32_sys_", "__do_sys_", "__se_sys_", "ksys_", "do_", "__"} {
 		if rest, ok := strings.CutPrefix(function, prefix); ok {
@@ -60,8 +59,8 @@ func waitsForKernel(function string) bool {
 	return false
 }
 
-// runnable reports whether a thread of the space runs or waits for a processor: it may have the lock that
-// others wait for.
+// runnable reports whether a thread of the space runs or waits for a processor: it may hold the lock that others wait
+// for.
 func (r *Recorder) runnable(sp *space) bool {
 	for tid, t := range r.tasks {
 		if t.space == sp && tracer.State(tid) == 'R' {

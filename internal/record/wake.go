@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// wake gets the tracer's goroutine out of its wait: for what is due, and for what other goroutines ask of it.
+// wake interrupts the wait of the tracer's goroutine for timers and for requests of other goroutines.
 type wake struct {
 	ring     func() // makes the tracer's source return; from any goroutine
 	requests chan func()
-	over     atomic.Bool // nobody takes requests any more
+	over     atomic.Bool // requests are no longer handled
 
 	deadline *time.Timer // these two belong to the tracer's goroutine
 	armed    bool
@@ -17,7 +17,7 @@ type wake struct {
 
 func newWake(ring func()) *wake { return &wake{ring: ring, requests: make(chan func(), 16)} }
 
-// in makes the main loop look at what is overdue after d.
+// in makes the main loop check for overdue calls after d.
 func (w *wake) in(d time.Duration) {
 	if w.armed {
 		return
@@ -30,7 +30,7 @@ func (w *wake) in(d time.Duration) {
 	w.deadline.Reset(d)
 }
 
-// ask has f run on the tracer's goroutine soon. It may be called from any goroutine.
+// ask runs f on the tracer's goroutine soon. It may be called from any goroutine.
 func (w *wake) ask(f func()) {
 	if w.over.Load() {
 		return
@@ -39,7 +39,7 @@ func (w *wake) ask(f func()) {
 	w.ring()
 }
 
-// answer runs on the tracer's goroutine, when it has woken: it does what was asked for.
+// answer runs the requests, on the tracer's goroutine when it has woken.
 func (w *wake) answer() {
 	w.armed = false
 	for {

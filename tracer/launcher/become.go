@@ -22,8 +22,8 @@ func become(c *Config, status int) (Step, syscall.Errno) {
 			return Chdir, errno(err)
 		}
 	}
-	// This message always comes: the pipe's end is no sign, for the kernel closes it only when the new program
-	// returns to user mode, and that is after its first stop.
+	// This message is always sent: the end of the pipe cannot replace it, since the kernel closes the pipe only when
+	// the new program returns to user mode, after its first stop.
 	tell(status, Going, c.NoASLR && !noASLR(), 0)
 	if len(c.Filter) > 0 {
 		if e := installFilter(c.Filter); e != 0 {
@@ -46,7 +46,7 @@ func errno(err error) syscall.Errno {
 	return e
 }
 
-// noASLR switches address space randomisation off (personality(2)) and reports whether it is.
+// noASLR switches address space randomisation off (personality(2)) and reports whether that worked.
 func noASLR() bool {
 	old, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, personalityQuery, 0, 0)
 	_, _, e := syscall.RawSyscall(syscall.SYS_PERSONALITY, old|addrNoRandomize, 0, 0)
@@ -54,9 +54,8 @@ func noASLR() bool {
 	return e == 0 && now&addrNoRandomize != 0
 }
 
-// installFilter puts the filter on the calling thread. With CAP_SYS_ADMIN it does so without
-// no_new_privs, which would take the effect of set-uid bits from the program and all its children
-// (seccomp(2)).
+// installFilter puts the filter on the calling thread. With CAP_SYS_ADMIN it does so without no_new_privs, which
+// would disable set-uid bits for the program and all its children (seccomp(2)).
 func installFilter(insns []byte) syscall.Errno {
 	const insnSize = 8 // struct sock_filter
 	prog := struct {   // struct sock_fprog
@@ -77,7 +76,7 @@ func installFilter(insns []byte) syscall.Errno {
 	return install()
 }
 
-// setUser sets groups, gid and uid of this thread alone: the others end with execve.
+// setUser sets groups, gid and uid of this thread only: the others end with execve.
 func setUser(c *Config) syscall.Errno {
 	groups := append(c.Groups, 0)
 	_, _, e := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(c.Groups)), uintptr(unsafe.Pointer(&groups[0])), 0)

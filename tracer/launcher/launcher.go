@@ -1,8 +1,8 @@
-// Package launcher is the launch helper: this executable, started once more under the name [Name], which
-// waits until it is traced and then becomes the program. It runs in the package's init function and imports
-// nothing but syscall, so that it is over before the other packages of the executable, which take longer to
-// initialise than the rest of a launch, have begun (Go initialises packages by path as soon as what they
-// import is ready). It decides nothing: package tracer tells it each step.
+// Package launcher is the launch helper: this executable, started once more under the name [Name], which waits until
+// it is traced and then becomes the program. It runs in the package's init function and imports nothing but syscall,
+// so that it is finished before the executable's other packages, which take longer to initialise than the rest of a
+// launch, begin to (Go initialises packages in order of their paths once their imports are ready). It decides
+// nothing: package tracer dictates each step.
 package launcher
 
 import (
@@ -14,14 +14,14 @@ import (
 // its configuration and to which it writes its status.
 const Name = "vmblame-launch"
 
-// StatusSize is the size in bytes of a status message: the Step, whether address randomisation was kept
-// although it was to be off (0 or 1), two bytes of nothing, and an errno in the machine's order.
+// StatusSize is the size in bytes of a status message: the Step, whether ASLR stayed on against the request (0 or 1),
+// two bytes of padding, and an errno in native byte order.
 const StatusSize = 8
 
-// Step says what a status message tells.
+// Step is the kind of a status message.
 type Step byte
 
-// The messages. One Ready comes at the start, one Going before the exec, one of the others where a step fails.
+// The messages. Ready is sent at the start, Going before the exec, one of the others if a step fails.
 const (
 	Ready Step = iota
 	Going
@@ -31,24 +31,24 @@ const (
 	Exec
 )
 
-// Config is what the helper is told. Encode makes the bytes it reads.
+// Config is the helper's configuration, sent to it as written by Encode.
 type Config struct {
 	Path      string
 	Argv, Env []string
 	Dir       string // "" for the present one
 	NoASLR    bool
 	Filter    []byte // instructions of a seccomp filter, as the kernel takes them; none where empty
-	// SetUser says that UID, GID and Groups are to be taken on.
+	// SetUser reports whether to switch to UID, GID and Groups.
 	SetUser  bool
 	UID, GID uint32
 	Groups   []uint32
-	// SetSignals says that Ignored and Blocked, signal N in bit N-1, are to be set.
+	// SetSignals reports whether to set Ignored and Blocked, signal N in bit N-1.
 	SetSignals       bool
 	Ignored, Blocked uint64
 }
 
-// Encode returns c as the helper reads it: numbers of eight bytes in the machine's order, strings and lists
-// behind their length.
+// Encode returns c as the helper reads it: eight-byte numbers in native byte order, strings and lists prefixed by
+// their length.
 func (c *Config) Encode() []byte {
 	var b []byte
 	number := func(v uint64) {
@@ -157,7 +157,7 @@ func commandLine() []byte {
 	return buf[:max(n, 0)]
 }
 
-// ours tells from the command line whether this process is the helper of that name.
+// ours reports from the command line whether this process is the helper of that name.
 func ours(line []byte, name string) (first, second int, ok bool) {
 	n := len(name) + 1
 	if len(line) < n || string(line[:n]) != name+"\x00" {
@@ -185,7 +185,7 @@ func launch(config, status int) {
 	tell(status, Ready, false, 0)
 	b := receive(config)
 	if b == nil {
-		return // vmblame has gone
+		return // vmblame has ended
 	}
 	c := decode(b)
 	step, errno := become(&c, status)

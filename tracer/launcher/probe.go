@@ -5,21 +5,21 @@ import (
 	"unsafe"
 )
 
-// ProbeName is argv[0] of the probe: this executable, started to find out whether its mapping calls can be
-// followed. argv[1] and argv[2] are the descriptors on which it is told to go on and says where it is; where both
-// are 0 it is the image that it has become by execve, and ends.
+// ProbeName is argv[0] of the probe: this executable, started to find out whether its mapping calls can be followed.
+// argv[1] and argv[2] are the descriptors on which it is told to continue and reports its progress; if both are 0 it
+// is the image after its own execve, and exits.
 const ProbeName = "vmblame-probe"
 
 // ProbePairs is how many pairs of mmap and munmap the probe makes at each of its steps.
 const ProbePairs = 8
 
-// probe says that it is there, waits for a byte, makes pairs of calls, makes more with SIGTRAP blocked, and
-// becomes itself once more. Its main thread is the only one that does.
+// probe reports that it is ready, waits for a byte, makes pairs of calls, makes more with SIGTRAP blocked, and
+// executes itself again. Only its main thread makes mapping calls.
 func probe(in, out int) {
 	if in == out {
 		return
 	}
-	// Others of the runtime's threads would only be in the way of execve.
+	// Other threads of the runtime would only get in the way of execve.
 	tell(out, Ready, false, 0)
 	var word [1]byte
 	for {
