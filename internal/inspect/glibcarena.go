@@ -46,6 +46,11 @@ func findArenas(l *look) {
 		h := heaps[at]
 		byArena[h.arena] = append(byArena[h.arena], h)
 	}
+	for a, list := range byArena {
+		if byArena[a] = l.heapChain(a, list); byArena[a] == nil {
+			delete(byArena, a)
+		}
+	}
 	ring, next := l.arenaRing(byArena)
 	if len(byArena) == 0 {
 		ring, next = l.loneArena()
@@ -77,6 +82,32 @@ func findArenas(l *look) {
 		}
 		l.add(f)
 	}
+}
+
+// heapChain returns those of the heaps that name arena a which are its: the one that the arena lies in, and those from
+// its newest heap, where its top is, back to that one. What else names the arena is a copy, or looks like a heap. nil
+// where the arena lies in none of them.
+func (l *look) heapChain(a uint64, heaps []*glibcHeap) []*glibcHeap {
+	byPlace := map[uint64]*glibcHeap{}
+	var first *glibcHeap
+	for _, h := range heaps {
+		if byPlace[h.at] = h; h.prev == 0 {
+			first = h
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	top, _ := l.word(a + topAt)
+	var chain []*glibcHeap
+	for h := byPlace[top&^(heapMax-1)]; h != nil; h = byPlace[h.prev] {
+		delete(byPlace, h.at)
+		if chain = append(chain, h); h == first {
+			slices.Reverse(chain)
+			return chain
+		}
+	}
+	return []*glibcHeap{first}
 }
 
 func inaccessible(e *vm.SmapsEntry) bool {
