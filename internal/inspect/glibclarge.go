@@ -1,6 +1,9 @@
 package inspect
 
 import (
+	"debug/elf"
+	"slices"
+
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -10,11 +13,15 @@ const isMmapped = 2
 
 // findLarge knows the allocations that have a mapping of their own by the header that such a chunk begins with: 0 and
 // its size, whole pages, marked IS_MMAPPED. The kernel shows neighbours as one row, so that chunk follows chunk;
-// that one ends where a row, or the next chunk, begins is the second fact.
+// that one ends where a row, or the next chunk, begins is the second fact, malloc's own count of them the third: a copy
+// of a chunk has its header, too. Where there are more than malloc has, none of them is more than a guess.
 func findLarge(l *look) {
-	if l.image(isGlibc) == nil {
+	libc := l.image(isGlibc)
+	if libc == nil {
 		return
 	}
+	var chunks []classify.Finding
+	defer func() { l.addLarge(libc, chunks) }()
 	for i := 0; i < len(l.Rows); i++ {
 		e := &l.Rows[i]
 		if !private(e) || e.File.Path != "" {
@@ -28,7 +35,7 @@ func findLarge(l *look) {
 		}
 		for _, r := range l.claims.free(r) {
 			for at := r.Start; at < r.End; {
-				at = l.largeIn(vm.Range{Start: at, End: r.End})
+				at = l.largeIn(vm.Range{Start: at, End: r.End}, &chunks)
 				// What follows in its own row may begin with a chunk again.
 				if e := l.row(at); e != nil {
 					at = e.End
@@ -38,8 +45,8 @@ func findLarge(l *look) {
 	}
 }
 
-// largeIn adds the chunks that follow each other from the start of r on, and returns where they end.
-func (l *look) largeIn(r vm.Range) uint64 {
+// largeIn appends the chunks that follow each other from the start of r on, and returns where they end.
+func (l *look) largeIn(r vm.Range, chunks *[]classify.Finding) uint64 {
 	var chain []vm.Range
 	at := r.Start
 	for at < r.End {
@@ -59,7 +66,66 @@ func (l *look) largeIn(r vm.Range) uint64 {
 		if e := l.row(c.End); i == len(chain)-1 && c.End != r.End && (e == nil || e.Start != c.End) {
 			f.Confidence, f.Evidence = classify.Likely, "the header of a chunk with a mapping of its own"
 		}
-		l.add(f)
+		*chunks = append(*chunks, f)
 	}
 	return at
+}
+
+// addLarge adds the chunks, as sure as malloc's own figures make them.
+func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
+	var bytes uint64
+	for i := range chunks {
+		bytes += chunks[i].Parts[0].Len()
+	}
+	n, sum, ok := l.mmapped(libc)
+	for _, f := range chunks {
+		switch {
+		case !ok || uint64(len(chunks)) < n && bytes < sum:
+			f.Confidence = classify.Likely
+		case uint64(len(chunks)) == n && bytes == sum:
+			f.Confidence = classify.Certain
+			f.Evidence += "; malloc counts as many and as much"
+		default:
+			f.Confidence = classify.Guess
+			f.Evidence += ", but malloc counts fewer"
+		}
+		l.add(f)
+	}
+}
+
+// mmapped reads from struct malloc_par (malloc/malloc.c, mp_) how many chunks have a mapping of their own, and their
+// bytes. It stands among libc's variables without a name, and is known by what its fields must be: sbrk_base where the
+// program break begins or, where there is none, the limits that malloc begins with.
+func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
+	var brk uint64
+	if i := slices.IndexFunc(l.Rows, func(e vm.SmapsEntry) bool { return e.File.Path == "[heap]" }); i >= 0 {
+		brk = l.Rows[i].Start
+	}
+	const maxDefault = 65536 // DEFAULT_MMAP_MAX
+	for _, p := range libc.loads() {
+		if p.Flags&elf.PF_W == 0 {
+			continue
+		}
+		for at := (p.Vaddr + libc.Bias + 7) &^ 7; at < p.Vaddr+libc.Bias+p.Memsz; at += 8 {
+			// trim_threshold, top_pad, mmap_threshold, two more; n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold, which
+			// are ints, since 2.35 behind three fields for huge pages; mmapped_mem, max_mmapped_mem, until 2.26 another,
+			// sbrk_base.
+			w := l.words(at, 14)
+			for _, k := range [...]int{40, 60} {
+				if w == nil {
+					break
+				}
+				field := func(i int) uint64 { return w[(k+4*i)/8] >> ((k + 4*i) % 8 * 8) & (1<<32 - 1) }
+				mem := w[(k+23)/8:]
+				if brk != 0 && mem[2] != brk && mem[3] != brk || brk == 0 && (mem[2] != 0 || field(1) != maxDefault || w[2] == 0 || w[0] != w[2] && w[0] != 2*w[2]) {
+					continue
+				}
+				n, most := field(0), field(2)
+				if n <= most && field(3) <= 1 && mem[0] <= mem[1] && aligned(mem[0]) && aligned(mem[1]) && mem[0] >= n*vm.PageSize && (n == 0) == (mem[0] == 0) && (most == 0) == (mem[1] == 0) {
+					return n, mem[0], true
+				}
+			}
+		}
+	}
+	return 0, 0, false
 }
