@@ -1,6 +1,9 @@
 package inspect
 
 import (
+	"bytes"
+	"strings"
+
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -11,6 +14,8 @@ const (
 	edataSize = 128
 	// maxExtents bounds the records of extents that are looked at.
 	maxExtents = 1 << 21
+	// constantsLimit bounds the bytes of a file's constants that are searched.
+	constantsLimit = 256 << 20
 )
 
 // findJemalloc knows jemalloc by its base blocks (src/base.c): a block begins with its own size, and the record
@@ -18,6 +23,7 @@ const (
 // before 5.3), which lie in base blocks alone.
 func findJemalloc(l *look) {
 	var blocks []vm.Range
+	hasJemalloc, asked := false, false
 	for i := range l.Rows {
 		e := &l.Rows[i]
 		if !private(e) || e.File.Path != "" {
@@ -32,6 +38,13 @@ func findJemalloc(l *look) {
 			if size == 0 || size%jemallocChunk != 0 || size > 1<<40 || w[1]%jemallocChunk != 0 || w[4] > size || w[3] < at || w[3]+w[4] != at+size {
 				continue
 			}
+			// Whoever has such a block has jemalloc, which has its name in what it complains with.
+			if !asked {
+				hasJemalloc, asked = l.image2((*Image).hasJemalloc) != nil, true
+			}
+			if !hasJemalloc {
+				return
+			}
 			b := vm.Range{Start: at, End: at + size}
 			if l.covered(b, anonymous) && l.add(classify.Finding{Kind: classify.JemallocOwn, Detail: "base block", Confidence: classify.Certain,
 				Evidence: "the block's header and the record of its rest agree", Parts: []classify.Part{{Range: b}}}) {
@@ -40,6 +53,15 @@ func findJemalloc(l *look) {
 		}
 	}
 	l.jemallocExtents(blocks)
+}
+
+// hasJemalloc reports whether a file has jemalloc in it, under whatever prefix.
+func (m *Image) hasJemalloc() bool {
+	if strings.HasPrefix(m.name(), "libjemalloc") || m.exported("mallctl") != 0 {
+		return true
+	}
+	text, err := m.File.SectionData(".rodata", constantsLimit)
+	return err == nil && bytes.Contains(text, []byte("<jemalloc>: "))
 }
 
 // jemallocExtents adds what the records in base blocks name: runs of pages that lie in private memory of no file, side
