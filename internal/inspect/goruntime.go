@@ -12,6 +12,7 @@ const (
 	goPersistent  = 256 << 10 // persistentChunkSize of runtime/malloc.go
 	goArenaHead   = 64 << 10  // heapArena.spans, what a heapArena begins with
 	maxPersistent = 1 << 16
+	goChunk       = 4 << 20 // pallocChunkBytes of runtime/mpagealloc.go
 )
 
 // goOwn adds the runtime's own memory, where a second fact says that it is: the map of arenas and the descriptions that
@@ -44,23 +45,40 @@ func (l *look) goOwn(image *Image, heap uint64) {
 	for _, at := range heads {
 		own(vm.Range{Start: at, End: at + size}, "description of an arena")
 	}
+	var heapChunks, spans []uint64
+	for at := range l.scan(vm.Range{Start: heap + goMapBase, End: heap + goMapSize}) {
+		heapChunks = append(heapChunks, ((at-heap-goMapBase)/8*goArena+1<<47)/goChunk)
+	}
+	for _, at := range heads {
+		for _, w := range l.scan(vm.Range{Start: at, End: at + goArenaHead}) {
+			if len(spans) == 0 || spans[len(spans)-1] != w {
+				spans = append(spans, w)
+			}
+		}
+	}
 	for at, w := range l.variables(image) {
 		if aligned(w) {
-			l.goSummaries(at, own)
-			l.goChunks(w, own)
+			l.goSummaries(at, heapChunks, own)
+			l.goChunks(w, spans, own)
 		}
 	}
 }
 
 // goSummaries adds the summaries of pageAlloc.summary, if that stands at addr: slices of 8-byte summaries with
-// capacities of 2^14, 2^17, 2^20, 2^23 and 2^26 (levelBits and levelShift of runtime/mpagealloc_64bit.go).
-func (l *look) goSummaries(addr uint64, own func(vm.Range, string)) {
+// capacities of 2^14, 2^17, 2^20, 2^23 and 2^26 (levelBits and levelShift of runtime/mpagealloc_64bit.go), behind which the
+// bitmaps of the heap's chunks have their places.
+func (l *look) goSummaries(addr uint64, heapChunks []uint64, own func(vm.Range, string)) {
 	w := l.words(addr, 3*goLevels)
 	if w == nil {
 		return
 	}
 	for i := range goLevels {
 		if at, n, c := w[3*i], w[3*i+1], w[3*i+2]; !aligned(at) || n > c || c != 1<<(14+3*i) {
+			return
+		}
+	}
+	for _, c := range heapChunks {
+		if w, ok := l.word(addr + 3*goLevels*8 + c>>13*8); !ok || w == 0 || !aligned(w) {
 			return
 		}
 	}
@@ -85,8 +103,8 @@ func (l *look) goSummaries(addr uint64, own func(vm.Range, string)) {
 }
 
 // goChunks adds the chunks of persistentalloc from at on, if it is their list: each begins with the place of the next.
-// One alone is no list.
-func (l *look) goChunks(at uint64, own func(vm.Range, string)) {
+// One alone is no list, and programs have lists of blocks, too: the descriptions of spans of the heap lie in the runtime's.
+func (l *look) goChunks(at uint64, spans []uint64, own func(vm.Range, string)) {
 	var list []uint64
 	for at != 0 {
 		if e := l.row(at); !aligned(at) || len(list) > maxPersistent || e == nil || !private(e) || l.claims.overlaps(vm.Range{Start: at, End: at + goPersistent}) {
@@ -99,7 +117,9 @@ func (l *look) goChunks(at uint64, own func(vm.Range, string)) {
 		}
 		at = next
 	}
-	if len(list) < 3 {
+	if len(list) < 3 || !slices.ContainsFunc(list, func(at uint64) bool {
+		return slices.ContainsFunc(spans, func(s uint64) bool { return s >= at && s-at < goPersistent })
+	}) {
 		return
 	}
 	for _, at := range list {
