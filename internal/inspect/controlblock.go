@@ -20,8 +20,15 @@ func findControlBlocks(l *look) {
 		if t.SP == 0 || e == nil || !private(e) || e.File.Path != "" || l.claims.overlaps(vm.Range{Start: t.SP, End: t.SP + 1}) {
 			continue
 		}
-		// The block lies in the last pages of the stack. Where rows merge that need not be the row's end.
-		for at := e.End - 16; at > max(t.SP, e.End-min(e.Len(), pthreadSpan)); at -= 16 {
+		// The block lies in the last pages of the stack, above what has been pushed. Where rows merge that need not be the
+		// row's end.
+		found := false
+		for at, w := range l.scan(vm.Range{Start: vm.PageDown(t.SP), End: min(e.End, vm.PageDown(t.SP)+blockSpan)}) {
+			if found = w == at && at > t.SP && l.controlBlock(at, t); found {
+				break
+			}
+		}
+		for at := e.End - 16; !found && at > max(t.SP, e.End-min(e.Len(), pthreadSpan)); at -= 16 {
 			if w, ok := l.word(at); ok && w == at && l.controlBlock(at, t) {
 				break
 			}
@@ -29,19 +36,25 @@ func findControlBlocks(l *look) {
 	}
 }
 
+// blockSpan bounds how far above a stack pointer its thread's control block is looked for.
+const blockSpan = 1 << 20
+
 // controlBlock adds the stack of the thread whose control block is at tcb.
 func (l *look) controlBlock(tcb uint64, t *Thread) bool {
 	if l.claims.overlaps(vm.Range{Start: tcb, End: tcb + 1}) {
 		return false
 	}
-	return l.hasTID(tcb, t.TID) && (l.threadStack(tcb, t.TID, "the thread's control block") || l.muslStack(tcb, t.TID))
+	return l.hasTID(tcb, t.own()) && (l.threadStack(tcb, t.own(), "the thread's control block") || l.muslStack(tcb, t.own()))
 }
 
 // hasTID reports whether the block at tcb bears this thread's number, as those of glibc and musl do.
 func (l *look) hasTID(tcb uint64, tid int) bool {
-	var b [pthreadWords * 8 / 2]byte
-	if !l.read(b[:], tcb) {
-		return false
+	b := make([]byte, pthreadWords*8/2)
+	if !l.read(b, tcb) {
+		// musl's is smaller, and may be the last thing in memory.
+		if b = b[:muslBlock]; !l.read(b, tcb) {
+			return false
+		}
 	}
 	for i := 0; i+4 <= len(b); i += 4 {
 		if uint32(b[i])|uint32(b[i+1])<<8|uint32(b[i+2])<<16|uint32(b[i+3])<<24 == uint32(tid) {
@@ -60,6 +73,12 @@ func (l *look) muslStack(tcb uint64, tid int) bool {
 	}
 	for i := 6; i+5 <= len(w); i++ {
 		base, size, top, stack, guard := w[i], w[i+1], w[i+2], w[i+3], w[i+4]
+		if base == 0 && size > 0 && stack < top && top <= tcb {
+			// A stack that the program gave, with the block in it.
+			if r := (vm.Range{Start: vm.PageUp(top - stack), End: vm.PageDown(top - stack + size)}); r.Contains(tcb) && guard == 0 && l.covered(r, anonymous) {
+				return l.addStack(r, 0, tid, "the thread's control block (musl)")
+			}
+		}
 		end := base + size
 		if base == 0 || !aligned(base) || !aligned(size) || end <= base || tcb <= base || tcb >= end ||
 			top > tcb || top <= base || stack > top-base || !aligned(guard) || guard >= size {
@@ -72,6 +91,9 @@ func (l *look) muslStack(tcb uint64, tid int) bool {
 	}
 	return false
 }
+
+// muslBlock is the least that a struct pthread of musl has.
+const muslBlock = 192
 
 // muslTID is where a struct pthread of musl has the thread's number since it has prev and next (1.1.20).
 const muslTID = 48

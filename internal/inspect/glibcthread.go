@@ -130,8 +130,8 @@ func (l *look) threadStack(tcb uint64, tid int, evidence string) bool {
 // addStack adds a stack of which guard bytes at its start are inaccessible, as far as the rows agree.
 func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool {
 	f := classify.Finding{Kind: classify.ThreadStack, Confidence: classify.Certain, Evidence: evidence}
-	if name, alive := l.threadName(tid); alive {
-		f.TID, f.Detail = tid, "of thread "+strconv.Itoa(tid)+" "+name
+	if t := l.threads[tid]; t != nil {
+		f.TID, f.Detail = t.TID, "of thread "+strconv.Itoa(t.TID)+" "+t.Name
 	} else {
 		f.Detail = "of an ended thread"
 	}
@@ -146,9 +146,4 @@ func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool
 	}
 	f.Parts = append(f.Parts, classify.Part{Range: r})
 	return l.add(f)
-}
-
-func (l *look) threadName(tid int) (string, bool) {
-	name, alive := l.threads[tid]
-	return name, alive
 }

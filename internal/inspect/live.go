@@ -32,7 +32,7 @@ func OpenLive(pid int) (*Live, error) {
 	}
 	l := &Live{Process: Process{PID: pid, Rows: rows}, pages: procfs.Pagemap{TID: pid}}
 	for _, tid := range procfs.Tasks(pid) {
-		l.Threads = append(l.Threads, Thread{TID: tid, Name: procfs.Comm(tid), SP: procfs.StackPointer(tid)})
+		l.Threads = append(l.Threads, Thread{TID: tid, Own: procfs.OwnTID(tid), Name: procfs.Comm(tid), SP: procfs.StackPointer(tid)})
 	}
 	l.Memory, l.Open = liveMemory{l}, l.open
 	var b [8]byte

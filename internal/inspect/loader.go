@@ -32,12 +32,16 @@ func findLoader(l *look) {
 	}
 	l.linkMaps(ld, note)
 	for i := range l.Threads {
-		if t := &l.Threads[i]; t.TID == l.PID && t.FSBase != 0 {
-			l.firstThread(t.FSBase, note)
+		t := &l.Threads[i]
+		if t.TID != l.PID {
+			continue
 		}
-	}
-	for at := range l.glibcThreads() {
-		l.firstThread(at, note)
+		if t.FSBase != 0 {
+			l.firstThread(t.FSBase, t.own(), note)
+		}
+		for at := range l.glibcThreads() {
+			l.firstThread(at, t.own(), note)
+		}
 	}
 	for _, r := range facts.ranges() {
 		for at := r.Start; at < r.End; {
@@ -95,8 +99,8 @@ func (l *look) linkMaps(ld *Image, note func(vm.Range)) {
 
 // firstThread notes the control block of the first thread at tcb, which points to itself twice and bears the process's
 // number, with its thread-local storage below.
-func (l *look) firstThread(tcb uint64, note func(vm.Range)) {
-	if w := l.words(tcb, 3); w == nil || w[0] != tcb || w[2] != tcb || !l.hasTID(tcb, l.PID) || l.claims.overlaps(vm.RangeOf(tcb, 1)) {
+func (l *look) firstThread(tcb uint64, tid int, note func(vm.Range)) {
+	if w := l.words(tcb, 3); w == nil || w[0] != tcb || w[2] != tcb || !l.hasTID(tcb, tid) || l.claims.overlaps(vm.RangeOf(tcb, 1)) {
 		return
 	}
 	note(vm.RangeOf(tcb, pthreadLeast))

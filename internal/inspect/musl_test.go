@@ -43,8 +43,8 @@ func TestMusl(t *testing.T) {
 			t.Errorf("stack of %d is %v, found %v", tid, r, s)
 		}
 	})
-	if n != 2 || len(stacks) != 2 {
-		t.Errorf("%d stacks found, %d said, want 2", len(stacks), n)
+	if n != 3 || len(stacks) != 3 {
+		t.Errorf("%d stacks found, %d said, want 3", len(stacks), n)
 	}
 	var malloc, unknown uint64
 	for _, r := range kinds[classify.MuslMalloc].ranges() {

@@ -11,9 +11,17 @@ import (
 // Thread is a task of the process.
 type Thread struct {
 	TID    int
+	Own    int // what it is called in its own pid namespace, as its memory has it; 0 where that is TID
 	Name   string
 	FSBase uint64 // the thread pointer, 0 where it is not known
 	SP     uint64 // the stack pointer, 0 where it is not known
+}
+
+func (t *Thread) own() int {
+	if t.Own != 0 {
+		return t.Own
+	}
+	return t.TID
 }
 
 // Process is what a look begins with.
@@ -34,8 +42,8 @@ type look struct {
 	findings
 	images   []*Image
 	opened   []*elffile.File
-	segments []segment // of the images, ascending
-	threads  map[int]string
+	segments []segment       // of the images, ascending
+	threads  map[int]*Thread // by what they call themselves
 	notELF   map[fileID]bool // files with executable rows that are no ELF files
 }
 
@@ -86,9 +94,9 @@ func lookWithin(p *Process, left limits) []classify.Finding {
 		return nil
 	}
 	l := &look{Process: p, reader: newReader(p.Memory, p.Rows[len(p.Rows)-1].End, left)}
-	l.threads = map[int]string{}
+	l.threads = map[int]*Thread{}
 	for i := range p.Threads {
-		l.threads[p.Threads[i].TID] = p.Threads[i].Name
+		l.threads[p.Threads[i].own()] = &p.Threads[i]
 	}
 	l.openImages()
 	for _, s := range sources {

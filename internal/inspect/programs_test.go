@@ -13,15 +13,15 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// program builds one of testdata's programs, starts it untraced and returns what it says up to "ready", and what a
-// look at it finds. It waits for its standard input to close, which the end of the test does.
-func program(t *testing.T, name string) ([]string, *Live, []classify.Finding) {
+// program builds one of testdata's programs, starts it untraced, by a command or alone, and returns what it says up to
+// "ready", and what a look at it finds. It waits for its standard input to close, which the end of the test does.
+func program(t *testing.T, name string, by ...string) ([]string, *Live, []classify.Finding) {
 	t.Helper()
 	out := t.TempDir()
 	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, b)
 	}
-	return command(t, filepath.Join(out, name))
+	return command(t, append(by, filepath.Join(out, name))...)
 }
 
 // command does what program does for any program.

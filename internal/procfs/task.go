@@ -25,6 +25,22 @@ func numbers(dir string) (list []int) {
 // Comm reads the name of a thread from /proc/TID/comm, "" where there is none.
 func Comm(tid int) string { return strings.TrimSuffix(text(tid, "comm"), "\n") }
 
+// OwnTID reads what a thread is called in its own pid namespace: the last number of NSpid in /proc/TID/status, 0 where it
+// cannot be read.
+func OwnTID(tid int) int {
+	for line := range strings.Lines(text(tid, "status")) {
+		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			f := strings.Fields(list)
+			if len(f) == 0 {
+				return 0
+			}
+			own, _ := strconv.Atoi(f[len(f)-1])
+			return own
+		}
+	}
+	return 0
+}
+
 // StackPointer reads the stack pointer of a thread that sleeps from /proc/TID/syscall, 0 where it runs or where that
 // may not be read. Nothing is stopped for it.
 func StackPointer(tid int) uint64 {

@@ -1,7 +1,8 @@
 // memory_musl: musl's malloc with groups of all sizes and large allocations, some of them freed, and threads; it waits for
 // its standard input to close. What is private, of no file and of none of these lines is malloc's.
 //   mine START END          a mapping of the program's own
-//   stack TID START END     the stack of a thread, without its guard (pthread_getattr_np(3))
+//   stack TID START END     the stack of a thread, without its guard (pthread_getattr_np(3)); that of one was given, from
+//                           the middle of a mapping of the program's own
 //   ready
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -34,7 +35,7 @@ int main(void)
 	static void *kept[60000];
 	char c;
 	pthread_t t;
-	pthread_barrier_init(&begun, 0, 3);
+	pthread_barrier_init(&begun, 0, 4);
 	for (int i = 0; i < 60000; i++)
 		memset(kept[i] = malloc(1 + (i * 37) % 3000), i, 1);
 	for (int i = 0; i < 60000; i += 2)
@@ -48,6 +49,13 @@ int main(void)
 	printf("mine %lx %lx\n", (unsigned long)p, (unsigned long)p + (1 << 20));
 	for (int i = 0; i < 2; i++)
 		pthread_create(&t, 0, worker, 0);
+	pthread_attr_t given;
+	pthread_attr_init(&given);
+	p = mmap(0, 3 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, 3 << 20);
+	pthread_attr_setstack(&given, p + (1 << 20), 1 << 20);
+	pthread_create(&t, &given, worker, 0);
+	printf("mine %lx %lx\nmine %lx %lx\n", (long)p, (long)p + (1 << 20), (long)p + (2 << 20), (long)p + (3 << 20));
 	pthread_barrier_wait(&begun);
 	printf("ready\n");
 	fflush(stdout);
