@@ -43,7 +43,7 @@ func findKernelNamed(v *view) {
 				heap = v.group()
 			}
 			v.claim(i, Verdict{Kind: Heap, Group: heap, Detail: v.heapUser(ev), Evidence: "the program break, brk(2)"})
-		case ev == nil && (path == "[stack]" || e.Origin.Cause == ledger.StackGrowth && path == ""):
+		case ev == nil && (path == "[stack]" || e.Origin.Cause == ledger.StackGrowth && path == "" && v.grownFrom(i) == nil):
 			if stack == 0 {
 				stack = v.group()
 			}
@@ -55,6 +55,15 @@ func findKernelNamed(v *view) {
 			v.claim(i, Verdict{Kind: Uprobes, Evidence: "the kernel's label " + path})
 		}
 	}
+}
+
+// grownFrom is the call that made what entry i is growth of, nil where it is growth of the main stack: of a mapping with
+// MAP_GROWSDOWN the kernel adds pages below, too.
+func (v *view) grownFrom(i int) *Event {
+	for v.Entries[i].Origin.Cause == ledger.StackGrowth && v.beside(i+1) {
+		i++
+	}
+	return v.root(i)
 }
 
 // afterData reports whether entry i is zeroed data of the program's that the kernel labels [heap], because the

@@ -14,7 +14,10 @@ var restFamily = Family{Kinds: []Row{
 // findRest claims whatever is left: anonymous memory by who mapped it.
 func findRest(v *view) {
 	for i, e := range v.free {
-		ev := v.events[i]
+		ev, how := v.events[i], ""
+		if e.Origin.Cause == ledger.StackGrowth {
+			ev, how = v.grownFrom(i), "grew below what "
+		}
 		by := v.chain(ev).by()
 		who := by.name
 		if who == "" {
@@ -34,7 +37,7 @@ func findRest(v *view) {
 		case !accessible(e):
 			d.Kind, d.Evidence = Reserved, ev.Call+" by "+who
 		default:
-			d.Evidence = ev.Call + " by " + who
+			d.Evidence = how + ev.Call + " by " + who
 		}
 		v.claim(i, d)
 	}
