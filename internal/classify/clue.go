@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
@@ -44,12 +45,20 @@ func (c *chain) provenBy(f *Family) bool {
 	if !known {
 		by, prefix := c.by(), f.Caller.Prefix
 		proven = f.has(by.module) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
+		if f == &glibcFamily && by.module != "" && c.throughGlibc() {
+			proven = f.has(by.module) // where glibc is a file of its own, its functions are in it
+		}
 		if c.proven == nil {
 			c.proven = map[*Family]bool{}
 		}
 		c.proven[f] = proven
 	}
 	return proven
+}
+
+// throughGlibc reports whether the stack passes through glibc as a file of its own, which it begins in where it is whole.
+func (c *chain) throughGlibc() bool {
+	return slices.ContainsFunc(c.frames, func(f frame) bool { return callers.IsGlibc(f.module) })
 }
 
 // distinct is how many of these functions are on the stack, under any prefix that ends so, each counted once.

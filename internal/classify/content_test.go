@@ -42,3 +42,32 @@ func TestContent(t *testing.T) {
 		t.Errorf("groups or books are wrong: %+v", got)
 	}
 }
+
+// TestContentDenies: what memory was asked about and did not tell is a guess at most: a stack that may be more than one
+// mapping, a reservation like an arena's.
+func TestContentDenies(t *testing.T) {
+	const mib = 1 << 20
+	entry := func(start, end uint64, perms vm.Perms) ledger.Entry {
+		return ledger.Entry{Mapping: vm.Mapping{Range: vm.Range{Start: start, End: end}, Perms: perms}, Origin: ledger.Origin{Cause: ledger.BeforeAttach}}
+	}
+	const rw = vm.Read | vm.Write
+	s := &Space{
+		Entries: []ledger.Entry{
+			entry(0x1000, 0x2000, rw), // what was told
+			entry(64*mib, 65*mib, rw), entry(65*mib, 128*mib, 0),
+			entry(200*mib, 200*mib+0x2000, 0), entry(200*mib+0x2000, 210*mib, rw), // a guard, a stack, and something behind it
+			entry(300*mib, 300*mib+0x2000, 0), entry(300*mib+0x2000, 308*mib, rw), // a guard and a stack
+		},
+		Content: []Finding{{Kind: GlibcLarge, Confidence: Certain, Evidence: "its header", Parts: []Part{{Range: vm.Range{Start: 0x1000, End: 0x2000}}}}},
+		Threads: []Thread{{TID: 7, SP: 204*mib - 0x1000, TLS: 204*mib - 0x800}, {TID: 8, SP: 308*mib - 0x1000, TLS: 308*mib - 0x800}},
+	}
+	want := []struct {
+		kind Kind
+		sure bool
+	}{{GlibcLarge, true}, {GlibcArena, false}, {GlibcArena, false}, {StackGuard, false}, {ThreadStack, false}, {StackGuard, true}, {ThreadStack, true}}
+	for i, v := range Known().Classify(s) {
+		if sure := v.Confidence != Guess; v.Kind != want[i].kind || sure != want[i].sure {
+			t.Errorf("%v is %s, %s: %s", s.Entries[i].Range, v.Kind, v.Confidence, v.Evidence)
+		}
+	}
+}

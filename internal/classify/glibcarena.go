@@ -67,6 +67,10 @@ func findGlibcArenas(v *view) {
 				continue
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
+			if len(v.Content) > 0 {
+				// Memory was asked, and did not say so.
+				d.Confidence = Guess
+			}
 		} else {
 			var ok bool
 			if d.Confidence, d.Evidence, ok = v.arenaCall(ev); !ok {
@@ -121,7 +125,7 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	c := v.chain(ev)
 	by := c.by()
 	switch {
-	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "":
+	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "" && (by.module == "" || !c.throughGlibc() || callers.IsGlibc(by.module)):
 		return Certain, text + "; called by " + by.name, true
 	case callers.IsGlibc(by.module):
 		return Certain, text + "; called from within " + by.module, true

@@ -20,7 +20,7 @@ func findLoader(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case (!callers.IsLoader(by.module) || callers.IsMusl(by.module)) && !c.calledBy("__minimal_malloc"):
+		case (!callers.IsLoader(by.module) || callers.IsMusl(by.module)) && (by.module != "" || !c.calledBy("__minimal_malloc")):
 			continue
 		case by.name == "":
 			v.claim(i, Verdict{Kind: Loader, Confidence: Likely, Evidence: "mmap by " + by.module})

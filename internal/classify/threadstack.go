@@ -151,6 +151,9 @@ func (v *view) claimStack(i, j int, mapped string) {
 			guards++
 		}
 	}
+	// A row that the kernel showed may be more than the stack that begins it: what lies behind the thread's control block
+	// is another's.
+	merged := t != nil && ev == nil && !(v.Entries[j-1].Contains(t.TLS) && v.Entries[j-1].End-t.TLS < 64<<10)
 	small := v.Entries[j-1].End-v.Entries[i].Start <= 256<<10
 	switch n := v.stacksIn(i, j); {
 	case n > 1:
@@ -166,6 +169,9 @@ func (v *view) claimStack(i, j int, mapped string) {
 			d.Evidence += "; "
 		}
 		d.Evidence += "the thread began in it"
+		if merged {
+			d.Confidence, d.Evidence = Guess, "the thread's stack pointer lies in it"
+		}
 	case !v.ownStack(i):
 		d.Confidence = Likely
 	case small && v.smallStacks() <= len(v.Threads):
