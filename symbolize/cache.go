@@ -59,7 +59,7 @@ func openCache(dir string) *nameCache {
 			return &nameCache{root, self}
 		}
 	}
-	root.Close()
+	_ = root.Close()
 	return nil
 }
 
