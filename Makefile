@@ -26,7 +26,7 @@ build: ## build the static executable ./vmblame
 man: ## write the manual pages to ./man
 	@CGO_ENABLED=0 $(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/vmblame man man
 
-dist: build ## pack executable, manual pages, completions and docs into ./dist
+dist: build man ## pack executable, manual pages, completions and docs into ./dist
 	@.ci/dist $(VERSION)
 
 demo: build ## build vmblame and show what it does on the case that it was written for
