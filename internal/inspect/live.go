@@ -35,14 +35,22 @@ func OpenLive(pid int) (*Live, error) {
 		l.Threads = append(l.Threads, Thread{TID: tid, Own: procfs.OwnTID(tid), Name: procfs.Comm(tid), SP: procfs.StackPointer(tid)})
 	}
 	l.Memory, l.Open = liveMemory{l}, l.open
+	l.Refused = l.refused()
+	return l, nil
+}
+
+// refused tries to read a page that is resident, and returns why that may not be, nil where it may.
+func (l *Live) refused() error {
 	var b [8]byte
-	if len(rows) > 0 {
-		_, l.Refused = readv(pid, b[:], rows[0].Start)
-		if errors.Is(l.Refused, unix.EFAULT) {
-			l.Refused = nil
+	for i := range l.Rows {
+		for r := range l.pages.Resident(l.Rows[i].Range) {
+			if _, err := readv(l.PID, b[:], r.Start); !errors.Is(err, unix.EFAULT) {
+				return err
+			}
+			break
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // Close gives back what OpenLive opened.

@@ -62,14 +62,14 @@ func (w *watched) ask(t testing.TB) (s says) {
 	return s
 }
 
-// rss is the line of smaps_rollup that tells what is in memory.
+// rss is the line of smaps_rollup that tells what of no file is in memory: pages of files come and go with the page cache.
 func rss(t *testing.T, pid int) string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(b), "Rss:")
+	_, text, _ := strings.Cut(string(b), "Anonymous:")
 	text, _, _ = strings.Cut(text, "\n")
 	return text
 }

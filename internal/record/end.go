@@ -192,6 +192,9 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {
 		sp.stamps.look = true // a kill has kept a call's result from us
+		if sp.stamps.lost == 0 || s.Order < sp.stamps.lost {
+			sp.stamps.lost = s.Order
+		}
 		r.backlog.add(sp)
 	}
 	r.leave(t)

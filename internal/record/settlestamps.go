@@ -121,7 +121,7 @@ func (b *backlog) shift(sp *space) {
 	}
 	b.r.current = f.task
 	st.settling = f
-	f.Uncertain = f.Uncertain || !f.gone.Empty()
+	f.Uncertain = f.Uncertain || !f.gone.Empty() || st.lost != 0 && f.stamp > st.lost
 	b.place(f)
 	st.ahead, st.settling = st.ahead[:0], nil
 }
@@ -202,7 +202,7 @@ func (sp *space) lookedFor() (why string) {
 	case sp.mm.Uncertain():
 		why = "uncertain order"
 	}
-	sp.stamps.look, sp.stamps.blocked = false, false
+	sp.stamps.look, sp.stamps.blocked, sp.stamps.lost = false, false, 0
 	return why
 }
 

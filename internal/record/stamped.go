@@ -25,6 +25,7 @@ type stamps struct {
 	since     uint64 // when the mappings were read: what is older is in them
 	blocked   bool   // calls were made with SIGTRAP blocked: look says what they did
 	look      bool   // something has changed mappings that no call explains
+	lost      uint64 // the first call whose result a kill has kept from us, 0 for none: what comes behind it is uncertain
 	// While a call is settled: where later ones have been that are not, and the call.
 	ahead    []vm.Range
 	settling *pending

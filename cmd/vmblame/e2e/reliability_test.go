@@ -201,6 +201,7 @@ var faults = []fault{
 		r.look(false)
 	}},
 	{"run: Ctrl-C to vmblame alone", 40, whileRun(50, false, nil, func(r *round, v *exec.Cmd) {
+		r.written() // before that Ctrl-C ends vmblame as any program that has not begun
 		r.later(60 * time.Millisecond)
 		v.Process.Signal(syscall.SIGINT)
 	})},
