@@ -35,13 +35,7 @@ var rlimits = map[string]string{
 	"rlimit_memlock": "Max locked memory", "rlimit_rss": "Max resident set",
 }
 
-// header makes the first line. pid is the process whose limits and cgroup count, 0 for our own.
-func (r *Recorder) header(mode string, command, env []string, exe string, pid int) *eventlog.Header {
-	h := newHeader(r.opts.Tool, mode, r.out.start, command, env, exe, pid)
-	h.Backend = r.backend.header()
-	return h
-}
-
+// newHeader makes the first line but for the backend. pid is the process whose limits and cgroup count, 0 for our own.
 func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int) *eventlog.Header {
 	if command == nil {
 		command = []string{}
