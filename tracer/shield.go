@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -238,9 +239,19 @@ func (t *Tracer) stopAgain(th *Thread) {
 // await waits for one thread. If the thread has ended, that is queued.
 func (t *Tracer) await(th *Thread) (unix.WaitStatus, bool) {
 	var status int32
-	for {
-		_, _, e := syscall.Syscall6(syscall.SYS_WAIT4, uintptr(th.TID), uintptr(unsafe.Pointer(&status)), unix.WALL, 0, 0, 0)
+	for tries := 0; ; tries++ {
+		n, _, e := syscall.Syscall6(syscall.SYS_WAIT4, uintptr(th.TID), uintptr(unsafe.Pointer(&status)), unix.WALL|unix.WNOHANG, 0, 0, 0)
 		if e == syscall.EINTR {
+			continue
+		}
+		if e == 0 && n == 0 {
+			// An execve of another thread may have killed it. Its leader is not reaped before that thread has taken its
+			// place, which waits for others that stand at stops of ours: to wait for it would freeze them all.
+			if state := State(th.TID); state == 'Z' || state == 'X' || state == 0 {
+				th.state = running
+				return 0, false
+			}
+			time.Sleep(time.Duration(min(tries, 20)) * 10 * time.Microsecond)
 			continue
 		}
 		ws := unix.WaitStatus(status)
