@@ -114,6 +114,11 @@ func (r *Recorder) found(th *tracer.Thread) {
 			return
 		}
 	}
+	if r.opts.NoFollow && !r.chosen[t.pid] {
+		delete(r.tasks, th.TID) // a child that was forked while its parent was being attached to
+		r.source.Drop(th)
+		return
+	}
 	r.newSpace(t, ledger.Origin{Cause: ledger.BeforeAttach}, "attach", nil, 0)
 	r.out.threadLine(t, "start")
 	r.looks.into(t.space)
