@@ -119,11 +119,18 @@ func (c *Call) Conflicts(o *Call) bool {
 	case c.class == fixed && o.class == fixed:
 		return c.at.Overlaps(o.at)
 	case c.class == fixed && o.class == chooser:
-		return !c.live // the kernel may choose a place in the hole
+		return c.opens()
 	case c.class == chooser && o.class == fixed:
-		return !o.live
+		return o.opens()
 	}
 	return false
+}
+
+// opens reports whether the kernel may choose a place in the range of a fixed call before the call's place in the order
+// can be told: there is a hole, or the call may make one. A MAP_FIXED of a file unmaps what is there before it asks the
+// file, which may refuse (mm/vma.c, __mmap_region), and remap_file_pages(2) is one.
+func (c *Call) opens() bool {
+	return !c.live || c.op.Kind == vm.OpMap && c.op.Flags&vm.MapAnonymous == 0 || c.op.Kind == vm.OpRemapFile
 }
 
 func (c *Call) movesBreak() bool { return c.op.Kind == vm.OpBrk && c.class != unordered }

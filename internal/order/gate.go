@@ -2,6 +2,7 @@ package order
 
 import (
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -153,6 +154,22 @@ func (g *Gate) Overdue() {
 		}
 	}
 	g.next = 0
+}
+
+// HalfFailed is told, before c is released, that c has failed with an error. Where it may have unmapped its range first
+// although nobody was held for that, it becomes uncertain, and so do the calls that may have been given a place there
+// meanwhile; HalfFailed reports whether there are any. That is a MAP_FIXED of anonymous memory in a kernel out of memory.
+func (g *Gate) HalfFailed(c *Call, err syscall.Errno) bool {
+	found := false
+	if c.class != fixed || c.op.Kind != vm.OpMap || err != syscall.ENOMEM {
+		return false
+	}
+	for _, o := range g.inFlight {
+		if o.class == chooser {
+			o.Uncertain, c.Uncertain, found = true, true, true
+		}
+	}
+	return found
 }
 
 // Waiting reports whether a call is held.

@@ -41,7 +41,9 @@ func newGate() (*Gate, *fakeClock) {
 
 func call(kind vm.OpKind, at vm.Range) vm.Op { return vm.Op{Kind: kind, Range: at} }
 
-func fixedMap(at vm.Range) vm.Op { return vm.Op{Kind: vm.OpMap, Range: at, Fixed: true} }
+func fixedMap(at vm.Range) vm.Op {
+	return vm.Op{Kind: vm.OpMap, Range: at, Fixed: true, Flags: vm.MapAnonymous}
+}
 
 func brkTo(page uint64) vm.Op { return vm.Op{Kind: vm.OpBrk, Addr: page * vm.PageSize} }
 
@@ -69,6 +71,8 @@ func TestConflicts(t *testing.T) {
 	mmap := call(vm.OpMap, vm.Range{})
 	grows := call(vm.OpProtect, pages(10, 11))
 	grows.Prot = vm.ProtGrowsDown
+	ofFile := fixedMap(pages(10, 12))
+	ofFile.Flags = 0
 	vfork := call(vm.OpClone, vm.Range{})
 	vfork.CloneFlags = vm.CloneVM
 	for _, c := range []struct {
@@ -85,6 +89,8 @@ func TestConflicts(t *testing.T) {
 		{"mmap, then MAP_FIXED beside", mmap, fixedMap(pages(30, 32)), true},
 		{"MAP_FIXED beside, then mmap", fixedMap(pages(30, 32)), mmap, true},
 		{"MAP_FIXED over pages, then mmap", fixedMap(pages(10, 12)), mmap, false},
+		{"MAP_FIXED of a file over pages, then mmap", ofFile, mmap, true},
+		{"mmap, then remap_file_pages", mmap, call(vm.OpRemapFile, pages(10, 11)), true},
 		{"munmaps side by side", call(vm.OpUnmap, pages(10, 12)), call(vm.OpUnmap, pages(12, 14)), false},
 		{"munmaps that overlap", call(vm.OpUnmap, pages(10, 13)), call(vm.OpUnmap, pages(12, 14)), true},
 		{"mprotect and munmap of the same", call(vm.OpProtect, pages(10, 13)), call(vm.OpUnmap, pages(10, 13)), true},

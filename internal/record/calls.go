@@ -109,6 +109,9 @@ func (r *Recorder) returned(t *task, result int64) {
 	}
 	switch {
 	case f.event == nil:
+		if sp.gate.HalfFailed(&f.Call, errno) {
+			sp.mm.MarkUncertain()
+		}
 		b := r.out.begin(f)
 		changes := r.apply(f, result, errno, b)
 		r.out.finish(f, b, result, errno, changes)

@@ -161,9 +161,13 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 		case op.NoReplace && k.mapped&s != 0:
 			c.errno = eExist
 			return
-		case op.Fixed && c.half: // what stood there is gone, and nothing came
+		case op.Fixed && c.half && op.Flags&vm.MapAnonymous == 0: // what stood there is gone, and nothing came
 			k.remove(s)
 			c.errno = eInval
+			return
+		case op.Fixed && c.half && rng.IntN(8) == 0: // of anonymous memory only where the kernel has none
+			k.remove(s)
+			c.errno = eNoMem
 			return
 		case !op.Fixed:
 			if from = k.gap(rng, n); from < 0 {

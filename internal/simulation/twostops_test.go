@@ -291,6 +291,9 @@ func (s *twoStops) returned(t *thread) {
 		s.forked(t)
 	case silent(op):
 	case t.event == nil:
+		if s.gate.HalfFailed(&t.Call, errno) {
+			s.space.MarkUncertain()
+		}
 		e := s.queue.Begin(&s.events)
 		changes := s.apply(t, errno, e)
 		s.finish(e, t, changes)
