@@ -2,6 +2,8 @@ package eventlog
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -208,6 +210,22 @@ func appendSpace(dst []byte, s *Space) []byte {
 	return append(dst, `]}`...)
 }
 
+// appendSystem writes figures in the order of their names, nothing for none.
+func appendSystem(dst []byte, s System) []byte {
+	if len(s) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"system":`...)
+	sep := byte('{')
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		dst = append(dst, sep)
+		dst = appendString(dst, name)
+		dst = appendInt(dst, ":", s[name])
+		sep = ','
+	}
+	return append(dst, '}')
+}
+
 func appendSnapshot(dst []byte, s *Snapshot) []byte {
 	dst = appendInt(dst, `{"type":"snapshot","t":`, s.T)
 	dst = appendUint(dst, `,"after":`, s.After)
@@ -225,6 +243,14 @@ func appendSnapshot(dst []byte, s *Snapshot) []byte {
 		dst = appendUint(dst, `,"pss":`, m.PSS)
 		dst = appendUint(dst, `,"private_dirty":`, m.PrivateDirty)
 		dst = appendUint(dst, `,"swap":`, m.Swap)
+		for _, part := range [...]struct {
+			key   string
+			bytes uint64
+		}{{`,"shared":`, m.Shared}, {`,"huge":`, m.Huge}, {`,"locked":`, m.Locked}} {
+			if part.bytes != 0 {
+				dst = appendUint(dst, part.key, part.bytes)
+			}
+		}
 		if m.AnonName != "" {
 			dst = append(dst, `,"anon_name":`...)
 			dst = appendString(dst, m.AnonName)
@@ -234,5 +260,5 @@ func appendSnapshot(dst []byte, s *Snapshot) []byte {
 		}
 		dst = append(dst, '}')
 	}
-	return append(dst, `]}`...)
+	return append(appendSystem(append(dst, ']'), s.System), '}')
 }

@@ -44,6 +44,7 @@ func (c *checker) figures(r *Snapshot, l *ledger.Ledger) {
 		n := row.Len()
 		c.must(sum.RSS <= n && sum.Swap <= n, "snapshot of space %d: %v: %d bytes of memory and %d of swap in %d", r.Space, row.Range, sum.RSS, sum.Swap, n)
 		c.must(sum.PSS <= sum.RSS, "snapshot of space %d: %v: pss %d is more than rss %d", r.Space, row.Range, sum.PSS, sum.RSS)
+		c.must(sum.Shared <= sum.RSS && sum.Huge <= sum.RSS && sum.Locked <= sum.RSS, "snapshot of space %d: %v: %d bytes are shared, %d in huge pages, %d locked of rss %d", r.Space, row.Range, sum.Shared, sum.Huge, sum.Locked, sum.RSS)
 		c.must(sum.PrivateDirty <= sum.RSS, "snapshot of space %d: %v: private_dirty %d is more than rss %d", r.Space, row.Range, sum.PrivateDirty, sum.RSS)
 		sum = SnapshotMapping{}
 	}
@@ -59,6 +60,9 @@ func (c *checker) figures(r *Snapshot, l *ledger.Ledger) {
 		}
 		sum.RSS += m.RSS
 		sum.PSS += m.PSS
+		sum.Shared += m.Shared
+		sum.Huge += m.Huge
+		sum.Locked += m.Locked
 		sum.PrivateDirty += m.PrivateDirty
 		sum.Swap += m.Swap
 	}

@@ -277,9 +277,35 @@ func (d *decoder) decodeSnapshot() *Snapshot {
 				d.mapping(&m)
 				s.Mappings = append(s.Mappings, m)
 			}
+		case "system":
+			s.System = d.system()
 		default:
 			d.skip()
 		}
+	}
+	return s
+}
+
+// mostFigures bounds the figures of a snapshot that are not its mappings'.
+const mostFigures = 1000
+
+// system reads the numbers of an object; nil for null, and for an object without any.
+func (d *decoder) system() System {
+	if d.null() {
+		return nil
+	}
+	var s System
+	var k []byte
+	for d.object(); d.key(&k) && d.atMost(len(s), mostFigures); {
+		if c := d.peek(); c != '-' && (c < '0' || c > '9') {
+			d.skip()
+			continue
+		}
+		name := d.words.get(k)
+		if s == nil {
+			s = System{}
+		}
+		s[name] = d.anyInt64()
 	}
 	return s
 }

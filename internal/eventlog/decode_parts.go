@@ -68,6 +68,12 @@ func (d *decoder) mapping(m *SnapshotMapping) {
 			d.uint64(&m.PrivateDirty)
 		case "swap":
 			d.uint64(&m.Swap)
+		case "shared":
+			d.uint64(&m.Shared)
+		case "huge":
+			d.uint64(&m.Huge)
+		case "locked":
+			d.uint64(&m.Locked)
 		case "rows":
 			d.int(&m.Rows)
 		case "anon_name":

@@ -82,6 +82,9 @@ type Thread struct {
 	// those of an ended thread without a system call.
 	SP  Hex `json:"sp,omitempty"`
 	TLS Hex `json:"tls,omitempty"`
+	// Exit is, on the exit line of the thread that a process began with, how the process ended; nil where that was not
+	// seen.
+	Exit *Exit `json:"exit,omitempty"`
 }
 
 // Module is a file, or a stretch of memory, that code ran from.
@@ -217,7 +220,13 @@ type Snapshot struct {
 	Space    int               `json:"space"`
 	Cause    string            `json:"cause"`
 	Mappings []SnapshotMapping `json:"mappings"`
+	System   System            `json:"system,omitempty"`
 }
+
+// System is what a process presses on at a moment, by stable words (docs/eventlog.md): figures of its cgroup, of
+// the machine and of its own that no mapping has, in bytes or, where they are numbers of something, as numbers. What
+// could not be read is not in it; nil is the snapshot of a version that did not ask.
+type System map[string]int64
 
 // SnapshotMapping is a Mapping with the kernel's figures in bytes. A kernel row that several mappings
 // share is divided between them (see docs/eventlog.md).
@@ -227,6 +236,9 @@ type SnapshotMapping struct {
 	PSS          uint64 `json:"pss"`
 	PrivateDirty uint64 `json:"private_dirty"`
 	Swap         uint64 `json:"swap"`
+	Shared       uint64 `json:"shared,omitempty"` // of rss: pages that other processes, or other places, map too
+	Huge         uint64 `json:"huge,omitempty"`   // of rss: in huge pages
+	Locked       uint64 `json:"locked,omitempty"` // of rss: locked in memory (mlock)
 	AnonName     string `json:"anon_name,omitempty"`
 	Rows         int    `json:"rows,omitempty"` // kernel rows that begin in it
 }
@@ -283,6 +295,7 @@ type End struct {
 	Checks uint64 `json:"checks"`
 	Drifts uint64 `json:"drifts"`
 	Lost   uint64 `json:"lost"`
+	System System `json:"system,omitempty"` // at the end of the recording, of the cgroup alone
 }
 
 // Exit is how the launched program ended: Code or Signal is set.

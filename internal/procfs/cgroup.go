@@ -1,13 +1,145 @@
 package procfs
 
-import "strings"
+import (
+	"os"
+	pathpkg "path"
+	"strconv"
+	"strings"
+)
 
 // Cgroup reads a task's cgroup (version 2) from /proc/TID/cgroup, as a path below /sys/fs/cgroup; "" for none.
-func Cgroup(tid int) string {
+func Cgroup(tid int) string { return cgroup(tid, "") }
+
+// cgroup is a task's group of a controller of version 1, or with "" of version 2.
+func cgroup(tid int, controller string) string {
 	for line := range strings.Lines(text(tid, "cgroup")) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return rest
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		for c := range strings.SplitSeq(f[1], ",") {
+			if c == controller {
+				return f[2]
+			}
 		}
 	}
 	return ""
+}
+
+// A CgroupMemory is what a group of processes may use of memory and what it uses, in bytes; the events are how often
+// something happened since the group was made. What could not be read is -1, and so is a bound that there is none of.
+// It follows cgroup-v2.rst of the kernel, and memcg_test.txt for version 1.
+type CgroupMemory struct {
+	Max, High, Current, Swap int64
+	MaxEvents, HighEvents    int64 // the bound was hit, and pages had to be given back
+	OOMKills                 int64 // processes that were killed for it
+}
+
+// A MemoryGroup is a task's own group of the memory controller, as it was in when asked. It outlives the task.
+type MemoryGroup struct {
+	dir  string // below which the groups are
+	at   string // the own one
+	read func(dir string) CgroupMemory
+}
+
+// MemoryGroupOf finds the group of a task; nil where there is no controller of memory.
+func MemoryGroupOf(tid int) *MemoryGroup {
+	g := &MemoryGroup{"/sys/fs/cgroup", Cgroup(tid), readMemory2}
+	if g.at == "" || !exists(g.dir+g.at+"/memory.current") && !exists(g.dir+g.at+"/memory.max") {
+		g = &MemoryGroup{"/sys/fs/cgroup/memory", cgroup(tid, "memory"), readMemory1}
+	}
+	if g.at == "" {
+		return nil
+	}
+	return g
+}
+
+// Same reports whether both are one group.
+func (g *MemoryGroup) Same(o *MemoryGroup) bool {
+	return g != nil && o != nil && g.dir == o.dir && g.at == o.at
+}
+
+// Read reads the figures of the group, of this one and those around it, that is nearest to its bound; of this one
+// where none has a bound. ok is false where nothing can be read.
+func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
+	if g == nil {
+		return m, false
+	}
+	least := int64(-1)
+	for at := g.at; ; at = pathpkg.Dir(at) {
+		if x := g.read(g.dir + at); x.Current >= 0 || x.Max >= 0 {
+			bounded := x.Max >= 0 && x.Current >= 0
+			left := max(x.Max-x.Current, 0)
+			if !ok || bounded && (least < 0 || left < least) {
+				m, ok = x, true
+				if bounded {
+					least = left
+				}
+			}
+		}
+		if at == "/" || at == "." {
+			return m, ok
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func readMemory2(dir string) CgroupMemory {
+	events := fields(dir + "/memory.events")
+	return CgroupMemory{
+		Max: number(dir + "/memory.max"), High: number(dir + "/memory.high"), Current: number(dir + "/memory.current"), Swap: number(dir + "/memory.swap.current"),
+		MaxEvents: figure(events, "max"), HighEvents: figure(events, "high"), OOMKills: figure(events, "oom_kill"),
+	}
+}
+
+func readMemory1(dir string) CgroupMemory {
+	const none = 1 << 62 // a bound is given in pages of the largest number of bytes
+	m := CgroupMemory{
+		Max: number(dir + "/memory.limit_in_bytes"), High: -1, Current: number(dir + "/memory.usage_in_bytes"), Swap: figure(fields(dir+"/memory.stat"), "swap"),
+		MaxEvents: number(dir + "/memory.failcnt"), HighEvents: -1, OOMKills: figure(fields(dir+"/memory.oom_control"), "oom_kill"),
+	}
+	if m.Max > none {
+		m.Max = -1
+	}
+	return m
+}
+
+// number reads a file of one number, -1 where that is another word or cannot be read.
+func number(name string) int64 {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// fields reads a file of lines of a word and a number.
+func fields(name string) map[string]int64 {
+	list := map[string]int64{}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return list
+	}
+	for line := range strings.Lines(string(b)) {
+		word, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseInt(value, 10, 64); ok && err == nil {
+			list[word] = n
+		}
+	}
+	return list
+}
+
+func figure(list map[string]int64, word string) int64 {
+	if n, ok := list[word]; ok {
+		return n
+	}
+	return -1
 }

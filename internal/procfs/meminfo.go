@@ -6,14 +6,29 @@ import (
 	"strings"
 )
 
+// Meminfo reads /proc/meminfo by the words there: bytes, and numbers of huge pages; it is empty where that cannot be read.
+func Meminfo() map[string]int64 {
+	text, _ := os.ReadFile("/proc/meminfo")
+	list := make(map[string]int64)
+	for line := range strings.Lines(string(text)) {
+		word, value, ok := strings.Cut(line, ":")
+		value, isBytes := strings.CutSuffix(strings.TrimSpace(value), " kB")
+		n, err := strconv.ParseInt(value, 10, 64)
+		if !ok || err != nil {
+			continue
+		}
+		if isBytes {
+			n <<= 10
+		}
+		list[word] = n
+	}
+	return list
+}
+
 // HugePageSize reads the size in bytes of a default huge page from /proc/meminfo, 2 MiB where it is not told.
 func HugePageSize() uint64 {
-	text, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
-			kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
-		}
+	if n := Meminfo()["Hugepagesize"]; n > 0 {
+		return uint64(n)
 	}
 	return leastHugePage
 }

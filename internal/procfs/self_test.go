@@ -39,6 +39,57 @@ func TestSelf(t *testing.T) {
 	}
 }
 
+// What a group of processes may use and uses, as the kernel tells it of this process's and of those around it.
+func TestMemoryGroup(t *testing.T) {
+	for _, c := range []struct {
+		read  func(string) CgroupMemory
+		files map[string]string
+		want  CgroupMemory
+	}{
+		{readMemory2, map[string]string{"memory.max": "536870912\n", "memory.high": "max\n", "memory.current": "1048576\n", "memory.swap.current": "0\n", "memory.events": "low 0\nhigh 3\nmax 7\noom 2\noom_kill 1\n"},
+			CgroupMemory{Max: 512 << 20, High: -1, Current: 1 << 20, MaxEvents: 7, HighEvents: 3, OOMKills: 1}},
+		{readMemory1, map[string]string{"memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "4096\n", "memory.stat": "cache 1\nswap 8192\n", "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 5\n"},
+			CgroupMemory{Max: -1, High: -1, Current: 4096, Swap: 8192, HighEvents: -1, OOMKills: 5}},
+		{readMemory2, nil, CgroupMemory{-1, -1, -1, -1, -1, -1, -1}},
+	} {
+		dir := t.TempDir()
+		for name, text := range c.files {
+			if err := os.WriteFile(dir+"/"+name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := c.read(dir); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.files, got, c.want)
+		}
+		if c.files == nil {
+			continue
+		}
+		// A group that has no bound shows the nearest around it that has one.
+		if err := os.Mkdir(dir+"/own", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		own := "memory.current"
+		if c.want.Swap != 0 {
+			own = "memory.usage_in_bytes"
+		}
+		if err := os.WriteFile(dir+"/own/"+own, []byte("2048\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g := &MemoryGroup{dir, "/own", c.read}
+		if got, ok := g.Read(); !ok || (c.want.Max >= 0) != (got.Max == c.want.Max && got.Current == c.want.Current && got.Max >= 0) {
+			t.Errorf("%v: around it: %+v", c.files, got)
+		}
+	}
+	if g := MemoryGroupOf(os.Getpid()); g != nil {
+		if !g.Same(MemoryGroupOf(os.Getpid())) {
+			t.Error("a group is not the same as itself")
+		}
+		if m, ok := g.Read(); ok && m.Current == 0 {
+			t.Errorf("a group that uses nothing: %+v", m)
+		}
+	}
+}
+
 // A task that there is not gives nothing, and no error that anybody would have to look at.
 func TestNobody(t *testing.T) {
 	const nobody = 1 << 30 // above PID_MAX_LIMIT

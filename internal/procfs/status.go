@@ -18,3 +18,15 @@ func EffectiveUser(tid int) int {
 	}
 	return -1
 }
+
+// Locked reads how many bytes of a process are locked in memory from /proc/TID/status, -1 where that cannot be told.
+func Locked(tid int) int64 {
+	for line := range strings.Lines(text(tid, "status")) {
+		if rest, ok := strings.CutPrefix(line, "VmLck:"); ok {
+			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
+				return kib << 10
+			}
+		}
+	}
+	return -1
+}

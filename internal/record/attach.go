@@ -48,6 +48,7 @@ func Attach(o Options) (out Outcome, err error) {
 	}
 	r.signals.catchForAttach()
 	command := procfs.Cmdline(o.PIDs[0])
+	r.around = surroundingsOf(o.PIDs[0])
 	header := newHeader(o.Tool, "attach", r.out.start, command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
 	header.Backend = r.backend.header()
 	for _, s := range sinks {

@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 
+	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -199,7 +200,11 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {
-		r.threadGone(t, th.TID)
+		var exit *eventlog.Exit
+		if th.TID == t.pid && !s.Left && (s.Status.Exited() || s.Status.Signaled()) {
+			exit = exitOf(s.Status)
+		}
+		r.threadGone(t, th.TID, exit)
 	}
 	// The last user may have been killed at its exit stop; those that are left are past theirs.
 	if sp != nil && !sp.ended && sp.users > 0 && sp.exiting < sp.users {

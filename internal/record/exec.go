@@ -46,7 +46,7 @@ func (r *Recorder) execed(s *tracer.Stop) {
 	}
 	number := r.execEvent(t, former)
 	if former != th.TID {
-		r.threadGone(t, former) // after the execve, which is this thread's event
+		r.threadGone(t, former, nil) // after the execve, which is this thread's event
 	}
 	old := t.space
 	if old != nil {
@@ -56,7 +56,7 @@ func (r *Recorder) execed(s *tracer.Stop) {
 	t.pid = th.TGID
 	t.name = tracer.Identify(th.TID).Name
 	if r.opts.NoFollow && !r.chosen[t.pid] {
-		r.threadGone(t, th.TID) // a vfork child: it leaves the space, and is no longer followed
+		r.threadGone(t, th.TID, nil) // a vfork child: it leaves the space, and is no longer followed
 		delete(r.tasks, th.TID)
 		r.source.Drop(th)
 		return
@@ -78,7 +78,7 @@ func (r *Recorder) leaveOthers(th *tracer.Thread, t *task) {
 			other.thread.Data = nil
 		}
 		other.thread = th
-		r.threadGone(other, tid)
+		r.threadGone(other, tid, nil)
 	}
 }
 
@@ -121,12 +121,12 @@ func (r *Recorder) newImage(t *task, old *space, number uint64) {
 	r.backend.notePrivileges(t.thread, r.out)
 }
 
-// threadGone writes the end of a thread known under tid.
-func (r *Recorder) threadGone(t *task, tid int) {
+// threadGone writes the end of a thread known under tid; exit is how its process ended with it, nil for not.
+func (r *Recorder) threadGone(t *task, tid int, exit *eventlog.Exit) {
 	if t.space == nil || t.space.id == 0 {
 		return
 	}
-	line := &eventlog.Thread{T: r.out.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID}
+	line := &eventlog.Thread{T: r.out.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID, Exit: exit}
 	if !r.backlog.behindCalls(t, line) {
 		r.out.queue.Put(line)
 	}

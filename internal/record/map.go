@@ -60,6 +60,6 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	pages := procfs.Pagemap{TID: pid}
 	defer pages.Close()
 	shot := &eventlog.Snapshot{T: now(), Space: 1, Cause: "map",
-		Mappings: enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages)}
+		Mappings: enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages), System: new(surroundings).system(pid)}
 	return append(log, c, shot, &eventlog.End{T: now(), Cause: "detach"}), nil
 }

@@ -47,6 +47,8 @@ type Recorder struct {
 
 	looks *looks
 
+	around surroundings
+
 	mainPID int
 	exit    *eventlog.Exit
 	ending  string // why the recording ends, "" while it goes on
@@ -207,6 +209,9 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	if r.opts.Command == nil {
 		end.Exit = nil
 	}
+	if end.System = r.around.cgroup(r.around.group); len(end.System) == 0 {
+		end.System = nil
+	}
 	r.out.queue.Send(append(r.finalNames(), &end)...)
 	r.out.queue.End()
 	<-delivered
@@ -267,14 +272,17 @@ func (r *Recorder) finalNames() []eventlog.Record {
 // setExit takes note of how the launched program ended.
 func (r *Recorder) setExit(status unix.WaitStatus) {
 	r.signals.mainGone.Store(true)
-	r.exit = &eventlog.Exit{}
+	r.exit = exitOf(status)
+}
+
+// exitOf is how a process ended.
+func exitOf(status unix.WaitStatus) *eventlog.Exit {
 	if status.Signaled() {
 		n := int(status.Signal())
-		r.exit.Signal, r.exit.Name = &n, signalName(status.Signal())
-		return
+		return &eventlog.Exit{Signal: &n, Name: signalName(status.Signal())}
 	}
 	code := status.ExitStatus()
-	r.exit.Code = &code
+	return &eventlog.Exit{Code: &code}
 }
 
 var errNoPID = errors.New("no process to attach to")

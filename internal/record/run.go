@@ -47,6 +47,7 @@ func Run(o Options) (out Outcome, err error) {
 	}
 	// Signals are caught before the program starts, by handlers, since ignored signals stay ignored across exec.
 	r.signals.catchForRun()
+	r.around = surroundingsOf(os.Getpid()) // the program's too
 	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0)
 	header.Backend = r.backend.header()
 	launched, err := p.Start()

@@ -24,7 +24,8 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	defer pages.Close()
 	// If inspection found an object that ends inside a row, each part gets its own figures.
 	entries := classify.CutAtParts(slices.Collect(sp.Ledger().All), sp.content)
-	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.out.encoder.figures(entries, rows, &pages)}
+	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.out.encoder.figures(entries, rows, &pages),
+		System: r.around.system(tid)}
 }
 
 // figures lists entries with the kernel's figures of their rows.
@@ -66,6 +67,9 @@ func (d *rowShares) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.R
 		m.PSS += row.Pss
 		m.PrivateDirty += row.PrivateDirty
 		m.Swap += row.Swap
+		m.Shared += row.Shared
+		m.Huge += row.Huge
+		m.Locked += row.Locked
 		return
 	}
 	if row.Rss == 0 && row.Swap == 0 {
@@ -91,5 +95,8 @@ func (d *rowShares) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.R
 	m.PSS += part(&d.left.Pss)
 	m.PrivateDirty += part(&d.left.PrivateDirty)
 	m.Swap += part(&d.left.Swap)
+	m.Shared += part(&d.left.Shared)
+	m.Huge += part(&d.left.Huge)
+	m.Locked += part(&d.left.Locked)
 	d.rest -= min(n, d.rest)
 }

@@ -14,6 +14,9 @@ type SmapsEntry struct {
 	// These include hugetlbfs pages, which the kernel leaves out of its own Rss and Pss (fs/proc/task_mmu.c,
 	// smaps_hugetlb_range). Shared hugetlbfs pages are not in Pss: the number of their sharers is unknown.
 	Rss, Pss, PrivateDirty, Swap uint64
+	// Parts of Rss: pages that are mapped more than once, those in huge pages, and those locked in memory (of Locked
+	// the kernel tells the share that Pss is, and so it is at most that).
+	Shared, Huge, Locked uint64
 	// PageSize is the size of one page: larger than the constant PageSize for hugetlbfs pages.
 	PageSize uint64
 
@@ -81,22 +84,28 @@ func smapsField(line []byte) (name, value []byte, ok bool) {
 }
 
 func (p *MapsParser) field(e *SmapsEntry, name, value []byte) error {
-	var to [3]*uint64
+	var to [4]*uint64
 	switch string(name) {
 	case "KernelPageSize":
-		to = [3]*uint64{&e.PageSize}
+		to = [4]*uint64{&e.PageSize}
 	case "Rss":
-		to = [3]*uint64{&e.Rss}
+		to = [4]*uint64{&e.Rss}
 	case "Pss":
-		to = [3]*uint64{&e.Pss}
+		to = [4]*uint64{&e.Pss}
 	case "Private_Dirty":
-		to = [3]*uint64{&e.PrivateDirty}
+		to = [4]*uint64{&e.PrivateDirty}
 	case "Swap":
-		to = [3]*uint64{&e.Swap}
+		to = [4]*uint64{&e.Swap}
+	case "Shared_Clean", "Shared_Dirty":
+		to = [4]*uint64{&e.Shared}
+	case "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped":
+		to = [4]*uint64{&e.Huge}
+	case "Locked":
+		to = [4]*uint64{&e.Locked}
 	case "Private_Hugetlb":
-		to = [3]*uint64{&e.Rss, &e.Pss, &e.PrivateDirty}
+		to = [4]*uint64{&e.Rss, &e.Pss, &e.PrivateDirty, &e.Huge}
 	case "Shared_Hugetlb":
-		to = [3]*uint64{&e.Rss}
+		to = [4]*uint64{&e.Rss, &e.Shared, &e.Huge}
 	case "VmFlags":
 		e.VmFlags = p.text(value)
 		return nil

@@ -13,16 +13,16 @@ MMUPageSize:           4 kB
 Rss:                   8 kB
 Pss:                   6 kB
 Pss_Dirty:             8 kB
-Shared_Clean:          0 kB
-Shared_Dirty:          0 kB
+Shared_Clean:          1 kB
+Shared_Dirty:          3 kB
 Private_Clean:         0 kB
 Private_Dirty:         4 kB
 Referenced:            8 kB
 Anonymous:             8 kB
-AnonHugePages:         0 kB
+AnonHugePages:         2 kB
 Swap:                  2 kB
 SwapPss:               1 kB
-Locked:                0 kB
+Locked:                6 kB
 THPeligible:           0
 ProtectionKey:         0
 VmFlags: rd wr mr mw me ac sd 
@@ -38,6 +38,7 @@ func TestParseSmaps(t *testing.T) {
 		{
 			Mapping: Mapping{Range{0x7f0000000000, 0x7f0000003000}, Read | Write, 0, File{Path: "[anon:a name]"}},
 			Rss:     8 << 10, Pss: 6 << 10, PrivateDirty: 4 << 10, Swap: 2 << 10, PageSize: 4 << 10,
+			Shared: 4 << 10, Huge: 2 << 10, Locked: 6 << 10,
 			AnonName: "a name", VmFlags: "rd wr mr mw me ac sd",
 		},
 		{
