@@ -66,7 +66,8 @@ func findV8(l *look) {
 }
 
 // v8Code adds the code range around a page of code: what V8 reserved at once, a power of two, of which it gives no part to
-// fork children (VM_DONTCOPY, "dc" of smaps), with its built-in code mapped into it a second time.
+// fork children (VM_DONTCOPY, "dc" of smaps), with its built-in code mapped into it a second time. Another such reservation
+// may lie beside it: then the range is known where only one power of two of whole rows holds the page.
 func (l *look) v8Code(page vm.Range) {
 	if l.claims.overlaps(page) {
 		return
@@ -76,15 +77,28 @@ func (l *look) v8Code(page vm.Range) {
 		return l.left.visits > 0 && e != nil && (anonymous(e) && flagged(e, "dc") || e.File.Backed() && e.Perms == vm.Read|vm.Exec && l.imageAt(e.Start) == nil)
 	}
 	r := page
+	starts := make([]uint64, 0, 8) // of the rows up to the page, which may be those of another reservation beside this one
 	for e := l.row(r.Start); part(e); e = l.row(r.Start - 1) {
 		r.Start = e.Start
+		starts = append(starts, r.Start)
 	}
-	for e := l.row(r.End); part(e); e = l.row(r.End) {
+	ends := make(map[uint64]bool)
+	for e := l.row(page.End - 1); part(e); e = l.row(r.End) {
 		r.End = e.End
+		ends[r.End] = true
 	}
-	if n := r.Len(); n < 32<<20 || n&(n-1) != 0 {
+	var reserved []vm.Range
+	for _, start := range starts {
+		for n := uint64(32 << 20); n <= r.End-start; n *= 2 {
+			if end := start + n; end >= page.End && ends[end] {
+				reserved = append(reserved, vm.Range{Start: start, End: end})
+			}
+		}
+	}
+	if len(reserved) != 1 {
 		return
 	}
+	r = reserved[0]
 	l.add(classify.Finding{Kind: classify.V8Code, Confidence: classify.Certain,
 		Evidence: "headers of pages of code in a reservation of a power of two that fork children do not get", Parts: l.partsOf(r)})
 }

@@ -16,6 +16,7 @@
 #define SPARSE (1UL << 40)
 
 static atomic_long interrupted, gap;
+static pthread_barrier_t begun; // what the threads need in memory is there before "ready"
 
 static void *waits(void *arg)
 {
@@ -23,6 +24,7 @@ static void *waits(void *arg)
 	sigemptyset(&none);
 	sigaddset(&none, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &none, 0);
+	pthread_barrier_wait(&begun);
 	for (;;)
 		if (sigwaitinfo(&none, 0) < 0)
 			atomic_fetch_add(&interrupted, 1);
@@ -38,7 +40,9 @@ static long now(void)
 
 static void *runs(void *arg)
 {
-	for (long last = now(), t;; last = t) {
+	long last = now(), t;
+	pthread_barrier_wait(&begun);
+	for (;; last = t) {
 		t = now();
 		if (t - last > atomic_load(&gap))
 			atomic_store(&gap, t - last);
@@ -77,8 +81,10 @@ int main(int argc, char **argv)
 	char *sparse = mmap(0, SPARSE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	madvise(sparse, SPARSE, MADV_NOHUGEPAGE);
 	sparse[SPARSE / 2] = 1;
+	pthread_barrier_init(&begun, 0, 3);
 	pthread_create(&t, 0, waits, 0);
 	pthread_create(&t, 0, runs, 0);
+	pthread_barrier_wait(&begun);
 	printf("ready\n");
 	while (fgets(line, sizeof line, stdin)) {
 		long g = atomic_exchange(&gap, 0);
