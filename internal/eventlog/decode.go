@@ -9,6 +9,17 @@ var errNoType = errors.New(`an object without "type"`)
 // decode reads one line. The record is nil if this version does not know its type. *Event and *Drift, and what they
 // point to, are valid until the next call; other records are new.
 func (d *decoder) decode(line []byte) (Record, error) {
+	d.parts.reset()
+	return d.decodeMore(line)
+}
+
+// decodeMore is decode, but what earlier calls have returned stays valid until parts are reset.
+func (d *decoder) decodeMore(line []byte) (Record, error) {
+	d.parts.nAttrs = 0
+	if e := d.plainEvent(line); e != nil {
+		return e, nil
+	}
+	d.parts.nAttrs = 0
 	d.reset(line)
 	switch d.typeOf() {
 	case "event":
@@ -78,9 +89,8 @@ func (d *decoder) typeOf() string {
 }
 
 func (d *decoder) decodeEvent() *Event {
-	d.parts.reset()
-	e := &d.event
-	*e = Event{}
+	part := d.parts.newEvent()
+	e := &part.Event
 	var k []byte
 	for d.object(); d.key(&k); {
 		switch string(k) {
@@ -98,20 +108,19 @@ func (d *decoder) decodeEvent() *Event {
 			d.string(&e.Call)
 		case "args":
 			if !d.null() {
-				d.args(&d.parts.args)
-				e.Args = d.parts.args
+				e.Args = d.args()
 			}
 		case "result":
 			if !d.null() {
-				d.result(&d.parts.result)
-				e.Result = &d.parts.result
+				d.result(&part.result)
+				e.Result = &part.result
 			}
 		case "error":
 			d.string(&e.Error)
 		case "stack":
 			if !d.null() {
-				d.int(&d.parts.stack)
-				e.Stack = &d.parts.stack
+				d.int(&part.stack)
+				e.Stack = &part.stack
 			}
 		case "changes":
 			e.Changes = d.changes()
@@ -125,9 +134,7 @@ func (d *decoder) decodeEvent() *Event {
 }
 
 func (d *decoder) decodeDrift() *Drift {
-	d.parts.reset()
-	r := &d.drift
-	*r = Drift{}
+	r := d.parts.newDrift()
 	var k []byte
 	for d.object(); d.key(&k); {
 		switch string(k) {
@@ -198,9 +205,15 @@ func (d *decoder) frame(f *Frame) {
 	}
 }
 
+// keepParts has the record that is read next keep what it points to, until the function that it returns is called.
+func (d *decoder) keepParts() (restore func()) {
+	shared := d.parts
+	d.parts = parts{}
+	return func() { d.parts = shared }
+}
+
 func (d *decoder) decodeSpace() *Space {
-	d.parts = parts{} // the record keeps what it points to
-	defer func() { d.parts = parts{} }()
+	defer d.keepParts()()
 	s := new(Space)
 	var k []byte
 	for d.object(); d.key(&k); {
@@ -253,8 +266,7 @@ func (d *decoder) decodeSpace() *Space {
 }
 
 func (d *decoder) decodeSnapshot() *Snapshot {
-	d.parts = parts{}
-	defer func() { d.parts = parts{} }()
+	defer d.keepParts()()
 	s := new(Snapshot)
 	var k []byte
 	for d.object(); d.key(&k); {

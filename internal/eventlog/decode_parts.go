@@ -5,13 +5,10 @@ func (d *decoder) changes() []Change {
 	if d.null() {
 		return nil
 	}
-	list := d.parts.changes[:0]
-	if n := d.elements(); n > cap(list) {
-		list = make([]Change, 0, n)
-	}
-	for d.array(); d.element() && d.room(len(list), shortestMapping); {
-		list = append(list, Change{})
-		c := &list[len(list)-1]
+	p := &d.parts
+	p.beginChanges(d.elements())
+	for d.array(); d.element() && d.room(len(p.changes)-p.firstChange, shortestMapping); {
+		c := p.addChange()
 		var k []byte
 		for d.object(); d.key(&k); {
 			switch string(k) {
@@ -28,8 +25,7 @@ func (d *decoder) changes() []Change {
 			}
 		}
 	}
-	d.parts.changes = list
-	return list
+	return p.endChanges()
 }
 
 // attrOrNull reads an attr or null into a, which is nil unless the key is repeated.
@@ -145,11 +141,12 @@ func (d *decoder) number64() *uint64 {
 	return d.parts.number(v)
 }
 
-// args appends to *list the members of an object that are numbers or strings.
-func (d *decoder) args(list *[]Arg) {
-	*list = (*list)[:0]
+// args reads the members of an object that are numbers or strings into d.parts.
+func (d *decoder) args() []Arg {
+	p := &d.parts
+	p.beginArgs()
 	var k []byte
-	for d.object(); d.key(&k) && d.atMost(len(*list), mostArguments); {
+	for d.object(); d.key(&k) && d.atMost(len(p.args)-p.firstArg, mostArguments); {
 		a := Arg{Name: d.words.get(k)}
 		switch c := d.peek(); {
 		case c == '"':
@@ -165,8 +162,9 @@ func (d *decoder) args(list *[]Arg) {
 			d.skip()
 			continue
 		}
-		*list = append(*list, a)
+		p.addArg(a)
 	}
+	return p.endArgs()
 }
 
 // canonical reports whether the hexadecimal number s is written as appendHex would.

@@ -83,7 +83,7 @@ func (a Args) MarshalJSON() ([]byte, error) { return appendArgs(nil, a), nil }
 // address becomes one; values that are neither number nor string are left out.
 func (a *Args) UnmarshalJSON(b []byte) error {
 	d := &decoder{b: b}
-	d.args((*[]Arg)(a))
+	*a = d.args()
 	return d.finish()
 }
 

@@ -37,8 +37,7 @@ type decoder struct {
 
 	words words
 	parts parts
-	event Event // reused by decodeEvent
-	drift Drift
+	attrs lastAttrs
 }
 
 func (d *decoder) reset(b []byte) { d.b, d.i, d.err = b, 0, nil }

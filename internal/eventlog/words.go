@@ -34,24 +34,34 @@ func (w *words) get(b []byte) string {
 	return *p
 }
 
-// parts holds what the pointers of an Event or Drift point to, so that decoding one allocates nothing once the slices
-// have grown. A full slice is left to the pointers into it and replaced by a new one.
+// parts holds events and drifts and what they point to, so that decoding one allocates nothing once the slices have
+// grown. A full slice is left to the pointers into it and replaced by a new one.
 type parts struct {
+	events  []eventPart
+	drifts  []Drift
 	changes []Change
 	attrs   []Attr
 	numbers []uint64
 	execs   []ExecSeq
 	moved   []Moved
 	args    []Arg
-	result  Result
-	stack   int
-	nAttrs  int // of all slices
+	nAttrs  int // of the line, in all slices
+
+	firstArg, firstChange int // of the list that is being read
 }
 
+// eventPart is an event and the single values that it points to.
+type eventPart struct {
+	Event
+	result Result
+	stack  int
+}
+
+// reset gives all memory free for use again.
 func (p *parts) reset() {
+	p.events, p.drifts = p.events[:0], p.drifts[:0]
 	p.changes, p.attrs, p.args = p.changes[:0], p.attrs[:0], p.args[:0]
 	p.numbers, p.execs, p.moved = p.numbers[:0], p.execs[:0], p.moved[:0]
-	p.nAttrs = 0
 }
 
 // grow appends v to *list and returns where it stands.
@@ -63,6 +73,22 @@ func grow[T any](list *[]T, v T) *T {
 	return &(*list)[len(*list)-1]
 }
 
+// lengthen appends v to the list that is the end of *slab, from first on, and returns where the list begins now: what
+// stands before it stays where it is.
+func lengthen[T any](slab *[]T, first int, v T) int {
+	if len(*slab) == cap(*slab) {
+		list := (*slab)[first:]
+		*slab = append(make([]T, 0, max(16, min(2*len(*slab), 4096), 2*len(list))), list...)
+		first = 0
+	}
+	*slab = append(*slab, v)
+	return first
+}
+
+func (p *parts) newEvent() *eventPart { return grow(&p.events, eventPart{}) }
+
+func (p *parts) newDrift() *Drift { return grow(&p.drifts, Drift{}) }
+
 func (p *parts) number(v uint64) *uint64 { return grow(&p.numbers, v) }
 
 func (p *parts) exec(v uint64) *ExecSeq { return grow(&p.execs, ExecSeq(v)) }
@@ -73,3 +99,26 @@ func (p *parts) newAttr() *Attr {
 }
 
 func (p *parts) newMoved() *Moved { return grow(&p.moved, Moved{}) }
+
+// beginArgs begins a list of arguments, which addArg lengthens and endArgs ends.
+func (p *parts) beginArgs() { p.firstArg = len(p.args) }
+
+func (p *parts) addArg(a Arg) { p.firstArg = lengthen(&p.args, p.firstArg, a) }
+
+func (p *parts) endArgs() []Arg { return p.args[p.firstArg:len(p.args):len(p.args)] }
+
+// beginChanges begins a list of about n changes, which addChange lengthens and endChanges ends.
+func (p *parts) beginChanges(n int) {
+	if n > cap(p.changes)-len(p.changes) {
+		p.changes = make([]Change, 0, n)
+	}
+	p.firstChange = len(p.changes)
+}
+
+// addChange returns the new last change, valid until the next call.
+func (p *parts) addChange() *Change {
+	p.firstChange = lengthen(&p.changes, p.firstChange, Change{})
+	return &p.changes[len(p.changes)-1]
+}
+
+func (p *parts) endChanges() []Change { return p.changes[p.firstChange:len(p.changes):len(p.changes)] }
