@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
@@ -17,7 +18,7 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 	for _, t := range p.objects() {
 		u := by[t.kind]
 		if u == nil {
-			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: s.environment, Loaded: p.loaded}
+			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: s.environment, Loaded: func(is func(callers.Module) bool) bool { return s.loaded(p, is) }}
 			by[t.kind] = u
 		}
 		u.Things = append(u.Things, t.reserved)
@@ -45,9 +46,11 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 	return list
 }
 
-// loaded reports whether a file of such a name is mapped.
-func (p *process) loaded(is func(module string) bool) bool {
-	return slices.ContainsFunc(p.mappings, func(x mapping) bool { return x.File.Inode != 0 && is(x.File.Path) })
+// loaded reports whether such a file is mapped.
+func (s *State) loaded(p *process, is func(callers.Module) bool) bool {
+	return slices.ContainsFunc(p.mappings, func(x mapping) bool {
+		return x.File.Inode != 0 && is(callers.Module{Path: x.File.Path, Role: s.names.role(x.File)})
+	})
 }
 
 // adviseVMAs warns before the kernel refuses more mappings.

@@ -280,6 +280,7 @@ func (l *folder) fill(p *process) {
 		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), told), Content: told, Threads: p.threads,
 		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
 		Frames:    s.names.functions,
+		Role:      s.names.role,
 		Addresses: s.names.addresses,
 	}
 	p.mappings = make([]mapping, len(space.Entries))

@@ -2,10 +2,12 @@ package analysis
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Names keeps what module, stack and symbol records say, each frame, call and string once.
@@ -13,6 +15,9 @@ type Names struct {
 	rules   *callers.Rules
 	lines   bool // keep file and line of symbols
 	modules map[int]Module
+	in      map[int]callers.Module // the same
+	roles   map[vm.File]callers.Role
+	roots   []string        // of the systems that modules are of
 	frames  []frame         // every distinct frame
 	ids     map[frame]int32 // index into frames
 	calls   *callTree       // of frames
@@ -59,6 +64,7 @@ type function struct {
 type step struct {
 	frame    int    // 0 for the innermost; functions inlined there have the same
 	module   string // path
+	in       callers.Module
 	buildID  string // of the module, "" for none
 	addr     uint64 // as in the stack record
 	function        // name is "" where no symbol covers the address
@@ -69,6 +75,8 @@ func NewNames(lines bool, known *classify.Catalogue) *Names {
 		rules:   known.Callers(),
 		lines:   lines,
 		modules: map[int]Module{},
+		in:      map[int]callers.Module{},
+		roles:   map[vm.File]callers.Role{},
 		ids:     map[frame]int32{},
 		calls:   newCallTree(),
 		stacks:  map[int]stack{},
@@ -87,6 +95,7 @@ func (n *Names) Put(r eventlog.Record) {
 			m.BuildID = *r.BuildID
 		}
 		n.modules[r.Module] = m
+		n.putModule(r)
 	case *eventlog.Stack:
 		n.putStack(r)
 	case *eventlog.Symbol:
@@ -118,6 +127,21 @@ func (n *Names) putStack(r *eventlog.Stack) {
 	}
 	n.stacks[r.Stack] = s
 }
+
+// putModule takes what a module is.
+func (n *Names) putModule(r *eventlog.Module) {
+	m := callers.Module{Path: r.Path, Role: callers.Role(r.Role)}
+	n.in[r.Module] = m
+	if dev, err := vm.ParseDev(r.Dev); err == nil && r.Inode != 0 {
+		n.roles[vm.File{Dev: dev, Inode: r.Inode}] = m.Role
+	}
+	if root, ok := m.Root(); ok && root != "" && !slices.Contains(n.roots, root) {
+		n.roots = append(n.roots, root)
+	}
+}
+
+// role is what a mapped file is, where the recording has looked.
+func (n *Names) role(f vm.File) callers.Role { return n.roles[vm.File{Dev: f.Dev, Inode: f.Inode}] }
 
 // stackEnd says why the walk of a stack stopped early, "" where it did not.
 func (n *Names) stackEnd(id int) string {
@@ -151,9 +175,9 @@ func (n *Names) walk(id int) iter.Seq[step] {
 	return func(yield func(step) bool) {
 		for i, id := range n.calls.frames(n.stacks[id].node) {
 			f := n.frames[id]
-			s := step{frame: i, module: "?", addr: f.addr}
+			s := step{frame: i, module: "?", in: callers.Named("?"), addr: f.addr}
 			if m, ok := n.modules[f.module]; ok {
-				s.module, s.buildID = m.Path, m.BuildID
+				s.module, s.buildID, s.in = m.Path, m.BuildID, n.in[f.module]
 			}
 			chain := n.symbols[f.lookup()]
 			if len(chain) == 0 && !yield(s) {

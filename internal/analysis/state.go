@@ -136,12 +136,8 @@ func each(open Open, put func(r eventlog.Record, line int)) (cut bool, err error
 func wanted(pids []int, pid int) bool { return len(pids) == 0 || slices.Contains(pids, pid) }
 
 // functions yields the functions of a stack as classify wants them.
-func (n *Names) functions(stack int, yield func(function, module string) bool) {
-	for s := range n.walk(stack) {
-		if !yield(s.name, s.module) {
-			return
-		}
-	}
+func (n *Names) functions(stack int, yield func(callers.Call) bool) {
+	n.callsOf(stack)(yield)
 }
 
 // addresses yields the return addresses of a stack as classify wants them.

@@ -52,7 +52,9 @@ func (s *State) chain(stack int, exe string) callers.Chain {
 }
 
 // chain is who is to blame of a stack in a process that runs exe.
-func (n *Names) chain(stack int, exe string) callers.Chain { return n.rules.Who(n.callsOf(stack), exe) }
+func (n *Names) chain(stack int, exe string) callers.Chain {
+	return n.rules.Who(callers.Stack{Calls: n.callsOf(stack), Exe: exe, Roots: n.roots, Cut: n.stackEnd(stack) != ""})
+}
 
 // callsOf yields the calls of a stack, innermost first.
 func (n *Names) callsOf(stack int) iter.Seq[callers.Call] {
@@ -66,7 +68,7 @@ func (n *Names) callsOf(stack int) iter.Seq[callers.Call] {
 }
 
 func (st *step) caller() callers.Call {
-	return callers.Call{Function: st.name, Module: st.module, Address: st.addr, Frame: st.frame}
+	return callers.Call{Function: st.name, Module: st.in, Address: st.addr, Frame: st.frame}
 }
 
 // thread names the thread of an event.

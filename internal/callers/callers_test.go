@@ -31,11 +31,11 @@ func TestOwn(t *testing.T) {
 		"[anon]":                              true,
 		"/usr/lib/python3/dist-packages/x.cpython-311-x.so": false,
 	} {
-		if got := isOwn(module, "/usr/bin/python3.11"); got != want {
+		if got := isOwn(Named(module), "/usr/bin/python3.11", nil); got != want {
 			t.Errorf("isOwn(%q) = %v", module, got)
 		}
 	}
-	if !isOwn("/usr/lib/jvm/bin/java", "/usr/lib/jvm/bin/java") {
+	if !isOwn(Named("/usr/lib/jvm/bin/java"), "/usr/lib/jvm/bin/java", nil) {
 		t.Error("an executable below /usr/lib is not its own code")
 	}
 }

@@ -18,20 +18,14 @@ type Chain struct {
 func Words(text string) Chain { return Chain{[]string{text}, 1} }
 
 // Source is the chain in comparable form: function names without compiler suffixes, which differ between builds of
-// the same source. Code generated at run time is "(JIT code)", whatever its address.
+// the same source.
 func (c Chain) Source() Chain {
 	names := make([]string, len(c.Calls))
 	for i, name := range c.Calls {
 		names[i] = withoutSuffix(name)
-		if strings.HasPrefix(name, anonymous+"+0x") {
-			names[i] = "(JIT code)"
-		}
 	}
 	return Chain{names, c.Keep}
 }
-
-// anonymous is the module of code in no file.
-const anonymous = "[anon]"
 
 // Text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
 // those between, give way to "...".

@@ -70,10 +70,21 @@ var wrappers = [...]string{
 	"golang.org/x/sys/unix.mmap", "golang.org/x/sys/unix.(*mmapper).Mmap", "golang.org/x/sys/unix.Mmap",
 }
 
+// lowest are functions of runtimes that no family of its own is known of, and of libraries of languages, that do no more
+// than make the system call on whatever system: of Mono (mono/utils/mono-mmap.c), .NET (gc/unix, pal/src/map), SpiderMonkey
+// (js/src/gc/Memory.cpp), PartitionAlloc, and of crates of Rust's.
+var lowest = [...]string{
+	"mono_valloc*", "mono_mmap*", "mono_file_map*", "sgen_alloc_os_memory*",
+	"GCToOSInterface::Virtual*", "VirtualReserveInner", "VIRTUALReserveMemory*", "VIRTUALCommitMemory", "ReserveVirtualMemory", "CorUnix::InternalVirtualAlloc", "VirtualAlloc", "ClrVirtualAlloc*",
+	"js::gc::MapAlignedPages*", "js::gc::MapMemory*", "js::gc::MapInternal*",
+	"partition_alloc::SystemAllocPages*", "partition_alloc::internal::SystemAllocPages*", "partition_alloc::(anonymous namespace)::*", "base::SystemAllocPages*",
+	"rustix::mm::*", "rustix::backend::mm::*", "memmap2::os::*", "memmap2::unix::*", "nix::sys::mman::*",
+}
+
 // public is the name under which programs know a function of the C library's: glibc's symbol tables have
 // another name at the same address, or for the function's only part, before it.
-func public(name, module string) string {
-	if !IsLibc(module) {
+func public(name string, in Module) string {
+	if !in.IsLibc() {
 		return name
 	}
 	for i := range publicNames {

@@ -2,7 +2,6 @@ package callers
 
 import (
 	"iter"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,43 +10,77 @@ import (
 // A Call is one function of a stack: that of a frame, or one inlined into it.
 type Call struct {
 	Function string // demangled, "" where no symbol covers the address
-	Module   string // path of its file, or a name in its place: "[vdso]"
+	Module   Module // the file that it lies in
 	Address  uint64 // of the frame, as the file itself counts
 	Frame    int    // 0 for the innermost; functions inlined into a frame have its number
+	Omitted  int    // where it stands for frames that were not recorded: how many; it has no other field then
 }
 
 // Label names a call: its function, or the file and the address in it.
 func (c Call) Label() string {
-	if c.Function != "" {
+	switch {
+	case c.Omitted > 0:
+		return "(" + strconv.Itoa(c.Omitted) + " frames)"
+	case c.Function != "":
 		return Bare(public(c.Function, c.Module))
 	}
-	return path.Base(c.Module) + "+0x" + strconv.FormatUint(c.Address, 16)
+	return c.Module.Base() + "+0x" + strconv.FormatUint(c.Address, 16)
 }
+
+// label is Label as a chain has it. The address of code that was made at run time says nothing: it is another one the next
+// time.
+func (c Call) label() string {
+	if c.isMade() {
+		return madeCode
+	}
+	return c.Label()
+}
+
+// madeCode stands for code made at run time of which no name is known.
+const madeCode = "(JIT code)"
+
+// anonymous is the module of code in no file.
+const anonymous = "[anon]"
+
+// isMade reports whether c is code in no file, without a name.
+func (c Call) isMade() bool { return c.Function == "" && c.Module.Path == anonymous }
 
 // An Allocator maps memory and hands it out: a malloc, or a language runtime. To blame for the memory is the function
 // that called it. Names of functions are those of its source; one that ends in "*" stands for all that begin so.
 type Allocator struct {
+	Role      Role     // of its files, "" where they have none
 	Modules   []string // names of its files, by how they begin; programs often carry it inside them instead
 	Functions []string // its functions, where they may lie in the program itself
 	Pages     []string // its functions that only get pages, for any purpose
+	Proper    bool     // the names of its functions are nobody else's
 	Prefix    string   // its functions may have a prefix that ends so: "je_", "redis_je_", "_rjem_je_"
+	// Lowest are its functions that do no more than make the system call, on whatever system. Nobody asks about them, also
+	// where the rest of it is the program's own, as that of a language is.
+	Lowest []string
+}
+
+// is reports whether a file is one of the allocator's.
+func (a *Allocator) is(m Module) bool {
+	if a.Role != Unknown && m.Role != Unknown {
+		return m.Role == a.Role
+	}
+	return startsWithOne(m.Base(), a.Modules)
 }
 
 // Rules tell the program's own functions from those of allocators. They are safe for concurrent use.
 type Rules struct {
-	modules   []string
-	functions []string
-	pages     []string
-	prefixes  []string
+	allocators []Allocator
+	pages      []string
+	lowest     []string
+	prefixes   []string
 }
 
 // NewRules makes rules that know these allocators.
 func NewRules(list []Allocator) *Rules {
-	r := &Rules{modules: []string{"libdl.so", "libstdc++"}, functions: slices.Clone(mallocs[:]), pages: slices.Clone(libcPages[:])}
+	r := &Rules{allocators: list, pages: slices.Clone(libcPages[:]), lowest: slices.Clone(lowest[:])}
 	for _, a := range list {
-		r.modules = append(r.modules, a.Modules...)
-		r.functions = append(r.functions, a.Functions...)
 		r.pages = append(r.pages, a.Pages...)
+		r.lowest = append(r.lowest, a.Lowest...)
 		if a.Prefix != "" {
 			r.prefixes = append(r.prefixes, a.Prefix)
 		}
@@ -70,60 +103,187 @@ func IsMalloc(name string) bool { return slices.Contains(mallocs[:], name) }
 // loader is the chain of a stack that lies in the dynamic loader alone.
 const loader = "the loader"
 
-// Who is the chain of a stack, innermost call first, of a process that runs exe. Where nothing of the
-// program's own is on it, as in programs that are mostly libraries, whatever called the C library or the
-// allocator counts as such.
-func (r *Rules) Who(stack iter.Seq[Call], exe string) Chain {
-	c, ok := r.chain(stack, func(s Call) bool { return isOwn(s.Module, exe) && !r.isAllocator(s.Function) })
-	if ok {
-		return c
-	}
-	if d, ok := r.chain(stack, func(s Call) bool { return !r.isBase(s.Module) && !r.isAllocator(s.Function) }); ok {
-		return d
-	}
-	return c
+// Stack is a call stack whose blame is asked for.
+type Stack struct {
+	Calls iter.Seq[Call] // innermost first
+	Exe   string         // what the process runs
+	Roots []string       // of the systems that its libraries may be of (Module.Root); that of this machine need not be named
+	Cut   bool           // the walk ended early: there are callers that nobody knows
 }
 
-// chain makes a chain; ok is false where no call is the program's own and it is not the loader's either.
-func (r *Rules) chain(stack iter.Seq[Call], isOwn func(Call) bool) (c Chain, ok bool) {
-	var calls []string
-	wrapper := 0          // of calls, those that only make the system call
-	first, last := -1, -1 // of calls, the first and the last of the program's own
-	allLoader := true
-	for s := range stack {
-		own := isOwn(s)
-		if len(calls) > 0 && isStart(s.Function, own) {
+// Who is the chain of a stack. Where nothing of the program's own is on it, as in programs that are mostly libraries, or only
+// an executable that launches such a library, whatever called the C library or the allocator counts as such.
+func (r *Rules) Who(s Stack) Chain {
+	calls := collect(s.Calls, s.Exe, s.Roots)
+	if len(calls) == 0 {
+		return Words("no stack")
+	}
+	if !slices.ContainsFunc(calls, func(c Call) bool { return !c.Module.IsLoader() }) {
+		return Words(loader)
+	}
+	helps := r.helpers(calls)
+	own := make([]bool, len(calls))
+	owned := false
+	for i, c := range calls {
+		own[i] = !helps[i] && isOwn(c.Module, s.Exe, s.Roots)
+		owned = owned || own[i]
+	}
+	if !owned || onlyLaunches(calls, own) {
+		foreign := make([]bool, len(calls))
+		for i, c := range calls {
+			foreign[i] = !helps[i] && !r.isBase(c.Module)
+		}
+		if slices.Contains(foreign, true) {
+			own, owned = foreign, true
+		}
+	}
+	return r.chain(calls, own, owned, s.Cut)
+}
+
+// collect takes the calls of a stack up to those that only start the program or a thread. Calls of code that was made at
+// run time, of which no more is known, are one.
+func collect(stack iter.Seq[Call], exe string, roots []string) []Call {
+	var calls []Call
+	for c := range stack {
+		own := isOwn(c.Module, exe, roots)
+		if len(calls) > 0 && isStart(c.Function, own) {
 			break
 		}
-		if s.Frame == 0 && !own {
+		if n := len(calls); n > 0 && c.isMade() && calls[n-1].isMade() {
+			continue
+		}
+		calls = append(calls, c)
+		if own && c.Function == "main" {
+			break
+		}
+	}
+	return calls
+}
+
+// helpers tells which calls only act for others: those that make the system call, and those of allocators.
+func (r *Rules) helpers(calls []Call) []bool {
+	helps := make([]bool, len(calls))
+	proven := map[*Allocator]bool{}
+	bottom := true // only the lowest layers so far
+	for i, c := range calls {
+		name := withoutSuffix(Bare(c.Function))
+		if bottom {
+			if bottom = IsWrapper(name) || Matches(name, r.lowest) || c.Module.IsLibc(); bottom {
+				helps[i] = IsWrapper(name) || Matches(name, r.lowest)
+				continue
+			}
+		}
+		helps[i] = c.Omitted > 0 || IsMalloc(withoutSuffix(c.Function))
+		for k := 0; k < len(r.allocators) && !helps[i]; k++ {
+			a := &r.allocators[k]
+			if helps[i] = a.is(c.Module); helps[i] || !a.has(name) {
+				continue
+			}
+			p, known := proven[a]
+			if !known {
+				p = a.actsOn(calls[i:])
+				proven[a] = p
+			}
+			helps[i] = p
+		}
+	}
+	return helps
+}
+
+// has reports whether a function is called as one of the allocator's is.
+func (a *Allocator) has(name string) bool {
+	if a.Prefix != "" {
+		name = Unprefixed(name, a.Prefix)
+	}
+	return Matches(name, a.Functions)
+}
+
+// actsOn reports whether the first of the calls is the allocator's, and not one of the program's that is called alike
+// ("extent_alloc", "rtree_insert"): it lies in a file of the allocator, has a name that nobody else gives, or it has another
+// one of the allocator's functions beside it.
+func (a *Allocator) actsOn(calls []Call) bool {
+	seen := map[string]bool{}
+	for _, c := range calls {
+		name := withoutSuffix(Bare(c.Function))
+		switch {
+		case a.is(c.Module), a.has(name) && a.names(name):
+			return true
+		case !a.has(name) && !IsMalloc(name):
+			return false
+		}
+		if seen[name] = true; len(seen) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// names reports whether a function's name, which is one of the allocator's, is nobody else's.
+func (a *Allocator) names(name string) bool {
+	return a.Proper || strings.ContainsAny(name, ":.") || a.Prefix != "" && Unprefixed(name, a.Prefix) != name
+}
+
+// onlyLaunches reports whether all that a stack has of the program's own is an executable that does no more than call the
+// library that has its code (R, Guile, CRuby): main, or what the library calls back.
+func onlyLaunches(calls []Call, own []bool) bool {
+	for i, c := range calls {
+		if own[i] && (c.Module.Role != Launcher || i+1 < len(calls) && own[i+1] && calls[i+1].Frame != c.Frame) {
+			return false
+		}
+	}
+	return true
+}
+
+// chain makes the chain of calls of which some are the program's own.
+func (r *Rules) chain(calls []Call, own []bool, owned, cut bool) Chain {
+	labels := make([]string, len(calls))
+	for i, c := range calls {
+		labels[i] = c.label()
+	}
+	if last := len(calls) - 1; cut && calls[last].isMade() {
+		labels[last] = "(JIT code, where the stack ends)"
+	}
+	wrapper := 0          // calls that only make the system call
+	first, last := -1, -1 // the first and the last of the program's own
+	for i, c := range calls {
+		if own[i] {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		} else if c.Frame == 0 || first < 0 && wrapper == i && Matches(withoutSuffix(Bare(c.Function)), r.lowest) {
 			wrapper++
 		}
-		if own {
-			if first < 0 {
-				first = len(calls)
-			}
-			last = len(calls)
-		}
-		allLoader = allLoader && IsLoader(s.Module)
-		calls = append(calls, s.Label())
-		if own && s.Function == "main" {
-			break
-		}
 	}
-	switch {
-	case len(calls) == 0:
-		return Words("no stack"), true
-	case allLoader:
-		return Words(loader), true
-	case first < 0:
-		from := wrapper
-		for from < len(calls)-1 && Matches(r.source(calls[from]), r.pages) {
-			from++
-		}
-		return Chain{calls[min(from, len(calls)-1):], 1}, false
+	if !owned {
+		return Chain{labels[r.behindBase(calls, wrapper):], 1}
 	}
 	from := max(first-1, min(wrapper, first))
-	return Chain{calls[from : last+1], first - from + 1}, true
+	if from < first && Matches(withoutSuffix(Bare(calls[from].Function)), r.lowest) {
+		from = first
+	}
+	return Chain{labels[from : last+1], first - from + 1}
+}
+
+// behindBase is where a chain begins that has nothing of the program's own: behind what makes the system call, and what only gets
+// pages for others, with the last call of the C library where something else called that.
+func (r *Rules) behindBase(calls []Call, wrapper int) int {
+	from, last := min(wrapper, len(calls)-1), len(calls)-1
+	base := 0
+	for base <= last && r.isBase(calls[base].Module) {
+		base++
+	}
+	if base <= last {
+		from = max(from, base-1)
+	}
+	for from < last {
+		name := withoutSuffix(Bare(calls[from].Function))
+		if !IsWrapper(name) && !Matches(name, r.lowest) && !Matches(r.source(calls[from].Label()), r.pages) {
+			break
+		}
+		from++
+	}
+	return from
 }
 
 // isStart reports whether a function only starts a program or a thread, which is no answer to who.
@@ -139,12 +299,9 @@ func isStart(name string, own bool) bool {
 
 // isBase reports whether a file is the C library, the loader, or an allocator: its caller is of interest, never its
 // internal calls.
-func (r *Rules) isBase(module string) bool {
-	return IsLibc(module) || IsLoader(module) || inKernel(module) || startsWithOne(path.Base(module), r.modules)
+func (r *Rules) isBase(m Module) bool {
+	return m.IsLibc() || m.IsLoader() || inKernel(m.Path) || m.isSupport() || slices.ContainsFunc(r.allocators, func(a Allocator) bool { return a.is(m) })
 }
-
-// isAllocator reports whether a function is an allocator's; programs are often linked with one.
-func (r *Rules) isAllocator(name string) bool { return Matches(r.source(name), r.functions) }
 
 // source is a function's name in the allocator's source.
 func (r *Rules) source(name string) string {

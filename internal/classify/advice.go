@@ -3,6 +3,8 @@ package classify
 import (
 	"fmt"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
 )
 
 // Usage is all that a process has of one kind. Sizes are bytes.
@@ -10,12 +12,12 @@ type Usage struct {
 	Row                 *Row
 	Things              []int64 // what each reserves
 	Reserved, Committed int64
-	Resident, Swapped   int64                                  // 0 where they are not known
-	Fullest             int64                                  // resident in the fullest thing
-	Known               bool                                   // the three above are known
-	Size                func(int64) string                     // writes a size for people
-	Recorded            func(string) string                    // what the header of the log has under a name, "" where it has nothing
-	Loaded              func(is func(module string) bool) bool // reports whether such a file is mapped
+	Resident, Swapped   int64                                   // 0 where they are not known
+	Fullest             int64                                   // resident in the fullest thing
+	Known               bool                                    // the three above are known
+	Size                func(int64) string                      // writes a size for people
+	Recorded            func(string) string                     // what the header of the log has under a name, "" where it has nothing
+	Loaded              func(is func(callers.Module) bool) bool // reports whether such a file is mapped
 }
 
 // Advise says how a process could have less of a kind, and how many bytes that would spare: of address

@@ -8,21 +8,21 @@ var tcmallocFamily = Family{
 		{TCMalloc, mass("tcmalloc"), nil, false, "", ungoverned, noAdvice},
 		{TCMallocOwn, mass("tcmalloc metadata"), nil, false, "", ungoverned, noAdvice},
 	},
-	Modules: []string{"libtcmalloc"},
-	Caller:  callers.Allocator{Functions: []string{"tcmalloc::*"}},
-	Labels:  []Label{{"tcmalloc_region_METADATA", TCMallocOwn}, {"tcmalloc", TCMalloc}},
-	Calls:   []string{"MmapSysAllocator::*", "DevMemSysAllocator::*", "TCMalloc_SystemAlloc*", "tcmalloc::*"},
-	Own:     []string{"tcmalloc::MetaDataAlloc", "tcmalloc::tcmalloc_internal::MetadataAlloc*", "tcmalloc::tcmalloc_internal::Arena::*", "(anonymous namespace)::do_mmap_wrapper_md"},
+	Modules: []string{"libtcmalloc"}, Role: "tcmalloc", Exports: []string{"tc_malloc"},
+	Caller: callers.Allocator{Functions: []string{"tcmalloc::*"}},
+	Labels: []Label{{"tcmalloc_region_METADATA", TCMallocOwn}, {"tcmalloc", TCMalloc}},
+	Calls:  []string{"MmapSysAllocator::*", "DevMemSysAllocator::*", "TCMalloc_SystemAlloc*", "tcmalloc::*"},
+	Own:    []string{"tcmalloc::MetaDataAlloc", "tcmalloc::tcmalloc_internal::MetadataAlloc*", "tcmalloc::tcmalloc_internal::Arena::*", "(anonymous namespace)::do_mmap_wrapper_md"},
 }
 
 // mimallocFamily: mimalloc src/prim/unix/prim.c, src/os.c.
 var mimallocFamily = Family{
 	Kinds: []Row{{Mimalloc, mass("mimalloc"), nil, false, "", hint(Variable, "MIMALLOC_ARENA_RESERVE"),
 		addressOnly("MIMALLOC_ARENA_RESERVE=64MiB makes mimalloc reserve in smaller steps")}},
-	Modules: []string{"libmimalloc"},
-	Caller:  callers.Allocator{Functions: []string{"mi_*", "_mi_*"}},
-	Labels:  []Label{{"mimalloc", Mimalloc}, {"mi_", Mimalloc}},
-	Calls:   []string{"unix_mmap*", "_mi_prim_*", "_mi_os_*", "mi_os_*", "mi_unix_mmap*"},
+	Modules: []string{"libmimalloc"}, Role: "mimalloc", Exports: []string{"mi_malloc", "mi_heap_new"},
+	Caller: callers.Allocator{Proper: true, Functions: []string{"mi_*", "_mi_*"}},
+	Labels: []Label{{"mimalloc", Mimalloc}, {"mi_", Mimalloc}},
+	Calls:  []string{"unix_mmap*", "_mi_prim_*", "_mi_os_*", "mi_os_*", "mi_unix_mmap*"},
 }
 
 var snmallocFamily = Family{
@@ -35,7 +35,8 @@ var snmallocFamily = Family{
 
 // rubyFamily: CRuby gc.c, gc/default/default.c. Its functions are the program's own.
 var rubyFamily = Family{
-	Modules: []string{"libruby"}, Language: true,
+	Modules: []string{"libruby"}, Role: "ruby", Exports: []string{"ruby_init", "rb_gc_start"}, Language: true,
+	Caller: callers.Allocator{Lowest: []string{"heap_page_body_allocate", "rb_aligned_malloc", "gc_aligned_malloc", "rb_gc_impl_aligned_malloc"}},
 	Kinds:  []Row{{Ruby, words("Ruby heap"), nil, false, "", ungoverned, noAdvice}},
 	Labels: []Label{{"Ruby:", Ruby}},
 	Calls:  []string{"heap_page_body_allocate", "heap_page_allocate*", "rb_gc_impl_*", "rb_aligned_malloc", "gc_aligned_malloc"},
@@ -45,6 +46,7 @@ var rubyFamily = Family{
 // ocamlFamily: OCaml 5 runtime/platform.c, unix.c.
 var ocamlFamily = Family{
 	Language: true,
+	Caller:   callers.Allocator{Lowest: []string{"caml_mem_map", "caml_plat_mem_map"}},
 	Kinds:    []Row{{OCaml, words("OCaml heap"), nil, false, "", ungoverned, noAdvice}},
 	Labels:   []Label{{"OCaml:", OCaml}},
 	Calls:    []string{"caml_mem_map", "caml_plat_mem_map", "caml_alloc_for_heap"},
@@ -95,7 +97,7 @@ func (v *view) familyOf(c *chain) (f *Family, named bool) {
 		case len(a.Calls) == 0:
 		case c.calledBy(a.Calls...) && c.provenBy(a):
 			return a, true
-		case by.name == "" && a.has(by.module):
+		case by.name == "" && a.has(by.in):
 			return a, false
 		}
 	}

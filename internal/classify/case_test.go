@@ -118,13 +118,13 @@ func (c *testCase) space(t testing.TB) *Space {
 		s.Entries = append(s.Entries, ledger.Entry{Mapping: rows[0], Origin: ledger.Origin{Event: e.Origin, Cause: cause}})
 	}
 	s.AnonName = func(i int) string { return c.Entries[i].Name }
-	s.Frames = func(id int, yield func(function, module string) bool) {
+	s.Frames = func(id int, yield func(callers.Call) bool) {
 		if id < 1 || id > len(c.Stacks) {
 			return
 		}
 		for _, f := range c.Stacks[id-1].Frames {
 			i := strings.LastIndexByte(f, '@')
-			if !yield(f[:i], f[i+1:]) {
+			if !yield(callers.Call{Function: f[:i], Module: callers.Named(f[i+1:])}) {
 				return
 			}
 		}
@@ -143,15 +143,15 @@ func (c *testCase) space(t testing.TB) *Space {
 }
 
 // stripped leaves of the C library's functions only those that it exports.
-func stripped(frames func(int, func(function, module string) bool)) func(int, func(function, module string) bool) {
+func stripped(frames func(int, func(callers.Call) bool)) func(int, func(callers.Call) bool) {
 	exported := []string{"malloc", "calloc", "realloc", "free", "memalign", "posix_memalign", "aligned_alloc", "mmap", "mmap64", "__mmap64", "mremap",
 		"__mremap", "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign", "sbrk", "brk", "__sbrk", "__brk", "clone3", "clone"}
-	return func(id int, yield func(function, module string) bool) {
-		frames(id, func(function, module string) bool {
-			if base := filepath.Base(module); (callers.IsLibc(base) || callers.IsLoader(base)) && !slices.Contains(exported, callers.Source(function)) {
-				function = ""
+	return func(id int, yield func(callers.Call) bool) {
+		frames(id, func(c callers.Call) bool {
+			if (c.Module.IsLibc() || c.Module.IsLoader()) && !slices.Contains(exported, callers.Source(c.Function)) {
+				c.Function = ""
 			}
-			return yield(function, module)
+			return yield(c)
 		})
 	}
 }
@@ -191,12 +191,12 @@ func TestNameless(t *testing.T) {
 		s := c.space(t)
 		frames := s.Frames
 		s.AnonName = nil
-		s.Frames = func(id int, yield func(function, module string) bool) {
-			stripped(frames)(id, func(function, module string) bool {
-				if !callers.IsLibc(module) {
-					function = ""
+		s.Frames = func(id int, yield func(callers.Call) bool) {
+			stripped(frames)(id, func(c callers.Call) bool {
+				if !c.Module.IsLibc() {
+					c.Function = ""
 				}
-				return yield(function, module)
+				return yield(c)
 			})
 		}
 		for i, d := range Known().Classify(s) {

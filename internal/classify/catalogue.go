@@ -2,7 +2,6 @@ package classify
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -14,8 +13,10 @@ import (
 // for has a rule too.
 type Family struct {
 	Kinds   []Row
-	Modules []string                 // its files, by how their names begin
-	Is      func(module string) bool // reports whether a file is one of its, nil where Modules tell
+	Modules []string                  // its files, by how their names begin
+	Role    callers.Role              // its files, by what they are: see Exports; "" where only names tell
+	Exports []string                  // the dynamic symbols that a file of its exports, all of them
+	Is      func(callers.Module) bool // reports whether a file is one of its, nil where the three above tell
 	// Language: it runs a program in some language. Its files and functions are then those of the program; those of
 	// an allocator never are who asked for memory.
 	Language bool
@@ -36,10 +37,15 @@ func (f *Family) proof() []string {
 	return slices.Concat(f.Calls, f.Own, f.Beside, f.Caller.Functions)
 }
 
-// has reports whether a file is one of the family's; module is its path or its name.
-func (f *Family) has(module string) bool {
-	name := path.Base(module)
-	return f.Is != nil && f.Is(name) || slices.ContainsFunc(f.Modules, func(start string) bool { return strings.HasPrefix(name, start) })
+// has reports whether a file is one of the family's.
+func (f *Family) has(m callers.Module) bool {
+	switch {
+	case f.Is != nil:
+		return f.Is(m)
+	case f.Role != "" && m.Role != callers.Unknown:
+		return m.Role == f.Role
+	}
+	return slices.ContainsFunc(f.Modules, func(start string) bool { return strings.HasPrefix(m.Base(), start) })
 }
 
 // A Row is all that is known of a kind. A column that says nothing says so: no test lets one be left out.
@@ -126,7 +132,7 @@ func newCatalogue(families []Family) *Catalogue {
 		f := &families[i]
 		a := f.Caller
 		if !f.Language {
-			a.Modules = f.Modules
+			a.Role, a.Modules = f.Role, f.Modules
 		}
 		known = append(known, a)
 		for _, r := range f.Kinds {

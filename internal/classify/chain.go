@@ -1,8 +1,6 @@
 package classify
 
 import (
-	"path"
-
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
@@ -20,6 +18,7 @@ type chain struct {
 type frame struct {
 	name   string // as callers.Source writes it; "" where unknown
 	module string // file name without directory
+	in     callers.Module
 }
 
 // chain returns the call stack of e, an empty one where it has none.
@@ -32,8 +31,10 @@ func (v *view) chain(e *Event) *chain {
 		return c
 	}
 	c = &chain{}
-	v.Frames(e.Stack, func(function, module string) bool {
-		c.frames = append(c.frames, frame{callers.Source(function), path.Base(module)})
+	v.Frames(e.Stack, func(f callers.Call) bool {
+		if f.Omitted == 0 {
+			c.frames = append(c.frames, frame{callers.Source(f.Function), f.Module.Base(), f.Module})
+		}
 		return true
 	})
 	for c.caller < len(c.frames) && isWrapper(c, c.caller) {
@@ -47,7 +48,7 @@ func (v *view) chain(e *Event) *chain {
 // a C library where it has no name.
 func isWrapper(c *chain, i int) bool {
 	f := c.frames[i]
-	return callers.IsWrapper(f.name) || f.name == "" && i == 0 && callers.IsLibc(f.module)
+	return callers.IsWrapper(f.name) || f.name == "" && i == 0 && f.in.IsLibc()
 }
 
 // by is the first frame that is no wrapper, the zero frame where there is none.
@@ -68,7 +69,7 @@ func (c *chain) libc() (glibc, musl bool) {
 		case "libc_start_main_stage2":
 			return false, true
 		}
-		if glibc, musl := callers.IsGlibc(f.module), callers.IsMusl(f.module); glibc || musl {
+		if glibc, musl := f.in.IsGlibc(), f.in.IsMusl(); glibc || musl {
 			return glibc, musl
 		}
 	}

@@ -44,9 +44,9 @@ func (c *chain) provenBy(f *Family) bool {
 	proven, known := c.proven[f]
 	if !known {
 		by, prefix := c.by(), f.Caller.Prefix
-		proven = f.has(by.module) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
+		proven = f.has(by.in) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
 		if f == &glibcFamily && by.module != "" && c.throughGlibc() {
-			proven = f.has(by.module) // where glibc is a file of its own, its functions are in it
+			proven = f.has(by.in) // where glibc is a file of its own, its functions are in it
 		}
 		if c.proven == nil {
 			c.proven = map[*Family]bool{}
@@ -58,7 +58,7 @@ func (c *chain) provenBy(f *Family) bool {
 
 // throughGlibc reports whether the stack passes through glibc as a file of its own, which it begins in where it is whole.
 func (c *chain) throughGlibc() bool {
-	return slices.ContainsFunc(c.frames, func(f frame) bool { return callers.IsGlibc(f.module) })
+	return slices.ContainsFunc(c.frames, func(f frame) bool { return f.in.IsGlibc() })
 }
 
 // distinct is how many of these functions are on the stack, under any prefix that ends so, each counted once.

@@ -1,13 +1,15 @@
 package classify
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 var pythonFamily = Family{
 	Beside:  []string{"_Py*", "Py*", "new_arena"},
 	Kinds:   []Row{{CPython, words("Python object arena"), nil, false, "", governed(Variable, "PYTHONMALLOC"), noAdvice}},
-	Modules: []string{"python", "libpython"}, Language: true,
+	Modules: []string{"python", "libpython"}, Role: "python", Exports: []string{"Py_Initialize", "PyObject_GC_Del"}, Language: true,
+	Caller: callers.Allocator{Lowest: []string{"_PyObject_ArenaMmap", "_PyMem_ArenaAlloc"}},
 	Labels: []Label{{"cpython:", CPython}, {"python:", CPython}}, // CPython Objects/obmalloc.c
 }
 

@@ -4,7 +4,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -90,7 +89,7 @@ func (v *view) isCode(i int, e *ledger.Entry) bool {
 	}
 	c := v.chain(v.events[i])
 	by := c.by()
-	if c.inLoader() || callers.IsMusl(by.module) {
+	if c.inLoader() || by.in.IsMusl() {
 		return true
 	}
 	if by.name != "" || by.module != "" && by.module != path.Base(v.Exe) {
@@ -108,7 +107,7 @@ func (v *view) isCode(i int, e *ledger.Entry) bool {
 // inLoader reports whether the dynamic loader is on the stack. musl's is its C library too, which always is.
 func (c *chain) inLoader() bool {
 	for _, f := range c.frames {
-		if callers.IsLoader(f.module) && !callers.IsMusl(f.module) || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") || f.name == "map_library" {
+		if f.in.IsLoader() && !f.in.IsMusl() || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") || f.name == "map_library" {
 			return true
 		}
 	}
@@ -123,7 +122,7 @@ func (v *view) byProgram(i int) bool {
 		return false
 	}
 	c := v.chain(ev)
-	return len(c.frames) > 0 && !c.inLoader() && !callers.IsMusl(c.by().module)
+	return len(c.frames) > 0 && !c.inLoader() && !c.by().in.IsMusl()
 }
 
 // read reports whether a file is mapped to be read, though it has code that is loaded too: what prints stack
@@ -138,7 +137,7 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 		return false
 	}
 	switch by := c.by(); {
-	case callers.IsMusl(by.module):
+	case by.in.IsMusl():
 		return false // its loader is the same file
 	case by.name == "":
 		return by.module != "" && by.module != path.Base(v.Exe) // a static program may load for itself
@@ -160,7 +159,7 @@ func (v *view) newImage(i int, e *ledger.Entry) *image {
 	switch c := v.chain(v.events[i]); {
 	case e.Origin.Cause == ledger.Kernel:
 		im.evidence = "mapped by the kernel at exec"
-	case !c.inLoader() && !callers.IsMusl(c.by().module):
+	case !c.inLoader() && !c.by().in.IsMusl():
 		im.confidence, im.evidence = Likely, "a file with code"
 	}
 	return im

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -119,18 +120,22 @@ func findFiles(v *view) {
 // gone.
 func cleanName(p string) string { return strings.TrimSuffix(path.Base(p), " (deleted)") }
 
-// has reports whether a file of such a name is loaded.
-func (v *view) has(is func(module string) bool) bool {
+// has reports whether such a file is loaded.
+func (v *view) has(is func(callers.Module) bool) bool {
 	if v.images == nil {
-		v.images = map[string]bool{}
+		v.images = map[callers.Module]bool{}
 		for i := range v.Entries {
 			if e := &v.Entries[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 {
-				v.images[cleanName(e.File.Path)] = true
+				m := callers.Named(strings.TrimSuffix(e.File.Path, " (deleted)"))
+				if v.Role != nil {
+					m.Role = v.Role(e.File)
+				}
+				v.images[m] = true
 			}
 		}
 	}
-	for name := range v.images {
-		if is(name) {
+	for m := range v.images {
+		if is(m) {
 			return true
 		}
 	}
@@ -139,12 +144,12 @@ func (v *view) has(is func(module string) bool) bool {
 
 // unnamed reports whether a call may have come from such a file, though the caller has no name: likely where
 // the stack says which file it is in, a guess where there is no stack but the file is loaded; "" for no.
-func (v *view) unnamed(c *chain, is func(module string) bool) Confidence {
+func (v *view) unnamed(c *chain, is func(callers.Module) bool) Confidence {
 	by := c.by()
 	switch {
 	case by.name != "":
 		return ""
-	case is(by.module):
+	case is(by.in):
 		return Likely
 	case by.module == "" && v.has(is):
 		return Guess

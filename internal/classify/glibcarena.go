@@ -15,7 +15,8 @@ const heapMax = 64 << 20
 // glibcFamily is malloc of glibc, beside the program break.
 var glibcFamily = Family{
 	Beside: append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...),
-	Is:     callers.IsGlibc,
+	Role:   callers.Glibc, Exports: []string{"gnu_get_libc_version"},
+	Is: callers.Module.IsGlibc,
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
 			by(Variable, "MALLOC_ARENA_TEST LD_PRELOAD").by(Tunable, "glibc.malloc.arena_test").by(Machine, "cpus"), adviseArenas},
@@ -125,11 +126,11 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	c := v.chain(ev)
 	by := c.by()
 	switch {
-	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "" && (by.module == "" || !c.throughGlibc() || callers.IsGlibc(by.module)):
+	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "" && (by.module == "" || !c.throughGlibc() || by.in.IsGlibc()):
 		return Certain, text + "; called by " + by.name, true
-	case callers.IsGlibc(by.module):
+	case by.in.IsGlibc():
 		return Certain, text + "; called from within " + by.module, true
-	case by.module == "", isAllocation(by.name), by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.IsGlibc):
+	case by.module == "", isAllocation(by.name), by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
 		return Likely, text, true // no stack, or a static program
 	}
 	// A function of something else reserved it.

@@ -62,7 +62,7 @@ func (c *chain) allocation() (name string, other bool) {
 		case isAllocation(f.name):
 			name = f.name
 		case f.name != "":
-			return name, callers.IsGlibc(f.module)
+			return name, f.in.IsGlibc()
 		}
 	}
 	return name, false

@@ -30,7 +30,10 @@ var goFamily = Family{
 		{GoOwn, mass("Go runtime metadata"), nil, false, "", goSettings, noAdvice},
 	},
 	// What a Go program asks of its runtime and of the kernel; runtime/mem.go, mem_linux.go and malloc.go.
-	Caller: callers.Allocator{Functions: []string{"runtime.*", "internal/runtime/*", "internal/cpu.*", "syscall.*"}, Pages: []string{
+	Caller: callers.Allocator{Functions: []string{"runtime.*", "internal/runtime/*", "internal/cpu.*", "syscall.*",
+		// runtime/cgo, in C and assembly
+		"x_cgo_*", "_cgo_*", "threadentry", "crosscall*"}, Pages: []string{
+		"runtime.asmcgocall*", "runtime.callCgoMmap", "runtime.mmap.func1",
 		"runtime.sysMmap", "runtime.mmap", "runtime.sysReserveOS", "runtime.sysReserve", "runtime.sysReserveAligned", "runtime.sysMapOS", "runtime.sysMap",
 		"runtime.sysAllocOS", "runtime.sysAlloc", "runtime.persistentalloc", "runtime.persistentalloc1", "runtime.persistentalloc.func1", "runtime.systemstack",
 	}},

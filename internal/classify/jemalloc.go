@@ -32,7 +32,7 @@ var jemallocFamily = Family{
 		{Jemalloc, words("jemalloc extent"), nil, false, "", jemallocSettings, adviseJemalloc},
 		{JemallocOwn, mass("jemalloc metadata"), nil, false, "", jemallocSettings, noAdvice},
 	},
-	Modules: []string{"libjemalloc"},
+	Modules: []string{"libjemalloc"}, Role: "jemalloc", Exports: []string{"mallctl", "malloc_stats_print", "mallocx"},
 	Caller: callers.Allocator{Prefix: jemallocPrefix, Functions: []string{
 		"mallocx", "rallocx", "sdallocx", "dallocx",
 		"pages_*", "os_pages_*", "extent_*", "extents_*", "ehooks_*", "ecache_*", "pac_*", "pa_*", "hpa_*", "emap_*", "rtree_*", "base_block_*", "base_alloc*", "base_map*",

@@ -23,7 +23,10 @@ var jvmParts = [...]clue{
 
 var jvmHeapSettings = hint(JavaOption, "-Xmx -XX:MaxRAM -XX:MaxHeapSize").by(Machine, "cgroup_memory_max cpus")
 
-var jvmFamily = Family{Modules: []string{"libjvm.so"}, Language: true, Kinds: []Row{
+// jvmLowest: src/hotspot/os/linux/os_linux.cpp, os/posix/os_posix.cpp and share/runtime/os.cpp.
+var jvmLowest = []string{"os::pd_*", "os::reserve_memory*", "os::commit_memory*", "os::attempt_reserve_memory*", "os::map_memory*", "os::Linux::*", "os::Posix::*", "anon_mmap*", "reserve_mmapped_memory"}
+
+var jvmFamily = Family{Modules: []string{"libjvm.so"}, Role: "jvm", Exports: []string{"JNI_CreateJavaVM", "gHotSpotVMStructs"}, Language: true, Caller: callers.Allocator{Lowest: jvmLowest}, Kinds: []Row{
 	{JVMHeap, words("Java heap"), nil, false, "", jvmHeapSettings, addressOnly("-Xmx (or -XX:MaxRAMPercentage) bounds the Java heap, and with it the GC's own structures")},
 	{JVMClassSpace, words("Java class space"), nil, false, "", hint(JavaOption, "-XX:CompressedClassSpaceSize"), addressOnly("-XX:CompressedClassSpaceSize=128m bounds the Java class space")},
 	{JVMMetaspace, words("Java metaspace"), nil, false, "", ungoverned, noAdvice},
@@ -52,8 +55,8 @@ func findJVM(v *view) {
 		if sure == Guess && ev.Flags&vm.MapNoReserve == 0 {
 			continue
 		}
-		if sure == "" && !jvmFamily.has(c.by().module) {
-			if ev, c = v.events[i], v.chain(v.events[i]); !jvmFamily.has(c.by().module) {
+		if sure == "" && !jvmFamily.has(c.by().in) {
+			if ev, c = v.events[i], v.chain(v.events[i]); !jvmFamily.has(c.by().in) {
 				continue
 			}
 		}

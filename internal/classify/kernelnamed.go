@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
@@ -80,7 +79,7 @@ func (v *view) afterData(i int) bool {
 func (v *view) heapUser(ev *Event) string {
 	by := v.chain(ev).by()
 	switch {
-	case by == frame{}, callers.IsLibc(by.module), isAllocation(by.name), by.name == "__glibc_morecore", by.name == "alloc_meta", by.name == "__malloc_alloc_meta":
+	case by == frame{}, by.in.IsLibc(), isAllocation(by.name), by.name == "__glibc_morecore", by.name == "alloc_meta", by.name == "__malloc_alloc_meta":
 		return ""
 	case by.name == "":
 		return "of " + by.module

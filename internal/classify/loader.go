@@ -4,6 +4,7 @@ import "github.com/vmblame/vmblame/internal/callers"
 
 // loaderFamily is the dynamic loader.
 var loaderFamily = Family{
+	Role: callers.Loader, Exports: []string{"_rtld_global", "__tls_get_addr"},
 	Kinds:  []Row{{Loader, mass("dynamic loader's memory"), nil, false, "", ungoverned, noAdvice}},
 	Caller: callers.Allocator{Pages: []string{"_dl_map_segment", "_dl_map_segments"}}, // glibc elf/dl-map-segments.h
 	Labels: []Label{{"glibc: loader malloc", Loader}},
@@ -20,7 +21,7 @@ func findLoader(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
-		case (!callers.IsLoader(by.module) || callers.IsMusl(by.module)) && (by.module != "" || !c.calledBy("__minimal_malloc")):
+		case (!by.in.IsLoader() || by.in.IsMusl()) && (by.module != "" || !c.calledBy("__minimal_malloc")):
 			continue
 		case by.name == "":
 			v.claim(i, Verdict{Kind: Loader, Confidence: Likely, Evidence: "mmap by " + by.module})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
 )
@@ -120,11 +121,11 @@ func (p *recorded) space(id int) *Space {
 		s.Entries = append(s.Entries, e)
 	}
 	s.Event = func(seq uint64) *Event { return p.events[seq] }
-	s.Frames = func(id int, yield func(function, module string) bool) {
+	s.Frames = func(id int, yield func(callers.Call) bool) {
 		for _, f := range p.frames(id) {
-			module := "?"
+			module := callers.Named("?")
 			if m := p.modules[f.Module]; m != nil {
-				module = m.Path
+				module = callers.Module{Path: m.Path, Role: callers.Role(m.Role)}
 			}
 			at := address{f.Module, f.Offset}
 			if f.Call {
@@ -132,13 +133,13 @@ func (p *recorded) space(id int) *Space {
 			}
 			y := p.symbols[at]
 			if y == nil || len(y.Frames) == 0 {
-				if !yield("", module) {
+				if !yield(callers.Call{Module: module}) {
 					return
 				}
 				continue
 			}
 			for _, sf := range y.Frames {
-				if !yield(sf.Function, module) {
+				if !yield(callers.Call{Function: sf.Function, Module: module}) {
 					return
 				}
 			}

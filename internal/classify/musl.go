@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-var muslFamily = Family{Is: callers.IsMusl, Beside: muslFunctions, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+var muslFamily = Family{Role: callers.Musl, Exports: []string{"__libc_start_main", "_dlstart"}, Is: callers.Module.IsMusl, Beside: muslFunctions, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
 
 // muslFunctions are what is on the stacks of musl's malloc.
 var muslFunctions = append([]string{"malloc", "calloc", "realloc", "aligned_alloc", "__libc_realloc"}, muslMalloc[:]...)
@@ -31,8 +31,8 @@ func findMusl(v *view) {
 		d := Verdict{Kind: MuslMalloc, Evidence: ev.Call + " by " + by.name}
 		switch {
 		case !glibc && c.calledBy(muslMalloc[:]...) && c.provenBy(&muslFamily):
-		case musl && isAllocation(by.name) && (callers.IsMusl(by.module) || callers.IsMalloc(by.name) || strings.HasPrefix(by.name, "_")):
-		case by.name == "" && callers.IsMusl(by.module):
+		case musl && isAllocation(by.name) && (by.in.IsMusl() || callers.IsMalloc(by.name) || strings.HasPrefix(by.name, "_")):
+		case by.name == "" && by.in.IsMusl():
 			d.Confidence, d.Evidence = Likely, ev.Call+" from within "+by.module
 		default:
 			continue

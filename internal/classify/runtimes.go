@@ -11,7 +11,8 @@ import (
 
 // phpFamily: Zend/zend_alloc.c. Where php has no names but those it exports, these are the ones that reach mmap.
 var phpFamily = Family{
-	Modules: []string{"php", "libphp"}, Language: true,
+	Modules: []string{"php", "libphp"}, Role: "php", Exports: []string{"zend_eval_string", "_emalloc"}, Language: true,
+	Caller: callers.Allocator{Lowest: []string{"zend_mm_mmap*", "zend_mm_chunk_alloc*"}},
 	Kinds:  []Row{{PHP, words("PHP heap"), nil, false, "", ungoverned, noAdvice}},
 	Labels: []Label{{"zend_alloc", PHP}},
 	Calls:  []string{"zend_mm_*", "start_memory_manager"},
@@ -22,6 +23,7 @@ var phpFamily = Family{
 var innodbFamily = Family{
 	Kinds: []Row{{InnoDBPool, words("InnoDB buffer pool"), nil, false, "", ungoverned,
 		addressOnly("innodb_buffer_pool_size bounds the InnoDB buffer pool, innodb_buffer_pool_size_max what MariaDB reserves for it")}},
+	Caller: callers.Allocator{Lowest: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc"}},
 	Calls:  []string{"buf_pool_t::*"},
 	Beside: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc", "innodb_*", "srv_*", "ha_initialize_handlerton"},
 }
@@ -29,6 +31,7 @@ var innodbFamily = Family{
 // beamFamily: Erlang/OTP's erts/emulator/sys/common/erl_mmap.c and erl_mseg.c.
 var beamFamily = Family{
 	Modules: []string{"beam"}, Language: true,
+	Caller: callers.Allocator{Lowest: []string{"erts_mmap*", "erts_mremap*", "erts_mseg_*", "os_mmap*", "os_mremap*", "mseg_*", "erts_alcu_mseg_*", "erts_alcu_mmapper_*", "erts_alcu_sys_*"}},
 	Kinds:  []Row{{BEAM, words("Erlang carrier"), nil, false, "", ungoverned, noAdvice}},
 	Calls:  []string{"erts_mmap*", "erts_mremap*", "erts_mseg_*"},
 	Beside: []string{"erts_*", "erl_*", "mbc_*", "sbc_*", "create_carrier"},
@@ -37,6 +40,7 @@ var beamFamily = Family{
 // sbclFamily: SBCL's src/runtime/coreparse.c, validate.c and gencgc.c.
 var sbclFamily = Family{
 	Modules: []string{"sbcl"}, Language: true,
+	Caller: callers.Allocator{Lowest: []string{"os_alloc_gc_space", "os_validate"}},
 	Kinds:  []Row{{SBCL, words("SBCL space"), nil, false, "", ungoverned, addressOnly("--dynamic-space-size bounds SBCL's heap")}},
 	Calls:  []string{"os_alloc_gc_space", "os_validate", "load_core_file", "allocate_lisp_dynamic_space"},
 	Beside: []string{"initialize_lisp", "alloc_thread_struct", "process_directory", "coreparse"},
@@ -44,15 +48,15 @@ var sbclFamily = Family{
 
 // bdwgcFamily: the Boehm-Demers-Weiser collector's os_dep.c, which Guile, Crystal and w3m have.
 var bdwgcFamily = Family{
-	Modules: []string{"libgc.so"},
-	Kinds:   []Row{{BDWGC, words("Boehm GC heap section"), nil, false, "", hint(Variable, "GC_INITIAL_HEAP_SIZE GC_MAXIMUM_HEAP_SIZE"), noAdvice}},
-	Caller:  callers.Allocator{Functions: []string{"GC_*"}},
-	Calls:   []string{"GC_unix_mmap_get_mem", "GC_unix_get_mem"},
+	Modules: []string{"libgc.so"}, Role: "bdwgc", Exports: []string{"GC_init", "GC_malloc", "GC_gcollect"},
+	Kinds:  []Row{{BDWGC, words("Boehm GC heap section"), nil, false, "", hint(Variable, "GC_INITIAL_HEAP_SIZE GC_MAXIMUM_HEAP_SIZE"), noAdvice}},
+	Caller: callers.Allocator{Proper: true, Functions: []string{"GC_*"}},
+	Calls:  []string{"GC_unix_mmap_get_mem", "GC_unix_get_mem"},
 }
 
 // luajitFamily: LuaJIT's src/lj_alloc.c and lj_mcode.c.
 var luajitFamily = Family{
-	Modules: []string{"luajit", "libluajit"}, Language: true,
+	Modules: []string{"luajit", "libluajit"}, Role: "luajit", Exports: []string{"luaJIT_setmode", "lua_newstate"}, Language: true,
 	Kinds:  []Row{{LuaJIT, words("LuaJIT heap"), nil, false, "", ungoverned, noAdvice}},
 	Calls:  []string{"lj_alloc_*", "lj_mcode_*", "mcode_alloc*"},
 	Beside: []string{"lj_*", "lua_*", "luaL_*"},

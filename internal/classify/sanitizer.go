@@ -3,12 +3,13 @@ package classify
 import (
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 var sanitizerFamily = Family{
 	Kinds:   []Row{{Sanitizer, words("sanitizer shadow"), nil, false, "", governed(Variable, "ASAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"), noAdvice}},
-	Modules: []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."},
+	Modules: []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."}, Role: "sanitizer", Exports: []string{"__sanitizer_set_report_path", "__sanitizer_print_stack_trace"},
 }
 
 // findSanitizers knows the shadow and the own memory of AddressSanitizer and its like (compiler-rt
@@ -22,7 +23,7 @@ func findSanitizers(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		inside := c.calledBy("__asan*", "__tsan*", "__msan*", "__lsan*", "__hwasan*", "__ubsan*", "__sanitizer*", "__dfsan*", "__memprof*", "__xray*")
-		if !inside && (by.name != "" || !sanitizerFamily.has(by.module)) {
+		if !inside && (by.name != "" || !sanitizerFamily.has(by.in)) {
 			continue
 		}
 		d := Verdict{Kind: Sanitizer, Evidence: "mmap by " + by.name}
@@ -49,4 +50,4 @@ func findSanitizers(v *view) {
 	}
 }
 
-func isASan(module string) bool { return strings.HasPrefix(module, "libasan") }
+func isASan(m callers.Module) bool { return strings.HasPrefix(m.Base(), "libasan") }

@@ -10,7 +10,7 @@ import (
 // findByShape guesses where neither names nor stacks tell anything: the recording began later, was told to
 // leave stacks out, or the program has no symbols at all.
 func findByShape(v *view) {
-	g := shapes{view: v, glibc: v.has(callers.IsGlibc), musl: v.has(callers.IsMusl), jvm: v.has(jvmFamily.has)}
+	g := shapes{view: v, glibc: v.has(callers.Module.IsGlibc), musl: v.has(callers.Module.IsMusl), jvm: v.has(jvmFamily.has)}
 	g.static = !g.glibc && !g.musl
 	for i := range v.out {
 		g.arenas = g.arenas || v.out[i].Kind == GlibcArena

@@ -1,7 +1,9 @@
 package classify
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Event is what a rule may know of the event that made a mapping (its origin). It is small: the caller
@@ -50,9 +52,10 @@ type Space struct {
 	AnonName func(i int) string
 	// Event returns the event of that seq, nil where it is not known.
 	Event func(seq uint64) *Event
-	// Frames yields the functions of a stack, innermost first, inlined ones included; function is demangled
-	// and "" where there is no name, module is the path of the file.
-	Frames func(stack int, yield func(function, module string) bool)
+	// Frames yields the functions of a stack, innermost first, inlined ones included.
+	Frames func(stack int, yield func(callers.Call) bool)
+	// Role is what a file is that is mapped, where the recording has looked.
+	Role func(vm.File) callers.Role
 	// Addresses yields the return addresses of a stack, innermost first, as offsets in their files: the same
 	// code gives the same address in every stack.
 	Addresses func(stack int, yield func(addr uint64) bool)

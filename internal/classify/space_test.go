@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -23,13 +24,13 @@ func newBuild(t testing.TB) *build {
 	b.s = Space{
 		PID: 100, Exe: "/bin/prog",
 		Event: func(seq uint64) *Event { return b.events[seq] },
-		Frames: func(id int, yield func(function, module string) bool) {
+		Frames: func(id int, yield func(callers.Call) bool) {
 			for _, f := range b.stacks[id-1] {
 				function, module, _ := strings.Cut(f, "@")
 				if module == "" {
 					module = "/bin/prog"
 				}
-				if !yield(function, module) {
+				if !yield(callers.Call{Function: function, Module: callers.Named(module)}) {
 					return
 				}
 			}

@@ -31,7 +31,7 @@ func adviseStacks(u *Usage) (int64, string) {
 	limit, _ := strconv.ParseInt(u.Recorded("rlimit_stack"), 10, 64)
 	java := u.Loaded(jvmFamily.has)
 	ofLimit := func(reserved int64) bool { return reserved >= limit && reserved <= limit+64<<10 }
-	if !u.Known || len(u.Things) < 2 || !java && (limit == 0 || u.Loaded(callers.IsMusl)) {
+	if !u.Known || len(u.Things) < 2 || !java && (limit == 0 || u.Loaded(callers.Module.IsMusl)) {
 		return 0, ""
 	}
 	size := int64(256 << 10)
@@ -207,7 +207,7 @@ func (v *view) claimStack(i, j int, mapped string) {
 // from is the C library's, as part of a static program.
 func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
-	return by.module != "" && !callers.IsLibc(by.module) && by.name != "allocate_stack" && by.name != "__pthread_create" && !v.makesThreads(v.root(i))
+	return by.module != "" && !by.in.IsLibc() && by.name != "allocate_stack" && by.name != "__pthread_create" && !v.makesThreads(v.root(i))
 }
 
 // makesThreads reports whether another stack that came through the same code is one that a thread began on.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -23,7 +24,16 @@ var v8Parts = [...]clue{
 
 var v8HeapSettings = hint(NodeOption, "--max-old-space-size --max_old_space_size")
 
+// roleV8 is a library that has V8 in it.
+const roleV8 callers.Role = "v8"
+
+// v8Lowest: src/base/platform/platform-posix.cc, src/base/page-allocator.cc, src/utils/allocation.cc.
+var v8Lowest = []string{"v8::base::OS::*", "v8::base::PageAllocator::*", "v8::base::BoundedPageAllocator::*", "v8::base::VirtualAddressSpace*", "v8::base::(anonymous namespace)::*",
+	"v8::internal::AllocatePages", "v8::internal::SetPermissions", "v8::internal::VirtualMemory::*", "v8::PageAllocator::*", "node::NodePlatform::*PageAllocator*"}
+
 var v8Family = Family{
+	Role: roleV8, Exports: []string{"_ZN2v87Isolate3NewERKNS0_12CreateParamsE"},
+	Caller:   callers.Allocator{Lowest: v8Lowest},
 	Language: true,
 	Kinds: []Row{
 		{V8Cage, words("V8 cage"), nil, false, "", v8HeapSettings, noAdvice},
@@ -77,11 +87,12 @@ func findV8(v *view) {
 }
 
 // isV8 reports whether a file is a program or library that V8 is part of.
-func isV8(module string) bool {
+func isV8(m callers.Module) bool {
+	name := m.Base()
 	for _, s := range [...]string{"node", "nodejs", "deno", "chrome", "chromium", "electron"} {
-		if module == s {
+		if name == s {
 			return true
 		}
 	}
-	return strings.HasPrefix(module, "libnode.so") || strings.HasPrefix(module, "libv8")
+	return m.Role == roleV8 || strings.HasPrefix(name, "libnode.so") || strings.HasPrefix(name, "libv8")
 }

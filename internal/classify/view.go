@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -19,8 +20,8 @@ type view struct {
 	events  []*Event // of each entry, nil where unknown
 	groups  int
 	chains  map[int]*chain
-	images  map[string]bool // file names of what code is loaded; see has
-	active  int64           // see lastActivity
+	images  map[callers.Module]bool // what code is loaded; see has
+	active  int64                   // see lastActivity
 	byTID   map[int][]*Thread
 	libc    string          // "glibc", "musl", "?"; see isLibc
 	mallocs map[string]bool // files that hold glibc's malloc; see holdsGlibc

@@ -21,6 +21,15 @@ func (f *File) Code() Code {
 	return c
 }
 
+// Len is how many bytes of code there are.
+func (c Code) Len() uint64 {
+	n := uint64(0)
+	for i := range c {
+		n += c[i].Len()
+	}
+	return n
+}
+
 // Holds reports whether addr is the address of code.
 func (c Code) Holds(addr uint64) bool {
 	for i := range c {

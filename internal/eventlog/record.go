@@ -89,8 +89,9 @@ type Thread struct {
 
 // Module is a file, or a stretch of memory, that code ran from.
 type Module struct {
-	Module  int     `json:"module"` // 1, 2, 3 …
-	Path    string  `json:"path"`   // "[vdso]", "[anon]" for code in no file
+	Module  int     `json:"module"`         // 1, 2, 3 …
+	Path    string  `json:"path"`           // "[vdso]", "[anon]" for code in no file
+	Role    string  `json:"role,omitempty"` // what it is to the programs that load it; "" where nobody looked
 	BuildID *string `json:"build_id"`
 	Dev     string  `json:"dev"`
 	Inode   uint64  `json:"inode"`

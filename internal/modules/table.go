@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/procfs"
@@ -28,10 +30,11 @@ type Space interface {
 
 // Module is a file, or a stretch of memory, that code ran from.
 type Module struct {
-	ID   int     // 1, 2, 3 …
-	Path string  // "[vdso]", "[anon]" for code in no file
-	At   vm.File // as it was mapped first
-	File *File   // nil where there is no ELF file that could be read
+	ID   int          // 1, 2, 3 …
+	Path string       // "[vdso]", "[anon]" for code in no file
+	At   vm.File      // as it was mapped first
+	File *File        // nil where there is no ELF file that could be read
+	Role callers.Role // what the file is, "" where that was not found out
 
 	unwind *unwind.Module
 }
@@ -47,6 +50,7 @@ type key struct {
 // Table has all modules of a recording.
 type Table struct {
 	announce func(*Module, Space)
+	known    *classify.Catalogue
 	byKey    map[key]*Module
 	byUnwind map[*unwind.Module]*Module
 	pinned   map[key]*File // opened when mapped, not executed yet
@@ -58,7 +62,7 @@ type Table struct {
 // New returns an empty table. announce is called for each new module, before anything refers to it, with the
 // space that code in no file stands in: the same address is other code in another space. That is nil for files.
 func New(announce func(*Module, Space)) *Table {
-	return &Table{announce: announce, byKey: make(map[key]*Module), byUnwind: make(map[*unwind.Module]*Module),
+	return &Table{announce: announce, known: classify.Known(), byKey: make(map[key]*Module), byUnwind: make(map[*unwind.Module]*Module),
 		pinned: make(map[key]*File)}
 }
 
@@ -155,6 +159,9 @@ func (t *Table) add(k key, m *Module, in Space) {
 		m.unwind = unwind.NewModule(nil) // its tables are for other registers and words
 	default:
 		m.unwind = unwind.NewModule(m.File.File)
+		if m.At.Inode != 0 {
+			m.Role = t.known.RoleOf(m.File.Dynamic(), m.File.IsProgram(), m.File.Code().Len())
+		}
 	}
 	t.byKey[k] = m
 	t.byUnwind[m.unwind] = m

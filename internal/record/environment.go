@@ -104,7 +104,7 @@ func libcBuildID(pid int, exe string) *string {
 	if pid != 0 {
 		root = fmt.Sprintf("/proc/%d/root", pid)
 		for _, row := range mapped(pid) {
-			if p := row.File.Path; callers.IsLibc(p) && !strings.Contains(p, "/libpthread") {
+			if p := row.File.Path; callers.Named(p).IsLibc() && !strings.Contains(p, "/libpthread") {
 				paths = append(paths, row.File.Path)
 			}
 		}

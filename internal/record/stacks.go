@@ -85,6 +85,7 @@ func (s *stacks) announceModule(m *modules.Module, in modules.Space) {
 		if id := m.File.BuildID(); id != "" {
 			rec.BuildID = &id
 		}
+		rec.Role = string(m.Role)
 		source := &naming.Source{File: m.File.File, Debug: m.File.Debug, Intact: m.File.Intact}
 		if m.Path == "[vdso]" {
 			source.Label = "vdso"
