@@ -9,10 +9,10 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// worthwhile is how many bytes an advice must spare at least.
+// worthwhile is the least number of bytes that advice must save to be given.
 const worthwhile = 4 << 20
 
-// advice lists what would help p, what spares most first. Size writes a number of bytes.
+// advice lists what would help p, the largest saving first. size formats a number of bytes.
 func (s *State) advice(p *process, size func(int64) string) []Advice {
 	by := map[classify.Kind]*classify.Usage{}
 	for _, t := range p.objects() {
@@ -53,7 +53,7 @@ func (s *State) loaded(p *process, is func(callers.Module) bool) bool {
 	})
 }
 
-// adviseVMAs warns before the kernel refuses more mappings.
+// adviseVMAs warns of processes close to the kernel's limit of mappings.
 func (s *State) adviseVMAs(p *process) (Advice, bool) {
 	_, rows := p.vmas()
 	n := int64(rows)

@@ -7,11 +7,11 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// An answer (Blame, History, Diff) is a value: everything that its text says stands in it, and its JSON is its
-// encoding. Here is what answers have in common. Sizes are bytes, times nanoseconds since the recording began;
-// nil is what was not measured.
+// An answer (Blame, History, Diff, ...) is a value that holds everything its text says; its JSON is its encoding.
+// This file has what answers have in common. Sizes are bytes, times are nanoseconds since the recording began;
+// nil means not measured.
 
-// Type says what a JSON document, or a part of one, is.
+// Type identifies what a JSON document, or a part of one, is.
 type Type string
 
 // At is the moment of a log that an answer is about.
@@ -24,7 +24,7 @@ type At struct {
 
 func (s *State) at() At { return At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut} }
 
-// Who is who made something: calls, or words where no traced call did.
+// Who says who made something: a chain of calls, or words if no traced call did.
 type Who = callers.Chain
 
 // A Range is a mapping of the ledger, or a part of it: what it is and who made it.
@@ -55,7 +55,7 @@ type Range struct {
 	Who
 }
 
-// rangeOf is the part of x, a mapping of p, that lies in r.
+// rangeOf returns the part of x, a mapping of p, that lies in r.
 func (s *State) rangeOf(p *process, x *mapping, r vm.Range) Range {
 	m := x.Slice(r)
 	j := Range{
@@ -76,7 +76,7 @@ func (s *State) rangeOf(p *process, x *mapping, r vm.Range) Range {
 	return j
 }
 
-// part is the figures of the part of x that lies in r, by length where that is not all of it.
+// part returns the figures of the part of x that lies in r, in proportion to its length.
 func (x *mapping) part(r vm.Range) usage { return x.usage.part(r.Intersect(x.Range).Len(), x.Len()) }
 
 // A Frame is a function on a stack, or one inlined into it.
@@ -90,7 +90,7 @@ type Frame struct {
 	Inlined  bool         `json:"inlined,omitempty"`  // the function was inlined into the next one
 }
 
-// Frames are the frames of a stack, innermost first, and why the walk of it ended early.
+// Frames returns the frames of a stack, innermost first, and why unwinding ended early.
 func (n *Names) Frames(stack int) (list []Frame, end string) {
 	for st := range n.walk(stack) {
 		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined})
@@ -98,7 +98,7 @@ func (n *Names) Frames(stack int) (list []Frame, end string) {
 	return list, n.stackEnd(stack)
 }
 
-// Totals are what mappings add up to.
+// Totals are sums over mappings.
 type Totals struct {
 	Reserved  int64  `json:"reserved"`                // bytes of address space
 	Committed int64  `json:"committed"`               // those of them that can be accessed in some way, or are in memory all the same
@@ -112,7 +112,7 @@ type Totals struct {
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
 
-// Add adds o. What was measured of one alone stands for both: Uncounted says so.
+// Add adds o. A figure that only one of them has stands for both, and Uncounted says so.
 func (s *Totals) Add(o *Totals) {
 	s.Reserved += o.Reserved
 	s.Committed += o.Committed
@@ -123,7 +123,7 @@ func (s *Totals) Add(o *Totals) {
 	s.Mappings += o.Mappings
 }
 
-// plus is the sum of two figures, of which none may be known.
+// plus returns the sum of two figures, either of which may be unknown.
 func plus(a, b *int64) *int64 {
 	switch {
 	case a == nil:

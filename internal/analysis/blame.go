@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// A Question is what blame is asked: who mapped an address, a range, or the rows of a text.
+// A Question is what blame answers: who mapped an address, a range, or the rows of a text.
 type Question struct {
 	Range  vm.Range // where Rows is nil; one byte long: an address
 	Rows   []vm.MapRow
@@ -28,7 +28,7 @@ type Blame struct {
 	Nameless  []Unnamed       `json:"nameless"`  // files of whose code it shows addresses
 }
 
-// A BlamedProcess is a process that has something of what was asked about.
+// A BlamedProcess is a process that has part of what was asked about.
 type BlamedProcess struct {
 	PID     int          `json:"pid"`                  // the process that began the address space
 	Name    string       `json:"name"`                 // what a person calls it, as in a report
@@ -64,7 +64,7 @@ type Moved struct {
 	Origin uint64       `json:"origin"` // seq of the event that had mapped it there
 }
 
-// A KernelRow is a row of the kernel's that is several mappings of the ledger.
+// A KernelRow is one row of the kernel's that comprises several mappings of the ledger.
 type KernelRow struct {
 	Start    eventlog.Hex `json:"start"`    // its first address
 	End      eventlog.Hex `json:"end"`      // the first address behind it
@@ -141,8 +141,8 @@ func (s *State) blamedRange(p *process, x *mapping, r vm.Range, frames bool) Bla
 	return m
 }
 
-// asked returns the processes that q is about: of a text the one it fits best, else all that have something
-// there.
+// asked returns the processes that q is about: for a text the one that fits best, else all that have something
+// mapped there.
 func (s *State) asked(q *Question) []*process {
 	var list []*process
 	best, most := (*process)(nil), -1

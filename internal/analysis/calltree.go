@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// A callTree keeps stacks of frames, the calls that they have in common from the outermost inwards once. A
+// A callTree stores stacks of frames and keeps the outer calls that they share only once. A
 // long recording has hundreds of thousands of stacks that differ in a few frames, so a call costs 8 bytes and
 // its place in the table of all calls, which is at most three quarters full, some 8 more: a map would cost 30.
 type callTree struct {
@@ -49,7 +49,7 @@ func (t *callTree) node(c call) int32 {
 	return n
 }
 
-// slot is where the node of a call is, or would be.
+// slot returns the index at which the node of a call is, or would be.
 func (t *callTree) slot(c call) int {
 	mask := len(t.slots) - 1
 	i := int(maphash.Comparable(t.seed, c)) & mask

@@ -95,7 +95,7 @@ type comparer struct {
 	nameless      nameless
 }
 
-// changed is a Change that is being added up.
+// changed is a Change under construction.
 type changed struct {
 	key     string
 	heading *classify.Heading
@@ -106,7 +106,7 @@ type changed struct {
 	parts   []*changed
 }
 
-// row is the kind of which there is most on both sides together.
+// row returns the kind with the most bytes on both sides together.
 func (c *changed) row() *classify.Row {
 	var most *classify.Row
 	for r, n := range c.kinds {
@@ -119,7 +119,7 @@ func (c *changed) row() *classify.Row {
 
 func (c *changed) bytes() int64 { return c.is.reserved - c.was.reserved }
 
-// pair compares p with q, one of which may be nil.
+// pair compares p and q, one of which may be nil.
 func (c *comparer) pair(p, q *process) Pair {
 	x := Pair{Kinds: []Change{}}
 	none := &process{taken: -1}
@@ -147,7 +147,7 @@ func (c *comparer) pair(p, q *process) Pair {
 	return x
 }
 
-// change is the finished form of o, and of its parts.
+// change returns the finished form of o and its parts.
 func (c *comparer) change(p, q *process, o *changed) Change {
 	row := o.row()
 	x := Change{Label: o.heading.Words.One, Kind: row.Kind, Before: p.totalsOf(&o.was), After: q.totalsOf(&o.is), Difference: o.bytes(), Who: o.who, Note: strings.Join(o.notes, ", ")}
@@ -213,7 +213,7 @@ func (c *comparer) families(p, q *process) []*changed {
 	return list
 }
 
-// because finds the largest difference that a setting explains, nil for none.
+// because returns the largest difference that a setting explains, nil if there is none.
 func (c *comparer) because(kinds []Change, before, after []string) *Because {
 	for _, f := range kinds {
 		for _, o := range f.Parts {
@@ -236,7 +236,7 @@ func (c *comparer) because(kinds []Change, before, after []string) *Because {
 	return nil
 }
 
-// optionValue is what stands behind the name in an option, nil for no option.
+// optionValue returns the value of an option, nil if there is no option.
 func optionValue(option, name string) *string {
 	if option == "" {
 		return nil
@@ -244,7 +244,7 @@ func optionValue(option, name string) *string {
 	return ptr(strings.TrimPrefix(option, name))
 }
 
-// because puts a difference beside the setting of the side that has less, if that has it set.
+// because explains a difference by a setting, if the side that has less has it set.
 func (c *Change) because(s Setting) *Because {
 	b := &Because{Change: *c, More: "after", Setting: s.Name, SetBy: "before"}
 	value, other := s.Before, s.After
@@ -271,7 +271,7 @@ func (s *State) noteOf(t *object) string {
 	return ""
 }
 
-// elfFile is the base name of a loaded file.
+// elfFile returns the base name of a loaded file.
 func elfFile(t *object) string {
 	for _, x := range t.mappings {
 		if x.File.Inode != 0 {

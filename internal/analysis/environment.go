@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Setting is something recorded about the surroundings of a recording that changes memory layout.
+// A Setting is a recorded property of the environment that affects memory layout.
 type Setting struct {
 	Name          string  `json:"name"`                     // of the variable, limit or kernel setting, as the log's header has it
 	Before        *string `json:"before"`                   // null where it is unset, or unknown
@@ -18,7 +18,7 @@ type Setting struct {
 }
 
 // settings lists what differs between the surroundings of two recordings: every variable, limit and kernel setting of the
-// header by its name, processors, kernel and page size. What one of them alone recorded is neither different nor the same.
+// header by its name, processors, kernel and page size. What only one of them recorded counts as neither different nor equal.
 func settings(a, b *eventlog.Header) (list, unrecorded []Setting) {
 	list, unrecorded = []Setting{}, []Setting{}
 	if a == nil || b == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Failed is which mapping calls failed, and against which limit they ran.
+// Failed lists the mapping calls that failed, and the limits they ran into.
 type Failed struct {
 	Type Type `json:"type"` // "failed"
 	At
@@ -23,7 +23,7 @@ type Failed struct {
 	Nameless []Unnamed    `json:"nameless"` // files of whose code it shows addresses
 }
 
-// A FailedCall is a call that failed, with all those of its process that failed in the same way at the same place.
+// A FailedCall stands for all calls of a process that failed in the same way at the same place.
 type FailedCall struct {
 	PID     int    `json:"pid"`             // the process
 	Name    string `json:"name"`            // what a person calls it, as in a report
@@ -45,7 +45,7 @@ type FailedCall struct {
 	Who
 }
 
-// A Limit is what a call ran against, worked out from what was recorded of it at the beginning and from what was mapped.
+// A Limit is what a call ran into, derived from the recorded limits and from what was mapped.
 type Limit struct {
 	Name       string              `json:"name"`            // as the log's header has it: rlimit_as, rlimit_data, rlimit_memlock, max_map_count, nr_hugepages, overcommit_memory; or "addresses", of which there are 47 bits, or "not mapped", of a range with a hole
 	Value      *int64              `json:"value,omitempty"` // bytes, of max_map_count mappings
@@ -53,13 +53,13 @@ type Limit struct {
 	Confidence classify.Confidence `json:"confidence"`      // certain where the figures say so, likely where nothing else is left
 }
 
-// failure is a FailedCall that is being added up.
+// failure is a FailedCall under construction.
 type failure struct {
 	space *eventlog.SpaceState
 	FailedCall
 }
 
-// failures are those of a log, by what they have in common.
+// failures collects the failed calls of a log.
 type failures struct {
 	by   map[failureKey]*failure
 	list []*failure

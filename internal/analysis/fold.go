@@ -12,7 +12,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// A folder folds records into a State.
+// A folder builds a State from records.
 type folder struct {
 	at     Moment
 	line   int // with AtPeak: the last line before the moment
@@ -64,7 +64,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 		}
 		v.put(r, past)
 	case *eventlog.Content:
-		// It tells of what had been there before the recording, and so of every moment.
+		// It describes what existed before the recording, so it holds at every moment.
 		l.told[r.Space] = append(l.told[r.Space], findings(r)...)
 	case *eventlog.End:
 		end := *r
@@ -145,7 +145,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 	}
 }
 
-// left is the space that its process leaves for r by an exec, 0 for none: both are never mapped together.
+// left returns the space that the process leaves for r by an exec, 0 if none: the two never exist at the same time.
 func (l *folder) left(r *eventlog.Space) int {
 	if r.Cause != "exec" || r.Parent == nil {
 		return 0
@@ -170,7 +170,7 @@ func (l *folder) size(space int, n int64) {
 	l.state.peak = max(l.state.peak, l.mapped)
 }
 
-// leave takes a space that has lost its last thread. Of too many the smallest is forgotten.
+// leave handles a space that has lost its last thread. If there are too many, the smallest is dropped.
 func (l *folder) leave(space int) {
 	sp := l.replay.Space(space)
 	switch {
@@ -297,7 +297,7 @@ func (l *folder) fill(p *process) {
 	}
 }
 
-// toldOf is what memory told of a space or, of one that began by a fork, of those that it is a copy of.
+// toldOf returns the findings for a space, including those of the spaces that it was forked from.
 func (l *folder) toldOf(sp *eventlog.SpaceState) []classify.Finding {
 	for l.told[sp.ID] == nil && sp.Cause == "fork" {
 		parent := l.replay.Space(sp.Parent)
@@ -309,7 +309,7 @@ func (l *folder) toldOf(sp *eventlog.SpaceState) []classify.Finding {
 	return l.told[sp.ID]
 }
 
-// withoutBooks leaves away the figures of a moment that has passed.
+// withoutBooks drops the figures that were true only at the moment of the look.
 func withoutBooks(list []classify.Finding) []classify.Finding {
 	list = slices.Clone(list)
 	for i := range list {
@@ -318,7 +318,7 @@ func withoutBooks(list []classify.Finding) []classify.Finding {
 	return list
 }
 
-// findings converts what a log says that memory told.
+// findings converts a content record.
 func findings(r *eventlog.Content) []classify.Finding {
 	list := make([]classify.Finding, len(r.Findings))
 	for i := range r.Findings {

@@ -12,7 +12,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// A History is what happened at one address, in every address space that had something there.
+// A History lists what happened at one address, in every address space that had something mapped there.
 type History struct {
 	Type Type `json:"type"` // "history"
 	At
@@ -87,13 +87,13 @@ func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions
 	return h, nil
 }
 
-// wholeStack is a stack that steps may have in common.
+// wholeStack is a stack that several steps may share.
 type wholeStack struct {
 	frames []Frame
 	end    string
 }
 
-// finisher makes histories of what was watched.
+// finisher turns what was watched into histories.
 type finisher struct {
 	*State
 	*watcher
@@ -139,7 +139,7 @@ func (f *finisher) steps(c *watched) []Step {
 	return slices.Concat(before[:len(before)-len(c.parent.steps)+c.upto], c.steps)
 }
 
-// finish says of a step who did it.
+// finish adds to a step who did it.
 func (f *finisher) finish(c *watched, st *Step) {
 	if st.What == Repeated {
 		return

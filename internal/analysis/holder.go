@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// A holder is a line of a report: what it is, how much, who holds it, and the parts it is made of.
+// A holder is a row of a report under construction: what it is, how much, who holds it, and its parts.
 type holder struct {
 	label  string
 	part   string // of a part: what it is, whosoever it is
@@ -87,7 +87,7 @@ func (s *State) byKind(p *process) []*holder {
 	return list
 }
 
-// grouped lists mappings by one word of theirs, and below it by another.
+// grouped groups mappings by one key, and within each group by another.
 func (s *State) grouped(p *process, key, sub func(*mapping) string) []*holder {
 	var list []*holder
 	first, second := map[string]*holder{}, map[[2]string]*holder{}
@@ -147,7 +147,7 @@ func (s *State) threadOf(p *process, x *mapping) string {
 	return s.thread(x.event.TID, x.event.T)
 }
 
-// functionOf is the first function of the program's own in the calls that made a mapping.
+// functionOf returns the innermost function of the program itself among the calls that made a mapping.
 func (s *State) functionOf(p *process, x *mapping) string {
 	c := s.who(p, x)
 	return c.Calls[c.Keep-1]

@@ -41,8 +41,8 @@ func partLabel(h *classify.Heading, ts []*object) string {
 	return t.detail
 }
 
-// partName is what objects are whose heading stands in the line above, whosoever they are; "" for nothing but
-// what the heading says.
+// partName names objects whose heading stands in the line above, without saying whose they are; "" if the heading
+// says it all.
 func partName(h *classify.Heading, ts []*object) string {
 	t, name := ts[0], ""
 	if t.words.One != h.Words.One {
@@ -79,7 +79,7 @@ func filesLabel(ts []*object) string {
 	return fmt.Sprintf("code and data of %d files: %s", len(files), strings.Join(files, ", "))
 }
 
-// detailed puts a name and its detail together: "thread stack of thread 12 worker", "jemalloc extent: tcache".
+// detailed joins a name and its detail: "thread stack of thread 12 worker", "jemalloc extent: tcache".
 func detailed(name, detail string) string {
 	switch {
 	case name == "":

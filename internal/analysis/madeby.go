@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/strace"
 )
 
-// madeBy writes what is kept of a call as strace writes it: "mmap(NULL, 134217728, PROT_NONE, …)".
+// madeBy formats what is kept of a call as strace would: "mmap(NULL, 134217728, PROT_NONE, …)".
 func madeBy(e *classify.Event) string {
 	r := eventlog.Event{Call: e.Call, Result: &eventlog.Result{Value: int64(e.Result), Address: true}}
 	arg := func(name string, v uint64, address bool) {

@@ -15,7 +15,7 @@ type Moment struct {
 	Seq  uint64 // with AtSeq: the last event that has happened
 }
 
-// MomentKind says what a Moment is told by.
+// MomentKind says how a Moment is specified.
 type MomentKind uint8
 
 // The kinds of moments.

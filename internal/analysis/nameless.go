@@ -12,7 +12,7 @@ type Module struct {
 	BuildID string `json:"build_id,omitempty"` // absent where it has none
 }
 
-// Unnamed is a file of whose code an answer shows addresses where names should stand.
+// Unnamed is a file for whose code an answer shows addresses instead of names.
 type Unnamed struct {
 	Module
 	Frames int    `json:"frames"`         // how many addresses the answer has: among calls, and in stacks that its text shows whole
@@ -20,8 +20,8 @@ type Unnamed struct {
 	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
 }
 
-// nameless counts the calls of an answer that have an address for a name, by the module that they lie in. What
-// lies in no file is not counted.
+// nameless counts the calls of an answer that are shown as addresses, by module. Code in no file is not
+// counted.
 type nameless map[Module]int
 
 // count counts those of calls, which are labels of steps, that are addresses.
@@ -69,7 +69,7 @@ func (n nameless) list() []Unnamed {
 	return list
 }
 
-// noteUnnamed remembers which steps of a stack have no name, under what they are called instead.
+// noteUnnamed records which steps of a stack have no name, under the label that they get instead.
 func (s *State) noteUnnamed(stack int) {
 	for st := range s.names.walk(stack) {
 		m, ok := st.nameless()
@@ -79,8 +79,8 @@ func (s *State) noteUnnamed(stack int) {
 	}
 }
 
-// nameless is the file that would have the name of a step that has none; ok is false where it has one, or
-// where there is no file.
+// nameless returns the file in which the missing name of a step would be found; ok is false if it has a name, or
+// lies in no file.
 func (st *step) nameless() (m Module, ok bool) {
 	return Module{st.module, st.buildID}, st.name == "" && st.module != "?" && !strings.HasPrefix(st.module, "[")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Names keeps what module, stack and symbol records say, each frame, call and string once.
+// Names stores what module, stack and symbol records say, and each frame, call and string only once.
 type Names struct {
 	rules   *callers.Rules
 	lines   bool // keep file and line of symbols
@@ -86,7 +86,7 @@ func NewNames(lines bool, known *classify.Catalogue) *Names {
 	}
 }
 
-// Put takes r if it is of a kind that Names keep.
+// Put stores r if it is a module, stack or symbol record.
 func (n *Names) Put(r eventlog.Record) {
 	switch r := r.(type) {
 	case *eventlog.Module:

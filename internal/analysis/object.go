@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// totals are bytes, and the number of objects and of mappings that hold them.
+// totals are numbers of bytes, objects and mappings.
 type totals struct {
 	reserved, committed int64
 	usage
@@ -70,8 +70,8 @@ func (p *process) objects() []*object {
 
 func ptr[T any](v T) *T { return &v }
 
-// before reports whether a was made before b. What the kernel made at exec was there first; what has no
-// origin comes last.
+// before reports whether a was made before b. What the kernel made at exec comes first, what has no
+// origin last.
 func before(a, b *mapping) bool {
 	rank := func(x *mapping) int {
 		switch x.Origin.Cause {

@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// origins keeps the events that made what is mapped. It forgets those of which nothing is left.
+// origins stores the events that made what is mapped, and drops those of which nothing is left.
 type origins struct {
 	by    map[uint64]*classify.Event
 	sweep int // the number of events at which the dead are looked for
@@ -16,7 +16,7 @@ const firstSweep = 1 << 14
 
 func newOrigins() *origins { return &origins{by: map[uint64]*classify.Event{}, sweep: firstSweep} }
 
-// put takes an event if it made pages be mapped.
+// put stores an event if it mapped pages.
 func (m *origins) put(r *eventlog.Event) {
 	for i := range r.Changes {
 		now := r.Changes[i].Now
@@ -48,7 +48,7 @@ func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
 	return nil
 }
 
-// full reports whether it is time to forget.
+// full reports whether it is time to drop events.
 func (m *origins) full() bool { return len(m.by) >= m.sweep }
 
 // forget drops every event that no space of p has pages of.
@@ -71,7 +71,7 @@ func (m *origins) forget(p *eventlog.Replay) {
 	m.sweep = max(firstSweep, 4*len(kept))
 }
 
-// compact takes from an event what stays of it.
+// compact returns the part of an event that is kept.
 func compact(r *eventlog.Event) *classify.Event {
 	e := &classify.Event{Seq: r.Seq, T: r.T, Call: r.Call, FD: -1, PID: r.PID, TID: r.TID}
 	for i := range r.Args {

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// A BeyondError is that of a moment that is not in the log.
+// A BeyondError says that a moment lies beyond the end of the log.
 type BeyondError struct {
 	At   Moment
 	T    int64  // of the log's last line, nanoseconds

@@ -2,8 +2,7 @@ package analysis
 
 import "github.com/vmblame/vmblame/internal/eventlog"
 
-// peak finds the line of a log behind which the most is mapped. It needs no ledger: the changes say how
-// much comes and goes.
+// peak finds the line of a log after which the most is mapped. It needs no ledger, as changes carry sizes.
 type peak struct {
 	pids    []int
 	threads *threads

@@ -1,15 +1,15 @@
 package analysis
 
-// A program that maps and frees the same mapping of memory a hundred thousand times gives its addresses a
-// hundred thousand histories of two lines. They are told as the two lines and how often they came again.
+// A program that maps and unmaps the same range a hundred thousand times would give its addresses a history of two
+// hundred thousand lines. It is shown as the two lines and how often they repeat.
 
-// Repeated is the word of a step that stands for many: those before it, once more and once more.
+// Repeated is the word of a step that stands for further repetitions of the steps before it.
 const Repeated = "repeated"
 
-// longest is how many steps may come again together.
+// longest is the largest number of steps that may repeat together.
 const longest = 8
 
-// add appends a step, unless it is one that comes again; each keeps every one.
+// add appends a step unless it repeats earlier ones; each keeps all of them.
 func (c *watched) add(st Step, each bool) {
 	if each {
 		c.steps = append(c.steps, st)

@@ -48,7 +48,7 @@ func SortRows(rows []Row, by Sort) {
 	}
 }
 
-// measured is a figure, -1 for none.
+// measured returns a figure, -1 if there is none.
 func measured(n *int64) int64 {
 	if n == nil {
 		return -1

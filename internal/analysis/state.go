@@ -11,8 +11,8 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// A State is what is mapped at one moment of a log, in every address space that is in use then, and who
-// made it so. The views of a finished log are made from it. It is not safe for concurrent use.
+// A State is what is mapped at one moment of a log in every address space in use at that time, and who
+// made it. All answers about a finished log are computed from it. It is not safe for concurrent use.
 type State struct {
 	Moment Moment
 	T      int64  // of the moment, nanoseconds since the recording began
@@ -85,7 +85,7 @@ func Load(open Open, at Moment, pids []int) (*State, error) {
 	return load(open, at, pids, nil, classify.Known())
 }
 
-// load is Load, with one who watches, nil for none, and what is known of kinds.
+// load is Load with a watcher, which may be nil, and a catalogue of kinds.
 func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
 	l := folder{at: at, pids: pids, watch: w, known: known}
 	if at.Kind == AtPeak {

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Summary is what a recording has come to.
+// A Summary is the result of a recording.
 type Summary struct {
 	Type       Type        `json:"type"`         // "summary"
 	Log        string      `json:"log"`          // the file
@@ -35,14 +35,14 @@ func endOf(r *eventlog.End) *End {
 	return &End{"end", *r}
 }
 
-// Unexplained is what changed without a traced call.
+// Unexplained counts changes without a traced call.
 type Unexplained struct {
 	Times   int      `json:"times"`             // how often
 	Bytes   int64    `json:"bytes"`             // of address space, together
 	Guesses []string `json:"guesses,omitempty"` // each once
 }
 
-// A Recording folds a recording under way, so that at its end there is an answer without the log. It is an
+// A Recording follows a recording under way, so that there is an answer at its end without reading the log. It is an
 // eventlog.Sink. Its memory grows with what is mapped and with the number of distinct stacks, not with the number
 // of events, of threads or of processes.
 type Recording struct {
@@ -90,7 +90,7 @@ func (r *Recording) Put(rec eventlog.Record) error {
 	return nil
 }
 
-// Summary is what the recording has come to. It is called once, after the last record.
+// Summary returns the result of the recording. It is called once, after the last record.
 func (r *Recording) Summary() *Summary {
 	r.fold.finish()
 	s := r.fold.state

@@ -113,7 +113,7 @@ func (l *threads) last(tid int) *thread {
 	return nil
 }
 
-// over reports whether a space has lost its last thread.
+// over reports whether a space has no thread left.
 func (l *threads) over(space int) bool {
 	n, known := l.users[space]
 	return known && n <= 0

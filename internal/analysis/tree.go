@@ -43,7 +43,7 @@ func (s *State) byStack(p *process) []*holder {
 	return root.parts
 }
 
-// collapse puts calls that lead to one other, with nothing of their own, into one line.
+// collapse joins calls that lead to a single other call and made nothing themselves into one line.
 func collapse(h *holder) {
 	for len(h.parts) == 1 && len(h.mappings) == 0 {
 		next := h.parts[0]
@@ -63,7 +63,7 @@ func collapse(h *holder) {
 	}
 }
 
-// kindsOf names what mappings are, each kind once.
+// kindsOf names the kinds of mappings, each once.
 func kindsOf(list []*mapping) []string {
 	var names []string
 	for _, x := range list {

@@ -8,8 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// who is the chain of calls that made x be mapped in p, or words where none did. Where no event made x,
-// p may be nil.
+// who returns the chain of calls that made x in p, or words if none did. p may be nil if no event made x.
 func (s *State) who(p *process, x *mapping) callers.Chain {
 	if x.event == nil {
 		return s.made(x.Origin.Cause, "", 0, "")
@@ -39,7 +38,7 @@ func (s *State) made(cause ledger.Cause, call string, stack int, exe string) cal
 	return s.chain(stack, exe)
 }
 
-// chain is names.chain, made once for each stack.
+// chain caches names.chain, by stack.
 func (s *State) chain(stack int, exe string) callers.Chain {
 	k := chainKey{stack, exe}
 	c, ok := s.chains[k]
@@ -51,7 +50,7 @@ func (s *State) chain(stack int, exe string) callers.Chain {
 	return c
 }
 
-// chain is who is to blame of a stack in a process that runs exe.
+// chain returns who is to blame for a stack in a process that runs exe.
 func (n *Names) chain(stack int, exe string) callers.Chain {
 	return n.rules.Who(callers.Stack{Calls: n.callsOf(stack), Exe: exe, Roots: n.roots, Cut: n.stackEnd(stack) != ""})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// Usage is all that a process has of one kind. Sizes are bytes.
+// Usage is the total that a process holds of one kind, in bytes.
 type Usage struct {
 	Row                 *Row
 	Things              []int64 // what each reserves
@@ -20,14 +20,14 @@ type Usage struct {
 	Loaded              func(is func(callers.Module) bool) bool // reports whether such a file is mapped
 }
 
-// Advise says how a process could have less of a kind, and how many bytes that would spare: of address
-// space, or of memory where the text says so. The text is "" where it would not help.
+// Advise suggests how a process could use less of a kind, and how many bytes that would save: of address
+// space, or of memory where the text says so. It returns "" where nothing would help.
 type Advise func(u *Usage) (spared int64, text string)
 
-// noAdvice is for kinds that nothing makes less of.
+// noAdvice is for kinds that no setting reduces.
 func noAdvice(*Usage) (int64, string) { return 0, "" }
 
-// addressOnly is the advice about what is reserved and not accessible.
+// addressOnly is the advice for memory that is reserved and inaccessible: it costs addresses alone.
 func addressOnly(how string) Advise {
 	return func(u *Usage) (int64, string) {
 		spared := u.Reserved - u.Committed

@@ -33,7 +33,7 @@ var snmallocFamily = Family{
 	Calls:   []string{"snmalloc::*"},
 }
 
-// rubyFamily: CRuby gc.c, gc/default/default.c. Its functions are the program's own.
+// rubyFamily: CRuby gc.c, gc/default/default.c. Its functions count as the program's own.
 var rubyFamily = Family{
 	Modules: []string{"libruby"}, Role: "ruby", Exports: []string{"ruby_init", "rb_gc_start"}, Language: true,
 	Caller: callers.Allocator{Lowest: []string{"heap_page_body_allocate", "rb_aligned_malloc", "gc_aligned_malloc", "rb_gc_impl_aligned_malloc"}},
@@ -53,7 +53,7 @@ var ocamlFamily = Family{
 	Beside:   []string{"caml_*"},
 }
 
-// findAllocators knows the allocators that need no more than the function or file that called mmap.
+// findAllocators recognises the allocators for which the function or file that called mmap is evidence enough.
 func findAllocators(v *view) {
 	for i, e := range v.free {
 		ev := v.root(i)
@@ -88,8 +88,8 @@ func findAllocators(v *view) {
 	}
 }
 
-// familyOf is the family without a rule of its own that made a call, nil for none, and whether its functions
-// have names: by those, or else by the file that the call came from.
+// familyOf returns the family without a rule of its own that made a call, nil for none. named reports whether
+// function names decided it; otherwise the file that the call came from did.
 func (v *view) familyOf(c *chain) (f *Family, named bool) {
 	for k := range v.known.families {
 		a := &v.known.families[k]

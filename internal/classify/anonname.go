@@ -8,10 +8,10 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// namedFamily is memory with a name that no other family gives.
+// namedFamily is memory that the program named, where the name belongs to no other family.
 var namedFamily = Family{Kinds: []Row{{Named, mass("named by the program"), nil, false, "", ungoverned, noAdvice}}}
 
-// findNamed trusts the names that the kernel carries: nothing else knows better.
+// findNamed trusts the names that the kernel keeps for the program: no other evidence is better.
 func findNamed(v *view) {
 	last, lastName, group := -2, "", 0
 	for i, e := range v.free {

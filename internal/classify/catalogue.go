@@ -8,28 +8,28 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// A Family is all that is known of one thing that maps memory: an allocator, a runtime, the loader, the
-// kernel. Who adds one writes a value and puts it into the list of families; one that Calls do not suffice
-// for has a rule too.
+// A Family holds everything known about one thing that maps memory: an allocator, a runtime, the loader, the
+// kernel. To add one, write a value and put it into the list of families; where Calls cannot recognise it, add a
+// rule as well.
 type Family struct {
 	Kinds   []Row
 	Modules []string                  // its files, by how their names begin
 	Role    callers.Role              // its files, by what they are: see Exports; "" where only names tell
 	Exports []string                  // the dynamic symbols that a file of its exports, all of them
 	Is      func(callers.Module) bool // reports whether a file is one of its, nil where the three above tell
-	// Language: it runs a program in some language. Its files and functions are then those of the program; those of
-	// an allocator never are who asked for memory.
+	// Language: it runs programs written in some language, so its files and functions count as the program's. Those of
+	// an allocator are never the ones that asked for memory.
 	Language bool
 	Caller   callers.Allocator // its functions, where they are no answer to who asked for memory either
 	Labels   []Label           // the names that it gives with prctl(2) PR_SET_VMA
-	// Calls are the functions that call mmap's wrapper for it, and Own those of which one is on the stack where
-	// that is for its metadata. What it maps is of the first of Kinds, its metadata of the second. A name alone is
+	// Calls are the functions that call mmap's wrapper for it. One of Own is on the stack where
+	// the mapping is for its metadata. What it maps is the first of Kinds, its metadata the second. A name alone is
 	// no proof: beside the caller another one of these, of Caller's Functions, or of Beside is wanted on the stack. A
 	// family with a rule of its own has no Calls, and in Beside all that prove it.
 	Calls, Own, Beside []string
 }
 
-// proof is the functions of which two on a stack prove that it is the family's.
+// proof returns the functions two of which on one stack prove that the family made the call.
 func (f *Family) proof() []string {
 	if len(f.Calls) == 0 {
 		return f.Beside
@@ -48,7 +48,8 @@ func (f *Family) has(m callers.Module) bool {
 	return slices.ContainsFunc(f.Modules, func(start string) bool { return strings.HasPrefix(m.Base(), start) })
 }
 
-// A Row is all that is known of a kind. A column that says nothing says so: no test lets one be left out.
+// A Row holds everything known about one kind. Every column must be filled in, if only to say that there is nothing
+// to say: a test checks it.
 type Row struct {
 	Kind     Kind
 	Words    Words
@@ -62,10 +63,10 @@ type Row struct {
 // Words are what people call something.
 type Words struct{ One, Many string }
 
-// mass are words that have no plural.
+// mass returns the words for something that has no plural.
 func mass(one string) Words { return Words{one, one} }
 
-// words have the usual plural.
+// words returns the words for something whose plural ends in s.
 func words(one string) Words { return Words{one, one + "s"} }
 
 // Count writes "3 thread stacks", and "anonymous memory (3)" where there is no plural.
@@ -79,14 +80,14 @@ func (w Words) Count(n int) string {
 	return fmt.Sprintf("%d %s", n, w.Many)
 }
 
-// A Heading is what kinds are listed and compared under.
+// A Heading is the line under which kinds are listed and compared.
 type Heading struct {
 	Word  string // the kind's, where it is listed alone
 	Words Words
 	Told  Told
 }
 
-// Told says how the things below a heading are told.
+// Told says how the objects below a heading are told apart.
 type Told uint8
 
 // The values of Told.
@@ -96,14 +97,14 @@ const (
 	AsOne                // by the heading alone
 )
 
-// A Label is how the names begin that a program gives to one kind of its memory, without leading blanks.
+// A Label is the prefix of the names that a program gives to one kind of its memory, without leading blanks.
 type Label struct {
 	Start string
 	Kind  Kind
 }
 
-// A Catalogue is what vmblame knows of those who map memory, and of the kinds of memory. It is not changed
-// once it is made, and safe for concurrent use.
+// A Catalogue holds what vmblame knows about the code that maps memory and about the kinds of memory. It never
+// changes, and is safe for concurrent use.
 type Catalogue struct {
 	families []Family
 	kinds    []Kind
@@ -120,7 +121,7 @@ func Known() *Catalogue {
 	})
 }
 
-// With is c and a family more.
+// With returns a copy of c with one more family.
 func (c *Catalogue) With(f Family) *Catalogue {
 	return newCatalogue(append(slices.Clip(c.families), f))
 }
@@ -147,8 +148,8 @@ func newCatalogue(families []Family) *Catalogue {
 	return c
 }
 
-// Row returns what is known of a kind; nobody may change it. A kind of which nothing is known is called by
-// its word.
+// Row returns what is known about a kind; callers must not change it. An unknown kind gets a row that is named
+// after its word.
 func (c *Catalogue) Row(k Kind) *Row {
 	if r := c.rows[k]; r != nil {
 		return r
@@ -160,7 +161,7 @@ func (c *Catalogue) Row(k Kind) *Row {
 // Kinds returns all kinds.
 func (c *Catalogue) Kinds() []Kind { return c.kinds }
 
-// Callers are the rules that say who is to blame of a stack.
+// Callers returns the rules that decide who is to blame for a stack.
 func (c *Catalogue) Callers() *callers.Rules { return c.rules }
 
 // alsoRecorded are variables that change what programs do, but not how much there is of any one kind.
@@ -180,7 +181,7 @@ func (c *Catalogue) Variables() []string {
 	return slices.Compact(list)
 }
 
-// labelled is the kind of memory that its program gave a name, "" where the name is nobody's we know.
+// labelled returns the kind of memory that has this name, "" where no known program gives it.
 func (c *Catalogue) labelled(name string) Kind {
 	for i := range c.families {
 		for _, l := range c.families[i].Labels {

@@ -51,7 +51,7 @@ func isWrapper(c *chain, i int) bool {
 	return callers.IsWrapper(f.name) || f.name == "" && i == 0 && f.in.IsLibc()
 }
 
-// by is the first frame that is no wrapper, the zero frame where there is none.
+// by returns the innermost frame that is not a wrapper, the zero frame if there is none.
 func (c *chain) by() frame {
 	if c.caller < len(c.frames) {
 		return c.frames[c.caller]
@@ -59,8 +59,8 @@ func (c *chain) by() frame {
 	return frame{}
 }
 
-// libc tells which C library the stack passes through, also one that is part of the program: by its file, by
-// the functions that call main or start a thread, or by two of those of its malloc.
+// libc reports which C library the stack passes through, even one that is linked into the program. It recognises it by
+// its file, by the functions that call main or start a thread, or by two functions of its malloc.
 func (c *chain) libc() (glibc, musl bool) {
 	for _, f := range c.frames {
 		switch f.name {

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// clue is what functions on a call stack tell.
+// A clue is a list of functions, and what it means that one of them is on the stack.
 type clue struct {
 	kind      Kind
 	words     Words    // as Verdict.Name, none for the kind's
@@ -34,7 +34,7 @@ func (c *chain) find(functions ...string) string {
 	return ""
 }
 
-// calledBy reports whether the caller of the system call's wrapper is one of these.
+// calledBy reports whether one of these functions called the system call's wrapper.
 func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by().name, functions) }
 
 // provenBy reports whether the caller of the system call's wrapper is a function of a family's, and not one of
@@ -61,7 +61,7 @@ func (c *chain) throughGlibc() bool {
 	return slices.ContainsFunc(c.frames, func(f frame) bool { return f.in.IsGlibc() })
 }
 
-// distinct is how many of these functions are on the stack, under any prefix that ends so, each counted once.
+// distinct returns how many of these functions are on the stack, each counted once, whatever stands before the prefix.
 func (c *chain) distinct(prefix string, functions []string) int {
 	seen := map[string]bool{}
 	for _, f := range c.frames {

@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Finding is one thing that was recognised by what stands in memory: a thread's stack, an arena, the image of a
-// file. It holds for pages that were there when memory was looked at and that no call has touched since.
+// A Finding is one object that was recognised by the contents of memory: a thread's stack, an arena, the image of a
+// file. It is valid for pages that existed when memory was read and that no call has touched since.
 type Finding struct {
 	Kind       Kind
 	Detail     string // which one: "of thread 9838 worker"; may be ""
@@ -20,7 +20,7 @@ type Finding struct {
 	Books      *Books // nil where an allocator keeps none, or they did not agree with themselves
 }
 
-// Part is a piece of a finding. Pieces do not overlap, those of different findings neither.
+// A Part is one range of a finding. Parts never overlap, not even those of different findings.
 type Part struct {
 	vm.Range
 	Kind Kind // "" for that of the finding
@@ -33,11 +33,11 @@ type Books struct {
 	Top    uint64 // of that what lies at the end and could be given back at once
 }
 
-// found reports whether e is as it was when memory was looked at.
+// found reports whether e has not changed since memory was read.
 func found(e *ledger.Entry) bool { return e.Origin.Cause == ledger.BeforeAttach }
 
-// CutAtParts returns the entries with those divided that reach over the ends of a part of what was found: the kernel
-// shows neighbours as one row, whoever made them.
+// CutAtParts splits the entries that extend over the end of a part of a finding: the kernel shows neighbours as one
+// row, whoever made them.
 func CutAtParts(entries []ledger.Entry, content []Finding) []ledger.Entry {
 	var cuts []uint64
 	for i := range content {
@@ -61,7 +61,7 @@ func CutAtParts(entries []ledger.Entry, content []Finding) []ledger.Entry {
 	return out
 }
 
-// findContent takes what memory itself told of what was mapped before the recording began.
+// findContent uses the findings for what was mapped before the recording began.
 func findContent(v *view) {
 	for k := range v.Content {
 		f := &v.Content[k]
@@ -83,7 +83,7 @@ func findContent(v *view) {
 				d := d
 				d.Kind = kind
 				if t := v.stackOwner(i); f.Kind == ThreadStack && t != nil {
-					// A stack is used again without a call.
+					// A stack is reused without a system call.
 					d.TID, d.Detail = t.TID, "of thread "+threadText(t)
 				}
 				v.claim(i, d)

@@ -15,7 +15,7 @@ var pythonFamily = Family{
 
 var pythonFrames = words("Python frame stack")
 
-// findCPython knows the arenas of pymalloc (Objects/obmalloc.c: 1 MiB, 256 KiB before 3.10) and the chunks
+// findCPython recognises the arenas of pymalloc (Objects/obmalloc.c: 1 MiB, 256 KiB before 3.10) and the chunks
 // of the interpreter's own stack (Python/pystate.c), which the same function maps. CPython built with
 // mimalloc is recognised as that.
 func findCPython(v *view) {

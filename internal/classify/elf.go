@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// image is one loaded ELF file, of which entries first to last are found so far.
+// image is one loaded ELF file; entries first to last are those found so far.
 type image struct {
 	file        vm.File
 	first, last int
@@ -32,9 +32,9 @@ var elfFamily = Family{
 	Labels: []Label{{"glibc: .bss", ELFBSS}}, // glibc sysdeps/unix/sysv/linux/setvmaname.c and its callers
 }
 
-// findELF knows the segments of executables and libraries (glibc elf/dl-map-segments.h: the first segment
+// findELF recognises the segments of executables and libraries (glibc elf/dl-map-segments.h: the first segment
 // reserves the span of all, the others are mapped over it, zeroed memory follows the last; the kernel's
-// fs/binfmt_elf.c does alike).
+// fs/binfmt_elf.c does the same).
 func findELF(v *view) {
 	code := map[vm.File]bool{} // files of which some part can be executed
 	for i, e := range v.free {
@@ -65,7 +65,7 @@ func findELF(v *view) {
 	}
 }
 
-// fileOf is the file of e without its name, which may change.
+// fileOf identifies the file of e without its name, which may change.
 func fileOf(e *ledger.Entry) vm.File { return vm.File{Dev: e.File.Dev, Inode: e.File.Inode} }
 
 // byLoader reports whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
@@ -80,9 +80,9 @@ func (v *view) byLoader(i int, e *ledger.Entry) bool {
 	return v.chain(v.events[i]).find("_dl_map_segments", "_dl_map_object_from_fd", "map_library") != ""
 }
 
-// isCode reports whether e, which may be executed, is a part of a loaded ELF file. A program maps other files so
-// too: the cores of Lisps, images of .NET and Wine. Where nobody tells who mapped it, an ELF file shows by having
-// a part beside it that is mapped from elsewhere in the file.
+// isCode reports whether e, an executable mapping, is part of a loaded ELF file. Programs map other files as
+// executable too: cores of Lisps, images of .NET and Wine. Where it is not known who mapped it, a neighbour that maps
+// another part of the same file shows an ELF file.
 func (v *view) isCode(i int, e *ledger.Entry) bool {
 	if e.Origin.Cause == ledger.Kernel {
 		return true
@@ -115,7 +115,7 @@ func (c *chain) inLoader() bool {
 }
 
 // byProgram reports whether an entry lies in memory that was reserved without a file, and was mapped by
-// something else than a loader: V8 maps its built-in code a second time beside what it compiles.
+// something other than a loader: V8 maps its built-in code a second time beside what it compiles.
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
 	if ev == nil || ev.Over == nil || !ev.Over.anonymous() {
@@ -125,8 +125,8 @@ func (v *view) byProgram(i int) bool {
 	return len(c.frames) > 0 && !c.inLoader() && !c.by().in.IsMusl()
 }
 
-// read reports whether a file is mapped to be read, though it has code that is loaded too: what prints stack
-// traces maps executables and libraries to look up names.
+// read reports whether a file is mapped as data although it is loaded as code too: programs that print stack
+// traces map executables and libraries to look up names.
 func (v *view) read(i int, e *ledger.Entry) bool {
 	ev := v.events[i]
 	if ev == nil || ev.fixed() || e.Perms&vm.Exec != 0 || v.byLoader(i, e) {
@@ -224,7 +224,7 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	return e.Origin.Cause == before.Origin.Cause && before.File.Inode != 0 && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
 }
 
-// isGap reports whether e is an inaccessible hole between two segments of im.
+// isGap reports whether e is the inaccessible gap between two segments of im.
 func (v *view) isGap(im *image, i int, e *ledger.Entry) bool {
 	if !anonymous(e) || accessible(e) || im.last != i-1 || !v.beside(i) || !v.beside(i+1) {
 		return false

@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// specialFiles are what the kernel shows as the path of mappings that are no plain files, by how it begins.
+// specialFiles lists the prefixes of the paths that the kernel shows for mappings of other than plain files.
 var specialFiles = [...]struct {
 	start string
 	kind  Kind
@@ -44,7 +44,7 @@ var specialFiles = [...]struct {
 	{"/sys/", Device},                    // resource files of PCI devices
 }
 
-// fileFamily are files, what the kernel shows like files, and shared memory.
+// fileFamily is files, what the kernel shows as if it were a file, and shared memory.
 var fileFamily = Family{Kinds: []Row{
 	{Locale, mass("locale data"), nil, false, "", ungoverned, adviseLocale},
 	{FileData, words("file"), nil, false, "", ungoverned, noAdvice},
@@ -64,7 +64,7 @@ func adviseLocale(u *Usage) (int64, string) {
 	return u.Reserved - u.Resident, fmt.Sprintf("%s of locale data are mapped, %s used: LC_ALL=C.UTF-8 needs none of it", u.Size(u.Reserved), u.Size(u.Resident))
 }
 
-// findSpecialFiles knows shared memory, rings of the kernel and devices by the paths the kernel gives them.
+// findSpecialFiles recognises shared memory, rings of the kernel and devices by the paths the kernel gives them.
 func findSpecialFiles(v *view) {
 	for i, e := range v.free {
 		p := e.File.Path
@@ -100,7 +100,7 @@ func findSpecialFiles(v *view) {
 var localeNames = [...]string{"LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT", "SYS_LC_MESSAGES", "LC_MONETARY",
 	"LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME", "locale-archive", "gconv-modules.cache"}
 
-// findFiles knows what is left of mappings with a file: locales by their names, all else is data.
+// findFiles claims the remaining mappings of files: locales by their names, everything else as data.
 func findFiles(v *view) {
 	for i, e := range v.free {
 		if !e.File.Backed() {
@@ -116,8 +116,7 @@ func findFiles(v *view) {
 	}
 }
 
-// cleanName is the last part of a path the kernel gives, without what it adds to those of files that are
-// gone.
+// cleanName returns the last element of a path from the kernel, without the suffix for deleted files.
 func cleanName(p string) string { return strings.TrimSuffix(path.Base(p), " (deleted)") }
 
 // has reports whether such a file is loaded.
@@ -142,8 +141,8 @@ func (v *view) has(is func(callers.Module) bool) bool {
 	return false
 }
 
-// unnamed reports whether a call may have come from such a file, though the caller has no name: likely where
-// the stack says which file it is in, a guess where there is no stack but the file is loaded; "" for no.
+// unnamed returns how sure it is that a call without function names came from such a file: likely where the stack
+// passes through it, a guess where there is no stack but the file is loaded, "" otherwise.
 func (v *view) unnamed(c *chain, is func(callers.Module) bool) Confidence {
 	by := c.by()
 	switch {

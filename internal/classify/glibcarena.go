@@ -28,7 +28,7 @@ var glibcFamily = Family{
 }
 
 func adviseArenas(u *Usage) (int64, string) {
-	// What can be accessed is in use, or would be elsewhere.
+	// Accessible memory is in use, or would be needed in another arena.
 	spared := u.Reserved - u.Committed
 	return spared, fmt.Sprintf("%s of %s are address space only (no memory): MALLOC_ARENA_MAX=1 (or GLIBC_TUNABLES=glibc.malloc.arena_max=1) would avoid them; threads then wait for each other in malloc",
 		u.Size(spared), strings.Replace(u.Row.Words.Count(len(u.Things)), "1 glibc", "one glibc", 1))
@@ -42,7 +42,7 @@ func adviseLarge(u *Usage) (int64, string) {
 		len(u.Things), u.Size(u.Reserved), 32<<20)
 }
 
-// findGlibcArenas knows the heaps of glibc's arenas, malloc/arena.c alloc_new_heap: 128 MiB without access
+// findGlibcArenas recognises the heaps of glibc's arenas, malloc/arena.c alloc_new_heap: 128 MiB without access
 // and without reserve, trimmed to an aligned 64 MiB, or these 64 MiB alone at the address that the last
 // trim left; the beginning is made accessible bit by bit.
 func findGlibcArenas(v *view) {
@@ -63,13 +63,13 @@ func findGlibcArenas(v *view) {
 		}
 		d := Verdict{Kind: GlibcArena}
 		if ev == nil {
-			// The heaps of Go look alike.
+			// The heaps of Go look the same.
 			if isGoHint(e.Start) || j == i+1 || accessible(&v.Entries[j-1]) || v.events[j-1] != nil {
 				continue
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
 			if len(v.Content) > 0 {
-				// Memory was asked, and did not say so.
+				// Memory was read, and does not confirm it.
 				d.Confidence = Guess
 			}
 		} else {
@@ -83,7 +83,7 @@ func findGlibcArenas(v *view) {
 	}
 }
 
-// findArenasInTheMaking knows reservations for heaps that have not been trimmed, or made accessible, yet: the
+// findArenasInTheMaking recognises reservations for heaps that have not been trimmed, or made accessible, yet: the
 // moment at which most is mapped is often one of these. Where malloc's own functions are on the stack, it
 // also knows heaps of other sizes (glibc.malloc.hugetlb).
 func findArenasInTheMaking(v *view) {
@@ -106,8 +106,8 @@ func findArenasInTheMaking(v *view) {
 	}
 }
 
-// mergedGuard reports whether entry j is the end of a heap and a stack's guard behind it, which the kernel
-// showed as one row when the recording began.
+// mergedGuard reports whether entry j is the end of a heap together with the guard of a stack behind it, which the
+// kernel showed as one row when the recording began.
 func (v *view) mergedGuard(j int, end uint64) bool {
 	e := &v.Entries[j]
 	return !v.claimed(j) && anonymous(e) && !accessible(e) && e.Start < end && e.End > end && e.End-end <= 64<<10
@@ -133,11 +133,11 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	case by.module == "", isAllocation(by.name), by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
 		return Likely, text, true // no stack, or a static program
 	}
-	// A function of something else reserved it.
+	// The function that reserved it belongs to something else.
 	return "", "", false
 }
 
-// ownedBy says that d belongs to the thread that made the call.
+// ownedBy marks d as belonging to the thread that made the call.
 func (v *view) ownedBy(d *Verdict, ev *Event) {
 	d.TID = ev.TID
 	if t := v.thread(ev.TID, ev.T); t != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findGlibcLarge knows the allocations that glibc's malloc/malloc.c gives a mapping of their own
+// findGlibcLarge recognises the allocations that glibc's malloc/malloc.c gives a mapping of their own
 // (sysmalloc_mmap, mremap_chunk): an mmap or mremap from within malloc and its like.
 func findGlibcLarge(v *view) {
 	for i, e := range v.free {
@@ -36,8 +36,8 @@ func findGlibcLarge(v *view) {
 	}
 }
 
-// holdsGlibc reports whether glibc's malloc is part of a file: functions of its inside that lie there have called
-// each other.
+// holdsGlibc reports whether glibc's malloc is linked into a file: some stack has internal functions of it there that
+// call each other.
 func (v *view) holdsGlibc(module string) bool {
 	if v.mallocs == nil {
 		v.mallocs = map[string]bool{}
@@ -54,8 +54,8 @@ func (v *view) holdsGlibc(module string) bool {
 	return v.mallocs[module]
 }
 
-// allocation is the outermost function of the allocator at the inner end of the stack, "" for none; other
-// tells that a function of the C library that is none of the allocator's stands there instead.
+// allocation returns the outermost allocator function at the inner end of the stack, "" for none; other reports
+// whether another function of the C library stands there instead.
 func (c *chain) allocation() (name string, other bool) {
 	for _, f := range c.frames[c.caller:] {
 		switch {
@@ -68,7 +68,7 @@ func (c *chain) allocation() (name string, other bool) {
 	return name, false
 }
 
-// glibcInner are functions of malloc's inside that call each other (glibc malloc/malloc.c, arena.c).
+// glibcInner lists internal functions of malloc that call each other (glibc malloc/malloc.c, arena.c).
 var glibcInner = [...]string{"sysmalloc", "sysmalloc_mmap", "_int_malloc", "_int_realloc", "tcache_init", "arena_get2"}
 
 // isAllocation reports whether a function is one of a C library's allocator.

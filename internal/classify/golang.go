@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// goParts are the parts of the Go runtime's memory by the functions that map them (runtime/malloc.go,
+// goParts lists the parts of the Go runtime's memory by the functions that map them (runtime/malloc.go,
 // mpagealloc_64bit.go, mheap.go, mprof.go). The stacks of goroutines lie in spans of the heap.
 var goParts = [...]clue{
 	{GoOwn, Words{"Go page summary", "Go page summaries"}, []string{"runtime.(*pageAlloc).sysInit", "runtime.(*pageAlloc).sysGrow"}},
@@ -29,7 +29,7 @@ var goFamily = Family{
 		{GoHeap, words("Go heap"), nil, false, "", goSettings, adviseGo},
 		{GoOwn, mass("Go runtime metadata"), nil, false, "", goSettings, noAdvice},
 	},
-	// What a Go program asks of its runtime and of the kernel; runtime/mem.go, mem_linux.go and malloc.go.
+	// The functions through which a Go program asks its runtime and the kernel for memory: runtime/mem.go, mem_linux.go and malloc.go.
 	Caller: callers.Allocator{Functions: []string{"runtime.*", "internal/runtime/*", "internal/cpu.*", "syscall.*",
 		// runtime/cgo, in C and assembly
 		"x_cgo_*", "_cgo_*", "threadentry", "crosscall*"}, Pages: []string{
@@ -47,7 +47,7 @@ func adviseGo(u *Usage) (int64, string) {
 	return u.Resident / 4, fmt.Sprintf("the Go heap has %s resident: GOMEMLIMIT=%dMiB bounds what the garbage collector lets it grow to, GOGC=50 collects sooner; both cost CPU time", u.Size(u.Resident), u.Resident*3/4>>20)
 }
 
-// isGo reports whether there is a Go runtime in the process: what it maps has its names, or its functions are on
+// isGo reports whether there is a Go runtime in the process: its mappings bear its names, or its functions are on
 // a stack.
 func (v *view) isGo() bool {
 	if v.golang == 0 {
@@ -62,7 +62,7 @@ func (v *view) isGo() bool {
 	return v.golang > 0
 }
 
-// findGo knows what the Go runtime maps. Its function names are there even in stripped programs.
+// findGo recognises what the Go runtime maps. Even stripped Go programs keep their function names.
 func findGo(v *view) {
 	for i, e := range v.free {
 		ev := v.events[i]

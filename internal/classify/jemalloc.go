@@ -18,7 +18,7 @@ var (
 
 var jemallocSettings = hint(Variable, "MALLOC_CONF JE_MALLOC_CONF _RJEM_MALLOC_CONF").by(Variable, "LD_PRELOAD").by(Machine, "cpus")
 
-// jemallocPages are functions that only get pages for it.
+// jemallocPages lists its functions that do nothing but get pages.
 var jemallocPages = []string{
 	"os_pages_map", "pages_map", "pages_boot", "extent_alloc_mmap", "ehooks_default_alloc_impl", "ehooks_alloc", "ecache_alloc_grow", "extent_alloc_wrapper",
 	"extent_grow_retained", "pac_alloc_real", "pac_alloc_impl", "pac_alloc_new_guarded", "pa_alloc", "arena_extent_alloc_large", "large_palloc", "large_malloc",
@@ -54,8 +54,8 @@ func adviseJemalloc(u *Usage) (int64, string) {
 	return spared, fmt.Sprintf("%s of jemalloc's extents are address space only: MALLOC_CONF=narenas:2 makes threads share arenas, retain:false gives unused ranges back, dirty_decay_ms:1000 unused pages sooner (the variable is JE_MALLOC_CONF or _RJEM_MALLOC_CONF where the program's jemalloc was built with such a prefix)", u.Size(spared))
 }
 
-// findJemalloc knows what jemalloc maps, under whatever prefix its functions were given, and tells its
-// metadata from the memory it hands out. A jemalloc without names is known by its file.
+// findJemalloc recognises what jemalloc maps, whatever prefix its functions were given, and separates its
+// metadata from the memory that it hands out. A jemalloc without names is recognised by its file.
 func findJemalloc(v *view) {
 	var unnamed []int
 	for i, e := range v.free {
@@ -79,7 +79,7 @@ func findJemalloc(v *view) {
 	v.claimUnnamedJemalloc(unnamed)
 }
 
-// jemallocUses says what a mapping is for, by functions further out on the stack.
+// jemallocUses maps functions further out on the stack to what the mapping is for.
 var jemallocUses = [...]struct {
 	start, own, extent string // of the function's name; what metadata and what extents are for
 }{
@@ -95,7 +95,7 @@ var jemallocUses = [...]struct {
 	{"large_malloc", "", "large allocations"},
 }
 
-// detailJemalloc tells metadata from extents, and what for, by the functions on the stack.
+// detailJemalloc separates metadata from extents, and says what each is for, by the functions on the stack.
 func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	for _, f := range c.frames {
 		if slices.Contains(jemallocOwn[:], callers.Unprefixed(f.name, jemallocPrefix)) {
@@ -113,7 +113,7 @@ func (v *view) detailJemalloc(d *Verdict, c *chain) {
 			if use == "" || !strings.HasPrefix(name, u.start) {
 				continue
 			}
-			// Small or large says less than what asked for it.
+			// Whether it is small or large says less than what asked for it.
 			d.Detail = use
 			if use != "small allocations" && use != "large allocations" {
 				return
@@ -122,9 +122,9 @@ func (v *view) detailJemalloc(d *Verdict, c *chain) {
 	}
 }
 
-// claimUnnamedJemalloc sorts the mappings of a jemalloc whose functions have no names. Its first mapping
-// of all is a base block (src/base.c, base_boot); the ones that came through the same code, down to a
-// frame where the others have left, are such blocks too.
+// claimUnnamedJemalloc classifies the mappings of a jemalloc whose functions have no names. Its very first mapping
+// is a base block (src/base.c, base_boot). Mappings whose stacks share more innermost frames with it than the others'
+// do are base blocks too.
 func (v *view) claimUnnamedJemalloc(list []int) {
 	var first *Event
 	for _, i := range list {
@@ -157,7 +157,7 @@ func (v *view) claimUnnamedJemalloc(list []int) {
 // blocks are.
 func (v *view) firstOf(ev *Event) bool { return ev.Length%(2<<20) == 0 && ev.Flags&vm.MapFixed == 0 }
 
-// sharedFrames is how many return addresses the stacks of a and b have in common from the innermost on.
+// sharedFrames returns how many return addresses the stacks of a and b share, counted from the innermost.
 func (v *view) sharedFrames(a, b *Event) int {
 	if v.Addresses == nil || a.Stack == 0 || b.Stack == 0 {
 		return 0

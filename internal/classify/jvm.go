@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// jvmParts are the parts of a HotSpot virtual machine by the functions that reserve them. The list is in
-// order: the heap's reservation passes through functions of its collector.
+// jvmParts lists the parts of a HotSpot virtual machine by the functions that reserve them. The order matters: the
+// reservation of the heap passes through functions of its collector.
 var jvmParts = [...]clue{
 	{JVMHeap, Words{}, []string{"ReservedHeapSpace::*", "Universe::reserve_heap", "ZVirtualMemory*", "ZPhysicalMemory*", "XVirtualMemory*", "XPhysicalMemory*"}},
 	{JVMCodeCache, Words{}, []string{"ReservedCodeSpace::*", "CodeCache::*", "CodeHeap::*"}},
@@ -36,8 +36,8 @@ var jvmFamily = Family{Modules: []string{"libjvm.so"}, Role: "jvm", Exports: []s
 	{JVMOther, mass("Java VM memory"), nil, false, "", ungoverned, noAdvice},
 }}
 
-// findJVM knows what libjvm maps: reservations without access, committed by mapping over them. The
-// function that reserved decides; where libjvm has no names, place and size do.
+// findJVM recognises what libjvm maps: reservations without access, committed by mapping over them. The
+// function that made the reservation decides; where libjvm has no names, address and size do.
 func findJVM(v *view) {
 	for i, e := range v.free {
 		if base := cleanName(e.File.Path); e.File.Inode != 0 {
@@ -91,7 +91,7 @@ func (v *view) claimArchive(i int, d Verdict) {
 	}
 }
 
-// outer is the innermost named function that is none of these, the caller's name where there is none.
+// outer returns the innermost named function that is not one of these, or the caller's name.
 func (c *chain) outer(but ...string) string {
 	for _, f := range c.frames[c.caller:] {
 		if f.name != "" && !callers.Matches(f.name, but) {
@@ -101,8 +101,8 @@ func (c *chain) outer(but ...string) string {
 	return c.by().name
 }
 
-// guessJVM sorts a reservation of a libjvm without names: compressed references need the heap below
-// 32 GiB, compiled code can be executed, the class space is 1 GiB unless set otherwise and has the archive
+// guessJVM classifies a reservation of a libjvm without names: compressed references need the heap below
+// 32 GiB, compiled code is executable, the class space is 1 GiB unless set otherwise and has the archive
 // of class data in front, metaspace comes in 64 MiB.
 func (v *view) guessJVM(d *Verdict, ev *Event, parts []ledger.Entry) {
 	reserved := ev.Prot == vm.ProtNone && ev.Flags&vm.MapNoReserve != 0

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// breakFamily are the program break and the main stack, which the kernel labels.
+// breakFamily is the program break and the main stack, which the kernel labels.
 var breakFamily = Family{Kinds: []Row{
 	{Heap, mass("program heap (brk)"), nil, false, "", hint(Variable, "MALLOC_TRIM_THRESHOLD_").hint(Tunable, "glibc.malloc.trim_threshold").
 		by(Variable, "MALLOC_TOP_PAD_ MALLOC_MMAP_THRESHOLD_ MALLOC_ARENA_MAX LD_PRELOAD").
@@ -23,13 +23,13 @@ func adviseHeap(u *Usage) (int64, string) {
 	return spared, fmt.Sprintf("%s of the program heap are address space only: MALLOC_TRIM_THRESHOLD_=131072 (or GLIBC_TUNABLES=glibc.malloc.trim_threshold) gives its free end back to the kernel", u.Size(spared))
 }
 
-// kernelFamily is what the kernel puts into every process.
+// kernelFamily is what the kernel maps into every process.
 var kernelFamily = Family{Kinds: []Row{
 	{VDSO, words("kernel's vdso"), &Heading{string(VDSO), mass("the kernel's vdso and vvar"), AsOne}, false, "", ungoverned, noAdvice},
 	{Uprobes, Words{"page for uprobes", "pages for uprobes"}, nil, false, "", ungoverned, noAdvice},
 }}
 
-// findKernelNamed knows what the kernel labels itself: the heap that brk(2) made, the main stack, its own
+// findKernelNamed recognises what the kernel itself labels: the heap that brk(2) made, the main stack, its own
 // pages (fs/proc/task_mmu.c, get_vma_name).
 func findKernelNamed(v *view) {
 	heap, stack := 0, 0
@@ -75,7 +75,7 @@ func (v *view) afterData(i int) bool {
 	return before.File.Inode != 0
 }
 
-// heapUser is who moved the program break where that was not the C library's malloc.
+// heapUser returns who moved the program break, "" for the C library's malloc.
 func (v *view) heapUser(ev *Event) string {
 	by := v.chain(ev).by()
 	switch {

@@ -10,7 +10,7 @@ var loaderFamily = Family{
 	Labels: []Label{{"glibc: loader malloc", Loader}},
 }
 
-// findLoader knows what the dynamic loader maps for itself before there is a malloc: link maps, the main
+// findLoader recognises what the dynamic loader maps for itself before malloc is available: link maps, the main
 // thread's TLS (glibc elf/dl-minimal-malloc.c).
 func findLoader(v *view) {
 	for i, e := range v.free {

@@ -8,13 +8,13 @@ import (
 
 var muslFamily = Family{Role: callers.Musl, Exports: []string{"__libc_start_main", "_dlstart"}, Is: callers.Module.IsMusl, Beside: muslFunctions, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
 
-// muslFunctions are what is on the stacks of musl's malloc.
+// muslFunctions lists the functions that appear on stacks of musl's malloc.
 var muslFunctions = append([]string{"malloc", "calloc", "realloc", "aligned_alloc", "__libc_realloc"}, muslMalloc[:]...)
 
-// muslMalloc are functions of musl's malloc: src/malloc/mallocng and oldmalloc.
+// muslMalloc lists functions that only musl's malloc has: src/malloc/mallocng and oldmalloc.
 var muslMalloc = [...]string{"alloc_group", "alloc_slot", "__malloc_alloc_meta", "__libc_malloc_impl", "__expand_heap"}
 
-// findMusl knows musl's malloc: src/malloc/mallocng (groups, metadata with a guard page, large allocations)
+// findMusl recognises musl's malloc: src/malloc/mallocng (groups, metadata with a guard page, large allocations)
 // and oldmalloc.
 func findMusl(v *view) {
 	for i, e := range v.free {
@@ -41,8 +41,8 @@ func findMusl(v *view) {
 	}
 }
 
-// isLibc reports whether the C library of the process is that one, "glibc" or "musl": some stack passes through
-// it, and none through glibc where it is musl.
+// isLibc reports whether name, "glibc" or "musl", is the process's C library: some stack passes through it and,
+// for musl, none passes through glibc.
 func (v *view) isLibc(name string) bool {
 	if v.libc == "" {
 		v.libc = "?"

@@ -11,7 +11,7 @@ var restFamily = Family{Kinds: []Row{
 	{Unknown, mass("unknown"), nil, false, "", ungoverned, noAdvice},
 }}
 
-// findRest claims whatever is left: anonymous memory by who mapped it.
+// findRest claims what is left: anonymous memory, by who mapped it.
 func findRest(v *view) {
 	for i, e := range v.free {
 		ev, how := v.events[i], ""

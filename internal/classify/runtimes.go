@@ -6,8 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// Runtimes and servers that need no more than the functions that call mmap for them, and what stands in their memory
-// (package inspect). What they are built on has a file of its own.
+// Runtimes and servers that are recognised by the functions that call mmap for them, and by the contents of their memory
+// (package inspect), without a rule of their own.
 
 // phpFamily: Zend/zend_alloc.c. Where php has no names but those it exports, these are the ones that reach mmap.
 var phpFamily = Family{
@@ -62,7 +62,7 @@ var luajitFamily = Family{
 	Beside: []string{"lj_*", "lua_*", "luaL_*"},
 }
 
-// findPostgres knows the segment that PostgreSQL's processes share (src/backend/port/sysv_shmem.c), which the kernel shows as
+// findPostgres recognises the segment that PostgreSQL's processes share (src/backend/port/sysv_shmem.c), which the kernel shows as
 // any shared memory.
 func findPostgres(v *view) {
 	for i, e := range v.free {

@@ -12,7 +12,7 @@ var sanitizerFamily = Family{
 	Modules: []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."}, Role: "sanitizer", Exports: []string{"__sanitizer_set_report_path", "__sanitizer_print_stack_trace"},
 }
 
-// findSanitizers knows the shadow and the own memory of AddressSanitizer and its like (compiler-rt
+// findSanitizers recognises the shadow and the own memory of AddressSanitizer and its like (compiler-rt
 // lib/sanitizer_common, lib/asan/asan_mapping.h, lib/tsan/rtl/tsan_platform.h).
 func findSanitizers(v *view) {
 	for i, e := range v.free {
@@ -42,7 +42,7 @@ func findSanitizers(v *view) {
 		v.claim(i, d)
 	}
 	for i, e := range v.free {
-		// Where nothing is known of the calls: the fixed places of AddressSanitizer.
+		// Where no call is known, the fixed addresses of AddressSanitizer decide.
 		const low, high = 0x7fff7000, 0x10007fff8000
 		if v.events[i] == nil && anonymous(e) && e.Start >= low && e.End <= high && v.has(isASan) && e.Len() >= 1<<20 && !strings.HasPrefix(e.File.Path, "[") {
 			v.claim(i, Verdict{Kind: Sanitizer, Confidence: Likely, Evidence: "where AddressSanitizer has its shadow"})

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Setting is something that governs how much there is of a kind, and that is no part of the program: what
-// a user sets, a limit, a fact of the machine.
+// A Setting is something outside the program that governs how much memory of a kind it has: an option, a limit,
+// a property of the machine.
 type Setting struct {
 	Name  string // as it is set, options by how they begin: MALLOC_ARENA_MAX, glibc.malloc.arena_max, -Xmx
 	Where Where
@@ -25,7 +25,7 @@ const (
 	Machine                 // a limit or a fact of the machine; Name is the one that the header of a log has for it
 )
 
-// holders are the variables of the environment that hold options, and argv tells that the command line does.
+// holders returns the environment variables that may hold such options; argv reports whether the command line may.
 func (w Where) holders() (variables []string, argv bool) {
 	switch w {
 	case Tunable:
@@ -38,7 +38,7 @@ func (w Where) holders() (variables []string, argv bool) {
 	return nil, false
 }
 
-// Recorded is the names under which the header of a log has what may set s.
+// Recorded returns the names under which the header of a log records what may set s.
 func (s *Setting) Recorded() []string {
 	if variables, _ := s.Where.holders(); variables != nil {
 		return variables
@@ -51,7 +51,7 @@ func (s *Setting) isSet(recorded func(name string) string, argv []string) bool {
 	begins := func(option string) bool { return strings.HasPrefix(option, s.Name) }
 	variables, inArgv := s.Where.holders()
 	for _, v := range variables {
-		// Options of programs are parted by blanks, tunables by colons.
+		// Options are separated by blanks, tunables by colons.
 		if slices.ContainsFunc(strings.FieldsFunc(recorded(v), func(r rune) bool { return r == ' ' || r == ':' && s.Where == Tunable }), begins) {
 			return true
 		}
@@ -59,7 +59,7 @@ func (s *Setting) isSet(recorded func(name string) string, argv []string) bool {
 	return inArgv && slices.ContainsFunc(argv, begins) || s.Where == Variable && recorded(s.Name) != ""
 }
 
-// Option is the last of a program's arguments that makes s, whole, "" for none or where arguments do not.
+// Option returns the last of a program's arguments that sets s, "" if none does.
 func (s *Setting) Option(argv []string) (option string) {
 	if _, inArgv := s.Where.holders(); inArgv {
 		for _, a := range argv {
@@ -77,16 +77,16 @@ type Settings []Setting
 // ungoverned are the settings of kinds that have none.
 var ungoverned = Settings{}
 
-// hint is settings that the kind's advice is about; names are parted by blanks.
+// hint returns settings that the kind's advice mentions; names are separated by blanks.
 func hint(where Where, names string) Settings { return ungoverned.add(where, names, true) }
 
-// governed is settings that no advice is about.
+// governed returns settings that no advice mentions.
 func governed(where Where, names string) Settings { return ungoverned.add(where, names, false) }
 
-// hint adds settings that the kind's advice is about.
+// hint adds settings that the kind's advice mentions.
 func (list Settings) hint(where Where, names string) Settings { return list.add(where, names, true) }
 
-// by adds settings that the kind's advice is not about.
+// by adds settings that the kind's advice does not mention.
 func (list Settings) by(where Where, names string) Settings { return list.add(where, names, false) }
 
 func (list Settings) add(where Where, names string, hint bool) Settings {
@@ -97,12 +97,12 @@ func (list Settings) add(where Where, names string, hint bool) Settings {
 	return list
 }
 
-// Explain reports whether a difference in what a log's header has under a name explains one of the kind.
+// Explain reports whether a difference in what two headers record under name can explain a difference of the kind.
 func (list Settings) Explain(name string) bool {
 	return slices.ContainsFunc(list, func(s Setting) bool { return slices.Contains(s.Recorded(), name) })
 }
 
-// Known reports whether somebody has set what the kind's advice is about, and thus needs none.
+// Known reports whether what the kind's advice mentions is already set, so that nobody needs the advice.
 func (list Settings) Known(recorded func(name string) string, argv []string) bool {
 	return slices.ContainsFunc(list, func(s Setting) bool { return s.Hint && s.isSet(recorded, argv) })
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findByShape guesses where neither names nor stacks tell anything: the recording began later, was told to
-// leave stacks out, or the program has no symbols at all.
+// findByShape guesses where neither names nor stacks say anything: the recording began later, records no
+// stacks, or the program has no symbols at all.
 func findByShape(v *view) {
 	g := shapes{view: v, glibc: v.has(callers.Module.IsGlibc), musl: v.has(callers.Module.IsMusl), jvm: v.has(jvmFamily.has)}
 	g.static = !g.glibc && !g.musl
@@ -41,7 +41,7 @@ func findByShape(v *view) {
 	}
 }
 
-// shapes is what is known of the whole space.
+// shapes holds what is known about the whole space.
 type shapes struct {
 	*view
 	glibc, musl, jvm, static bool
@@ -51,7 +51,7 @@ type shapes struct {
 	brk                      uint64 // seq of the first brk that still holds something
 }
 
-// unnamed guesses what a call without names on its stack made.
+// unnamed guesses what a call without function names on its stack made.
 func (g *shapes) unnamed(i int, ev *Event) {
 	if !ev.anonymous() && ev.Call != "mremap" || ev.fixed() || ev.Call == "mmap" && ev.Prot != vm.ProtRead|vm.ProtWrite {
 		return
@@ -70,7 +70,7 @@ func (g *shapes) unnamed(i int, ev *Event) {
 	}
 }
 
-// before guesses what a mapping is that was there when the recording began.
+// before guesses what a mapping is that existed when the recording began.
 func (g *shapes) before(i int) {
 	e := &g.Entries[i]
 	d := Verdict{Confidence: Guess}

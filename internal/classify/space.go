@@ -6,8 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Event is what a rule may know of the event that made a mapping (its origin). It is small: the caller
-// keeps one for each origin that lives. Fields that the call does not have are zero.
+// Event is what rules may know about the event that made a mapping (its origin). It is small, as the caller
+// keeps one for each origin of which something is left. Fields that the call does not have are zero.
 type Event struct {
 	Seq  uint64
 	T    int64  // nanoseconds since the recording began
@@ -18,13 +18,13 @@ type Event struct {
 	FD                                int64 // -1 for none
 	PID, TID                          int
 	Stack                             int // id for Space.Frames, 0 for none
-	// Over is the event that had made the first page this one was mapped over (MAP_FIXED), or the one it
-	// was moved from (mremap), nil where nothing stood there. Where that event was itself mapped over an
+	// Over is the event that had made the first page that this one replaced (MAP_FIXED) or moved (mremap),
+	// nil if there was none. Where that event was itself mapped over an
 	// older one, Over is the oldest: the chain has at most one link, as NewOver makes it.
 	Over *Event
 }
 
-// NewOver returns what the Over of an event is whose first page was made by was, which may be nil.
+// NewOver returns the Over of an event that replaces or moves a page made by was, which may be nil.
 func NewOver(was *Event) *Event {
 	if was != nil && was.Over != nil {
 		return was.Over
@@ -32,7 +32,7 @@ func NewOver(was *Event) *Event {
 	return was
 }
 
-// Thread is a thread that lives in the space, or lived there.
+// Thread is a thread that runs in the space, or ran there.
 type Thread struct {
 	TID, PID int
 	Name     string
@@ -59,9 +59,9 @@ type Space struct {
 	// Addresses yields the return addresses of a stack, innermost first, as offsets in their files: the same
 	// code gives the same address in every stack.
 	Addresses func(stack int, yield func(addr uint64) bool)
-	// Threads are in order of their start. One that has ended matters where its stack is kept for reuse.
+	// Threads are in order of their start. One that has ended matters because its stack may be kept for reuse.
 	Threads []Thread
-	// Content is what memory told when the recording began, of what had been mapped before. Entries do not reach
+	// Content is what the contents of memory showed, when the recording began, of earlier mappings. No entry extends
 	// over the end of a part (CutAtParts).
 	Content []Finding
 }
@@ -86,16 +86,16 @@ type Verdict struct {
 	Confidence Confidence
 	Evidence   string // what the verdict rests on, one clause
 	Books      *Books // what the allocator's own figures said when the recording began, of the whole group
-	// Group is the same for entries that are parts of one thing: an arena's committed and reserved part, a
+	// Group is the same for entries that are parts of one object: an arena's committed and reserved part, a
 	// stack and its guard, the segments of one loaded ELF file. It is 1 or more; numbers rise in the order
-	// in which the things were found.
+	// in which the objects were found.
 	Group int
 }
 
-// name sets what d is called.
+// name sets the name of d.
 func (d *Verdict) name(w Words) { d.Name, d.Plural = w.One, w.Many }
 
-// Words are what d is called.
+// Words returns the name of d.
 func (d *Verdict) Words() Words { return Words{d.Name, d.Plural} }
 
 // Classify returns a verdict for each entry of s. The same space gives the same verdicts.

@@ -2,7 +2,7 @@ package classify
 
 import "fmt"
 
-// thread is the thread that had that tid at time t, or its first one where none had begun.
+// thread returns the thread that had tid at time t, or the first one that got it later.
 func (v *view) thread(tid int, t int64) *Thread {
 	if v.byTID == nil {
 		v.byTID = make(map[int][]*Thread, len(v.Threads))
@@ -20,8 +20,8 @@ func (v *view) thread(tid int, t int64) *Thread {
 	return found
 }
 
-// stackOwner is the thread whose stack pointer stood in entry i when it began: the last of those that live,
-// or else the last of all; nil where there is none.
+// stackOwner returns the thread whose stack pointer was in entry i when it started: the last of those that still run,
+// or else the last of all; nil if there is none.
 func (v *view) stackOwner(i int) *Thread {
 	if v.owners == nil {
 		v.owners = map[int]*Thread{}
@@ -30,7 +30,7 @@ func (v *view) stackOwner(i int) *Thread {
 			if t.SP == 0 {
 				continue
 			}
-			// The pointer stands at the very top where nothing has been pushed yet.
+			// The pointer is at the very top if nothing has been pushed yet.
 			at := v.at(t.SP - 1)
 			if was := v.owners[at]; at >= 0 && (was == nil || t.End == 0 || was.End != 0) {
 				v.owners[at] = t
@@ -40,8 +40,8 @@ func (v *view) stackOwner(i int) *Thread {
 	return v.owners[i]
 }
 
-// lastActivity is the latest time at which a thread is known to have begun, or to have mapped something that
-// stands. The threads that end with their process end after it.
+// lastActivity returns the latest time at which a thread is known to have started, or to have made a mapping that
+// still exists. Threads that end with their process end after it.
 func (v *view) lastActivity() int64 {
 	if v.active == 0 {
 		for i := range v.Threads {
@@ -56,7 +56,7 @@ func (v *view) lastActivity() int64 {
 	return v.active
 }
 
-// threadText is how a thread is called.
+// threadText names a thread.
 func threadText(t *Thread) string {
 	if t.Name == "" {
 		return fmt.Sprint(t.TID)

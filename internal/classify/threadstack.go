@@ -12,7 +12,7 @@ var threadStacks = &Heading{string(ThreadStack), words("thread stack"), AsThings
 
 var fiberSettings = governed(Variable, "RUBY_FIBER_VM_STACK_SIZE RUBY_FIBER_MACHINE_STACK_SIZE")
 
-// stackFamily are the stacks of threads, and what is like them.
+// stackFamily is the stacks of threads, and what resembles them.
 var stackFamily = Family{
 	Kinds: []Row{
 		{ThreadStack, threadStacks.Words, threadStacks, false, "", hint(Variable, "OMP_STACKSIZE RUST_MIN_STACK").hint(JavaOption, "-Xss -XX:ThreadStackSize").
@@ -25,8 +25,8 @@ var stackFamily = Family{
 	Labels: []Label{{"glibc: pthread stack", ThreadStack}, {"glibc: pthread user stack", ThreadStack}, {"glibc: unused stack", ThreadStack}, {"stack_and_tls", ThreadStack}},
 }
 
-// adviseStacks is about stacks that took their size from the limit, as glibc's do that a program gives none, and
-// about those of a Java VM. That of others is in the program.
+// adviseStacks advises about stacks whose size comes from the limit, as with glibc where the program sets none, and
+// about those of a Java VM. The size of other stacks is set in the program.
 func adviseStacks(u *Usage) (int64, string) {
 	limit, _ := strconv.ParseInt(u.Recorded("rlimit_stack"), 10, 64)
 	java := u.Loaded(jvmFamily.has)
@@ -56,7 +56,7 @@ func adviseStacks(u *Usage) (int64, string) {
 		u.Row.Words.Count(len(u.Things)), u.Size(u.Reserved), u.Size(u.Fullest), how, u.Size(spared))
 }
 
-// findThreadStacks knows the stacks that C libraries map for threads, each with its guard: glibc
+// findThreadStacks recognises the stacks that C libraries map for threads, each with its guard: glibc
 // nptl/allocatestack.c (MAP_STACK, PROT_NONE and then mprotect; since 2.42 accessible at once, its guard
 // no mapping of its own), musl src/thread/pthread_create.c. Whose it is say the stack pointer and the
 // thread pointer with which a thread began: a stack that is used again is not mapped again. Stacks that
@@ -93,15 +93,15 @@ func findThreadStacks(v *view) {
 	}
 }
 
-// isMuslStack reports whether the entries from i to j are a stack as musl maps it for thread t: without MAP_STACK,
-// the thread's control block at its end. What a program maps for the stacks of several threads is not.
+// isMuslStack reports whether the entries from i to j are a stack that musl mapped for thread t: without MAP_STACK,
+// and with the thread's control block at its end. What a program maps for the stacks of several threads is not.
 func (v *view) isMuslStack(i, j int, ev *Event, t *Thread) bool {
 	e := &v.Entries[i]
 	return !ev.fixed() && e.Contains(t.TLS) && v.Entries[j-1].End-t.TLS < 64<<10 && !v.isLibc("glibc") && v.stacksIn(i, j) == 1
 }
 
-// stacksIn is how many stacks threads have begun on in the entries from i to j. Threads that use one after the
-// other begin at nearly the same place.
+// stacksIn returns on how many stacks in the entries from i to j threads have started. Threads that reuse a stack
+// start at nearly the same address.
 func (v *view) stacksIn(i, j int) int {
 	const least = 16 << 10 // PTHREAD_STACK_MIN
 	if v.tops == nil {
@@ -201,8 +201,8 @@ func (v *view) claimStack(i, j int, mapped string) {
 	}
 }
 
-// ownStack reports whether entry i is a stack that something else mapped than the C library, which maps those
-// of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
+// ownStack reports whether entry i is a stack that something other than the C library mapped; the C library maps
+// those of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
 // a larger one for coroutines (CRuby's cont.c). Code without a name in a file that threads have their stacks
 // from is the C library's, as part of a static program.
 func (v *view) ownStack(i int) bool {
@@ -231,8 +231,8 @@ func (v *view) makesThreads(ev *Event) bool {
 	return false
 }
 
-// smallStacks is how many small stacks something else than the C library has mapped. A thread has no more than
-// one for its signals.
+// smallStacks returns how many small stacks something other than the C library has mapped. A thread has at most
+// one for its signal handlers.
 func (v *view) smallStacks() int {
 	if v.small == 0 {
 		seen := map[*Event]bool{}

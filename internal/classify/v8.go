@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// v8Parts are the parts of V8's memory by the functions that map them (src/heap/code-range.cc,
+// v8Parts lists the parts of V8's memory by the functions that map them (src/heap/code-range.cc,
 // src/utils/allocation.cc, src/sandbox, src/objects/backing-store.cc, src/wasm).
 var v8Parts = [...]clue{
 	{Wasm, mass("WebAssembly code"), []string{"v8::internal::wasm::WasmCodeManager::*", "v8::internal::wasm::WasmCodeAllocator::*", "v8::internal::wasm::NativeModule::*"}},
@@ -51,7 +51,7 @@ func adviseV8(u *Usage) (int64, string) {
 	return u.Resident / 4, fmt.Sprintf("the JavaScript heap has %s resident: NODE_OPTIONS=--max-old-space-size=%d (MiB) bounds it; it costs CPU time", u.Size(u.Resident), u.Resident*3/4>>20)
 }
 
-// findV8 knows what V8 maps: every part of it goes through v8::base::OS.
+// findV8 recognises what V8 maps: every part of it goes through v8::base::OS.
 func findV8(v *view) {
 	for i, e := range v.free {
 		ev := v.root(i)
@@ -86,7 +86,7 @@ func findV8(v *view) {
 	}
 }
 
-// isV8 reports whether a file is a program or library that V8 is part of.
+// isV8 reports whether a file is a program or library that contains V8.
 func isV8(m callers.Module) bool {
 	name := m.Base()
 	for _, s := range [...]string{"node", "nodejs", "deno", "chrome", "chromium", "electron"} {

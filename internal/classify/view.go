@@ -6,13 +6,13 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// A rule claims the entries it knows; what an earlier rule of the list has claimed stays claimed.
+// A rule claims the entries that it recognises, and never one that an earlier rule has claimed.
 type rule struct {
 	name string // for the test of the list
 	find func(*view)
 }
 
-// view is a space on its way through the rules.
+// view is a space while the rules are applied to it.
 type view struct {
 	*Space
 	known   *Catalogue
@@ -44,7 +44,7 @@ func newView(c *Catalogue, s *Space) *view {
 	return v
 }
 
-// free yields the entries that no rule has claimed, ascending. A rule may claim while it goes on.
+// free yields the entries that no rule has claimed, ascending. A rule may claim entries during the iteration.
 func (v *view) free(yield func(i int, e *ledger.Entry) bool) {
 	for i := range v.Entries {
 		if v.out[i].Kind == "" && !yield(i, &v.Entries[i]) {
@@ -56,13 +56,13 @@ func (v *view) free(yield func(i int, e *ledger.Entry) bool) {
 // claimed reports whether entry i has a verdict.
 func (v *view) claimed(i int) bool { return v.out[i].Kind != "" }
 
-// group begins a new thing.
+// group returns the number of a new object.
 func (v *view) group() int {
 	v.groups++
 	return v.groups
 }
 
-// claim settles entry i unless that has been done. Without a group it gets one of its own, without a name
+// claim gives entry i its verdict unless it has one. Without a group it gets a new one, without a name
 // that of its kind.
 func (v *view) claim(i int, d Verdict) {
 	if v.claimed(i) {
@@ -80,7 +80,7 @@ func (v *view) claim(i int, d Verdict) {
 	v.out[i] = d
 }
 
-// claimAll settles the entries from i to j, as parts of one thing.
+// claimAll gives the entries from i to j one verdict, as parts of one object.
 func (v *view) claimAll(i, j int, d Verdict) {
 	if d.Group == 0 {
 		d.Group = v.group()
@@ -95,7 +95,7 @@ func (v *view) beside(j int) bool {
 	return j > 0 && j < len(v.Entries) && v.Entries[j-1].End == v.Entries[j].Start
 }
 
-// root is the oldest event known of entry i: the reservation it was mapped over, or its origin.
+// root returns the oldest known event of entry i: the reservation it was mapped over, or its origin.
 func (v *view) root(i int) *Event {
 	if e := v.events[i]; e != nil && e.Over != nil {
 		return e.Over
@@ -103,7 +103,7 @@ func (v *view) root(i int) *Event {
 	return v.events[i]
 }
 
-// run returns the end of the unclaimed entries from i on that lie side by side and stem from the same root
+// run returns the end of the unclaimed, adjacent entries from i on that have the same root
 // event; i must be unclaimed.
 func (v *view) run(i int) int {
 	r := v.root(i)

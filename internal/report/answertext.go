@@ -48,7 +48,7 @@ func momentText(a *analysis.At) string {
 	return "the end, " + text.When(a.T)
 }
 
-// whoCell is a cell of the calls that made something, elided where there is no room.
+// whoCell is a cell with the calls that made something, shortened where there is no room.
 func whoCell(c analysis.Who) text.Cell { return text.Cell{Text: c.Text(0), Fit: c.Text} }
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.

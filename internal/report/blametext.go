@@ -103,7 +103,7 @@ func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 	}
 }
 
-// appendAddress tells all about the mapping at one address.
+// appendAddress appends everything known about the mapping at one address.
 func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
 	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, processText(p.Name, p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))

@@ -51,7 +51,7 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 		{Color: text.Kind}, {Head: text.ClipStart(d.Before.Log, 24), Right: true, Color: text.Number}, {Head: text.ClipStart(d.After.Log, 24), Right: true, Color: text.Number},
 		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT"}, {},
 	}}
-	// What there is nothing of has no size; what was not measured is not known, nor is how it differs.
+	// Nothing has no size; an unmeasured figure is unknown, and so is its difference.
 	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...string) {
 		var cells [2]string
 		var values [2]int64

@@ -23,7 +23,7 @@ func History(h *analysis.History, s text.Style) []byte {
 	return b
 }
 
-// ends is how many of the first and of the last steps a terminal shows.
+// ends is how many of the first and of the last steps are shown on a terminal.
 const ends = 50
 
 func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {

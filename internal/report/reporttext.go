@@ -48,7 +48,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 	return append(b, next...)
 }
 
-// appendHead says what is mapped in p altogether.
+// appendHead appends what is mapped in p altogether.
 func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
 	if r.Mode == "map" {
 		return fmt.Appendf(b, "%s %d: %s of addresses, %s usable, %s; %s of the addresses are known\n", processText(p.Name, p.Exe), p.PID,
@@ -85,7 +85,7 @@ func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) s
 	return size
 }
 
-// appendCounts says why the counts of the rows are more than there are things.
+// appendCounts explains why the counts of the rows add up to more than there are objects.
 func appendCounts(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
 	sum := 0
 	for i := range p.Holders {

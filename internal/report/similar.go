@@ -27,7 +27,7 @@ func shownRows(r *analysis.Report, rows []analysis.Row, l text.Style) []analysis
 	return rows
 }
 
-// mergeSimilar makes one of parts whose calls look the same in the room that a terminal has for them.
+// mergeSimilar merges parts whose calls look the same in the width that a terminal has for them.
 func mergeSimilar(parts []analysis.Row) []analysis.Row {
 	const room = 48
 	by := map[string]int{}

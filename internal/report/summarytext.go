@@ -78,7 +78,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	return b
 }
 
-// most are the first rows, and what they are made of as far as there is room; the others are summed up.
+// most returns the first rows with as many parts as there is room for; the others are summed up.
 func most(rows []analysis.Row) []analysis.Row {
 	rows = slices.Clone(firstRows(rows, summaryRows))
 	for i := range rows {
@@ -101,7 +101,7 @@ func firstRows(rows []analysis.Row, n int) []analysis.Row {
 	return append(slices.Clone(rows[:n]), rest)
 }
 
-// endText says when it was that a recording ended so.
+// endText says why the recording ended.
 func endText(cause string) string {
 	switch cause {
 	case "exit":
@@ -112,7 +112,7 @@ func endText(cause string) string {
 	return "at the end"
 }
 
-// verdictText says whether the ledgers were held against the kernel's view, and what came of it.
+// verdictText says whether the ledgers were compared with the kernel's view, and with what result.
 func verdictText(s *analysis.Summary, end *analysis.End) string {
 	switch {
 	case end.Checks == 0:
