@@ -27,7 +27,7 @@ var layers = []struct {
 	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "tracer/launcher"}},
 	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
-	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace"}},
+	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
 	{4, []string{"internal/modules", "internal/naming", "internal/inspect", "internal/analysis"}},
 	{5, []string{"internal/report", "internal/record"}},
 	{6, []string{"cmd/vmblame"}},
@@ -60,7 +60,7 @@ var modules = map[string]map[string]int{
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 21},
 	"github.com/spf13/pflag":                {},
-	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 2},
+	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"golang.org/x/arch":                     {},
 }

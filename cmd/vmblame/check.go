@@ -68,6 +68,9 @@ that is cut. Exit status 0 means that there is nothing.`,
 				return failed("check %s: %s found: what the log says cannot all be true", log, problems)
 			}
 			fmt.Fprintf(out, "%s: consistent, %d lines\n", log, r.Line())
+			if g := r.Header().Segment; g != nil {
+				fmt.Fprintf(out, "%s: %s\n", log, missing(log, g))
+			}
 			return nil
 		},
 	}

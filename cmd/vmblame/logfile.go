@@ -26,6 +26,8 @@ type logFile struct {
 	passes int
 	begun  time.Time
 	shown  time.Time // when the bar was drawn last; zero: not yet
+
+	segment *eventlog.Segment // of its header
 }
 
 // openLogFile opens LOG or LOG@MOMENT. A file whose name is all of arg goes before a moment.
@@ -63,7 +65,11 @@ func (l *logFile) open() (*eventlog.Reader, error) {
 	}
 	l.passes++
 	l.read = 0
-	return eventlog.NewReader(bufio.NewReaderSize(l, 1<<18))
+	r, err := eventlog.NewReader(bufio.NewReaderSize(l, 1<<18))
+	if err == nil {
+		l.segment = r.Header().Segment
+	}
+	return r, err
 }
 
 // Read implements io.Reader, and draws the bar of progress from time to time.
@@ -100,10 +106,13 @@ func (l *logFile) load(cmd *cobra.Command, pids []int) (*analysis.State, error) 
 	return s, nil
 }
 
-// warn says that the log is cut, if it is.
+// warn says that the log is cut, if it is, and what came before it, if it is a segment.
 func (l *logFile) warn(cmd *cobra.Command, cut bool) {
 	if cut {
 		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s %s: %v: the answer is from what stands before the cut\n", cmd.Name(), l.name, eventlog.ErrCut)
+	}
+	if g := l.segment; g != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s %s: %s\n", cmd.Name(), l.name, missing(l.name, g))
 	}
 }
 

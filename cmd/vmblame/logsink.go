@@ -23,10 +23,13 @@ type logSink struct {
 	regular bool // it can be read afterwards
 	w       *eventlog.Writer
 	stderr  io.Writer
-	began   bool // an address space stands in it; until then there is nothing to keep
+	began   bool        // an address space stands in it; until then there is nothing to keep
+	bounded *boundedLog // nil without --log-limit
+	broken  bool        // there is no file to write to any more
 
 	mu    sync.Mutex
 	lines []byte // that wait
+	cuts  []cut  // ascending, where a segment ends in lines
 	lost  uint64 // events that found no room
 	end   *eventlog.End
 	bad   bool
@@ -53,7 +56,8 @@ var errSlow = errors.New("it takes lines too slowly, or none")
 // openLog opens the log called name or, where that is "", the first of the names vmblame.PID.jsonl,
 // vmblame.PID.2.jsonl … that nothing has yet. Its lines are written by then at the latest, when close is called
 // or flushEvery has passed.
-func openLog(name string, pid int, stderr io.Writer) (*logSink, error) {
+// limit bounds the bytes of the log and its parts, 0 for no bound.
+func openLog(name string, pid int, limit int64, stderr io.Writer) (*logSink, error) {
 	w, err := createLog(&name, pid)
 	if err != nil {
 		return nil, err
@@ -61,6 +65,13 @@ func openLog(name string, pid int, stderr io.Writer) (*logSink, error) {
 	l := &logSink{name: name, w: w, stderr: stderr, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	if st, err := os.Stat(name); err == nil {
 		l.regular = st.Mode().IsRegular()
+	}
+	if limit > 0 {
+		if !l.regular {
+			_ = w.Discard()
+			return nil, fmt.Errorf("%s: --log-limit needs a regular file: name one with -o", name)
+		}
+		l.bounded = newBoundedLog(limit, name)
 	}
 	go l.write()
 	return l, nil
@@ -101,7 +112,7 @@ func (l *logSink) Put(r eventlog.Record) error {
 		return nil
 	}
 	n := len(l.lines)
-	l.lines = eventlog.AppendRecord(l.lines, r)
+	l.append(r)
 	if len(l.lines) > mostWaiting && n > 0 {
 		l.lines, l.full = l.lines[:n], true
 		if _, event := r.(*eventlog.Event); event {
@@ -116,6 +127,28 @@ func (l *logSink) Put(r eventlog.Record) error {
 		}
 	}
 	return nil
+}
+
+// append appends the lines of r. l.mu is held.
+func (l *logSink) append(r eventlog.Record) {
+	b := l.bounded
+	if b == nil {
+		l.lines = eventlog.AppendRecord(l.lines, r)
+		return
+	}
+	n := len(l.lines)
+	if _, event := r.(*eventlog.Event); event && b.full() {
+		l.cuts = append(l.cuts, cut{n, b.cutter.End()})
+		l.lines = b.cutter.Begin(l.lines)
+		b.began, b.state = len(l.lines)-n, len(l.lines)-n
+		if inFile := int64(b.state) * b.ratio.Load() / 1024; inFile > b.limit/2 && !b.told {
+			b.told = true
+			fmt.Fprintf(l.stderr, "vmblame: --log-limit %d: what is mapped takes %d bytes in the log: it is larger than that\n", b.limit, inFile)
+		}
+		n = len(l.lines)
+	}
+	l.lines = b.cutter.Append(l.lines, r)
+	b.began += len(l.lines) - n
 }
 
 // saySlow is said once. l.mu is held.
@@ -148,21 +181,55 @@ func (l *logSink) write() {
 // drain writes what waits.
 func (l *logSink) drain() {
 	l.mu.Lock()
-	lines := l.lines
-	l.lines = nil
+	lines, cuts := l.lines, l.cuts
+	l.lines, l.cuts = nil, nil
 	l.mu.Unlock()
-	for rest := lines; len(rest) > 0; l.written.Add(1) {
-		n := len(rest)
-		if n > linesChunk {
-			n = linesChunk + bytes.IndexByte(rest[linesChunk:], '\n') + 1
-		}
-		l.check(l.w.PutLines(rest[:n]))
-		rest = rest[n:]
+	from := 0
+	for _, c := range cuts {
+		l.writeLines(lines[from:c.at])
+		l.nextSegment(c.end)
+		from = c.at
 	}
+	l.writeLines(lines[from:])
 	l.mu.Lock()
 	if l.lines == nil && cap(lines) <= 4*linesChunk {
 		l.lines = lines[:0]
 	}
+	l.mu.Unlock()
+}
+
+// writeLines writes whole lines.
+func (l *logSink) writeLines(lines []byte) {
+	for rest := lines; len(rest) > 0 && !l.broken; l.written.Add(1) {
+		n := len(rest)
+		if n > linesChunk {
+			n = linesChunk + bytes.IndexByte(rest[linesChunk:], '\n') + 1
+		}
+		if l.bounded != nil {
+			l.check(l.bounded.makeRoom(l.w.Size() + int64(n) + logSlack))
+		}
+		l.check(l.w.PutLines(rest[:n]))
+		if l.bounded != nil {
+			l.bounded.wrote(n, l.w.Size())
+		}
+		rest = rest[n:]
+	}
+}
+
+// nextSegment ends a segment. Where no other can be begun the log ends with it.
+func (l *logSink) nextSegment(end *eventlog.End) {
+	if l.broken {
+		return
+	}
+	w, err := l.bounded.next(l.w, l.name, end)
+	l.w = w
+	if err == nil {
+		return
+	}
+	l.check(err)
+	l.broken = true
+	l.mu.Lock()
+	l.full = true
 	l.mu.Unlock()
 }
 
@@ -176,6 +243,9 @@ func (l *logSink) finish() {
 		l.w.Lose(lost, errSlow)
 	}
 	if end != nil {
+		if l.bounded != nil && !full {
+			end.Events, end.Stacks, end.Drifts = l.bounded.cutter.Counts()
+		}
 		l.check(l.w.Put(end))
 	}
 	if l.began {

@@ -28,6 +28,7 @@ type recording struct {
 	live    bool
 	quiet   bool
 	bound   sizeValue // --until-vsz, 0 for none
+	limit   sizeValue // --log-limit, 0 for none
 	json    bool
 	debug   naming.DebugFiles
 
@@ -43,6 +44,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVarP(&r.out, "output", "o", "", "write the log to `FILE` (default vmblame.PID.jsonl; a name ending in .zst is compressed)")
+	f.Var(&r.limit, "log-limit", "keep the log within `SIZE` (100M, 2G): in segments, of which the oldest are removed")
 	f.BoolVar(&r.live, "live", false, "print every event with its stack to standard error as it happens")
 	f.BoolVar(&r.options.NoStacks, "no-stacks", false, "record no call stacks")
 	f.IntVar(&r.options.MaxDepth, "max-depth", 256, "record at most `N` frames of a stack")
@@ -63,6 +65,9 @@ func (r *recording) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("output") && r.out == "" {
 		return misused(cmd, "-o: an empty file name")
 	}
+	if cmd.Flags().Changed("log-limit") && r.limit < leastLimit {
+		return misused(cmd, "--log-limit %d: at least 4M", r.limit)
+	}
 	switch r.options.Backend {
 	case "auto", "sigtrap", "seccomp", "syscall":
 	default:
@@ -75,7 +80,7 @@ func (r *recording) check(cmd *cobra.Command) error {
 func (r *recording) prepare() {
 	r.options.Tool = "vmblame " + version
 	r.options.Open = r.open
-	r.options.Names = r.live || r.bound > 0
+	r.options.Names = r.live || r.bound > 0 || r.limit > 0 // a segment that has ended gets no more names
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
@@ -93,7 +98,7 @@ func (r *recording) prepare() {
 
 // open makes the sinks, the log first. It is called before the program starts or a target is touched.
 func (r *recording) open(pid int) ([]eventlog.Sink, error) {
-	log, err := openLog(r.out, pid, r.stderr)
+	log, err := openLog(r.out, pid, int64(r.limit), r.stderr)
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {

@@ -91,7 +91,7 @@ func TestStalledLog(t *testing.T) {
 func TestSlowLog(t *testing.T) {
 	path, r := fifo(t)
 	var said bytes.Buffer
-	l, err := openLog(path, 0, &said)
+	l, err := openLog(path, 0, 0, &said)
 	if err != nil {
 		t.Fatal(err)
 	}

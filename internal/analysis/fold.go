@@ -133,6 +133,12 @@ func (l *folder) put(rec eventlog.Record, line int) {
 				l.watch.event(sp, r.Changes, st, func() string { return string(strace.AppendCall(nil, r)) })
 			}
 		}
+	case *eventlog.Origin:
+		s.origins.put(&r.Event)
+		s.threads.remember(r)
+		if l.watch != nil {
+			l.watch.origin(r)
+		}
 	case *eventlog.Drift:
 		if !past {
 			s.T = max(s.T, r.T)

@@ -54,6 +54,18 @@ func (l *threads) put(r *eventlog.Thread) (left int) {
 	return left
 }
 
+// remember takes the thread of an event that stands in an earlier segment, if it had ended before this one.
+func (l *threads) remember(r *eventlog.Origin) {
+	if x := l.at(r.TID, r.T); r.Name == "" || x != nil && x.Start <= r.T {
+		return
+	}
+	x := &thread{Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, Start: r.T, End: r.T}, space: r.Space, ended: true}
+	of := l.byTID[r.TID]
+	i, _ := slices.BinarySearchFunc(of, r.T, func(x *thread, t int64) int { return cmp.Compare(x.Start, t) })
+	l.byTID[r.TID] = slices.Insert(of, i, x)
+	l.known++
+}
+
 // rename takes the name that a thread has at its end, which it may have given itself since its start. That of a later
 // life of the tid, after an exec, say, is not the name that it bore before.
 func (l *threads) rename(r *eventlog.Thread) {

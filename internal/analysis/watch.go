@@ -5,6 +5,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/strace"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -52,8 +53,38 @@ func (w *watcher) begin(r *eventlog.Space, p *eventlog.Replay) {
 		}
 	case "attach":
 		st.What = "found"
+	case "segment":
+		if c.now.Origin.Cause == ledger.BeforeAttach {
+			st.What = "found"
+		}
 	}
 	c.steps = append(c.steps, st)
+}
+
+// origin takes the event, of an earlier segment, that made what a segment begins with.
+func (w *watcher) origin(r *eventlog.Origin) {
+	for _, c := range w.of {
+		if !c.mapped || c.now.Origin.Event != r.Seq || len(c.steps) != 1 || c.steps[0].Event != 0 {
+			continue
+		}
+		st := &c.steps[0]
+		st.T, st.Event, st.PID, st.TID, st.call = r.T, r.Seq, r.PID, r.TID, r.Call
+		if c.now.Moved != nil {
+			st.What = "moved in"
+		}
+		if r.Event.Stack != nil {
+			st.Stack = *r.Event.Stack
+		}
+		for i := range r.Changes {
+			ch := &r.Changes[i]
+			if uint64(ch.Start) <= w.addr && w.addr < uint64(ch.End) && ch.Now != nil {
+				st.Start, st.End = ch.Start, ch.End
+			}
+		}
+		if w.Calls {
+			st.Call = string(strace.AppendCall(nil, &r.Event))
+		}
+	}
 }
 
 // touches reports whether changes may concern the mapping at the address.

@@ -14,7 +14,9 @@ import (
 func AppendRecord(dst []byte, r Record) []byte {
 	switch r := r.(type) {
 	case *Event:
-		dst = appendEvent(dst, r)
+		dst = append(appendEvent(dst, "event", r), '}')
+	case *Origin:
+		dst = append(appendThreadName(appendEvent(dst, "origin", &r.Event), r.Name), '}')
 	case *Drift:
 		dst = appendDrift(dst, r)
 	case *Stack:
@@ -27,6 +29,20 @@ func AppendRecord(dst []byte, r Record) []byte {
 		dst = appendRare(dst, r)
 	}
 	return append(dst, '\n')
+}
+
+// AppendOrigin appends the line of an origin record that AppendRecord made when the thread's name was not known.
+func AppendOrigin(dst, line []byte, name string) []byte {
+	const end = "}\n"
+	dst = append(dst, line[:len(line)-len(end)]...)
+	return append(appendThreadName(dst, name), end...)
+}
+
+func appendThreadName(dst []byte, name string) []byte {
+	if name == "" {
+		return dst
+	}
+	return appendString(append(dst, `,"name":`...), name)
 }
 
 // appendRare encodes rare record types with encoding/json.
@@ -94,8 +110,10 @@ func appendRare(dst []byte, r Record) []byte {
 	return append(dst, b...)
 }
 
-func appendEvent(dst []byte, e *Event) []byte {
-	dst = appendUint(dst, `{"type":"event","seq":`, e.Seq)
+// appendEvent leaves the object open: an origin appends a field.
+func appendEvent(dst []byte, kind string, e *Event) []byte {
+	dst = append(append(dst, `{"type":"`...), kind...)
+	dst = appendUint(dst, `","seq":`, e.Seq)
 	dst = appendInt(dst, `,"t":`, e.T)
 	dst = appendInt(dst, `,"space":`, int64(e.Space))
 	dst = appendInt(dst, `,"pid":`, int64(e.PID))
@@ -122,7 +140,7 @@ func appendEvent(dst []byte, e *Event) []byte {
 	if e.Uncertain {
 		dst = append(dst, `,"uncertain":true`...)
 	}
-	return append(dst, '}')
+	return dst
 }
 
 func appendDrift(dst []byte, d *Drift) []byte {
@@ -198,6 +216,9 @@ func appendSpace(dst []byte, s *Space) []byte {
 	dst = append(dst, ']')
 	if s.Argc != 0 {
 		dst = appendInt(dst, `,"argc":`, int64(s.Argc))
+	}
+	if s.Blind {
+		dst = append(dst, `,"blind":true`...)
 	}
 	dst = append(dst, `,"mappings":[`...)
 	for i := range s.Mappings {

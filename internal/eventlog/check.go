@@ -75,6 +75,7 @@ type checker struct {
 	execs                     map[uint64]*execution  // by seq: the calls of execve that succeeded
 	apart                     map[int]*ledger.Ledger // by space: ranges given to madvise(MADV_DONTFORK)
 	growsDown                 map[uint64]bool        // events that mapped with MAP_GROWSDOWN
+	segmentChecks
 	threadChecks
 	stackChecks
 }
@@ -108,6 +109,7 @@ func (c *checker) finish(err error) error {
 }
 
 func (c *checker) record(rec Record) {
+	c.stateEnds(rec)
 	switch r := rec.(type) {
 	case *Header:
 		c.checkHeader(r)
@@ -124,6 +126,9 @@ func (c *checker) record(rec Record) {
 		c.module(r)
 	case *Stack:
 		c.stack(r)
+	case *Origin:
+		c.time(r.T)
+		c.origin(r)
 	case *Drift:
 		c.time(r.T)
 		c.drift(r)
@@ -156,6 +161,7 @@ func (c *checker) checkHeader(r *Header) {
 	c.must(r.Mode == "run" || r.Mode == "attach" || r.Mode == "map", "header: mode %q is none of run, attach, map", r.Mode)
 	c.must(validTime(r.Started), "header: started %q is no time of RFC 3339", r.Started)
 	c.must(r.Host.PageSize == 4096, "header: page size %d is not 4096", r.Host.PageSize)
+	c.begins(r)
 }
 
 func (c *checker) end(r *End) {
@@ -174,8 +180,10 @@ func (c *checker) end(r *End) {
 	case "detach", "duration":
 		c.must(attach, "end: cause %q, though the program was launched", r.Cause)
 	case "failed":
+	case "segment":
+		c.must(r.Exit == nil && r.Checks == 0, "end: an exit or checks, though the recording goes on")
 	default:
-		c.problem("end: cause %q is none of exit, detach, duration, failed", r.Cause)
+		c.problem("end: cause %q is none of exit, detach, duration, failed, segment", r.Cause)
 	}
 	c.must(!attach || r.Exit == nil, "end: an exit, though the program was not launched")
 	if e := r.Exit; e != nil {
@@ -191,8 +199,8 @@ func (c *checker) end(r *End) {
 // checks compares the number of comparisons with the bounds that the log implies: with --verify=off none; else at
 // least one for each space that threads used, unless a note says that there was none.
 func (c *checker) checks(r *End) {
-	if r.Checks == 0 || r.Cause == "failed" {
-		return
+	if r.Checks == 0 || r.Cause == "failed" || c.segment.Number > 0 {
+		return // of a segment they are those of the whole recording
 	}
 	used, threads := uint64(0), uint64(0)
 	for _, u := range c.users {

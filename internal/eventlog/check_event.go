@@ -233,6 +233,7 @@ func (c *checker) growth(r *Drift, s *SpaceState) {
 		switch {
 		case r.Beside == nil:
 			c.must(ch.Now.Path == "[stack]" || ch.Now.Path == above.File.Path, "drift: change %d: a stack grows that is %q", i, ch.Now.Path)
+		case c.before(*r.Beside): // its flags are in an earlier segment
 		case above.Origin.Cause == ledger.FromEvent:
 			c.must(above.Origin.Event == *r.Beside, "drift: change %d: grows beside event %d, and above it is event %d", i, *r.Beside, above.Origin.Event)
 			c.must(c.growsDown[*r.Beside], "drift: change %d: event %d did not map with MAP_GROWSDOWN", i, *r.Beside)

@@ -16,7 +16,7 @@ func validTime(s string) bool {
 // space checks the beginning of an address space.
 func (c *checker) space(r *Space) {
 	c.must(r.PID > 0, "space %d: process %d: not a positive number", r.Space, r.PID)
-	c.must(r.Space == len(c.p.Spaces())+1, "space %d: the one before it is %d", r.Space, len(c.p.Spaces()))
+	c.number("space", r.Space, &c.segment.Spaces, c.p.Space(r.Space) != nil)
 	if err := c.p.Put(r); err != nil {
 		c.problem("space %d: %v", r.Space, err)
 	}
@@ -26,7 +26,7 @@ func (c *checker) space(r *Space) {
 		}
 	}
 	s := c.p.Space(r.Space)
-	if len(r.Mappings) == 0 || r.Parent != nil && r.Cause == "fork" && c.users[*r.Parent].isBlind() {
+	if len(r.Mappings) == 0 || r.Blind || r.Parent != nil && r.Cause == "fork" && c.users[*r.Parent].isBlind() {
 		c.usersOf(r.Space).blind = true // events of it and of its children are incomplete
 	}
 	mode := c.header.Mode
@@ -49,8 +49,10 @@ func (c *checker) space(r *Space) {
 		c.execSpace(s)
 	case "fork":
 		c.forkSpace(s)
+	case "segment":
+		c.carried(s)
 	default:
-		c.problem("space %d: cause %q is none of launch, attach, fork, exec", r.Space, r.Cause)
+		c.problem("space %d: cause %q is none of launch, attach, fork, exec, segment", r.Space, r.Cause)
 	}
 }
 
@@ -69,6 +71,10 @@ func (c *checker) execSpace(s *SpaceState) {
 		return
 	}
 	e := c.execs[s.After]
+	if c.before(s.After) {
+		c.allFrom(s, ledger.Origin{Cause: ledger.Kernel, Exec: s.After})
+		return
+	}
 	if !c.must(e != nil, "space %d: event %d is no execve that succeeded", s.ID, s.After) {
 		return
 	}
@@ -100,8 +106,8 @@ func (c *checker) forkMayDiffer(parent *SpaceState, was, now *ledger.Entry) bool
 		// Drift is the child's own; so is stack growth that the parent's ledger has not seen yet.
 		return now.Origin.Cause == ledger.Drift || now.Origin.Cause == ledger.StackGrowth
 	}
-	if was.Origin.Cause != ledger.FromEvent || was.Moved != nil {
-		return true // madvise(MADV_DONTFORK) may have come before the recording, or before a move
+	if was.Origin.Cause != ledger.FromEvent || was.Moved != nil || c.before(was.Origin.Event) {
+		return true // madvise(MADV_DONTFORK) may have come before the recording or the segment, or before a move
 	}
 	if was.File.Path == "[uprobes]" || strings.HasPrefix(was.File.Path, "/dev/") || strings.HasPrefix(was.File.Path, "/[aio]") ||
 		strings.HasPrefix(was.File.Path, "anon_inode:") || strings.HasPrefix(was.File.Path, "socket:") {

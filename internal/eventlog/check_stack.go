@@ -28,7 +28,7 @@ type span struct{ first, count int }
 
 func (c *checker) module(r *Module) {
 	_, twice := c.modules[r.Module]
-	c.must(r.Module == len(c.modules)+1 && !twice, "module %d: the one before it is %d", r.Module, len(c.modules))
+	c.number("module", r.Module, &c.segment.Modules, twice)
 	c.must(r.Path != "", "module %d: no path", r.Module)
 	if _, err := vm.ParseDev(r.Dev); err != nil {
 		c.problem("module %d: %v", r.Module, err)
@@ -38,7 +38,7 @@ func (c *checker) module(r *Module) {
 
 func (c *checker) stack(r *Stack) {
 	_, twice := c.stacks[r.Stack]
-	c.must(r.Stack == len(c.stacks)+1 && !twice, "stack %d: the one before it is %d", r.Stack, len(c.stacks))
+	c.number("stack", r.Stack, &c.segment.Stacks, twice)
 	complete := r.End == "undefined-ra" || r.End == "elf-entry" || r.End == "goexit"
 	c.must(r.Complete == complete, "stack %d: complete is %v, and its end %q", r.Stack, r.Complete, r.End)
 	c.must(r.End != "", "stack %d: no end", r.Stack)

@@ -49,7 +49,7 @@ func (c *checker) thread(r *Thread) {
 			return
 		}
 		c.must(t.pid == r.PID && t.space == r.Space, "thread %d: ends as one of process %d in space %d, and was one of process %d in space %d", r.TID, r.PID, r.Space, t.pid, t.space)
-		if t.execed != 0 && r.TID == r.PID && !c.execs[t.execed].used {
+		if e := c.execs[t.execed]; e != nil && r.TID == r.PID && !e.used {
 			// Only a child that is not followed is released when it executes a program.
 			c.must(!c.forked && !c.roots[r.PID], "thread %d: its execve, event %d, succeeded, and no address space began", r.TID, t.execed)
 		}
@@ -67,10 +67,10 @@ func (c *checker) threadStarts(r *Thread, s *SpaceState) {
 	switch {
 	case known:
 		c.must(p.space == r.Space, "thread %d: in space %d, and its process %d is in %d", r.TID, r.Space, r.PID, p.space)
-	case c.header.Mode == "run":
+	case c.header.Mode == "run" && s.Cause != "segment":
 		c.must(r.TID == r.PID, "thread %d: of process %d, which has not started", r.TID, r.PID)
 	}
-	if c.usersOf(s.ID).ever == 0 {
+	if c.usersOf(s.ID).ever == 0 && s.Cause != "segment" {
 		c.must(r.PID == s.PID, "thread %d: the first in space %d, and not of its process %d", r.TID, s.ID, s.PID)
 		c.must(s.Cause != "exec", "thread %d: starts in a space that begins by exec", r.TID)
 	}
@@ -85,7 +85,7 @@ func (c *checker) threadExecs(r *Thread, s *SpaceState) {
 	switch s.Cause {
 	case "exec":
 		e := c.execs[s.After]
-		c.must(alive && before.space == s.Parent || !alive && e != nil && e.tid != r.TID, "thread %d: executes a program, and has not started", r.TID)
+		c.must(alive && before.space == s.Parent || !alive && e != nil && e.tid != r.TID || !alive && c.before(s.After), "thread %d: executes a program, and has not started", r.TID)
 	case "attach": // its execve began before the recording
 	default:
 		c.problem("thread %d: executes a program in a space that begins by %s", r.TID, s.Cause)
@@ -148,7 +148,10 @@ func (c *checker) actor(r *Event) {
 // lives checks at the end that every space but a fork's had a thread, and that each successful execve began a space.
 func (c *checker) lives(r *End) {
 	for _, s := range c.p.Spaces() {
-		c.must(c.usersOf(s.ID).ever > 0 || s.Cause == "fork", "end: space %d has no thread", s.ID)
+		c.must(c.usersOf(s.ID).ever > 0 || s.Cause == "fork" || r.Cause == "segment", "end: space %d has no thread", s.ID)
+	}
+	if r.Cause == "segment" {
+		return
 	}
 	for seq, e := range c.execs {
 		c.must(e.used || !c.forked || r.Cause == "failed", "end: event %d is an execve that succeeded, and no space began by it", seq)

@@ -208,11 +208,13 @@ func TestCheckFindsCorruptions(t *testing.T) {
 	if err != nil || len(paths) < 8 {
 		t.Fatalf("real logs: %v, %v", paths, err)
 	}
-	logs := []string{"testdata/good.jsonl"}
+	logs := []string{"testdata/good.jsonl", "testdata/segment.jsonl"}
 	var read []*corruptible
 	for _, path := range append(logs, paths...) {
 		read = append(read, readCorruptible(t, path))
 	}
+	// What only the earlier segments could show.
+	unprovable := map[string]bool{"a space of another process": true, "another mode": true}
 	names := map[string]bool{}
 	for i := range corruptions {
 		c := &corruptions[i]
@@ -224,6 +226,9 @@ func TestCheckFindsCorruptions(t *testing.T) {
 			const most = 4 // of one log
 			tried := 0
 			for k, l := range read {
+				if k == 1 && unprovable[c.name] {
+					continue
+				}
 				places := 0
 				for _, i := range rand.New(rand.NewPCG(uint64(k), 1)).Perm(len(l.lines)) {
 					if places == most {

@@ -418,6 +418,30 @@ var corruptions = []corruption{
 	{"the end deleted", without(any_[*End])},
 	{"the end doubled", twice(any_[*End])},
 	{"a note of no level", record(func(r *Note) bool { r.Level = "loud"; return true })},
+	// Segments.
+	{"an origin deleted", without(any_[*Origin])},
+	{"an origin doubled", twice(any_[*Origin])},
+	{"an origin of later", record(func(r *Origin) bool { r.Seq += 1 << 20; return true })},
+	{"an origin that made nothing", record(func(r *Origin) bool { r.Changes = nil; return true })},
+	{"more events before the segment", record(func(r *Header) bool {
+		if r.Segment == nil {
+			return false
+		}
+		g := *r.Segment
+		g.Events++
+		r.Segment = &g
+		return true
+	})},
+	{"no segment", record(func(r *Header) bool {
+		had := r.Segment != nil
+		r.Segment = nil
+		return had
+	})},
+	{"a space that was there already", record(func(r *Space) bool {
+		whole := r.Cause != "segment"
+		r.Cause = "segment"
+		return whole
+	})},
 	{"a second header", twice(any_[*Header])},
 	{"a mode that is none", record(func(r *Header) bool { r.Mode = "watch"; return true })},
 	{"another mode", record(func(r *Header) bool {

@@ -24,6 +24,8 @@ func (d *decoder) decodeMore(line []byte) (Record, error) {
 	switch d.typeOf() {
 	case "event":
 		return result(d, d.decodeEvent())
+	case "origin":
+		return result(d, d.decodeOrigin())
 	case "drift":
 		return result(d, d.decodeDrift())
 	case "stack":
@@ -88,12 +90,29 @@ func (d *decoder) typeOf() string {
 	return t
 }
 
-func (d *decoder) decodeEvent() *Event {
+// decodeOrigin reads an event and the name of its thread. The record is new.
+func (d *decoder) decodeOrigin() *Origin {
+	defer d.keepParts()()
+	o := &Origin{}
+	o.Event = *d.readEvent(&o.Name)
+	return o
+}
+
+func (d *decoder) decodeEvent() *Event { return d.readEvent(nil) }
+
+// readEvent reads an event, and the name of its thread unless that is nil.
+func (d *decoder) readEvent(name *string) *Event {
 	part := d.parts.newEvent()
 	e := &part.Event
 	var k []byte
 	for d.object(); d.key(&k); {
 		switch string(k) {
+		case "name":
+			if name == nil {
+				d.skip()
+			} else {
+				d.string(name)
+			}
 		case "seq":
 			d.uint64(&e.Seq)
 		case "t":
@@ -238,6 +257,8 @@ func (d *decoder) decodeSpace() *Space {
 			d.string(&s.Exe)
 		case "argc":
 			d.int(&s.Argc)
+		case "blind":
+			d.bool(&s.Blind)
 		case "argv":
 			if d.null() {
 				continue

@@ -30,9 +30,12 @@ func ExportJSON(path string, w io.Writer) error {
 	x.text(`{"header":`)
 	x.record(x.header)
 	for _, a := range [...]struct{ name, record string }{
-		{"spaces", "space"}, {"threads", "thread"}, {"modules", "module"}, {"stacks", "stack"}, {"events", "event"},
+		{"spaces", "space"}, {"threads", "thread"}, {"modules", "module"}, {"stacks", "stack"}, {"origins", "origin"}, {"events", "event"},
 		{"drifts", "drift"}, {"snapshots", "snapshot"}, {"contents", "content"}, {"notes", "note"},
 	} {
+		if h, ok := x.header.(*Header); a.record == "origin" && (!ok || h.Segment == nil) {
+			continue
+		}
 		x.text(`,"` + a.name + `":[`)
 		if err := x.array(a.record); err != nil {
 			return err

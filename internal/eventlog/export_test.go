@@ -19,6 +19,7 @@ type document struct {
 	Threads   []json.RawMessage `json:"threads"`
 	Modules   []json.RawMessage `json:"modules"`
 	Stacks    []json.RawMessage `json:"stacks"`
+	Origins   []json.RawMessage `json:"origins"`
 	Events    []json.RawMessage `json:"events"`
 	Drifts    []json.RawMessage `json:"drifts"`
 	Snapshots []json.RawMessage `json:"snapshots"`

@@ -246,7 +246,7 @@ var errLong = errors.New("longer than any line of a log (128 MiB for address spa
 
 // lineLimit is how long a line that begins with start may be.
 func lineLimit(start []byte) int {
-	for _, t := range []string{"space", "snapshot", "event", "drift"} {
+	for _, t := range []string{"space", "snapshot", "event", "origin", "drift"} {
 		if !otherType(start, t) && bytes.HasPrefix(start, []byte(`{"type":"`)) {
 			return longestLine
 		}

@@ -5,7 +5,7 @@ import "encoding/json"
 // Version is the version of the format this package writes, and the newest that it reads.
 const Version = 1
 
-// A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Event, *Drift, *Symbol,
+// A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Origin, *Event, *Drift, *Symbol,
 // *Snapshot, *Content, *Note or *End.
 type Record interface {
 	// Type is the value of the line's "type" field.
@@ -33,6 +33,17 @@ type Header struct {
 	Host        Host        `json:"host"`
 	Environment Environment `json:"environment"`
 	Backend     *Backend    `json:"backend,omitempty"` // nil in logs from before there were several backends
+	Segment     *Segment    `json:"segment,omitempty"` // nil unless the recording went on from another log
+}
+
+// Segment says of a log that it is a later part of a recording with a bounded log, and what came before it.
+type Segment struct {
+	Number  int    `json:"number"`  // 2, 3, 4 …
+	Events  uint64 `json:"events"`  // seq of the last event before it
+	Spaces  int    `json:"spaces"`  // the last space before it
+	Modules int    `json:"modules"` // the last module before it
+	Stacks  int    `json:"stacks"`  // the last stack before it
+	T       int64  `json:"t"`       // when it began
 }
 
 // Backend is the mechanism by which threads were stopped.
@@ -56,15 +67,17 @@ type Environment map[string]*string
 
 // Space is the beginning of one address space (an mm).
 type Space struct {
-	Space    int       `json:"space"` // 1, 2, 3 …
-	T        int64     `json:"t"`     // nanoseconds of the monotonic clock since the recording began
-	After    uint64    `json:"after"` // seq of the last event of the parent space before it, 0 if none
-	PID      int       `json:"pid"`
-	Cause    string    `json:"cause"` // "launch", "attach", "fork", "exec"
-	Parent   *int      `json:"parent"`
-	Exe      string    `json:"exe"`
-	Argv     []string  `json:"argv"`
-	Argc     int       `json:"argc,omitempty"` // set if Argv is cut: the number of all arguments
+	Space  int      `json:"space"` // 1, 2, 3 …
+	T      int64    `json:"t"`     // nanoseconds of the monotonic clock since the recording began
+	After  uint64   `json:"after"` // seq of the last event of the parent space before it, 0 if none
+	PID    int      `json:"pid"`
+	Cause  string   `json:"cause"` // "launch", "attach", "fork", "exec", "segment"
+	Parent *int     `json:"parent"`
+	Exe    string   `json:"exe"`
+	Argv   []string `json:"argv"`
+	Argc   int      `json:"argc,omitempty"` // set if Argv is cut: the number of all arguments
+	// Blind goes with the cause "segment": the mappings could not be read when the space began.
+	Blind    bool      `json:"blind,omitempty"`
 	Mappings []Mapping `json:"mappings"`
 }
 
@@ -186,6 +199,13 @@ type Event struct {
 	Uncertain bool     `json:"uncertain,omitempty"`
 }
 
+// Origin is an event of an earlier segment whose pages are still mapped when this one begins, or were mapped over by
+// such an event.
+type Origin struct {
+	Event
+	Name string `json:"name,omitempty"` // of the thread, "" where unknown
+}
+
 // Drift is a difference between kernel and ledger that no traced call explains.
 type Drift struct {
 	T       int64    `json:"t"`
@@ -289,7 +309,7 @@ type Note struct {
 // End is the last line of a whole log.
 type End struct {
 	T      int64  `json:"t"`
-	Cause  string `json:"cause"` // "exit", "detach", "duration", "failed"
+	Cause  string `json:"cause"` // "exit", "detach", "duration", "failed", "segment"
 	Exit   *Exit  `json:"exit"`
 	Events uint64 `json:"events"`
 	Stacks uint64 `json:"stacks"`
@@ -313,6 +333,7 @@ func (*Thread) Type() string   { return "thread" }   // implements Record
 func (*Module) Type() string   { return "module" }   // implements Record
 func (*Stack) Type() string    { return "stack" }    // implements Record
 func (*Event) Type() string    { return "event" }    // implements Record
+func (*Origin) Type() string   { return "origin" }   // implements Record
 func (*Drift) Type() string    { return "drift" }    // implements Record
 func (*Symbol) Type() string   { return "symbol" }   // implements Record
 func (*Snapshot) Type() string { return "snapshot" } // implements Record

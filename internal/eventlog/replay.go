@@ -24,7 +24,7 @@ type Replay struct {
 type SpaceState struct {
 	ID     int
 	PID    int
-	Cause  string // "launch", "attach", "fork", "exec"
+	Cause  string // "launch", "attach", "fork", "exec", "segment"
 	Parent int    // 0 for none
 	Exe    string
 	Argv   []string
@@ -69,6 +69,10 @@ func (p *Replay) Space(id int) *SpaceState { return p.byID[id] }
 // record as far as it can, and the Replay remains usable.
 func (p *Replay) Put(rec Record) error {
 	switch r := rec.(type) {
+	case *Header:
+		if r.Segment != nil {
+			p.seq = r.Segment.Events
+		}
 	case *Space:
 		return p.putSpace(r)
 	case *Event:
@@ -93,6 +97,9 @@ func (p *Replay) putSpace(r *Space) error {
 	s := &SpaceState{ID: r.Space, PID: r.PID, Cause: r.Cause, Exe: r.Exe, Argv: slices.Clone(r.Argv), Began: r.T, After: r.After, Ledger: ledger.New()}
 	if r.Parent != nil {
 		s.Parent = *r.Parent
+	}
+	if r.Cause == "segment" {
+		s.Last = r.After
 	}
 	var first error
 	if _, ok := p.byID[r.Space]; ok {

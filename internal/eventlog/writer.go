@@ -156,6 +156,13 @@ func (w *Writer) PutLines(lines []byte) error {
 	return nil
 }
 
+// Size is how many bytes of the log the regular file holds, 0 where there is none.
+func (w *Writer) Size() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.offset - w.begin
+}
+
 // Lose records that so many events were lost, and why: the log will end as failed.
 func (w *Writer) Lose(events uint64, why error) {
 	w.mu.Lock()
