@@ -11,8 +11,8 @@ const (
 	gcTries    = 1 << 12
 )
 
-// findBDWGC knows the heap of the Boehm-Demers-Weiser collector (include/private/gc_priv.h): GC_arrays, which libgc
-// exports, begins with the size of the heap, and has sections, each where it is and how long, that add up to it.
+// findBDWGC recognises the heap of the Boehm-Demers-Weiser collector (include/private/gc_priv.h): GC_arrays, which libgc
+// exports, begins with the size of the heap, and has sections, each with its address and length, which add up to that size.
 func findBDWGC(l *look) {
 	m := l.image2(func(m *Image) bool { return m.exported("GC_arrays") != 0 })
 	if m == nil {
@@ -43,7 +43,7 @@ func findBDWGC(l *look) {
 	}
 }
 
-// gcSections reads the sections from at on, nil where they do not add up to the heap.
+// gcSections reads the sections from at on; it returns nil if they do not add up to the heap.
 func (l *look) gcSections(at, heap uint64) (list []vm.Range) {
 	for left := heap; left > 0; at += 16 {
 		w := l.words(at, 2)

@@ -17,9 +17,9 @@ const (
 
 func isBEAM(m *Image) bool { return strings.HasPrefix(m.name(), "beam.") }
 
-// findBEAM knows the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h): a carrier begins
+// findBEAM recognises the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h): a carrier begins
 // with its size and flags, the next and the previous one, and its allocator. It is believed where a neighbour of the same
-// allocator, or the allocator, names it. Literals have a reservation whose place and length beam.smp exports.
+// allocator, or the allocator itself, points to it. Literals have a reservation whose address and length beam.smp exports.
 func findBEAM(l *look) {
 	m := l.image2(isBEAM)
 	if m == nil {
@@ -80,7 +80,7 @@ func findBEAM(l *look) {
 	}
 }
 
-// beamLinked reports whether a neighbour of the carrier at addr names it, or its allocator does.
+// beamLinked reports whether a neighbour of the carrier at addr, or its allocator, points to it.
 func (l *look) beamLinked(addr uint64, w []uint64) bool {
 	if w[1] != 0 {
 		if back := l.words(w[1], 4); back == nil || back[2] != addr || back[3] != w[3] {

@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findControlBlocks finds the stacks of threads that no list of the C library led to: in static programs, with
+// findControlBlocks finds the stacks of threads that are on no list of the C library: in static programs, with
 // musl, with an older glibc. The thread pointer leads to the block; where it is not known, the block is looked
 // for at the end of the mapping that the stack pointer lies in.
 func findControlBlocks(l *look) {
@@ -36,7 +36,7 @@ func findControlBlocks(l *look) {
 	}
 }
 
-// blockSpan bounds how far above a stack pointer its thread's control block is looked for.
+// blockSpan bounds how far above a stack pointer the thread's control block is searched for.
 const blockSpan = 1 << 20
 
 // controlBlock adds the stack of the thread whose control block is at tcb.
@@ -47,11 +47,11 @@ func (l *look) controlBlock(tcb uint64, t *Thread) bool {
 	return l.hasTID(tcb, t.own()) && (l.threadStack(tcb, t.own(), "the thread's control block") || l.muslStack(tcb, t.own()))
 }
 
-// hasTID reports whether the block at tcb bears this thread's number, as those of glibc and musl do.
+// hasTID reports whether the block at tcb contains this tid, as those of glibc and musl do.
 func (l *look) hasTID(tcb uint64, tid int) bool {
 	b := make([]byte, pthreadWords*8/2)
 	if !l.read(b, tcb) {
-		// musl's is smaller, and may be the last thing in memory.
+		// musl's is smaller, and may lie at the very end of memory.
 		if b = b[:muslBlock]; !l.read(b, tcb) {
 			return false
 		}
@@ -92,10 +92,10 @@ func (l *look) muslStack(tcb uint64, tid int) bool {
 	return false
 }
 
-// muslBlock is the least that a struct pthread of musl has.
+// muslBlock is the least size of musl's struct pthread.
 const muslBlock = 192
 
-// muslTID is where a struct pthread of musl has the thread's number since it has prev and next (1.1.20).
+// muslTID is the offset of the tid in musl's struct pthread, since it has prev and next (1.1.20).
 const muslTID = 48
 
 // findMuslThreads walks musl's ring of threads (struct pthread's prev and next), in which the first one stands among the
@@ -137,7 +137,7 @@ func (l *look) muslRing(first uint64) bool {
 	return found
 }
 
-// muslPossible reports whether the C library may be musl: it is not glibc.
+// muslPossible reports whether the C library may be musl, that is, is not glibc.
 func (l *look) muslPossible() bool {
 	return !slices.ContainsFunc(l.images, func(m *Image) bool { return isGlibc(m.name()) || isLoader(m.name()) })
 }

@@ -13,14 +13,14 @@ const (
 	maxUnused       = 1 << 12 // records in a row
 )
 
-// pySizes are the sizes of arenas and pools: since 3.10, and before.
+// pySizes lists the sizes of arenas and pools, since 3.10 and before.
 var pySizes = [...]struct{ arena, pool uint64 }{{1 << 20, 16 << 10}, {256 << 10, 4 << 10}}
 
 func isPython(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libpython") || strings.HasPrefix(m.name(), "python")
 }
 
-// findCPython knows pymalloc's arenas by its array of them (arena_object): a record says where the arena and its next
+// findCPython recognises pymalloc's arenas by its array of them (arena_object): a record says where the arena and its next
 // free pool are and how many pools it has, and the first pool of the arena says which place in the array its record
 // has. All records agree on where the array begins, which is where a variable of Python's says; older ones that have it
 // nowhere near have it on the program break.
@@ -59,8 +59,8 @@ func findCPython(l *look) {
 	}
 }
 
-// pyFirst reports whether the first record of an array of arenas may stand at addr: that of an arena, or one that is not in
-// use and leads to the next such.
+// pyFirst reports whether the first record of an array of arenas may be at addr: that of an arena, or an unused one
+// that points to the next unused one.
 func (l *look) pyFirst(addr uint64) bool {
 	start, ok := l.word(addr)
 	if !ok || !aligned(start) {
@@ -74,7 +74,7 @@ func (l *look) pyFirst(addr uint64) bool {
 	return ok && next > addr && (next-addr)%arenaObjectSize == 0 && (next-addr)/arenaObjectSize < maxPyArenas
 }
 
-// pyArena reports whether a record of an arena stands at addr, and its place in the array.
+// pyArena reports whether the record of an arena is at addr, and returns its index in the array.
 func (l *look) pyArena(addr, size, pool uint64) (index uint32, ok bool) {
 	w := l.words(addr, 3)
 	if w == nil {

@@ -11,7 +11,7 @@ const (
 	pyThread    = 256 // words at most of a PyThreadState in front of its data stack
 )
 
-// findPyFrames knows the interpreter's own stacks (3.11 and later): a thread's state says which chunk is its last, how far it is
+// findPyFrames recognises the interpreter's own stacks (3.11 and later): a thread's state says which chunk is its last, how far it is
 // filled and where it ends, and the chunk its length, the chunk before it and how full it was. The first thread's state is
 // one of Python's variables; the states of others are its neighbours in a list and have the same at the same place.
 func findPyFrames(l *look) {

@@ -11,7 +11,7 @@ import (
 
 // findImages says what the segments of loaded files are, by their program headers (System V gABI; glibc
 // elf/dl-map-segments.h, fs/binfmt_elf.c): the file's own pages, and zeroed memory from the last of them to p_memsz.
-// What lies beyond that is somebody else's, whatever it looks like.
+// What lies beyond belongs to something else, whatever it looks like.
 func findImages(l *look) {
 	for i := range l.Rows {
 		if e := &l.Rows[i]; l.notELF[fileID{e.File.Dev, e.File.Inode}] {

@@ -2,7 +2,7 @@ package inspect
 
 import "github.com/vmblame/vmblame/internal/classify"
 
-// findings collects what was found; the first to claim a byte keeps it.
+// findings collects findings; the first one to claim a byte keeps it.
 type findings struct {
 	list   []classify.Finding
 	claims rangeSet
@@ -12,8 +12,8 @@ type findings struct {
 // maxParts bounds the parts of all findings.
 const maxParts = 1 << 18
 
-// add adds f unless a part of it is taken already, and reports whether it did. The rest of a finding of which
-// a part is taken would be another thing than was recognised.
+// add adds f unless part of it is already claimed, and reports whether it did. The rest of a partly claimed finding
+// would not be the object that was recognised.
 func (s *findings) add(f classify.Finding) bool {
 	if s.parts += len(f.Parts); len(f.Parts) == 0 || s.parts > maxParts {
 		return false

@@ -24,7 +24,7 @@ type glibcHeap struct {
 	size, accessible uint64 // bytes in use by malloc, and opened by mprotect
 }
 
-// findArenas knows a heap of a glibc arena by its heap_info, and believes it where the arenas that the heaps name
+// findArenas recognises a heap of a glibc arena by its heap_info, and believes it where the arenas that the heaps name
 // are a ring (malloc_state.next) that leads through libc's own main_arena back to where it began.
 func findArenas(l *look) {
 	heaps := map[uint64]*glibcHeap{}
@@ -67,7 +67,7 @@ func findArenas(l *look) {
 			r := vm.Range{Start: h.at, End: h.at + heapMax}
 			open := vm.Range{Start: h.at, End: h.at + h.accessible}
 			f.Parts = append(f.Parts, classify.Part{Range: open})
-			// The rest stays reserved; an empty row there would be somebody else's.
+			// The rest stays reserved; a writable row there would belong to something else.
 			if rest := (vm.Range{Start: open.End, End: r.End}); !rest.Empty() && l.covered(rest, inaccessible) {
 				f.Parts = append(f.Parts, classify.Part{Range: rest})
 			}
@@ -85,8 +85,8 @@ func findArenas(l *look) {
 }
 
 // heapChain returns those of the heaps that name arena a which are its: the one that the arena lies in, and those from
-// its newest heap, where its top is, back to that one. What else names the arena is a copy, or looks like a heap. nil
-// where the arena lies in none of them.
+// its newest heap, where its top is, back to that one. Others that name the arena are copies, or only look like heaps. It returns
+// nil if the arena lies in none of them.
 func (l *look) heapChain(a uint64, heaps []*glibcHeap) []*glibcHeap {
 	byPlace := map[uint64]*glibcHeap{}
 	var first *glibcHeap
@@ -114,7 +114,7 @@ func inaccessible(e *vm.SmapsEntry) bool {
 	return anonymous(e) && e.Perms&(vm.Read|vm.Write|vm.Exec) == 0
 }
 
-// heapInfo reads what stands at a multiple of heapMax, nil where that is no heap_info.
+// heapInfo reads the heap_info at a multiple of heapMax; it returns nil if there is none.
 func (l *look) heapInfo(at uint64, e *vm.SmapsEntry) *glibcHeap {
 	w := l.words(at, 4)
 	if w == nil {
@@ -154,8 +154,8 @@ func (l *look) arenaRing(byArena map[uint64][]*glibcHeap) (ring []uint64, next u
 	return nil, 0
 }
 
-// follow walks the ring from start by the pointers at offset off, nil where it is none or one of other things. An
-// arena that is being made is not in the ring yet: one may lack.
+// follow walks the ring from start by the pointers at offset off; it returns nil if that is no ring of arenas. An
+// arena that is being created is not in the ring yet: one may be missing.
 func (l *look) follow(start, off uint64, byArena map[uint64][]*glibcHeap) []uint64 {
 	ring := []uint64{start}
 	known, others := 1, 0

@@ -14,9 +14,9 @@ const (
 	maxFree = 1 << 20
 )
 
-// arenaBooks counts what an arena holds and what of it is free, as mallinfo2 does: the top, the chunks of the bins
-// and those of the fast bins; what threads keep in their own caches counts as used. nil where the books do not
-// agree with themselves, as while somebody changes them.
+// arenaBooks counts what an arena holds and how much of it is free, as mallinfo2 does: the top, the chunks of the bins
+// and those of the fast bins; what threads keep in their own caches counts as used. It returns nil if the figures are
+// inconsistent, as they are while a thread changes them.
 func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *classify.Books {
 	w := l.words(arena, arenaWords-8)
 	if l.left.pages < usual.pages/2 {
@@ -40,7 +40,7 @@ func (l *look) arenaBooks(arena, next uint64, sane func(system uint64) bool) *cl
 				return nil
 			}
 			b.Free += size
-			// Since 2.32 the link is kept mangled by its own place (PROTECT_PTR).
+			// Since 2.32 the link is mangled with its own address (PROTECT_PTR).
 			if m := (at + 16) >> 12; link != 0 && (link^m)%16 == 0 {
 				link ^= m
 			}

@@ -11,7 +11,7 @@ import (
 // isMmapped is IS_MMAPPED of a chunk's size (malloc/malloc.c).
 const isMmapped = 2
 
-// findLarge knows the allocations that have a mapping of their own by the header that such a chunk begins with: 0 and
+// findLarge recognises the allocations that have a mapping of their own by the header that such a chunk begins with: 0 and
 // its size, whole pages, marked IS_MMAPPED. The kernel shows neighbours as one row, so that chunk follows chunk;
 // that one ends where a row, or the next chunk, begins is the second fact, malloc's own count of them the third: a copy
 // of a chunk has its header, too. Where there are more than malloc has, none of them is more than a guess.
@@ -71,7 +71,7 @@ func (l *look) largeIn(r vm.Range, chunks *[]classify.Finding) uint64 {
 	return at
 }
 
-// addLarge adds the chunks, as sure as malloc's own figures make them.
+// addLarge adds the chunks with the confidence that malloc's own figures allow.
 func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
 	var bytes uint64
 	for i := range chunks {

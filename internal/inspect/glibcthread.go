@@ -9,7 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// isGlibc and isLoader know the C library and its loader by their file names, which are their sonames.
+// isGlibc and isLoader recognise the C library and its loader by their file names, which are their sonames.
 func isGlibc(name string) bool {
 	return name == "libc.so.6" || strings.HasPrefix(name, "libc-2.") && strings.HasSuffix(name, ".so")
 }
@@ -89,7 +89,7 @@ func (l *look) list2(head uint64) func(yield func(uint64) bool) {
 const (
 	// pthreadWords is how many words of a struct pthread are searched for the stack: it has 2,304 to 2,496 bytes.
 	pthreadWords = 320
-	// pthreadLeast is what one has at least.
+	// pthreadLeast is the least size of one.
 	pthreadLeast = 2048
 	// pthreadSpan bounds what stands above the control block in its stack: the rest of the struct, rounded up.
 	pthreadSpan = 64 << 10
@@ -113,7 +113,7 @@ func (l *look) threadStack(tcb uint64, tid int, evidence string) bool {
 			continue
 		}
 		if !aligned(at) || !aligned(size) {
-			// One that the program gave may lie anywhere; its own bytes are all that is the stack.
+			// One that the program supplied may lie anywhere; only its own bytes are the stack.
 			at, end = vm.PageUp(at), vm.PageDown(end)
 			if at >= end || tcb >= end+vm.PageSize || end-tcb > pthreadSpan {
 				continue
@@ -139,7 +139,7 @@ func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool
 		f.Parts = append(f.Parts, classify.Part{Range: vm.Range{Start: r.Start, End: r.Start + guard}, Kind: classify.StackGuard})
 		r.Start += guard
 	}
-	// A runtime closes the end of its stacks by itself, as a Java VM does.
+	// Some runtimes protect the end of their stacks themselves, as a Java VM does.
 	for e := l.row(r.Start); e != nil && e.Perms&(vm.Read|vm.Write|vm.Exec) == 0 && e.End < r.End; e = l.row(r.Start) {
 		f.Parts = append(f.Parts, classify.Part{Range: vm.Range{Start: r.Start, End: e.End}, Kind: classify.StackGuard})
 		r.Start = e.End

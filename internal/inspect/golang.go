@@ -10,8 +10,8 @@ import (
 
 const (
 	goArena = 64 << 20 // heapArenaBytes of 64-bit Linux (runtime/malloc.go)
-	// The heap's map has an entry for each arena of 48 bits of addresses, the lower half of it for the upper half of
-	// addresses (arenaBaseOffset).
+	// The heap's map has an entry for each arena of a 48-bit address space; the lower half of it is for the upper half of
+	// the addresses (arenaBaseOffset).
 	goMapSize  = (1 << 48) / goArena * 8
 	goMapBase  = (1 << 47) / goArena * 8
 	goMapWords = 1 << 16 // arenas that are looked at: 4 TiB
@@ -34,7 +34,7 @@ func (m *Image) isGo() bool {
 	return false
 }
 
-// findGo knows the heap of a Go program by the runtime's own map of it (mheap.arenas): a reservation of 32 MiB whose
+// findGo recognises the heap of a Go program by the runtime's own map of it (mheap.arenas): a reservation of 32 MiB whose
 // words lead to the description of an arena (heapArena), the place of the word saying where the arena is. Where all
 // words of it lead to such descriptions, and all arenas are mapped, it is that map.
 func findGo(l *look) {

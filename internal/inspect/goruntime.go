@@ -18,7 +18,7 @@ const (
 // goOwn adds the runtime's own memory, where a second fact says that it is: the map of arenas and the descriptions that
 // it leads to, the summaries of free pages, of which five slices in a row have the capacities that the runtime gives
 // them, and the chunks that it never frees (persistentalloc), which are a list. What the program maps itself looks no
-// different, so that nothing is concluded from looks.
+// different, so nothing is concluded from appearance alone.
 func (l *look) goOwn(image *Image, heap uint64) {
 	own := func(r vm.Range, detail string) {
 		if l.covered(r, anonymous) {
@@ -103,7 +103,7 @@ func (l *look) goSummaries(addr uint64, heapChunks []uint64, own func(vm.Range, 
 }
 
 // goChunks adds the chunks of persistentalloc from at on, if it is their list: each begins with the place of the next.
-// One alone is no list, and programs have lists of blocks, too: the descriptions of spans of the heap lie in the runtime's.
+// One alone is no list, and programs have lists of blocks, too; the runtime's contain the descriptions of the heap's spans.
 func (l *look) goChunks(at uint64, spans []uint64, own func(vm.Range, string)) {
 	var list []uint64
 	for at != 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// hotspot reads what libjvm tells the serviceability agent of its own variables (src/hotspot/share/runtime/vmStructs.hpp):
-// a table of types, fields and their places.
+// hotspot reads what libjvm exports about its own variables for the serviceability agent (src/hotspot/share/runtime/vmStructs.hpp):
+// a table of types, fields and their addresses or offsets.
 type hotspot struct {
 	*look
 	image  *Image
@@ -165,7 +165,7 @@ func (h *hotspot) flag(name string) uint64 {
 	return v
 }
 
-// readFlags reads the VM's table of flags (JVMFlag::flags): where the value of each is.
+// readFlags reads the VM's table of flags (JVMFlag::flags), which says where the value of each is.
 func (h *hotspot) readFlags() map[string]uint64 {
 	table, ok := h.static("JVMFlag::flags")
 	n, _ := h.static("JVMFlag::numFlags")

@@ -8,7 +8,7 @@ import (
 // collectorWords is how many words of a collector's object are searched, and of what it leads to.
 const collectorWords, regionWords = 512, 96
 
-// collector adds what the collector has beside the heap.
+// collector adds the collector's own data structures.
 func (h *hotspot) collector() {
 	h.cardTable()
 	heap, ok := h.static("Universe::_collectedHeap")
@@ -117,7 +117,7 @@ func (p *Process) beginsRow(addr uint64) bool {
 	return e != nil && e.Start == addr
 }
 
-// upTo reads n words, or half of them where not all can be read, and so on.
+// upTo reads n words or, where not all can be read, half as many, and so on.
 func (r *reader) upTo(addr uint64, n int) []uint64 {
 	for ; n >= 8; n /= 2 {
 		if w := r.words(addr, n); w != nil {

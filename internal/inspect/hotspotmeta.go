@@ -44,7 +44,7 @@ func (h *hotspot) metaspace() {
 	}
 }
 
-// findObjects notes what variables of the VM lead to.
+// findObjects records what variables of the VM point to.
 func (h *hotspot) findObjects() {
 	for _, p := range h.variables(h.image) {
 		if p%8 == 0 && !h.image.Rows.Contains(p) {
@@ -62,7 +62,7 @@ func (h *hotspot) findObjects() {
 	})
 }
 
-// twice reports whether a and b stand side by side in w.
+// twice reports whether a and b are neighbours in w.
 func twice(w []uint64, a, b uint64) bool {
 	for i := 1; i < len(w); i++ {
 		if w[i-1] == a && w[i] == b {

@@ -39,8 +39,8 @@ const symbolTotal = 512 << 20
 const variableLimit = 64 << 20
 
 // exported returns the address of a defined dynamic symbol, 0 where the file does not have it; a version (@VERSION)
-// is no part of the name. They are there in every stripped file. Of a file with a hash table for them only what the
-// question needs is read.
+// is not part of the name. Stripped files keep them. Of a file with a hash table for them only what the lookup needs
+// is read.
 func (m *Image) exported(name string) uint64 {
 	if a, ok := m.symbols[name]; ok {
 		return a
@@ -191,7 +191,7 @@ func (m *Image) loads() (list []elf.ProgHeader) {
 	return list
 }
 
-// variablesOf yields what variables does of all images for which is holds.
+// variablesOf yields what variables yields, for every image for which is holds.
 func (l *look) variablesOf(is func(*Image) bool) iter.Seq2[uint64, uint64] {
 	return func(yield func(addr, word uint64) bool) {
 		for _, m := range l.images {

@@ -11,7 +11,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// fileID is a file, whatever it is called.
+// fileID identifies a file, whatever its name.
 type fileID struct {
 	dev   vm.Dev
 	inode uint64
@@ -135,7 +135,7 @@ func (l *look) image(match func(name string) bool) *Image {
 	return nil
 }
 
-// image2 returns the first loaded image for which is holds, nil for none.
+// image2 returns the first loaded image for which is holds, nil if there is none.
 func (l *look) image2(is func(*Image) bool) *Image {
 	for _, m := range l.images {
 		if is(m) {

@@ -19,7 +19,7 @@ func isMySQL(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mariadbd") || strings.HasPrefix(m.name(), "mysqld") || strings.HasPrefix(m.name(), "libmariadbd")
 }
 
-// findInnoDB knows the buffer pool by its variables (struct buf_pool_t): where it is, where what was reserved for it begins and
+// findInnoDB recognises the buffer pool by its variables (struct buf_pool_t): where it is, where what was reserved for it begins and
 // how long that is, and behind those how large the pool is now. It is believed where the pool is divided into extents:
 // each begins with the descriptors of its blocks, the first of which says where its frame is, right behind the descriptors,
 // the same way into each extent.

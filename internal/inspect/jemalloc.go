@@ -18,7 +18,7 @@ const (
 	constantsLimit = 256 << 20
 )
 
-// findJemalloc knows jemalloc by its base blocks (src/base.c): a block begins with its own size, and the record
+// findJemalloc recognises jemalloc by its base blocks (src/base.c): a block begins with its own size, and the record
 // of what is left of it ends where the block does. What it has of the kernel stands in such records (edata_t, extent_t
 // before 5.3), which lie in base blocks alone.
 func findJemalloc(l *look) {
@@ -38,7 +38,7 @@ func findJemalloc(l *look) {
 			if size == 0 || size%jemallocChunk != 0 || size > 1<<40 || w[1]%jemallocChunk != 0 || w[4] > size || w[3] < at || w[3]+w[4] != at+size {
 				continue
 			}
-			// Whoever has such a block has jemalloc, which has its name in what it complains with.
+			// A process with such a block contains jemalloc, whose name stands in its error messages.
 			if !asked {
 				hasJemalloc, asked = l.image2((*Image).hasJemalloc) != nil, true
 			}
@@ -55,7 +55,7 @@ func findJemalloc(l *look) {
 	l.jemallocExtents(blocks)
 }
 
-// hasJemalloc reports whether a file has jemalloc in it, under whatever prefix.
+// hasJemalloc reports whether a file contains jemalloc, under whatever prefix.
 func (m *Image) hasJemalloc() bool {
 	if strings.HasPrefix(m.name(), "libjemalloc") || m.exported("mallctl") != 0 {
 		return true

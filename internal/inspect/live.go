@@ -14,10 +14,10 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Live is a process that runs, as a look finds it. Close gives its descriptors back.
+// Live is a running process as the input of a look. Close releases its descriptors.
 type Live struct {
 	Process
-	// Refused says why its memory may not be read, nil where it may: the rows alone tell then.
+	// Refused says why its memory may not be read, nil if it may. If it may not, only the rows are evidence.
 	Refused error
 
 	pages procfs.Pagemap
@@ -39,7 +39,7 @@ func OpenLive(pid int) (*Live, error) {
 	return l, nil
 }
 
-// refused tries to read a page that is resident, and returns why that may not be, nil where it may.
+// refused tries to read a resident page, and returns why that is not allowed, nil if it is.
 func (l *Live) refused() error {
 	var b [8]byte
 	for i := range l.Rows {
@@ -53,7 +53,7 @@ func (l *Live) refused() error {
 	return nil
 }
 
-// Close gives back what OpenLive opened.
+// Close closes what OpenLive opened.
 func (l *Live) Close() { l.pages.Close() }
 
 // open opens the file of a row by the kernel's own link to it, which is right for deleted files and other mount

@@ -14,7 +14,7 @@ const (
 	loaderLeast = 2 * vm.PageSize
 )
 
-// findLoader knows the memory that glibc's loader allocates before there is a malloc by what must stand there: the link
+// findLoader recognises the memory that glibc's loader allocates before malloc is available by what it must contain: the link
 // maps of what was loaded at the start, which _r_debug leads to, and the control block of the first thread. Each
 // of them is checked: a link map names an image, and its neighbours name it.
 func findLoader(l *look) {
@@ -70,8 +70,8 @@ func findLoader(l *look) {
 	}
 }
 
-// linkMaps notes the link maps up to that of the loader itself: those behind it may be of what was loaded later, with
-// the program's malloc.
+// linkMaps records the link maps up to that of the loader itself: later ones may have been allocated by the program's
+// malloc.
 func (l *look) linkMaps(ld *Image, note func(vm.Range)) {
 	debug := ld.exported("_r_debug")
 	if debug == 0 {

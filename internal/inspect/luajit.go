@@ -19,8 +19,8 @@ func isLuaJIT(m *Image) bool {
 	return strings.HasPrefix(m.name(), "luajit") || strings.HasPrefix(m.name(), "libluajit")
 }
 
-// findLuaJIT knows LuaJIT's heap by the state of its allocator (struct malloc_state of lj_alloc.c), which stands at the
-// beginning of a page of it: bins that are empty are circles of themselves, and behind them is the list of
+// findLuaJIT recognises LuaJIT's heap by the state of its allocator (struct malloc_state of lj_alloc.c), which stands at the
+// beginning of a page of it: empty bins point to themselves, and behind them is the list of
 // segments. Blocks with a mapping of their own and areas of machine code begin with their sizes.
 func findLuaJIT(l *look) {
 	if l.image2(isLuaJIT) == nil {

@@ -6,17 +6,17 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Memory is where bytes come from: a living process, or a core file.
+// Memory is the source of bytes: a running process, or a core file.
 type Memory interface {
-	// ReadPages fills p, whole pages, from addr on, and returns how many bytes it could.
+	// ReadPages fills p, whole pages, from addr on, and returns how many bytes it has read.
 	ReadPages(p []byte, addr uint64) int
 	// Resident yields the parts of r that are in memory, ascending.
 	Resident(r vm.Range) func(yield func(vm.Range) bool)
 }
 
 const (
-	// windowPages are asked about at once whether they are in memory, runPages read at once where one is read
-	// after the other; a page that is read alone is read alone.
+	// windowPages is for how many pages residency is asked at once, runPages how many are read at once in sequential
+	// reads; other pages are read one by one.
 	windowPages = 512
 	runPages    = 16
 	windowSize  = windowPages * vm.PageSize
@@ -26,8 +26,8 @@ const (
 	cacheWindows = 64 << 10
 )
 
-// limits bound one look, whatever stands in memory. What is behind them is unknown; a process with 100 GiB of heap is
-// far below.
+// limits bound one look, whatever memory contains. Beyond them memory stays unknown; a process with 100 GiB of heap
+// stays far below.
 type limits struct {
 	reads, pages, windows int    // reads, pages that are fetched, questions what is in memory
 	visits                int    // of rows, when it is asked what a range has
@@ -44,8 +44,7 @@ type window [windowPages / 64]uint64
 
 func (w *window) has(i uint64) bool { return w[i/64]&(1<<(i%64)) != 0 }
 
-// reader reads a Memory through a cache. What it returns is from the first time that a page was looked at;
-// forget makes it look again.
+// reader reads a Memory through a cache: a page is read once, unless forget drops it.
 type reader struct {
 	mem     Memory
 	end     uint64           // above all that is mapped
@@ -57,7 +56,7 @@ type reader struct {
 	left limits
 }
 
-// newReader makes a reader of m, in which nothing is mapped from end on.
+// newReader returns a reader of m, where nothing is mapped from end on.
 func newReader(m Memory, end uint64, left limits) *reader {
 	return &reader{mem: m, end: end, left: left, pages: map[uint64]*page{}, windows: map[uint64]*window{}}
 }
@@ -65,7 +64,7 @@ func newReader(m Memory, end uint64, left limits) *reader {
 // spent reports whether one of the limits is reached.
 func (r *reader) spent() bool { return r.left.windows < 0 || r.left.pages < 0 || r.left.reads < 0 }
 
-// window returns what is in memory around addr.
+// window returns which pages around addr are resident.
 func (r *reader) window(addr uint64) *window {
 	at := addr &^ (windowSize - 1)
 	w := r.windows[at]
@@ -87,7 +86,7 @@ func (r *reader) window(addr uint64) *window {
 	return w
 }
 
-// page returns the page at a multiple of its size, nil where it is not in memory or cannot be read.
+// page returns the page at a multiple of its size, nil if it is not resident or cannot be read.
 func (r *reader) page(at uint64) *page {
 	if r.left.reads--; r.left.reads < 0 {
 		return nil
@@ -164,7 +163,7 @@ func (r *reader) half(addr uint64) (uint32, bool) {
 	return binary.LittleEndian.Uint32(b[:]), ok
 }
 
-// words reads n words from addr on, nil where one of them cannot be read.
+// words reads n words from addr on; it returns nil if one of them cannot be read.
 func (r *reader) words(addr uint64, n int) []uint64 {
 	b := make([]byte, 8*n)
 	if !r.read(b, addr) {

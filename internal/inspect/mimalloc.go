@@ -17,8 +17,8 @@ const (
 
 func isMimalloc(m *Image) bool { return strings.HasPrefix(m.name(), "libmimalloc") }
 
-// findMimalloc knows the segments of mimalloc 2 by their cookies: the word of a segment that, mixed with its address, is
-// mimalloc's own secret, which is one of its variables. Behind it stands how many slices the segment has, and how many of
+// findMimalloc recognises the segments of mimalloc 2 by their cookies: the word of a segment that, mixed with its address, is
+// mimalloc's own secret, which is one of its variables. Behind it are the number of slices of the segment, and how many of
 // them are its header.
 func findMimalloc(l *look) {
 	if l.image2(isMimalloc) == nil {

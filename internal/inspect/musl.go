@@ -17,7 +17,7 @@ const (
 	maxAreas  = 1 << 20
 )
 
-// findMusl knows the memory of musl's malloc (mallocng) by its books: its context, in the variables of the C library,
+// findMusl recognises the memory of musl's malloc (mallocng) by its books: its context, in the variables of the C library,
 // has a secret, which each area of records (struct meta) begins with, too. A record names a group of slots, and
 // the group names its record.
 func findMusl(l *look) {

@@ -18,7 +18,7 @@ func isPHP(m *Image) bool {
 	return strings.HasPrefix(name, "php") || strings.HasPrefix(name, "libphp") || strings.HasPrefix(name, "mod_php")
 }
 
-// findPHP knows the heap of Zend's memory manager: chunks that begin with their heap, which stands in the first of them,
+// findPHP recognises the heap of Zend's memory manager: chunks that begin with their heap, which stands in the first of them,
 // and with the next and previous one of their ring. What the heap counts (memory_get_usage(true)) is what chunks and
 // huge blocks add up to.
 func findPHP(l *look) {

@@ -10,7 +10,7 @@ import (
 // postgresMagic is PGShmemMagic of PostgreSQL's src/include/storage/pg_shmem.h.
 const postgresMagic = 679834894
 
-// findPostgres knows the memory that PostgreSQL's processes share by the header at its start (PGShmemHeader): the magic
+// findPostgres recognises the memory that PostgreSQL's processes share by the header at its start (PGShmemHeader): the magic
 // number, who made it, its length and where what is free begins. The length is that of the mapping, up to a huge page.
 func findPostgres(l *look) {
 	if l.image2(func(m *Image) bool { return strings.HasPrefix(m.name(), "postgres") }) == nil {

@@ -24,18 +24,18 @@ func (t *Thread) own() int {
 	return t.TID
 }
 
-// Process is what a look begins with.
+// Process is the input of a look.
 type Process struct {
 	PID     int
 	Rows    []vm.SmapsEntry // ascending, as the kernel keeps them apart; figures are not needed
 	Threads []Thread
 	Memory  Memory
-	// Open opens the file that a row maps, or says why it cannot; nil opens none. It is asked once a file. Look
-	// closes what it opened.
+	// Open opens the file that a row maps, or says why it cannot; a nil Open opens none. It is called once per file.
+	// Look closes the files.
 	Open func(row *vm.Mapping) (*elffile.File, error)
 }
 
-// look is one look at a process, on its way through the readers.
+// look is one look at a process: the state that its readers share.
 type look struct {
 	*Process
 	*reader
@@ -47,14 +47,13 @@ type look struct {
 	notELF   map[fileID]bool // files with executable rows that are no ELF files
 }
 
-// segment is where an image has a part of itself.
+// segment is a mapped part of an image.
 type segment struct {
 	vm.Range
 	of *Image
 }
 
-// A source is one thing that memory tells of; readers run in the order of their list, and what an earlier one
-// has claimed stays claimed.
+// sources are the readers, in the order in which they run. What an earlier one has claimed stays claimed.
 var sources = [...]struct {
 	name string // for tests and benchmarks
 	find func(*look)
@@ -78,7 +77,7 @@ var sources = [...]struct {
 	{"CRuby", findRuby},
 	{"PHP", findPHP},
 	{"mimalloc", findMimalloc},
-	// Those that search: what others have claimed is left out.
+	// These search memory; what others have claimed is left out.
 	{"glibc arenas", findArenas},
 	{"jemalloc", findJemalloc},
 	{"V8", findV8},
@@ -86,7 +85,7 @@ var sources = [...]struct {
 	{"glibc large chunks", findLarge}, // beside what others have claimed
 }
 
-// Look says what the memory of p is, as far as memory itself tells, in the order of addresses.
+// Look says what the memory of p is, as far as its contents show, in the order of addresses.
 func Look(p *Process) []classify.Finding { return lookWithin(p, usual) }
 
 func lookWithin(p *Process, left limits) []classify.Finding {

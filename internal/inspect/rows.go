@@ -37,7 +37,7 @@ func (p *Process) firstRow(addr uint64) *vm.SmapsEntry {
 	return &p.Rows[i]
 }
 
-// multiples yields the multiples of step in the row that nobody has claimed and of which the page is in memory.
+// multiples yields the multiples of step in the row whose pages are unclaimed and resident.
 func (l *look) multiples(e *vm.SmapsEntry, step uint64) func(yield func(uint64) bool) {
 	return func(yield func(uint64) bool) {
 		if first := (e.Start + step - 1) &^ (step - 1); first >= e.End || first < e.Start || e.Len() > l.left.searched {
@@ -120,7 +120,7 @@ func anonymous(e *vm.SmapsEntry) bool { return e.Perms&vm.Shared == 0 && !e.File
 // private reports whether a row is memory that a program could have mapped for its data: anonymous, writable.
 func private(e *vm.SmapsEntry) bool { return anonymous(e) && e.Perms&vm.Write != 0 }
 
-// flagged reports whether a row has a flag of smaps ("nr", "dc"), as far as the kernel tells.
+// flagged reports whether a row has a flag of smaps ("nr", "dc"); false if the kernel does not show flags.
 func flagged(e *vm.SmapsEntry, flag string) bool {
 	for f := range strings.FieldsSeq(e.VmFlags) {
 		if f == flag {

@@ -21,7 +21,7 @@ func isRuby(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libruby") || strings.HasPrefix(m.name(), "ruby")
 }
 
-// findRuby knows CRuby's heap: pages of objects, the arena of what lives shortly, and the pool of fibers' stacks.
+// findRuby recognises CRuby's heap: pages of objects, the arena of short-lived objects, and the pool of fibers' stacks.
 func findRuby(l *look) {
 	if l.image2(isRuby) == nil {
 		return
@@ -89,7 +89,7 @@ func (l *look) rubyPages() {
 	}
 }
 
-// rubyTransient adds the arena of what lives shortly, if it is at addr: each of its blocks says that it is no larger than
+// rubyTransient adds the arena of short-lived objects, if it is at addr: each of its blocks says that it is no larger than
 // it is, and which one of them is the next.
 func (l *look) rubyTransient(addr uint64) {
 	r := vm.RangeOf(addr, rubyTransient)

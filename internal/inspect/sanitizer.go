@@ -13,7 +13,7 @@ var asanShadow = [...]vm.Range{{Start: 0x7fff7000, End: 0x8fff7000}, {Start: 0x8
 // Where its allocator has its memory, all of which it reserves (asan_allocator.h, kAllocatorSpace).
 const asanHeap, asanHeapSize = 0x600000000000, 4 << 40
 
-// findSanitizer knows the shadow of AddressSanitizer by its fixed place: the program has the sanitizer, and all three parts of
+// findSanitizer recognises the shadow of AddressSanitizer by its fixed place: the program has the sanitizer, and all three parts of
 // the shadow are mapped, each beginning and ending where a row does, the gap between the others inaccessible.
 func findSanitizer(l *look) {
 	for i, r := range asanShadow {

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findSBCL knows the spaces of SBCL's heap by its own variables (src/runtime/globals.h), which it exports: the dynamic one
+// findSBCL recognises the spaces of SBCL's heap by its own variables (src/runtime/globals.h), which it exports: the dynamic one
 // to its length, and those of fixed size, each from its beginning up to where nothing is mapped. A space begins where
 // a row does, all of which can be executed.
 func findSBCL(l *look) {

@@ -12,12 +12,12 @@ import (
 // for one large object begin at a multiple of it, too.
 const v8Page = 256 << 10
 
-// isV8 reports whether a file has V8 in it: V8 exports constants for debuggers (v8dbg_*), or is a library of that name.
+// isV8 reports whether a file contains V8: V8 exports constants for debuggers (v8dbg_*), or is a library of that name.
 func (m *Image) isV8() bool {
 	return strings.HasPrefix(m.name(), "libv8") || strings.HasPrefix(m.name(), "libnode") || m.exported("v8dbg_frametype_EntryFrame") != 0
 }
 
-// findV8 knows the pages of V8's heap by their headers (MemoryChunk of src/heap/memory-chunk.h before 12): the page's
+// findV8 recognises the pages of V8's heap by their headers (MemoryChunk of src/heap/memory-chunk.h before 12): the page's
 // size, the heap that it belongs to, and where its objects begin and end, which is its own end, or a page before it. One heap has many: the
 // pages that name the same one agree with each other.
 func findV8(l *look) {
