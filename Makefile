@@ -14,7 +14,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench reliability bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race simulate bench kinds reliability bench-names bench-alternatives fuzz lint testdata clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -59,6 +59,9 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$p; \
 	  done; \
 	done
+
+kinds: ## hold what vmblame says of the memory of real programs against their own word (docs/kinds.md; 6 minutes)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestTruth$$' -v -kinds table
 
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
