@@ -235,6 +235,7 @@ func TestCommands(t *testing.T) {
 		"history":   "json bytes pid stacks",
 		"failed":    "json bytes pid",
 		"diff":      "json bytes pid",
+		"html":      "output pid json",
 		"map":       "output json",
 		"version":   "json",
 	}
