@@ -3,11 +3,14 @@ package symbolize
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // goBuild builds testdata/inline.go.
@@ -160,5 +163,32 @@ func TestGoPIE(t *testing.T) {
 	}
 	if got[moved[0]].Source != "gopclntab" {
 		t.Errorf("named by %q", got[moved[0]].Source)
+	}
+}
+
+// TestGoWithCXX: what Go's own linker has linked of C++ is in Go's table by its raw name, and is named as it is in any other program.
+func TestGoWithCXX(t *testing.T) {
+	testenv.Need(t, "g++")
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module x\ngo 1.21\n",
+		"main.go": "package main\n\n// void grow(int);\nimport \"C\"\n\nfunc main() { C.grow(1) }\n",
+		"grow.cc": "namespace store { volatile int size; __attribute__((noinline)) void load(int n) { size = n; } }\nextern \"C\" void grow(int n) { store::load(n); }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("CGO_ENABLED", "1")
+	run(t, dir, "go", "build", "-ldflags=-linkmode=internal -w", "-o", "prog", ".")
+	path := filepath.Join(dir, "prog")
+	at := addressesOf(symbolsOf(t, path), "_ZN5store4loadEi")
+	if len(at) == 0 {
+		t.Fatal("the program has no such function")
+	}
+	for a, s := range resolve(t, open(t, path), nowhere(t), at) {
+		if f := s.Frames[0]; f.Function != "store::load(int)" || f.LinkageName != "_ZN5store4loadEi" {
+			t.Errorf("%#x: %+v from %s", a, f, s.Source)
+		}
 	}
 }

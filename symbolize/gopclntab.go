@@ -43,7 +43,10 @@ func (p *pclntab) answer(qs []query) {
 		}
 		q.sym = Symbol{Source: "gopclntab"}
 		for _, c := range calls {
-			q.sym.Frames = append(q.sym.Frames, Frame{Function: c.Function, Start: start, File: c.File, Line: c.Line, Inlined: c.Inlined})
+			// Where Go's linker has linked C++ or Rust, the table has their raw names too.
+			f := newFrame(c.Function, start)
+			f.File, f.Line, f.Inlined = c.File, c.Line, c.Inlined
+			q.sym.Frames = append(q.sym.Frames, f)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (in *Interner) Intern(st *Stack) (id int, fresh bool) {
 		f := &st.Frames[i]
 		x := uint64(uintptr(unsafe.Pointer(f.Module)))
 		y := f.PC ^ bits.RotateLeft64(f.Offset, 32)
-		z := f.Offset ^ uint64(f.How)<<56
+		z := f.Offset ^ uint64(f.How)<<56 ^ uint64(f.Omitted)<<36
 		if f.Call {
 			z ^= 1 << 55
 		}
@@ -52,6 +52,9 @@ func (in *Interner) Intern(st *Stack) (id int, fresh bool) {
 	in.ids[key] = int32(id)
 	return id, true
 }
+
+// Len returns how many distinct stacks there were.
+func (in *Interner) Len() int { return len(in.ids) }
 
 // mix folds the 128-bit product of two words.
 func mix(a, b uint64) uint64 {

@@ -174,13 +174,28 @@ func TestEnds(t *testing.T) {
 		})
 	}
 	t.Run("too deep", func(t *testing.T) {
-		var stack []uint64
-		for range 300 {
-			stack = append(stack, in1)
-		}
-		st := walkImage(t, "zR", [][]byte{nil, nil}, Regs{}, stack...)
-		if st.End != MaxDepth || len(st.Frames) != defaultDepth {
-			t.Errorf("%d frames, %v", len(st.Frames), st.End)
+		for _, depth := range []int{defaultDepth, defaultDepth + 1, 300, 700, 5000, maxWalk + 100} {
+			var stack []uint64
+			for range depth - 2 {
+				stack = append(stack, in1)
+			}
+			st := walkImage(t, "zR", [][]byte{nil, nil, done}, Regs{}, append(stack, in2)...)
+			end, total := UndefinedRA, depth
+			if depth > maxWalk {
+				end, total = MaxDepth, maxWalk
+			}
+			outer := &st.Frames[defaultDepth/2]
+			if st.End != end || len(st.Frames) != defaultDepth || outer.Omitted != total-defaultDepth {
+				t.Errorf("%d frames: %d of them, %d omitted, %v", depth, len(st.Frames), outer.Omitted, st.End)
+			}
+			if last := st.Frames[defaultDepth-1]; end == UndefinedRA && last.PC != in2 {
+				t.Errorf("%d frames: the last one is %#x", depth, last.PC)
+			}
+			for i := range st.Frames {
+				if i != defaultDepth/2 && st.Frames[i].Omitted != 0 {
+					t.Errorf("%d frames: frames are omitted before frame %d too", depth, i)
+				}
+			}
 		}
 	})
 }

@@ -9,6 +9,8 @@ type Frame struct {
 	// Call reports whether PC is a return address: look up names at Offset-1, inside the call. It is false on the
 	// first frame, on a signal trampoline (nothing called it) and on the frame that a signal interrupted.
 	Call bool
+	// Omitted is how many frames between the one before and this one the stack does not have.
+	Omitted int
 }
 
 // Stack is the result of one walk, innermost frame first.

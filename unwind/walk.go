@@ -5,8 +5,11 @@ import "github.com/vmblame/vmblame/internal/vm"
 // defaultDepth is the depth of a walk if none is given.
 const defaultDepth = 256
 
+// maxWalk is the most frames that a walk visits.
+const maxWalk = 1 << 16
+
 // Walk unwinds the thread with these registers into st, whose slice is reused: at most max frames (0: 256), innermost
-// first, and why it ended. regs are those of the stopped thread; at a syscall-exit-stop they are as the kernel left
+// first, and why it ended. Of a deeper stack it keeps the inner and the outer half of max, up to 65536 frames in all. regs are those of the stopped thread; at a syscall-exit-stop they are as the kernel left
 // them. mem is not retained. A walk over known code allocates nothing.
 func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
 	if max <= 0 {
@@ -17,6 +20,7 @@ func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
 	s.mem = mem
 	s.win.reset(mem, regs[RegRSP], s.depth)
 	st.End = s.walk(&s.regs, max, st)
+	st.keepEnds(max)
 	// The stack used by this walk is the guess for the next; it falls slowly, since deep and shallow calls mix.
 	used := s.regs[RegRSP] - regs[RegRSP]
 	if used > maxFirst {
@@ -31,9 +35,27 @@ func (s *Space) Walk(regs *Regs, mem RawMemory, max int, st *Stack) {
 	s.mem = nil
 }
 
+// keepEnds leaves out frames from the middle, where there are more than max. What was left out there before counts as well.
+func (st *Stack) keepEnds(max int) {
+	surplus, inner := len(st.Frames)-max, (max+1)/2
+	if surplus <= 0 {
+		return
+	}
+	omitted := surplus
+	for i := range st.Frames[inner : inner+surplus] {
+		omitted += st.Frames[inner+i].Omitted
+	}
+	st.Frames = append(st.Frames[:inner], st.Frames[inner+surplus:]...)
+	if inner == len(st.Frames) {
+		st.End = MaxDepth // there is no outer half
+		return
+	}
+	st.Frames[inner].Omitted += omitted
+}
+
 func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 	how, call := PC, false
-	for {
+	for n := 1; ; n++ {
 		pc := regs[RegRIP]
 		r := s.row(vm.CodeAddr{PC: pc, Call: call})
 		if r == nil {
@@ -47,8 +69,11 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 		if r.kind == kindEnd {
 			return r.end
 		}
-		if len(st.Frames) >= max {
+		if n >= maxWalk {
 			return MaxDepth
+		}
+		if len(st.Frames) >= 2*max+lookBack {
+			st.keepEnds(max + lookBack)
 		}
 		next := r.how
 		sp := regs[RegRSP]
@@ -89,6 +114,9 @@ func (s *Space) walk(regs *Regs, max int, st *Stack) End {
 	}
 }
 
+// lookBack is how many of the last frames are asked for the file that they lie in.
+const lookBack = 16
+
 // maxScan is how many words of the stack are looked through for the return address of an outermost frame.
 const maxScan = 512
 
@@ -100,7 +128,7 @@ const maxScan = 512
 func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 	var entries [4]uint64
 	n := 0
-	for i := len(frames) - 1; i >= 0 && i >= len(frames)-16 && n < len(entries); i-- {
+	for i := len(frames) - 1; i >= 0 && i >= len(frames)-lookBack && n < len(entries); i-- {
 		f := &frames[i]
 		if i < len(frames)-1 && f.Module == frames[i+1].Module {
 			continue

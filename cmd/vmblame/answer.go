@@ -19,6 +19,7 @@ import (
 type answer struct {
 	json  bool
 	bytes bool
+	wide  bool
 	pids  []int
 }
 
@@ -27,6 +28,7 @@ func (a *answer) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.BoolVar(&a.json, "json", false, "answer in JSON, sizes in bytes")
 	f.BoolVar(&a.bytes, "bytes", false, "exact numbers of bytes")
+	f.BoolVar(&a.wide, "wide", false, "nothing elided, names of functions whole")
 	f.IntSliceVar(&a.pids, "pid", nil, "only the process with this `PID`")
 }
 
@@ -34,6 +36,7 @@ func (a *answer) flags(cmd *cobra.Command) {
 func (a *answer) look(log string) text.Style {
 	l := text.Style{Bytes: a.bytes, Log: quote(log)}
 	l.Width, l.Color, l.Whole = look(os.Stdout)
+	l.Whole, l.Wide = l.Whole || a.wide, a.wide
 	return l
 }
 

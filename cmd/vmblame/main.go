@@ -32,7 +32,6 @@ func subcommands() []*cobra.Command {
 		historyCommand(),
 		failedCommand(),
 		diffCommand(),
-		htmlCommand(),
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),

@@ -225,17 +225,16 @@ func TestPanic(t *testing.T) {
 // TestCommands: each command has its help, and no flag of the contract is missing.
 func TestCommands(t *testing.T) {
 	flags := map[string]string{
-		"run":       "output live no-stacks max-depth verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp env chdir user",
-		"attach":    "output live no-stacks max-depth verify no-follow debug-dir debuginfod quiet backend duration",
+		"run":       "output live no-stacks max-frames verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp env chdir user",
+		"attach":    "output live no-stacks max-frames verify no-follow debug-dir debuginfod quiet backend duration",
 		"export":    "format",
 		"symbolize": "output debug-dir debuginfod",
 		"check":     "json",
-		"report":    "json bytes pid by sort min-size vmas columns",
-		"blame":     "json bytes pid stacks",
-		"history":   "json bytes pid stacks",
-		"failed":    "json bytes pid",
-		"diff":      "json bytes pid",
-		"html":      "output pid json",
+		"report":    "json bytes wide pid by sort min-size vmas columns",
+		"blame":     "json bytes wide pid stacks",
+		"history":   "json bytes wide pid stacks",
+		"failed":    "json bytes wide pid",
+		"diff":      "json bytes wide pid",
 		"map":       "output json",
 		"version":   "json",
 	}

@@ -47,7 +47,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.Var(&r.limit, "log-limit", "keep the log within `SIZE` (100M, 2G): in segments, of which the oldest are removed")
 	f.BoolVar(&r.live, "live", false, "print every event with its stack to standard error as it happens")
 	f.BoolVar(&r.options.NoStacks, "no-stacks", false, "record no call stacks")
-	f.IntVar(&r.options.MaxDepth, "max-depth", 256, "record at most `N` frames of a stack")
+	f.IntVar(&r.options.MaxFrames, "max-frames", 256, "record at most `N` frames of a stack: of a deeper one both ends")
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
 	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
@@ -59,8 +59,8 @@ func (r *recording) flags(cmd *cobra.Command) {
 
 // check says what is wrong with the flags together, nil where nothing is.
 func (r *recording) check(cmd *cobra.Command) error {
-	if r.options.MaxDepth < 1 {
-		return misused(cmd, "--max-depth %d: at least 1 frame", r.options.MaxDepth)
+	if r.options.MaxFrames < 1 {
+		return misused(cmd, "--max-frames %d: at least 1", r.options.MaxFrames)
 	}
 	if cmd.Flags().Changed("output") && r.out == "" {
 		return misused(cmd, "-o: an empty file name")

@@ -301,10 +301,10 @@ func TestRunFlags(t *testing.T) {
 	if n := len(pick[*eventlog.Stack](all)); n != 0 {
 		t.Errorf("--no-stacks: %d stacks", n)
 	}
-	all, _ = run(append([]string{"--max-depth=2"}, script...)...)
+	all, _ = run(append([]string{"--max-frames=2"}, script...)...)
 	for _, s := range pick[*eventlog.Stack](all) {
 		if len(s.Frames) > 2 {
-			t.Errorf("--max-depth=2: a stack of %d frames", len(s.Frames))
+			t.Errorf("--max-frames=2: a stack of %d frames", len(s.Frames))
 		}
 	}
 	all, _ = run(append([]string{"--verify=each"}, script...)...)

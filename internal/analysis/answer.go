@@ -88,12 +88,13 @@ type Frame struct {
 	File     string       `json:"file,omitempty"`     // of the source
 	Line     int          `json:"line,omitempty"`     // in the source
 	Inlined  bool         `json:"inlined,omitempty"`  // the function was inlined into the next one
+	Omitted  int          `json:"omitted,omitempty"`  // it stands for so many frames between, which were not recorded; it has no function, module "" and offset 0
 }
 
 // Frames returns the frames of a stack, innermost first, and why unwinding ended early.
 func (n *Names) Frames(stack int) (list []Frame, end string) {
 	for st := range n.walk(stack) {
-		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined})
+		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined, st.omitted})
 	}
 	return list, n.stackEnd(stack)
 }

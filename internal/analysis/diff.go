@@ -177,7 +177,7 @@ func (c *comparer) families(p, q *process) []*changed {
 				list = append(list, f)
 			}
 			who := s.who(p, t.first).Source()
-			key := who.Text(0)
+			key := who.Whole()
 			if h.Told == classify.AsFiles {
 				// A file is the same whoever loaded it.
 				key = elfFile(t)

@@ -321,6 +321,11 @@ func TestSchema(t *testing.T) {
 	hinted := sides[0].Report(ReportOptions{})
 	hinted.Nameless = []Unnamed{{Module{"/bin/x", "ab"}, 1, "install x-dbgsym", true}}
 	check("made", hinted)
+	deep, err := Load(deepLog(), Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("made", deep.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}))
 	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
 	check("made", refused.Failed())
 	check("made", refused.Report(ReportOptions{}))

@@ -234,7 +234,7 @@ func (s *State) failedCalls() []FailedCall {
 		c := x.FailedCall
 		c.Name, c.Thread = s.nameOf(x.space, c.T), s.threads.name(c.TID, c.T)
 		c.Who = s.made(ledger.FromEvent, c.Call, c.Stack, c.Exe)
-		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Text(0)}
+		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Whole()}
 		if i, known := by[k]; known {
 			list[i].Times += c.Times
 			list[i].Last = max(list[i].Last, c.Last)

@@ -52,7 +52,7 @@ func (s *State) byKind(p *process) []*holder {
 			list = append(list, f)
 		}
 		who := s.who(p, t.first)
-		o := owner{word, who.Text(0), ""}
+		o := owner{word, who.Whole(), ""}
 		if t.kind != classify.ThreadStack {
 			o.name = t.words.One
 		}

@@ -82,5 +82,5 @@ func (s *State) noteUnnamed(stack int) {
 // nameless returns the file in which the missing name of a step would be found; ok is false if it has a name, or
 // lies in no file.
 func (st *step) nameless() (m Module, ok bool) {
-	return Module{st.module, st.buildID}, st.name == "" && st.module != "?" && !strings.HasPrefix(st.module, "[")
+	return Module{st.module, st.buildID}, st.name == "" && st.omitted == 0 && st.module != "?" && !strings.HasPrefix(st.module, "[")
 }

@@ -36,8 +36,9 @@ type place struct {
 }
 
 type frame struct {
-	place // its addr is the frame's own, not the one looked up
-	call  bool
+	place   // its addr is the frame's own, not the one looked up
+	call    bool
+	omitted int // frames that the log does not have between the one before and this one
 }
 
 // lookup is the address whose symbol names the frame.
@@ -62,6 +63,7 @@ type function struct {
 
 // A step is one line of a stack: a function that was called, or one inlined into it.
 type step struct {
+	omitted  int    // it stands for so many frames that the log does not have; only frame is set
 	frame    int    // 0 for the innermost; functions inlined there have the same
 	module   string // path
 	in       callers.Module
@@ -106,7 +108,7 @@ func (n *Names) Put(r eventlog.Record) {
 func (n *Names) putStack(r *eventlog.Stack) {
 	n.scratch = n.scratch[:0]
 	for _, f := range r.Frames {
-		key := frame{place{f.Module, uint64(f.Offset)}, f.Call}
+		key := frame{place{f.Module, uint64(f.Offset)}, f.Call, f.Omitted}
 		id, ok := n.ids[key]
 		if !ok {
 			id = int32(len(n.frames))
@@ -175,6 +177,9 @@ func (n *Names) walk(id int) iter.Seq[step] {
 	return func(yield func(step) bool) {
 		for i, id := range n.calls.frames(n.stacks[id].node) {
 			f := n.frames[id]
+			if f.omitted > 0 && !yield(step{frame: i, omitted: f.omitted}) {
+				return
+			}
 			s := step{frame: i, module: "?", in: callers.Named("?"), addr: f.addr}
 			if m, ok := n.modules[f.module]; ok {
 				s.module, s.buildID, s.in = m.Path, m.BuildID, n.in[f.module]

@@ -67,6 +67,9 @@ func (n *Names) callsOf(stack int) iter.Seq[callers.Call] {
 }
 
 func (st *step) caller() callers.Call {
+	if st.omitted > 0 {
+		return callers.Call{Omitted: st.omitted, Frame: st.frame}
+	}
 	return callers.Call{Function: st.name, Module: st.in, Address: st.addr, Frame: st.frame}
 }
 

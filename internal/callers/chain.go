@@ -27,9 +27,13 @@ func (c Chain) Source() Chain {
 	return Chain{names, c.Keep}
 }
 
-// Text joins the chain with " < ". Where it is wider than width (0 means no limit) the outer calls, or
+// Whole is all of the chain, each call by its name.
+func (c Chain) Whole() string { return strings.Join(c.Calls, " < ") }
+
+// Text joins the chain with " < ", as a person tells it. Where it is wider than width (0 means no limit) the outer calls, or
 // those between, give way to "...".
 func (c Chain) Text(width int) string {
+	c = c.spoken()
 	full := strings.Join(c.Calls, " < ")
 	if width <= 0 || uniseg.StringWidth(full) <= width {
 		return full

@@ -25,29 +25,71 @@ func withoutSuffix(name string) string {
 	return name
 }
 
-// Bare is a function's name without its parameters: "std::vector<int>::reserve". Whole stacks have them.
+// Bare is a function's name without its parameters, and without the result that C++ puts before functions of templates:
+// "std::vector<int>::reserve". Whole stacks have them. A lambda is named with the function that it stands in: "f::{lambda(int)#1}::operator()".
 func Bare(name string) string {
 	const hidden = "(anonymous namespace)"
 	name, _, _ = strings.Cut(name, " [clone")
-	depth := 0
+	depth := 0 // of brackets
+	begin := 0 // behind the last blank outside of brackets
 	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '<':
+		before := name[:i]
+		operator := strings.HasSuffix(before, "operator")
+		switch c := name[i]; {
+		case c == '<' && (operator || strings.HasSuffix(before, "operator<")), c == '>' && (operator || i > 0 && (name[i-1] == '-' || name[i-1] == '=') || strings.HasSuffix(before, "operator>")):
+		case c == '<' || c == '{':
 			depth++
-		case '>':
+		case c == '>' || c == '}':
 			depth--
-		case '(':
-			switch {
-			case strings.HasPrefix(name[i:], hidden):
-				i += len(hidden) - 1
-			case i == 0 || strings.HasSuffix(name[:i], "operator") || name[i-1] == '.' || name[i-1] == ' ' || depth > 0:
-				// operator(), a Go method of a pointer, a function type.
-			default:
-				return name[:i]
+		case c == ' ' && depth == 0 && !strings.Contains(name[begin:i], "operator"):
+			begin = i + 1
+		case c != '(':
+		case strings.HasPrefix(name[i:], hidden):
+			i += len(hidden) - 1
+		case i == 0 || operator || name[i-1] == '.' || name[i-1] == ' ' || depth > 0:
+			// operator(), a Go method of a pointer, a function type.
+		default:
+			if end := closing(name, i); strings.HasPrefix(strings.TrimPrefix(name[end:], " const"), "::") {
+				// Of a lambda or a local class: the function that it stands in has parameters too.
+				return Bare(before + strings.TrimPrefix(name[end:], " const"))
 			}
+			if bare := name[begin:i]; strings.Contains(bare, "<") {
+				return bare
+			}
+			return before
 		}
 	}
 	return name
+}
+
+// closing is the index behind the bracket that closes the one at i, len(name) where none does.
+func closing(name string, i int) int {
+	depth := 0
+	for ; i < len(name); i++ {
+		switch name[i] {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(name)
+}
+
+// isLibrary reports whether a function, as Bare writes it, is one of the standard libraries of C++ and Rust, which compilers put
+// into every program that uses them.
+func isLibrary(name string) bool {
+	return startsWithOne(name, standard[:])
+}
+
+// standard is how the names of the standard libraries' functions begin. Of Rust's crates core and alloc only modules that no
+// other program has under such a name.
+var standard = [...]string{
+	"std::", "__gnu_cxx::", "operator new", "operator delete", "<std::", "<alloc::", "<core::", "hashbrown::", "<hashbrown::", "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_",
+	"alloc::raw_vec::", "alloc::vec::", "alloc::alloc::", "alloc::string::", "alloc::collections::", "alloc::boxed::", "alloc::sync::", "alloc::slice::", "alloc::fmt::",
+	"core::iter::", "core::ops::function::", "core::ptr::", "core::slice::", "core::fmt::",
 }
 
 // Matches reports whether a name is one of a list, or begins with one that ends in "*" there.

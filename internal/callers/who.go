@@ -22,6 +22,9 @@ func (c Call) Label() string {
 	case c.Omitted > 0:
 		return "(" + strconv.Itoa(c.Omitted) + " frames)"
 	case c.Function != "":
+		if c.Module.Path == anonymous {
+			return c.Function // as its compiler calls it
+		}
 		return Bare(public(c.Function, c.Module))
 	}
 	return c.Module.Base() + "+0x" + strconv.FormatUint(c.Address, 16)
@@ -173,7 +176,7 @@ func (r *Rules) helpers(calls []Call) []bool {
 				continue
 			}
 		}
-		helps[i] = c.Omitted > 0 || IsMalloc(withoutSuffix(c.Function))
+		helps[i] = c.Omitted > 0 || IsMalloc(withoutSuffix(c.Function)) || isLibrary(name)
 		for k := 0; k < len(r.allocators) && !helps[i]; k++ {
 			a := &r.allocators[k]
 			if helps[i] = a.is(c.Module); helps[i] || !a.has(name) {

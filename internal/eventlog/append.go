@@ -181,6 +181,9 @@ func appendFrame(dst []byte, f *Frame) []byte {
 	if f.Call {
 		dst = append(dst, `,"call":true`...)
 	}
+	if f.Omitted != 0 {
+		dst = appendInt(dst, `,"omitted":`, int64(f.Omitted))
+	}
 	return dst
 }
 

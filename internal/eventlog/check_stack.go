@@ -52,6 +52,7 @@ func (c *checker) stack(r *Stack) {
 		}
 		c.must(f.Via != "", "stack %d: frame %d: no via", r.Stack, i)
 		c.must((i == 0) == (f.Via == "pc"), "stack %d: frame %d: via %q", r.Stack, i, f.Via)
+		c.must(f.Omitted == 0 || i > 0 && f.Omitted > 0, "stack %d: frame %d: %d omitted before it", r.Stack, i, f.Omitted)
 		// Code has the same offset within its page in the file and in memory.
 		c.must((f.PC^f.Offset)%vm.PageSize == 0 && (m.path != "[anon]" || f.Offset == f.PC), "stack %d: frame %d: offset %v cannot be mapped at %v", r.Stack, i, f.Offset, f.PC)
 		c.slab = append(c.slab, c.place(f))

@@ -218,6 +218,8 @@ func (d *decoder) frame(f *Frame) {
 			d.string(&f.Via)
 		case "call":
 			d.bool(&f.Call)
+		case "omitted":
+			d.int(&f.Omitted)
 		default:
 			d.skip()
 		}

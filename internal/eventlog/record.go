@@ -125,6 +125,8 @@ type Frame struct {
 	Offset Hex    `json:"offset"` // the file's own virtual address
 	Via    string `json:"via"`
 	Call   bool   `json:"call,omitempty"` // PC is a return address: look up PC-1
+	// Omitted is how many frames between the one before and this one were not recorded: of a deep stack both ends are.
+	Omitted int `json:"omitted,omitempty"`
 }
 
 // Mapping is a row of a space's or a snapshot's list.

@@ -70,7 +70,6 @@ var sources = [...]struct {
 	{"CPython's frames", findPyFrames},
 	{"PostgreSQL", findPostgres},
 	{"InnoDB", findInnoDB},
-	{"MariaDB's buffers", findMySQLBuffers},
 	{"SBCL", findSBCL},
 	{"BEAM", findBEAM},
 	{"bdwgc", findBDWGC},

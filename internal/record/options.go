@@ -39,11 +39,11 @@ type Options struct {
 	// to ask for files found in none of them.
 	DebugDirs, Debuginfod []string
 
-	MaxDepth int // frames; 0 means 256
-	Verify   Verify
-	NoFollow bool
-	Backend  string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
-	Bound    int64  // bytes: a space that becomes larger gets a snapshot then; 0 for none
+	MaxFrames int // of a stack, 0 means 256
+	Verify    Verify
+	NoFollow  bool
+	Backend   string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
+	Bound     int64  // bytes: a space that becomes larger gets a snapshot then; 0 for none
 
 	// Only run.
 	NoASLR    bool

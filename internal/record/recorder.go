@@ -83,7 +83,7 @@ func assemble(o Options, source tracer.Source) *Recorder {
 	r.rules = r.orderRules()
 	r.backlog = newBacklog(r)
 	r.backend = &backend{}
-	r.stacks = &stacks{out: r.out, names: r.names, interner: unwind.NewInterner(), maxDepth: cmp.Or(max(o.MaxDepth, 0), 256), none: o.NoStacks}
+	r.stacks = &stacks{out: r.out, names: r.names, interner: unwind.NewInterner(), maxFrames: cmp.Or(max(o.MaxFrames, 0), 256), none: o.NoStacks}
 	r.modules = modules.New(r.stacks.announceModule)
 	r.stacks.modules = r.modules
 	return r

@@ -14,13 +14,13 @@ const compatSegment = 0x23
 
 // stacks takes the stacks of calls. It belongs to the tracer's goroutine.
 type stacks struct {
-	out      *output
-	modules  *modules.Table
-	names    *naming.Names
-	interner *unwind.Interner
-	maxDepth int  // frames
-	none     bool // stacks are not recorded
-	stack    unwind.Stack
+	out       *output
+	modules   *modules.Table
+	names     *naming.Names
+	interner  *unwind.Interner
+	maxFrames int  // of a stack
+	none      bool // stacks are not recorded
+	stack     unwind.Stack
 }
 
 // walk takes the stack of a call. It runs between the thread's syscall-enter-stop and its resumption after the call,
@@ -36,7 +36,7 @@ func (s *stacks) walk(f *pending) {
 	if regs.Cs == compatSegment {
 		s.narrow(f, &at)
 	} else {
-		f.space.walker.Walk(&at, f.task.thread, s.maxDepth, &s.stack)
+		f.space.walker.Walk(&at, f.task.thread, s.maxFrames, &s.stack)
 	}
 	id, fresh := s.interner.Intern(&s.stack)
 	if fresh {
@@ -70,7 +70,7 @@ func (s *stacks) announce(id int) {
 	for i := range s.stack.Frames {
 		f := &s.stack.Frames[i]
 		rec.Frames[i] = eventlog.Frame{PC: eventlog.Hex(f.PC), Module: s.modules.ID(f.Module), Offset: eventlog.Hex(f.Offset),
-			Via: f.How.String(), Call: f.Call}
+			Via: f.How.String(), Call: f.Call, Omitted: f.Omitted}
 	}
 	s.out.stacks++
 	s.out.queue.Define(rec)

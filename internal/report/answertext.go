@@ -49,7 +49,20 @@ func momentText(a *analysis.At) string {
 }
 
 // whoCell is a cell with the calls that made something, shortened where there is no room.
-func whoCell(c analysis.Who) text.Cell { return text.Cell{Text: c.Text(0), Fit: c.Text} }
+func whoCell(c analysis.Who, s text.Style) text.Cell {
+	if s.Wide {
+		return text.Plain(c.Whole())
+	}
+	return text.Cell{Text: c.Text(0), Fit: c.Text}
+}
+
+// whoText is the calls that made something, elided where they need more than room; 0 is no limit.
+func whoText(c analysis.Who, s text.Style, room int) string {
+	if s.Wide {
+		return c.Whole()
+	}
+	return c.Text(room)
+}
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.
 func appendStack(b []byte, frames []analysis.Frame, end string) []byte {
@@ -63,6 +76,9 @@ func appendStack(b []byte, frames []analysis.Frame, end string) []byte {
 }
 
 func appendFrame(b []byte, f analysis.Frame) []byte {
+	if f.Omitted > 0 {
+		return fmt.Appendf(b, " > (%s not recorded: --max-frames)\n", text.Count(f.Omitted, "frame", "frames"))
+	}
 	b = append(b, " > "...)
 	b = append(b, text.Printable(f.Module)...)
 	b = append(b, '(')

@@ -63,7 +63,7 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 				}
 				row = append(row, text.Plain(when))
 			}
-			t.Add(append(row, text.Plain(analysis.ThreadLabel(m.TID, m.Thread)), whoCell(m.Who))...)
+			t.Add(append(row, text.Plain(analysis.ThreadLabel(m.TID, m.Thread)), whoCell(m.Who, s))...)
 			if a.Stacks && m.Stack != 0 {
 				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd)), "\n"))...)
 			}
@@ -133,7 +133,7 @@ func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s tex
 			line("moved", fmt.Sprintf("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
 		}
 		if m.Cause == "" {
-			line("who", m.Who.Text(0))
+			line("who", whoText(m.Who, s, 0))
 		}
 		b = appendStack(b, m.Frames, m.StackEnd)
 	}

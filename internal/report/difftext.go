@@ -124,7 +124,7 @@ func remark(c *analysis.Change, s text.Style) string {
 	if s.Whole {
 		room = 0
 	}
-	t := c.Who.Text(room)
+	t := whoText(c.Who, s, room)
 	if c.How != "" {
 		t = c.How + " " + t
 	}

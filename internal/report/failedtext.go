@@ -22,7 +22,7 @@ func Failed(f *analysis.Failed, s text.Style) []byte {
 		line := func(name, value string) {
 			b = fmt.Appendf(b, "  %-7s %s\n", name, text.Clip(text.Printable(value), room))
 		}
-		line("who", c.Who.Text(room))
+		line("who", whoText(c.Who, s, room))
 		line("process", fmt.Sprintf("%d %s, thread %s", c.PID, processText(c.Name, c.Exe), analysis.ThreadLabel(c.TID, c.Thread)))
 		line("call", c.Made)
 		when := fmt.Sprintf("%s, event %d", text.When(c.T), c.Event)
@@ -92,7 +92,7 @@ func refusedText(list []analysis.FailedCall, s text.Style) string {
 		times += list[i].Times
 	}
 	c := &list[0]
-	t := fmt.Sprintf("failed: %s; %s at %s", failedText(c, s), c.Who.Text(60), text.When(c.T))
+	t := fmt.Sprintf("failed: %s; %s at %s", failedText(c, s), whoText(c.Who, s, 60), text.When(c.T))
 	if times > 1 {
 		t += fmt.Sprintf("; %d calls in all", times)
 	}

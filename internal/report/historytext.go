@@ -83,7 +83,7 @@ func stepRow(st *analysis.Step, s text.Style) []text.Cell {
 	if !s.Whole && s.Width < 100 {
 		place = s.Size(int64(st.End - st.Start))
 	}
-	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(analysis.ThreadLabel(st.TID, st.Thread)), whoCell(st.Who)}
+	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(analysis.ThreadLabel(st.TID, st.Thread)), whoCell(st.Who, s)}
 }
 
 // stepStack is the call of a step with its arguments, and its stack.

@@ -145,7 +145,7 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 		switch {
 		case r.Mode == "map":
 		case r.By == analysis.ByKind && len(h.Calls) > 0:
-			c = append(c, whoCell(h.Who))
+			c = append(c, whoCell(h.Who, l))
 		case r.By == analysis.ByKind && len(h.Parts) > 0:
 			n := len(h.Parts)
 			if last := &h.Parts[n-1]; last.Smaller > 0 {
@@ -231,7 +231,7 @@ func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, depth)}
 			c[4].Fit = nil
 			if len(h.Calls) > 0 {
-				c = append(c, whoCell(h.Who))
+				c = append(c, whoCell(h.Who, l))
 			}
 			t.Add(c...)
 			add(h.Parts, depth+1)

@@ -7,6 +7,7 @@ type Style struct {
 	Width int  // columns of the terminal
 	Color bool // with ANSI colours
 	Whole bool // nothing is elided, however wide lines get: for output that programs read
+	Wide  bool // names of functions as they are, with the arguments of templates; with Whole
 	Bytes bool // sizes are exact numbers of bytes
 	Log   string
 }
