@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ func ExportJSON(path string, w io.Writer) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("export %s: not a regular file, and export reads the log several times: copy it to one first", path)
 	}
-	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), names: map[Place]*Symbol{}}
+	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), last: map[string]int{}, names: map[Place]*Symbol{}}
 	cut := x.survey()
 	if cut != nil && !errors.Is(cut, ErrCut) {
 		return cut
@@ -52,10 +53,10 @@ func ExportJSON(path string, w io.Writer) error {
 }
 
 type export struct {
-	path  string
-	w     *bufio.Writer // keeps its first error
-	line  []byte
-	lines int // whole lines of the log when it was surveyed
+	path string
+	w    *bufio.Writer // keeps its first error
+	line []byte
+	last map[string]int // by type: the line of its last record
 
 	header Record // nil where the log is cut in its first line
 	end    Record // nil where the log is cut
@@ -89,7 +90,7 @@ func (x *export) survey() error {
 		if err != nil {
 			return err
 		}
-		x.lines = r.Line()
+		x.last[rec.Type()] = r.Line()
 		switch rec := rec.(type) {
 		case *Header:
 			x.header = rec
@@ -101,9 +102,10 @@ func (x *export) survey() error {
 	}
 }
 
-// array writes the objects of one type, as they stand in the log.
+// array writes the objects of one type, as they stand in the log. The survey has read them all: only stacks, which
+// change, and what does not begin with its type are decoded once more.
 func (x *export) array(record string) error {
-	if x.lines == 0 {
+	if x.last[record] == 0 {
 		return nil
 	}
 	r, err := Open(x.path)
@@ -111,30 +113,40 @@ func (x *export) array(record string) error {
 		return err
 	}
 	defer r.Close()
-	r.only, r.stop = record, x.lines
-	for first := true; ; {
-		rec, err := r.Next()
-		if err == io.EOF {
-			return nil
+	start := []byte(`{"type":"` + record + `"`)
+	for first := true; r.line < x.last[record]; {
+		line, err := r.readLine(longestLine)
+		if errors.Is(err, io.EOF) {
+			err = ErrCut // it was longer when it was surveyed
 		}
 		if err != nil {
-			return err
+			return r.named(err)
 		}
-		if rec.Type() != record {
+		if otherType(line, record) {
 			continue
+		}
+		var stack *Stack
+		if record == "stack" || !bytes.HasPrefix(line, start) {
+			rec, err := r.dec.decode(line)
+			if err != nil {
+				return r.named(&LineError{r.line, err})
+			}
+			if rec == nil || rec.Type() != record {
+				continue
+			}
+			stack, _ = rec.(*Stack)
 		}
 		if !first {
 			x.text(",")
 		}
 		first = false
-		if s, ok := rec.(*Stack); ok {
-			x.line = appendNamedStack(x.line[:0], s, x.names)
-			x.w.Write(x.line)
-		} else {
-			x.w.Write(r.Raw())
+		if stack != nil {
+			x.line = appendNamedStack(x.line[:0], stack, x.names)
+			line = x.line
 		}
-		if _, err := x.w.Write(nil); err != nil {
+		if _, err := x.w.Write(line); err != nil {
 			return err
 		}
 	}
+	return nil
 }

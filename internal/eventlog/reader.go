@@ -68,6 +68,7 @@ type Reader struct {
 	zst    *zstd.Decoder
 	file   *os.File // nil unless the Reader opened it
 
+	ahead *ahead // reads the lines behind the header; nil before the first is asked for
 	dec   decoder
 	long  []byte // a line longer than src's buffer
 	line  int    // number of the line that was read last
@@ -75,8 +76,6 @@ type Reader struct {
 	first bool   // Next has not returned the header yet
 	ended bool   // Next has returned the end line
 	err   error  // sticks
-	only  string // if set, lines of other types are skipped unread
-	stop  int    // if not 0, the last line to read
 }
 
 // Open opens the log at path and reads its header. Errors are those of os.Open and of NewReader, the latter prefixed
@@ -201,27 +200,29 @@ func (r *Reader) Next() (Record, error) {
 
 // next reads one line; the record is nil if the line is to be skipped.
 func (r *Reader) next() (Record, error) {
-	if r.stop != 0 && r.line >= r.stop {
-		return nil, io.EOF
+	if r.ahead == nil {
+		r.ahead = startAhead(r)
 	}
-	line, err := r.readLine(longestLine)
+	l, err := r.ahead.line()
 	switch {
 	case errors.Is(err, io.EOF) && !r.ended:
 		return nil, ErrCut
+	case errors.Is(err, errLong):
+		return nil, &LineError{r.line + 1, err}
 	case err != nil:
 		return nil, err
-	case r.ended:
-		return nil, &LineError{r.line, errors.New("a line behind the end of the log")}
-	case r.only != "" && otherType(line, r.only):
-		return nil, nil
 	}
-	rec, err := r.dec.decode(line)
-	if err != nil {
-		n := r.line
-		if _, e := r.src.Peek(1); e != nil {
+	r.line++
+	r.raw = l.text
+	if r.ended {
+		return nil, &LineError{r.line, errors.New("a line behind the end of the log")}
+	}
+	rec := l.rec
+	if l.err != nil {
+		if r.ahead.last() {
 			return nil, ErrCut // the last line was torn
 		}
-		return nil, &LineError{n, err}
+		return nil, &LineError{r.line, l.err}
 	}
 	switch rec.(type) {
 	case *Header:
@@ -280,13 +281,13 @@ func (r *Reader) readLine(limit int) ([]byte, error) {
 			}
 		default:
 			r.raw = r.long
-			return nil, r.endOf(err)
+			return nil, r.endOf(err, len(r.long) > 0)
 		}
 	}
 }
 
-// endOf translates the source's final error into the log's.
-func (r *Reader) endOf(err error) error {
+// endOf translates the source's final error into the log's. torn reports whether a line has begun before it.
+func (r *Reader) endOf(err error, torn bool) error {
 	var p *os.PathError
 	switch {
 	case errors.As(err, &p): // the disk failed, say
@@ -294,19 +295,30 @@ func (r *Reader) endOf(err error) error {
 	case r.zst != nil && !errors.Is(err, io.EOF):
 		// The frame was cut or never reached the disk. Everything before it has been read.
 		return ErrCut
-	case errors.Is(err, io.EOF) && len(r.long) > 0:
+	case errors.Is(err, io.EOF) && torn:
 		return ErrCut
 	}
 	return err
 }
 
-// Close closes the file that Open opened, and gives the decoder's memory back.
-func (r *Reader) Close() error {
+// Close closes the file that Open opened, and gives the decoder's memory back. It waits for a read of another source
+// that has begun.
+func (r *Reader) Close() (err error) {
+	if r.ahead != nil {
+		close(r.ahead.stop)
+	}
+	if r.file != nil {
+		err = r.file.Close()
+	}
+	if r.ahead != nil {
+		r.ahead.running.Wait()
+		r.ahead = nil
+	}
+	if r.err == nil {
+		r.err = os.ErrClosed
+	}
 	if r.zst != nil {
 		r.zst.Close()
 	}
-	if r.file != nil {
-		return r.file.Close()
-	}
-	return nil
+	return err
 }
