@@ -14,7 +14,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench reliability bench-names bench-alternatives fuzz lint testdata clean
+.PHONY: help build man dist demo test race simulate bench kinds reliability bench-names bench-alternatives fuzz lint testdata web web-check clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -60,8 +60,19 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	  done; \
 	done
 
+kinds: ## hold what vmblame says of the memory of real programs against their own word (docs/kinds.md; 6 minutes)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestTruth$$' -v -kinds table
+
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
+
+web: ## build the page of `vmblame html` from internal/html/web (needs npm) into internal/html/assets, which is committed
+	@cd internal/html/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node build.mjs
+
+web-check: ## prove that what stands in internal/html/assets is what internal/html/web builds (needs npm)
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && cd internal/html/web && \
+	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node build.mjs "$$out" && diff -r ../assets "$$out" >/dev/null || \
+	  { echo "internal/html/assets is not what internal/html/web builds: make web"; exit 1; }
 
 lint: ## gofmt, go vet and golangci-lint (.golangci.yml)
 	@bad=$$(gofmt -l .); \

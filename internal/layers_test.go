@@ -29,7 +29,7 @@ var layers = []struct {
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
 	{4, []string{"internal/modules", "internal/naming", "internal/inspect", "internal/analysis"}},
-	{5, []string{"internal/report", "internal/record"}},
+	{5, []string{"internal/report", "internal/html", "internal/record"}},
 	{6, []string{"cmd/vmblame"}},
 	{7, []string{"cmd/vmblame/e2e", "internal/simulation"}},
 }
@@ -58,7 +58,7 @@ var modules = map[string]map[string]int{
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
-	"github.com/spf13/cobra":                {"cmd/vmblame": 21},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 22},
 	"github.com/spf13/pflag":                {},
 	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
 	"github.com/santhosh-tekuri/jsonschema": {},

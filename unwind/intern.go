@@ -53,9 +53,6 @@ func (in *Interner) Intern(st *Stack) (id int, fresh bool) {
 	return id, true
 }
 
-// Len returns how many distinct stacks there were.
-func (in *Interner) Len() int { return len(in.ids) }
-
 // mix folds the 128-bit product of two words.
 func mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)

@@ -34,8 +34,8 @@ func TestIntern(t *testing.T) {
 			}
 		}
 	}
-	if in.Len() != len(variants) {
-		t.Errorf("%d stacks", in.Len())
+	if len(in.ids) != len(variants) {
+		t.Errorf("%d stacks", len(in.ids))
 	}
 }
 
@@ -60,8 +60,8 @@ func TestInternerMemory(t *testing.T) {
 		in.Intern(&st)
 	}
 	used := heap() - before
-	if in.Len() != n || used > 30<<20 {
-		t.Errorf("%d stacks in %d KiB", in.Len(), used>>10)
+	if len(in.ids) != n || used > 30<<20 {
+		t.Errorf("%d stacks in %d KiB", len(in.ids), used>>10)
 	}
 	runtime.KeepAlive(in)
 }

@@ -32,6 +32,7 @@ func subcommands() []*cobra.Command {
 		historyCommand(),
 		failedCommand(),
 		diffCommand(),
+		htmlCommand(),
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),

@@ -235,6 +235,7 @@ func TestCommands(t *testing.T) {
 		"history":   "json bytes wide pid stacks",
 		"failed":    "json bytes wide pid",
 		"diff":      "json bytes wide pid",
+		"html":      "output pid json",
 		"map":       "output json",
 		"version":   "json",
 	}

@@ -169,6 +169,13 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// between takes the first of these arguments, and as many of the others as there are.
+func between(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return exactly(names[:min(max(len(args), 1), len(names))]...)(cmd, args)
+	}
+}
+
 // firstLine cuts what would otherwise be a dump.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")

@@ -82,6 +82,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 		if r.What == "start" && r.TID == r.PID {
 			l.led++
 		}
+		s.threads.line = line
 		if left := s.threads.put(r); left != 0 {
 			l.size(left, 0)
 			l.leave(left)
@@ -238,23 +239,41 @@ func (l *folder) forget(space int) {
 	delete(l.peaks, space)
 }
 
-// finish makes the processes out of what has been read.
-func (l *folder) finish() {
-	s := l.state
-	replaced := map[int]bool{} // spaces that their process left by an exec
+// replaced are the spaces that their process left by an exec.
+func (l *folder) replaced() map[int]bool {
+	replaced := map[int]bool{}
 	for _, sp := range l.replay.Spaces() {
 		if p := l.replay.Space(sp.Parent); sp.Cause == "exec" && p != nil && p.PID == sp.PID {
 			replaced[p.ID] = true
 		}
 	}
+	return replaced
+}
+
+// finish makes the processes out of what has been read.
+func (l *folder) finish() {
+	s := l.state
+	replaced := l.replaced()
 	for _, sp := range l.replay.Spaces() {
-		p := &process{SpaceState: sp, first: sp.PID == l.first, ended: s.threads.over(sp.ID), until: s.T, peak: l.peaks[sp.ID]}
-		if replaced[sp.ID] || !wanted(l.pids, sp.PID) || p.ended && l.at.Kind != AtEnd {
+		ended := s.threads.over(sp.ID)
+		if replaced[sp.ID] || !wanted(l.pids, sp.PID) || ended && l.at.Kind != AtEnd {
 			continue
 		}
-		l.fill(p)
-		s.processes = append(s.processes, p)
+		l.process(sp, ended)
 	}
+	l.sort()
+}
+
+// process adds to the state the process of a space.
+func (l *folder) process(sp *eventlog.SpaceState, ended bool) {
+	p := &process{SpaceState: sp, first: sp.PID == l.first, ended: ended, until: l.state.T, peak: l.peaks[sp.ID]}
+	l.fill(p)
+	l.state.processes = append(l.state.processes, p)
+}
+
+// sort puts the processes in their order: the first one first, then the largest.
+func (l *folder) sort() {
+	s := l.state
 	slices.SortStableFunc(s.processes, func(a, b *process) int {
 		if a.first != b.first {
 			if a.first {

@@ -7,8 +7,9 @@ import (
 
 // origins stores the events that made what is mapped, and drops those of which nothing is left.
 type origins struct {
-	by    map[uint64]*classify.Event
-	sweep int // the number of events at which the dead are looked for
+	by     map[uint64]*classify.Event
+	sweep  int             // the number of events at which the dead are looked for
+	pinned map[uint64]bool // those that a moment needs which is over: they are never forgotten
 }
 
 // firstSweep is how many events are kept before anything is forgotten.
@@ -66,6 +67,9 @@ func (m *origins) forget(p *eventlog.Replay) {
 				keep(e.Moved.Origin.Event)
 			}
 		}
+	}
+	for seq := range m.pinned {
+		keep(seq)
 	}
 	m.by = kept
 	m.sweep = max(firstSweep, 4*len(kept))

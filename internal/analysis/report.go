@@ -185,19 +185,25 @@ func (n nameless) countRows(s *State, rows []Row) {
 }
 
 func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
-	n := p.total()
-	n.objects = len(p.objects())
 	vmas, rows := p.vmas()
-	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
-		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size)}
-	if p.taken >= 0 {
-		j.ResidentAt = &p.taken
-	}
+	j := s.head(p, o, rows)
 	for _, h := range s.holders(p, o.By) {
 		j.Holders = append(j.Holders, s.rowOf(p, h, vmas))
 	}
 	SortRows(j.Holders, o.Sort)
 	j.Holders = cutRows(j.Holders, o.MinSize)
+	return j
+}
+
+// head is the report of p without its rows.
+func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
+	n := p.total()
+	n.objects = len(p.objects())
+	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
+		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size)}
+	if p.taken >= 0 {
+		j.ResidentAt = &p.taken
+	}
 	return j
 }
 

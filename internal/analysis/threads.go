@@ -15,6 +15,7 @@ type threads struct {
 	users   map[int]int       // living threads of a space; absent where none has been seen
 	known   int               // how many there are
 	sweep   int               // at so many it is time to prune
+	line    int               // of the log, of the record that is being put
 }
 
 // thread is the life of a thread, from its start, or its exec, to its end.
@@ -23,6 +24,8 @@ type thread struct {
 	space  int
 	ended  bool
 	sealed bool // behind the moment its tid began another life
+	began  int  // line of the log
+	gone   int  // line of the log, 0 while it lives
 }
 
 func newThreads() *threads {
@@ -46,6 +49,7 @@ func (l *threads) put(r *eventlog.Thread) (left int) {
 	x := &thread{
 		Thread: classify.Thread{TID: r.TID, PID: r.PID, Name: r.Name, SP: uint64(r.SP), TLS: uint64(r.TLS), Start: r.T},
 		space:  r.Space,
+		began:  l.line,
 	}
 	l.byTID[r.TID] = append(l.byTID[r.TID], x)
 	l.bySpace[r.Space] = append(l.bySpace[r.Space], x)
@@ -114,7 +118,7 @@ func (l *threads) prune(keep func(*thread) bool) {
 }
 
 func (l *threads) end(x *thread, t int64) {
-	x.ended, x.End = true, t
+	x.ended, x.End, x.gone = true, t, l.line
 	l.users[x.space]--
 }
 

@@ -55,7 +55,8 @@ const (
 	LuaJIT  Kind = "luajit"
 	BDWGC   Kind = "bdwgc" // the Boehm-Demers-Weiser collector
 
-	InnoDBPool Kind = "innodb-buffer-pool"
+	InnoDBPool  Kind = "innodb-buffer-pool"
+	MySQLBuffer Kind = "mysql-buffer" // caches of keys and pages, buffers of logs
 
 	Named Kind = "named" // by its program with prctl(2) PR_SET_VMA
 

@@ -23,9 +23,18 @@ var phpFamily = Family{
 var innodbFamily = Family{
 	Kinds: []Row{{InnoDBPool, words("InnoDB buffer pool"), nil, false, "", ungoverned,
 		addressOnly("innodb_buffer_pool_size bounds the InnoDB buffer pool, innodb_buffer_pool_size_max what MariaDB reserves for it")}},
-	Caller: callers.Allocator{Lowest: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc"}},
-	Calls:  []string{"buf_pool_t::*"},
-	Beside: []string{"my_large_virtual_alloc", "my_virtual_mem_*", "my_large_malloc", "innodb_*", "srv_*", "ha_initialize_handlerton"},
+	Caller: callers.Allocator{Lowest: []string{"my_large_virtual_alloc", "my_virtual_mem_*"}},
+	// InnoDB alone reserves by my_large_virtual_alloc; what is committed in it came by calls that others make, too.
+	Calls:  []string{"buf_pool_t::*", "my_large_virtual_alloc"},
+	Beside: []string{"my_virtual_mem_*", "my_large_malloc", "innodb_*", "srv_*", "ha_initialize_handlerton"},
+}
+
+// mysqlFamily: MariaDB's and MySQL's mysys/my_largepage.c, beside the buffer pool.
+var mysqlFamily = Family{
+	Kinds:  []Row{{MySQLBuffer, words("MariaDB buffer"), nil, false, "", ungoverned, noAdvice}},
+	Caller: callers.Allocator{Lowest: []string{"my_large_malloc"}},
+	Calls:  []string{"my_large_malloc"},
+	Beside: []string{"init_pagecache", "init_key_cache", "ha_init_key_cache", "innodb_*", "srv_*", "ha_initialize_handlerton", "plugin_init", "mysqld_main"},
 }
 
 // beamFamily: Erlang/OTP's erts/emulator/sys/common/erl_mmap.c and erl_mseg.c.

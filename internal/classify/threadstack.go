@@ -80,6 +80,8 @@ func findThreadStacks(v *view) {
 		case ev != nil && !ev.anonymous():
 		case t != nil && ev != nil && v.isMuslStack(i, j, ev, t):
 			v.claimStack(i, j, "")
+		case ev != nil && v.stacksIn(i, j) == 1 && v.sbclThread(ev):
+			v.claimStack(i, j, "mmap by SBCL")
 		case t == nil && ev != nil && !accessible(e) && j > i+1:
 			// A guard in front of the stack, of one mmap with it.
 			if t := v.stackOwner(i + 1); t != nil && v.isMuslStack(i+1, j, ev, t) {
@@ -91,6 +93,13 @@ func findThreadStacks(v *view) {
 			v.claimStack(i, j, "")
 		}
 	}
+}
+
+// sbclThread reports whether SBCL made a mapping, as it does for what a thread has: three stacks, and its variables
+// (alloc_thread_struct of src/runtime/thread.c).
+func (v *view) sbclThread(ev *Event) bool {
+	c := v.chain(ev)
+	return c.calledBy(sbclFamily.Calls...) && c.provenBy(&sbclFamily)
 }
 
 // isMuslStack reports whether the entries from i to j are a stack that musl mapped for thread t: without MAP_STACK,

@@ -15,7 +15,7 @@ func FuzzIndex(f *testing.F) {
 	df = append(le.AppendUint32(df, 20), 0, 0, 0, 0)
 	f.Add(le.AppendUint64(le.AppendUint64(df, 0x1000), 0x200), false)
 	f.Fuzz(func(t *testing.T, data []byte, eh bool) {
-		table := Parse(data, 0x2000, eh)
+		table := (&Table{word: 8}).build(data, 0x2000, eh)
 		if table == nil {
 			return
 		}

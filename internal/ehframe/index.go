@@ -37,13 +37,6 @@ func (t *Table) load(f *elffile.File, section string, vaddr uint64, eh bool) *Ta
 	return t.build(data, vaddr, eh)
 }
 
-// Parse indexes the bytes of a section, .eh_frame (mapped at vaddr) or .debug_frame, of a file for x86-64; nil where
-// it holds nothing of use. The bytes must not be changed.
-func Parse(data []byte, vaddr uint64, eh bool) *Table {
-	t := &Table{word: 8}
-	return t.build(data, vaddr, eh)
-}
-
 // build indexes a section. Malformed entries are left out; an impossible length ends the reading.
 func (t *Table) build(data []byte, vaddr uint64, eh bool) *Table {
 	x := &index{data: data, vaddr: vaddr, eh: eh}

@@ -70,6 +70,7 @@ var sources = [...]struct {
 	{"CPython's frames", findPyFrames},
 	{"PostgreSQL", findPostgres},
 	{"InnoDB", findInnoDB},
+	{"MariaDB's buffers", findMySQLBuffers},
 	{"SBCL", findSBCL},
 	{"BEAM", findBEAM},
 	{"bdwgc", findBDWGC},

@@ -59,11 +59,18 @@ func TestInnoDB(t *testing.T) {
 	}
 	l, found, said := server(t, exec.Command("mariadbd", "--no-defaults", "--user=root", "--skip-networking", "--datadir="+dir+"/d", "--socket="+socket, "--innodb-buffer-pool-size=64M"),
 		func() ([]byte, error) {
-			return exec.Command("mariadb", "--no-defaults", "-N", "-S", socket, "-e", "select @@innodb_buffer_pool_size, @@innodb_buffer_pool_size_max").Output()
+			return exec.Command("mariadb", "--no-defaults", "-N", "-S", socket, "-e", "select @@innodb_buffer_pool_size, @@innodb_buffer_pool_size_max, @@key_buffer_size, @@aria_pagecache_buffer_size, @@innodb_log_buffer_size").Output()
 		})
 	want := strings.Fields(said)
-	if len(want) != 2 {
+	if len(want) != 5 {
 		t.Fatalf("said %q", said)
+	}
+	// Caches take a part of what they may have by malloc, for the descriptions of their blocks.
+	for detail, i := range map[string]int{"key cache": 2, "page cache of Aria": 3, "buffer of InnoDB's log": 4} {
+		most, _ := strconv.ParseUint(want[i], 10, 64)
+		if got := bytesOf(l, found, classify.MySQLBuffer, detail, true); got < most*3/4 || got > 2*most {
+			t.Errorf("%s has %d bytes, the server says %d", detail, got, most)
+		}
 	}
 	usable, all := bytesOf(l, found, classify.InnoDBPool, "", true), bytesOf(l, found, classify.InnoDBPool, "", false)
 	limit, err := strconv.ParseUint(want[1], 10, 64)

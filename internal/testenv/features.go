@@ -32,7 +32,7 @@ var packages = map[string]string{
 	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
 	"bash": "bash", "dpkg-query": "dpkg", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "jcmd": "default-jdk-headless", "make": "make",
 	"mariadb": "mariadb-client", "mariadb-install-db": "mariadb-server", "mariadbd": "mariadb-server", "initdb": "postgresql", "postgres": "postgresql", "psql": "postgresql-client",
-	"erl": "erlang-base", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
+	"R": "r-base-core", "chromium": "chromium", "firefox-esr": "firefox-esr", "erl": "erlang-base", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
 	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "unshare": "util-linux", "zstd": "zstd",
 }
@@ -48,6 +48,7 @@ var features = map[string]feature{
 	"libjemalloc.a":  {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc*.a") }, "libjemalloc-dev"},
 	"libjemalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") }, "libjemalloc2"},
 	"libmimalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libmimalloc.so.2") }, "libmimalloc2.0"},
+	"numpy":          {func() bool { return isThere("/usr/lib/python3/dist-packages/numpy") }, "python3-numpy"},
 	// A process may trace its children: a container may forbid even that.
 	"ptrace": {hasPtrace, "--cap-add=SYS_PTRACE"},
 	// A process may trace others of its user: Documentation/admin-guide/LSM/Yama.rst.

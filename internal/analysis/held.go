@@ -1,0 +1,55 @@
+package analysis
+
+import (
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A Held is a mapping, as the rows of a report add it up.
+type Held struct {
+	Range
+	Figures Totals            // its own; the count is 0, since it may be a part of what is counted
+	Heading *classify.Heading // of the row that counts it: that of the thing it is a part of
+}
+
+// Held yields the processes of s in the order of a report, each as the report has it but for the rows, with all its
+// mappings, ascending.
+func (s *State) Held(yield func(p *ReportProcess, held []Held) bool) {
+	for _, p := range s.processes {
+		_, rows := p.vmas()
+		head := s.head(p, ReportOptions{}, rows)
+		headings := map[int]*classify.Heading{} // by group
+		for _, t := range p.objects() {
+			headings[t.mappings[0].Group] = t.row.Heading
+		}
+		held := make([]Held, len(p.mappings))
+		for i := range p.mappings {
+			x := &p.mappings[i]
+			n := x.totals()
+			held[i] = Held{s.rangeOf(p, x, x.Range), p.totalsOf(&n), headings[x.Group]}
+		}
+		if !yield(&head, held) {
+			return
+		}
+	}
+}
+
+// Threads are those of an address space up to the moment, in the order of their start; of those that live the End is 0.
+// None where the space is not in use.
+func (s *State) Threads(space int) []classify.Thread {
+	for _, p := range s.processes {
+		if p.ID == space {
+			return p.threads
+		}
+	}
+	return nil
+}
+
+// Frames are the frames of a stack, innermost first, and why the walk of it ended early.
+func (s *State) Frames(stack int) (list []Frame, end string) { return s.names.Frames(stack) }
+
+// Header is the log's first line, nil where the log is cut before its end.
+func (s *State) Header() *eventlog.Header { return s.header }
+
+// End is the log's last line, nil where the log is cut.
+func (s *State) End() *eventlog.End { return s.end }

@@ -1,0 +1,168 @@
+package html
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/analysis"
+)
+
+// finish completes the value, s being the state of the end.
+func (b *builder) finish(s *analysis.State) *Value {
+	v := b.v
+	for i, to := range v.Ranges.To {
+		if to < 0 {
+			v.Ranges.To[i] = len(v.Moments)
+		}
+	}
+	v.sortFigures()
+	v.dropMakers()
+	v.Cut, v.Shown, v.Failed = s.Cut, v.shown(), s.Failed()
+	for i := range v.Failed.Calls {
+		b.stack(s, v.Failed.Calls[i].Stack)
+	}
+	if h := s.Header(); h != nil {
+		v.Mode, v.Started, v.Host = h.Mode, h.Started, h.Host
+		if h.Command != nil {
+			v.Command = h.Command
+		}
+		if h.Environment != nil {
+			v.Environment = h.Environment
+		}
+	}
+	return v
+}
+
+// dropMakers leaves out the makers of ranges that are shown at no moment.
+func (v *Value) dropMakers() {
+	m := &v.Makers
+	places := map[int]int{}
+	var kept []int
+	for i, old := range v.Ranges.Maker {
+		n, known := places[old]
+		if !known {
+			n = len(kept)
+			places[old] = n
+			kept = append(kept, old)
+		}
+		v.Ranges.Maker[i] = n
+	}
+	*m = Makers{pick(m.Origin, kept), pick(m.Cause, kept), pick(m.Call, kept), pick(m.T, kept), pick(m.PID, kept), pick(m.TID, kept), pick(m.Thread, kept), pick(m.Stack, kept), pick(m.Chain, kept)}
+}
+
+// shown counts the events of which something is among the ranges.
+func (v *Value) shown() int {
+	events := map[uint64]bool{}
+	for _, m := range v.Ranges.Maker {
+		if o := v.Makers.Origin[m]; o != nil {
+			events[*o] = true
+		}
+	}
+	return len(events)
+}
+
+// sortFigures brings the figures into the order of their ranges.
+func (v *Value) sortFigures() {
+	f := &v.Figures
+	order := make([]int, len(f.Range))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(f.Range[a], f.Range[b]), cmp.Compare(f.Moment[a], f.Moment[b]))
+	})
+	*f = Figures{pick(f.Range, order), pick(f.Moment, order), pick(f.Resident, order), pick(f.Uncounted, order), pick(f.PSS, order), pick(f.Private, order), pick(f.Swapped, order)}
+}
+
+// pick are the items of list at places.
+func pick[T any](list []T, places []int) []T {
+	picked := make([]T, len(places))
+	for i, p := range places {
+		picked[i] = list[p]
+	}
+	return picked
+}
+
+// thin leaves out every other moment until there are at most most ranges, or hardly any moments.
+func (b *builder) thin(most int) {
+	for b.v.halve(most) {
+		b.v.Every = false
+	}
+}
+
+// halve leaves out every other moment but for the first and the last, and what was there at none of those that stay. It
+// reports false where it is not needed.
+func (v *Value) halve(most int) bool {
+	const least = 8 // a picture of fewer moments shows no course
+	r, n := &v.Ranges, len(v.Moments)
+	if len(r.From) <= most || n <= least {
+		return false
+	}
+	// next is the new number of the first moment that stays, at or behind an old one.
+	next := make([]int, n+1)
+	var stay []int
+	for i := range n {
+		next[i] = len(stay)
+		if i == 0 || i == n-1 || i%2 == 0 {
+			stay = append(stay, i)
+		}
+	}
+	next[n] = len(stay)
+	v.Moments = pick(v.Moments, stay)
+	for i := range r.From {
+		if r.From[i] = next[r.From[i]]; r.To[i] >= 0 {
+			r.To[i] = next[r.To[i]]
+		}
+	}
+	places := make([]int, len(r.From)) // new numbers of ranges, -1 for none
+	var kept []int
+	for i := range r.From {
+		if places[i] = -1; r.To[i] < 0 || r.From[i] < r.To[i] {
+			places[i] = len(kept)
+			kept = append(kept, i)
+		}
+	}
+	*r = Ranges{pick(r.Process, kept), pick(r.Start, kept), pick(r.Pages, kept), pick(r.Offset, kept), pick(r.What, kept), pick(r.Maker, kept), pick(r.From, kept), pick(r.To, kept)}
+	v.thinFigures(places, next)
+	for i := range v.Processes {
+		v.Processes[i].thin(stay, next)
+	}
+	return true
+}
+
+// thinFigures keeps the figures that ranges have at the moments that stay.
+func (v *Value) thinFigures(places, next []int) {
+	v.sortFigures()
+	f, r := &v.Figures, &v.Ranges
+	var kept []int
+	for i := range f.Range {
+		f.Range[i], f.Moment[i] = places[f.Range[i]], next[f.Moment[i]]
+		if f.Range[i] < 0 {
+			continue
+		}
+		if to := r.To[f.Range[i]]; to >= 0 && f.Moment[i] >= to {
+			continue
+		}
+		// Of those that now are of the same moment the last one counts.
+		if n := len(kept) - 1; n >= 0 && f.Range[kept[n]] == f.Range[i] && f.Moment[kept[n]] == f.Moment[i] {
+			kept[n] = i
+			continue
+		}
+		kept = append(kept, i)
+	}
+	*f = Figures{pick(f.Range, kept), pick(f.Moment, kept), pick(f.Resident, kept), pick(f.Uncounted, kept), pick(f.PSS, kept), pick(f.Private, kept), pick(f.Swapped, kept)}
+}
+
+// thin keeps what p has of the moments that stay.
+func (p *Process) thin(stay, next []int) {
+	var kept []int
+	moments := []int{}
+	for i, at := range p.Moments {
+		if stay[next[at]] == at {
+			kept = append(kept, i)
+			moments = append(moments, next[at])
+		}
+	}
+	p.Moments = moments
+	p.Count, p.Mappings, p.VMAs, p.Peak, p.ResidentAt = pick(p.Count, kept), pick(p.Mappings, kept), pick(p.VMAs, kept), pick(p.Peak, kept), pick(p.ResidentAt, kept)
+}

@@ -1,0 +1,168 @@
+package html
+
+import (
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A Page is what one page shows: a log, or two and what differs between them.
+type Page struct {
+	Type   string         `json:"type"`             // "pictures"
+	Logs   []*Value       `json:"logs"`             // one or two
+	Diff   *analysis.Diff `json:"diff"`             // of the ends of the two, null for one
+	Served bool           `json:"served,omitempty"` // the page may ask its server for more
+}
+
+// A Value is what the pictures of a log are drawn from: what was mapped at some moments, each thing once. The numbers of
+// strings, kinds, makers and so on are places in the lists that have them, from 0.
+type Value struct {
+	Log         string             `json:"log"`         // what the log is called
+	Mode        string             `json:"mode"`        // of the recording: run, attach or map; "" where the log is cut before it says
+	Command     []string           `json:"command"`     // what was run
+	Started     string             `json:"started"`     // when the recording began, RFC 3339
+	Host        eventlog.Host      `json:"host"`        // where
+	Environment map[string]*string `json:"environment"` // as the header has it; null for what was unset
+	Cut         bool               `json:"cut"`         // the log ends without its end line
+	Events      int                `json:"events"`      // mapping calls in the log
+	Made        int                `json:"made"`        // how many mappings they made
+	Shown       int                `json:"shown"`       // how many of those are in ranges: the others came and went between two moments
+	Every       bool               `json:"every"`       // every event that changed something is a moment
+	Moments     []Moment           `json:"moments"`     // in the order of the log; the last is its end
+	Processes   []Process          `json:"processes"`   // address spaces, in the order in which they are met
+	Strings     []string           `json:"strings"`     // each once
+	Headings    []Heading          `json:"headings"`    // what kinds are listed under
+	Whats       Whats              `json:"whats"`       // what mappings are
+	Makers      Makers             `json:"makers"`      // who made them
+	Chains      []Chain            `json:"chains"`      // of calls
+	Ranges      Ranges             `json:"ranges"`      // the mappings
+	Figures     Figures            `json:"figures"`     // what of them was in memory
+	Frames      Frames             `json:"frames"`      // of stacks
+	Stacks      map[int]Stack      `json:"stacks"`      // by the log's number: those of makers and of failed calls
+	Failed      *analysis.Failed   `json:"failed"`      // calls that failed, up to the end
+}
+
+// A Moment is one at which the log is shown.
+type Moment struct {
+	Moment string `json:"moment"` // as LOG@MOMENT has it
+	T      int64  `json:"t"`      // when that is, nanoseconds since the recording began
+	Seq    uint64 `json:"seq"`    // the last event before it, 0 for none
+}
+
+// A Process is an address space. Its lists have one item for each moment at which it is shown.
+type Process struct {
+	Space      int      `json:"space"`       // the log's number of it
+	PID        int      `json:"pid"`         // the process that began it
+	Name       string   `json:"name"`        // what a person calls it
+	Exe        string   `json:"exe"`         // path of its executable
+	Ended      bool     `json:"ended"`       // it was over before the log was: the last moment shows it as it ended
+	Until      int64    `json:"until"`       // t of its last moment
+	Moments    []int    `json:"moments"`     // places in the list of moments, ascending
+	Count      []int    `json:"count"`       // things: stacks, arenas, files
+	Mappings   []int    `json:"mappings"`    // entries of the ledger
+	VMAs       []int    `json:"vmas"`        // rows of /proc/PID/maps
+	Peak       []int64  `json:"peak"`        // the most that was mapped up to then
+	ResidentAt []*int64 `json:"resident_at"` // t of the snapshot that the figures are from, null for none
+	Threads    []Thread `json:"threads"`     // in the order of their start
+}
+
+// A Thread is a thread of an address space, one that has ended too.
+type Thread struct {
+	TID   int    `json:"tid"`
+	PID   int    `json:"pid"`
+	Name  string `json:"name"`  // the last that it had
+	Start int64  `json:"start"` // t
+	End   *int64 `json:"end"`   // t, null where it lived to the end
+}
+
+// A Heading is what kinds are listed under in a report.
+type Heading struct {
+	Word string `json:"word"` // the stable word: docs/kinds.md
+	One  string `json:"one"`  // in words
+	Many string `json:"many"` // in words, of several
+}
+
+// A Chain is who made something: numbers of strings, innermost call first, of which the first Keep are those up to the first of
+// the program's own.
+type Chain struct {
+	Calls []int `json:"calls"`
+	Keep  int   `json:"keep"`
+}
+
+// Whats are what mappings are, a list for each column of analysis.Range: numbers of strings but for the owner, which is
+// a tid or 0, and the heading.
+type Whats struct {
+	Perms      []int `json:"perms"`
+	Path       []int `json:"path"`
+	Label      []int `json:"label"`
+	Kind       []int `json:"kind"`
+	Name       []int `json:"name"`
+	Confidence []int `json:"confidence"`
+	Evidence   []int `json:"evidence"`
+	Owner      []int `json:"owner"`
+	Heading    []int `json:"heading"`
+}
+
+// Makers are who made mappings, a list for each column of analysis.Range. Where no event did, origin is null and cause says
+// what did; its time, tid and stack are 0 then. Call, cause and thread are numbers of strings, chain is one of a chain.
+type Makers struct {
+	Origin []*uint64 `json:"origin"`
+	Cause  []int     `json:"cause"`
+	Call   []int     `json:"call"`
+	T      []int64   `json:"t"`
+	PID    []int     `json:"pid"`
+	TID    []int     `json:"tid"`
+	Thread []int     `json:"thread"`
+	Stack  []int     `json:"stack"`
+	Chain  []int     `json:"chain"`
+}
+
+// Ranges are the mappings: each list has one item for each. A mapping that another call changed is another one.
+type Ranges struct {
+	Process []int    `json:"process"` // place in the list of processes
+	Start   []uint64 `json:"start"`   // its first address, in pages of 4096 bytes
+	Pages   []uint64 `json:"pages"`   // its length in pages
+	Offset  []uint64 `json:"offset"`  // bytes into its file
+	What    []int    `json:"what"`    // place in the lists of whats
+	Maker   []int    `json:"maker"`   // place in the lists of makers
+	From    []int    `json:"from"`    // the first moment at which it is there
+	To      []int    `json:"to"`      // the first moment at which it is no more
+}
+
+// Figures are what of the ranges was in memory, in bytes: each list has one item for each range, and another one for each
+// moment from which on it had other figures. They are in the order of the ranges, and of each in that of the moments. Null is what was
+// not counted.
+type Figures struct {
+	Range     []int    `json:"range"`
+	Moment    []int    `json:"moment"`
+	Resident  []*int64 `json:"resident"`
+	Uncounted []int64  `json:"uncounted"` // bytes that no snapshot counted
+	PSS       []*int64 `json:"pss"`
+	Private   []*int64 `json:"private_dirty"`
+	Swapped   []*int64 `json:"swapped"`
+}
+
+// Frames are the frames of stacks, each once. Function, module and file are numbers of strings; a function of "" has no name.
+type Frames struct {
+	Function []int    `json:"function"`
+	Module   []int    `json:"module"`
+	Offset   []uint64 `json:"offset"`
+	File     []int    `json:"file"`
+	Line     []int    `json:"line"`
+	Inlined  []int    `json:"inlined"` // 1 where the function was inlined into the next one
+}
+
+// A Stack is a call stack: numbers of frames, innermost first, and why the walk ended early.
+type Stack struct {
+	Frames []int  `json:"frames"`
+	End    string `json:"end,omitempty"`
+}
+
+// threadOf converts a thread.
+func threadOf(t *classify.Thread) Thread {
+	x := Thread{TID: t.TID, PID: t.PID, Name: t.Name, Start: t.Start}
+	if t.End != 0 {
+		x.End = &t.End
+	}
+	return x
+}

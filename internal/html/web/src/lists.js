@@ -1,0 +1,117 @@
+import { h } from './dom.js'
+import { hex, number, signed, size, when } from './format.js'
+
+// Pictures that are tables: threads, growth, calls that failed, and the difference between two logs.
+
+function sheet(label, heads, rows) {
+  return h('div', { class: 'sheet', tabindex: 0, role: 'region', 'aria-label': label }, h('table', {}, h('thead', {}, h('tr', {}, ...heads.map((c) => h('th', { scope: 'col', class: c.number ? 'number' : '' }, c.label)))), h('tbody', {}, ...rows)))
+}
+
+function cell(text, props = {}) {
+  return h('td', props, text)
+}
+
+const bytes = (n) => cell(size(n), { class: 'number', title: n === null || n === undefined ? '' : `${number(n)} B`, 'data-bytes': n })
+const change = (n) => cell(signed(n), { class: 'number ' + (n > 0 ? 'more' : n < 0 ? 'less' : ''), title: `${number(Math.abs(n))} B`, 'data-bytes': n })
+
+export function threads(app) {
+  const { t } = app
+  const el = h('div', {})
+  function show() {
+    const { log, process, at } = app.state
+    const p = log.value.processes[process]
+    const moment = p.moments[at]
+    const now = log.times(process)[at]
+    const stacks = new Map()
+    const mapped = new Map()
+    for (const i of log.live(process, moment)) {
+      const a = log.about(i)
+      if (a.owner && (a.kind === 'thread-stack' || a.kind === 'stack-guard')) {
+        const s = stacks.get(a.owner) ?? { bytes: 0, resident: null, range: i }
+        s.bytes += a.bytes
+        const n = log.measure(i, moment, 'resident')
+        if (n !== null) s.resident = (s.resident ?? 0) + n
+        if (a.kind === 'thread-stack') s.range = i
+        stacks.set(a.owner, s)
+      } else if (a.kind === 'main-stack') stacks.set(p.pid, { bytes: a.bytes, resident: log.measure(i, moment, 'resident'), range: i })
+      if (a.origin !== null) mapped.set(a.tid, (mapped.get(a.tid) ?? 0) + a.bytes)
+    }
+    const rows = p.threads.filter((x) => x.start <= now).map((x) => {
+      const s = stacks.get(x.tid)
+      const alive = x.end === null || x.end > now
+      return h('tr', { class: alive ? '' : 'dim' }, cell(`${x.tid} ${x.name}`), cell(when(x.start), { class: 'number' }), cell(alive ? t('lives') : when(x.end), { class: 'number' }),
+        s && alive ? h('td', {}, h('button', { class: 'link', onclick: () => app.choose(s.range) }, `${hex(log.about(s.range).start)}, ${size(s.bytes)}`)) : cell(''), alive ? bytes(s ? s.resident : undefined) : cell(''), bytes(mapped.get(x.tid) ?? 0))
+    })
+    el.replaceChildren(sheet(t('Threads'), [{ label: t('Thread') }, { label: t('Began'), number: true }, { label: t('Ended'), number: true }, { label: t('Its stack') }, { label: t('Stack in memory'), number: true }, { label: t('Mapped by it'), number: true }], rows))
+  }
+  return { el, draw: show, show }
+}
+
+export function growth(app) {
+  const { t } = app
+  const el = h('div', {})
+  function show() {
+    const { log, process, at, group, measure, from } = app.state
+    const moments = log.value.processes[process].moments
+    const before = log.sums(process, moments[from], group, measure)
+    const after = log.sums(process, moments[at], group, measure)
+    const rows = [...new Set([...before.keys(), ...after.keys()])].map((k) => ({ k, was: before.get(k) ?? (before.has(k) ? null : 0), is: after.get(k) ?? (after.has(k) ? null : 0) })).map((r) => ({ ...r, by: r.was === null || r.is === null ? null : r.is - r.was }))
+      .filter((r) => r.by !== 0).sort((a, b) => Math.abs(b.by ?? 0) - Math.abs(a.by ?? 0))
+    const sum = rows.reduce((n, r) => n + (r.by ?? 0), 0)
+    // A measure that was counted on one side alone has no growth.
+    const seconds = (log.times(process)[at] - log.times(process)[from]) / 1e9
+    el.replaceChildren(
+      h('div', { class: 'bar' }, h('span', {}, `${t('Growth from')} ${app.momentText(from)}`), h('button', { onclick: () => app.set({ from: at }) }, t('Set to this moment')), h('button', { onclick: () => app.set({ from: 0 }) }, t('Set to the start'))),
+      h('p', { class: 'verdict', 'data-bytes': sum }, `${signed(sum)}, ${seconds.toFixed(3)} s`),
+      rows.length ? sheet(t('Growth'), [{ label: app.groupName(group) }, { label: t('before'), number: true }, { label: t('now'), number: true }, { label: t('difference'), number: true }],
+        rows.map((r) => h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'swatch', style: { background: app.state.palette.colour(r.k) } }), ` ${log.label(r.k, group, app.words)}`), bytes(r.was), bytes(r.is), r.by === null ? cell('?', { class: 'number' }) : change(r.by)))) : h('p', { class: 'dim' }, t('Nothing grew, and nothing shrank.')))
+  }
+  return { el, draw: show, show }
+}
+
+export function failed(app) {
+  const { t } = app
+  const el = h('div', {})
+  function draw() {
+    const f = app.state.log.value.failed
+    if (!f.calls.length) {
+      el.replaceChildren(h('p', { class: 'dim' }, t('No mapping call failed.')))
+      return
+    }
+    const limit = (l) => (l ? `${l.name}${l.value === undefined ? '' : ' ' + (l.name === 'max_map_count' ? number(l.value) : size(l.value))} (${t(l.confidence)})` : '?')
+    el.replaceChildren(h('p', { class: 'verdict' }, `${number(f.times)} ${t('calls failed')}`), sheet(t('Failed calls'),
+      [{ label: t('Call') }, { label: t('Error') }, { label: t('Times'), number: true }, { label: t('asked for'), number: true }, { label: t('were mapped'), number: true }, { label: t('Limit') }, { label: t('When'), number: true }, { label: t('Who') }],
+      f.calls.map((c) => h('tr', { class: c.refused ? 'refused' : '' }, h('th', { scope: 'row', title: c.made }, c.call), cell(c.error), cell(number(c.times), { class: 'number' }), c.asked ? bytes(c.asked) : cell(''), bytes(c.mapped), cell(c.error === 'ENOMEM' || c.error === 'EAGAIN' ? limit(c.limit) : ''), cell(when(c.t), { class: 'number' }), cell((c.who ?? []).join(' < '))))))
+  }
+  return { el, draw, show() {} }
+}
+
+export function difference(app) {
+  const { t } = app
+  const el = h('div', {})
+  function draw() {
+    const d = app.page.diff
+    const value = (v, unknown) => (unknown ? t('not recorded') : v === null ? t('unset') : v)
+    const parts = []
+    for (const p of d.processes) {
+      parts.push(h('h3', {}, `${p.name_before ?? '-'} ${p.pid_before ?? ''} | ${p.name_after ?? '-'} ${p.pid_after ?? ''}`))
+      if (p.because) {
+        const b = p.because
+        parts.push(h('p', { class: 'verdict' }, `${t('Because')}: ${b.more === 'after' ? d.after.log : d.before.log} ${t('has more')} (${size(Math.abs(b.difference))}): ${b.label}, ${(b.who ?? []).join(' < ')}; ${b.set_by === 'after' ? d.after.log : d.before.log}: ${b.setting}=${b.value}`))
+      }
+      if (p.same) parts.push(h('p', { class: 'dim' }, t('nothing differs but addresses')))
+      const line = (name, was, is, by, props = {}) => h('tr', props, h('th', { scope: 'row' }, name), bytes(was), bytes(is), by === null ? cell('?', { class: 'number' }) : change(by))
+      const less = (a, b) => (a === null || b === null ? null : b - a)
+      const rows = [line(t('addresses'), p.before.reserved, p.after.reserved, p.difference), line(t('usable'), p.before.committed, p.after.committed, p.after.committed - p.before.committed), line(t('in memory'), p.before.resident, p.after.resident, less(p.before.resident, p.after.resident))]
+      for (const k of p.kinds) {
+        rows.push(line(app.words.heading({ word: k.kind, one: k.label }), k.before.reserved, k.after.reserved, k.difference, { class: 'kind' }))
+        for (const c of k.parts ?? []) if (c.difference) rows.push(line(`${c.note ? c.note + ', ' : ''}${c.how ? c.how + ' ' : ''}${(c.who ?? []).join(' < ')}`, c.before.reserved, c.after.reserved, c.difference, { class: 'part' }))
+      }
+      parts.push(sheet(t('Difference'), [{ label: '' }, { label: d.before.log, number: true }, { label: d.after.log, number: true }, { label: t('difference'), number: true }], rows))
+    }
+    const env = [...d.environment, ...d.unrecorded]
+    if (env.length) parts.push(h('h3', {}, t('environment')), sheet(t('environment'), [{ label: t('setting') }, { label: d.before.log }, { label: d.after.log }], env.map((s) => h('tr', {}, h('th', { scope: 'row' }, s.name), cell(value(s.before, s.unknown_before)), cell(value(s.after, s.unknown_after))))))
+    el.replaceChildren(...parts)
+  }
+  return { el, draw, show() {} }
+}

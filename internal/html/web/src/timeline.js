@@ -1,0 +1,134 @@
+import uPlot from 'uplot'
+import { h } from './dom.js'
+import { size, when, percent, number } from './format.js'
+import { OTHERS } from './palette.js'
+
+// The picture over time: what was measured, stacked, and under it the scrubber that chooses the moment.
+const GUTTER = 96 // pixels of the labels on the left, here and in the address space
+const RIGHT = 12
+const HEIGHT = 230
+
+export { GUTTER, RIGHT }
+
+export function timeline(app) {
+  const { t } = app
+  const chart = h('div', { class: 'chart' })
+  const thumb = h('div', { class: 'thumb' })
+  const line = h('div', { class: 'moment-line' })
+  const slider = h('div', { class: 'slider', role: 'slider', tabindex: 0, 'aria-label': t('Moment'), 'aria-valuemin': 0 }, h('div', { class: 'track' }), thumb)
+  const legend = h('ul', { class: 'legend', 'aria-label': t('Over time') })
+  const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line), slider, legend)
+  let plot = null
+  let stack = []
+
+  const width = () => el.clientWidth || 900
+  const inner = () => width() - GUTTER - RIGHT
+
+  // The sums of the keys that have a colour, and of the others together.
+  function stacked() {
+    const { log, process, group, measure, palette } = app.state
+    const lines = log.series(process, group, measure)
+    const shown = lines.filter((l) => palette.has(l.key)).map((l) => ({ name: log.label(l.key, group, app.words), key: l.key, colour: palette.colour(l.key), values: l.values }))
+    const rest = lines.filter((l) => !palette.has(l.key))
+    if (rest.length) {
+      shown.push({ name: `${t('others')} (${rest.length})`, key: null, colour: OTHERS, values: rest[0].values.map((v, i) => (v === null ? null : rest.reduce((n, l) => n + l.values[i], 0))) })
+    }
+    return shown
+  }
+
+  function draw() {
+    const { log, process, measure, axis } = app.state
+    plot?.destroy()
+    stack = stacked()
+    const n = axis.at.length
+    const xs = [...axis.at, axis.end]
+    const data = [xs]
+    const series = [{}]
+    const ink = getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()
+    const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()
+    const rule = getComputedStyle(document.documentElement).getPropertyValue('--rule').trim()
+    const sums = new Array(n).fill(0)
+    const layers = []
+    for (const s of stack) {
+      const values = s.values.map((v, i) => (v === null ? null : (sums[i] += v)))
+      layers.push({ s, values: [...values, values[n - 1]] })
+    }
+    const stepped = uPlot.paths.stepped({ align: 1 })
+    for (const { s, values } of layers.reverse()) {
+      data.push(values)
+      series.push({ label: s.name, stroke: paper, width: 0.5, fill: s.colour, paths: stepped, points: { show: false } })
+    }
+    if (measure === 'addresses') {
+      // What of the addresses can be used, and what of that is in memory.
+      for (const [m, dash] of [['usable', [6, 4]], ['resident', [2, 3]]]) {
+        const lines = log.series(process, 'kind', m)
+        const values = axis.at.map((_, i) => (lines[0]?.values[i] === null ? null : lines.reduce((sum, l) => sum + l.values[i], 0)))
+        data.push([...values, values[n - 1]])
+        series.push({ label: t(m), stroke: ink, width: 1.5, dash, paths: stepped, points: { show: false } })
+      }
+    }
+    plot = new uPlot({
+      width: width(), height: HEIGHT, padding: [8, RIGHT, 0, 0], legend: { show: false }, cursor: { show: false }, select: { show: false },
+      scales: { x: { time: false, range: () => [axis.begin, axis.end] }, y: { range: (_, __, max) => [0, (max || 1) * 1.04] } },
+      axes: [
+        { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 30, font: '12px system-ui', values: (_, list) => list.map((v) => label(v)) },
+        { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: GUTTER, font: '12px system-ui', splits: (_, __, min, max) => splits(max), values: (_, list) => list.map((v) => size(v)) },
+      ],
+      series,
+    }, data, chart)
+    chart.querySelector('canvas').setAttribute('aria-hidden', 'true')
+    slider.setAttribute('aria-valuemax', n - 1)
+    show()
+  }
+
+  // What stands at a place of the axis.
+  function label(v) {
+    const { axis } = app.state
+    if (axis.mode === 'time') return `${+v.toPrecision(6)} s`
+    return Number.isInteger(v) && v < axis.times.length ? when(axis.times[v]) : ''
+  }
+
+  // Round numbers of bytes.
+  function splits(max) {
+    let step = 4096
+    while (max / step > 5) step *= 2
+    const list = []
+    for (let v = 0; v <= max; v += step) list.push(v)
+    return list
+  }
+
+  // The moment that was chosen: the line, the thumb and the legend.
+  function show() {
+    const { at, axis } = app.state
+    const x = GUTTER + axis.fraction(at) * inner()
+    line.style.setProperty('transform', `translateX(${x}px)`)
+    thumb.style.setProperty('transform', `translateX(${x}px)`)
+    slider.setAttribute('aria-valuenow', at)
+    slider.setAttribute('aria-valuetext', app.momentText(at))
+    const whole = stack.reduce((sum, s) => sum + (s.values[at] ?? 0), 0)
+    const known = stack.some((s) => s.values[at] !== null)
+    legend.replaceChildren(...stack.map((s) => {
+      const v = s.values[at]
+      return h('li', { class: v ? '' : 'none', 'data-key': s.key, 'data-bytes': v },
+        h('button', { class: 'swatch-button', 'aria-pressed': app.state.only === s.key && s.key !== null, title: s.name, onclick: () => app.set({ only: app.state.only === s.key ? null : s.key }), disabled: s.key === null },
+          h('span', { class: 'swatch', style: { background: s.colour } }), h('span', { class: 'name' }, s.name)),
+        h('span', { class: 'bytes', title: v === null ? '' : `${number(v)} B` }, size(v)), h('span', { class: 'share' }, known && whole ? percent(v ?? 0, whole) : ''))
+    }))
+  }
+
+  // Where a pointer is, as a moment.
+  function pick(e) {
+    const box = el.getBoundingClientRect()
+    app.scrub(app.state.axis.moment(Math.min(Math.max((e.clientX - box.left - GUTTER) / inner(), 0), 1)))
+  }
+  for (const target of [chart, slider]) {
+    target.addEventListener('pointerdown', (e) => {
+      target.setPointerCapture(e.pointerId)
+      pick(e)
+    })
+    target.addEventListener('pointermove', (e) => {
+      if (e.buttons & 1) pick(e)
+    })
+  }
+  return { el, draw, show }
+}
