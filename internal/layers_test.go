@@ -60,7 +60,7 @@ var modules = map[string]map[string]int{
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 22},
 	"github.com/spf13/pflag":                {},
-	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 19, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
+	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 20, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
 	"github.com/santhosh-tekuri/jsonschema": {},
 	"golang.org/x/arch":                     {},
 }

@@ -34,7 +34,9 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 			break // most likely ours, which interrupts no call
 		}
 		if th.brokenOff() && ignores(th.TID, sig) {
-			th.restart()
+			th.goOn()
+		} else {
+			th.wait = waiting{}
 		}
 	}
 	return why
@@ -48,7 +50,11 @@ func (th *Thread) setOptions() {
 // cureEINTR repairs a call that was interrupted only by a ptrace-stop: read(2) and the like restart by themselves,
 // but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)).
 func (th *Thread) cureEINTR() {
-	if th.brokenOff() {
+	switch {
+	case !th.brokenOff():
+	case th.wait.active():
+		th.goOn()
+	default:
 		th.restart()
 	}
 }

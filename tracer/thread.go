@@ -24,6 +24,7 @@ type Thread struct {
 	call     Call
 	// toDeliver is the signal that the next resumption delivers: the thread is in its signal-delivery-stop.
 	toDeliver int
+	wait      waiting
 	fault     fault // the last fault for which a signal was delivered
 	grouped   bool  // the stop it is in is a group-stop
 	// interrupted reports whether PTRACE_INTERRUPT was sent and its stop not yet seen.

@@ -185,6 +185,9 @@ func (t *Tracer) Resume(th *Thread) {
 			request = unix.PTRACE_SYSCALL
 		}
 	}
+	if th.wait.active() {
+		request = unix.PTRACE_SYSCALL
+	}
 	if t.prelude {
 		request = unix.PTRACE_CONT
 	}
@@ -257,6 +260,9 @@ func (t *Tracer) handle(w wait) bool {
 	case seccompStop:
 		return t.entered(th)
 	case syscallStop:
+		if th.wait.active() && t.awaited(th) {
+			return false
+		}
 		if t.backend == BySigtrap {
 			return t.stepped(th)
 		}

@@ -38,6 +38,32 @@ func TestTrapFilter(t *testing.T) {
 	}
 }
 
+// TestIgnoredTimeout: timeouts end in time while ignored signals keep coming, under each way to make calls stop.
+func TestIgnoredTimeout(t *testing.T) {
+	for _, flag := range []string{"-q", "--no-seccomp"} {
+		log := filepath.Join(t.TempDir(), "log.jsonl")
+		c := begin(t, []string{built.vmblame, "run", "-q", flag, "-o", log, prog(t, "ignored_timeout")})
+		c.mustEnd("exit status 0")
+		if got := c.text("stdout"); got != "bad 0\n" {
+			t.Error(got)
+		}
+		proven(t, log)
+	}
+	for _, backend := range []string{"syscall", "auto"} {
+		log := filepath.Join(t.TempDir(), "log.jsonl")
+		c := begin(t, []string{prog(t, "ignored_timeout"), "x"})
+		eventually(t, "it is ready", func() bool { return strings.Contains(c.text("stdout"), "ready") })
+		a := attached(t, log, c.pid, "-q", "--backend="+backend)
+		c.signal(syscall.SIGTERM)
+		c.mustEnd("exit status 0")
+		if got := c.text("stdout"); !strings.HasSuffix(got, "\nbad 0\n") {
+			t.Errorf("%s: %s", backend, got)
+		}
+		a.mustEnd("exit status 0")
+		proven(t, log)
+	}
+}
+
 // TestGroupSignals: a signal that the program sends to its process group, which is vmblame's too, ends nobody who
 // handles it.
 func TestGroupSignals(t *testing.T) {
