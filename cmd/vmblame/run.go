@@ -35,6 +35,11 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 					return misused(cmd, "--env %s: not K=V", kv)
 				}
 			}
+			switch r.options.LSan {
+			case "", "off", "keep":
+			default:
+				return misused(cmd, "--lsan %s: unknown: off or keep", r.options.LSan)
+			}
 			r.options.Command = args
 			return r.run()
 		},
@@ -44,6 +49,7 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 	r.flags(cmd)
 	f.BoolVar(&r.options.NoASLR, "no-aslr", false, "switch address space randomisation off for the program alone")
 	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
+	f.StringVar(&r.options.LSan, "lsan", "", "a search for leaks at the program's end, which no tracer can stand: `off` or keep (it then ends with status 1 or 23)")
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")
 	f.StringVar(&r.options.User, "user", "", "start the program as user `NAME`")

@@ -8,7 +8,7 @@ import (
 )
 
 var sanitizerFamily = Family{
-	Kinds:   []Row{{Sanitizer, words("sanitizer shadow"), nil, false, "", governed(Variable, "ASAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"), noAdvice}},
+	Kinds:   []Row{{Sanitizer, words("sanitizer shadow"), nil, false, "", governed(Variable, "ASAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS LD_PRELOAD"), noAdvice}},
 	Modules: []string{"libasan", "libtsan", "liblsan", "libubsan", "libhwasan", "libclang_rt."}, Role: "sanitizer", Exports: []string{"__sanitizer_set_report_path", "__sanitizer_print_stack_trace"},
 }
 

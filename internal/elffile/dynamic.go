@@ -16,6 +16,7 @@ const (
 // goroutine at a time.
 type Dynamic struct {
 	soname string
+	needed []uint64 // places in the string table
 	mem    *Segments
 	at     map[elf.DynTag]uint64
 }
@@ -35,7 +36,11 @@ func (f *File) Dynamic() *Dynamic {
 			if b == nil || elf.DynTag(binary.LittleEndian.Uint64(b)) == elf.DT_NULL {
 				break
 			}
-			d.at[elf.DynTag(binary.LittleEndian.Uint64(b))] = binary.LittleEndian.Uint64(b[8:])
+			tag, value := elf.DynTag(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+			if tag == elf.DT_NEEDED {
+				d.needed = append(d.needed, value)
+			}
+			d.at[tag] = value
 		}
 		break
 	}
@@ -64,6 +69,15 @@ func (f *File) IsProgram() bool {
 
 // SOName is the name that the file gives itself as a library, "" for none.
 func (d *Dynamic) SOName() string { return d.soname }
+
+// Needed are the names of the libraries that the file is linked to.
+func (d *Dynamic) Needed() []string {
+	names := make([]string, len(d.needed))
+	for i, at := range d.needed {
+		names[i] = d.text(at)
+	}
+	return names
+}
 
 // Exports reports whether the file defines a dynamic symbol of that name, of whatever version.
 func (d *Dynamic) Exports(name string) bool {

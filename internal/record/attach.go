@@ -123,6 +123,7 @@ func (r *Recorder) found(th *tracer.Thread) {
 	r.newSpace(t, ledger.Origin{Cause: ledger.BeforeAttach}, "attach", nil, 0)
 	r.out.threadLine(t, "start")
 	r.looks.into(t.space)
+	r.leaks.look(t.pid)
 	r.source.Resume(th)
 }
 

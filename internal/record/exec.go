@@ -119,6 +119,7 @@ func (r *Recorder) newImage(t *task, old *space, number uint64) {
 	t.space.mm.SetBreak(procfs.StartBreak(t.thread.TID)) // the break at the first instruction
 	r.out.threadLine(t, what)
 	r.backend.notePrivileges(t.thread, r.out)
+	r.leaks.look(t.pid)
 }
 
 // threadGone writes the end of a thread known under tid; exit is how its process ended with it, nil for not.

@@ -50,6 +50,7 @@ type Options struct {
 	NoSeccomp bool
 	Env       []string // K=V, added to or replacing the environment
 	Chdir     string
+	LSan      string // "off" or "keep"; "" to warn of a program that it would end
 	User      string
 
 	// Only attach.

@@ -46,6 +46,7 @@ type Recorder struct {
 	out     *output
 
 	looks *looks
+	leaks leaks
 
 	around surroundings
 
@@ -84,6 +85,7 @@ func assemble(o Options, source tracer.Source) *Recorder {
 	r.backlog = newBacklog(r)
 	r.backend = &backend{}
 	r.stacks = &stacks{out: r.out, names: r.names, interner: unwind.NewInterner(), maxFrames: cmp.Or(max(o.MaxFrames, 0), 256), none: o.NoStacks}
+	r.leaks = leaks{out: r.out, launches: o.Command != nil, kept: o.LSan == "keep", told: make(map[fileID]bool)}
 	r.modules = modules.New(r.stacks.announceModule)
 	r.stacks.modules = r.modules
 	return r

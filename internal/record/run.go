@@ -50,6 +50,7 @@ func Run(o Options) (out Outcome, err error) {
 	r.around = surroundingsOf(os.Getpid()) // the program's too
 	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0)
 	header.Backend = r.backend.header()
+	r.leaks.warnOf(launch.Path, launch.Dir, launch.Env)
 	launched, err := p.Start()
 	ignoreReserved()
 	if err != nil {
@@ -58,6 +59,7 @@ func Run(o Options) (out Outcome, err error) {
 	}
 	return r.run(sinks, func() error {
 		r.out.queue.Put(header)
+		r.leaks.note()
 		if launched.ASLRKept {
 			r.out.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
@@ -74,6 +76,9 @@ func prepareLaunch(o *Options) (tracer.Launch, error) {
 	name := o.Command[0]
 	l := tracer.Launch{Argv: o.Command, Dir: o.Chdir, NoASLR: o.NoASLR, Filter: !o.NoSeccomp, Follow: true, Alone: o.NoFollow}
 	l.Env = mergeEnv(os.Environ(), o.Env)
+	if o.LSan == "off" {
+		l.Env = withoutLeakCheck(l.Env)
+	}
 	path, err := lookup(name, o.Chdir, l.Env)
 	switch {
 	case errors.Is(err, os.ErrPermission):

@@ -64,6 +64,56 @@ func TestIgnoredTimeout(t *testing.T) {
 	}
 }
 
+// TestLeakCheck: of a program with LeakSanitizer vmblame says before it starts that it will end otherwise, and with
+// --lsan=off it does not.
+func TestLeakCheck(t *testing.T) {
+	const said = " has LeakSanitizer, whose search for leaks"
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	run := func(flags []string, env string, argv ...string) *child {
+		return begin(t, append(append([]string{built.vmblame, "run", "-o", log}, flags...), argv...),
+			func(cmd *exec.Cmd) { cmd.Env = append(cmd.Environ(), env) })
+	}
+	for program, status := range map[string]string{"leaks_asan": "exit status 1", "leaks_lsan": "exit status 23", "leaks_linked": "exit status 1"} {
+		path := prog(t, program)
+		c := run(nil, "A=", path)
+		c.mustEnd(status)
+		text := c.text("stderr")
+		if note, failure := strings.Index(text, program+said), strings.Index(text, "does not work under ptrace"); note < 0 || failure < note {
+			t.Errorf("%s: said:\n%s", program, text)
+		}
+		if proven(t, log).note("leak-check") == "" {
+			t.Errorf("%s: no note in the log", program)
+		}
+		c = run([]string{"--lsan=off"}, "ASAN_OPTIONS=exitcode=9", path)
+		c.mustEnd("exit status 0")
+		if s := proven(t, log); strings.Contains(c.text("stderr"), said) || s.header.Environment["ASAN_OPTIONS"] == nil ||
+			*s.header.Environment["ASAN_OPTIONS"] != "exitcode=9:detect_leaks=0" {
+			t.Errorf("%s: off: said:\n%s\nenvironment: %v", program, c.text("stderr"), s.header.Environment)
+		}
+		c = run([]string{"--lsan=keep"}, "A=", path)
+		c.mustEnd(status)
+		if strings.Contains(c.text("stderr"), said) {
+			t.Errorf("%s: keep: said:\n%s", program, c.text("stderr"))
+		}
+	}
+	path := prog(t, "leaks_asan")
+	c := run(nil, "A=", "sh", "-c", path+"; exit 5") // a child
+	c.mustEnd("exit status 5")
+	if !strings.Contains(c.text("stderr"), "leaks_asan"+said) {
+		t.Errorf("of a child: said:\n%s", c.text("stderr"))
+	}
+	target := begin(t, []string{path, "x"})
+	eventually(t, "it is ready", func() bool { return strings.Contains(target.text("stdout"), "ready") })
+	a := attached(t, log, target.pid)
+	a.signal(syscall.SIGINT)
+	a.mustEnd("exit status 0")
+	target.signal(syscall.SIGTERM)
+	target.mustEnd("exit status 1") // it has found the leak
+	if text := a.text("stderr"); !strings.Contains(text, "leaks_asan"+said) || !strings.Contains(text, "detach before that") {
+		t.Errorf("attach said:\n%s", text)
+	}
+}
+
 // TestGroupSignals: a signal that the program sends to its process group, which is vmblame's too, ends nobody who
 // handles it.
 func TestGroupSignals(t *testing.T) {

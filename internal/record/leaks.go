@@ -1,0 +1,170 @@
+package record
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/elffile"
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/procfs"
+)
+
+// leaks recognises programs that search for leaks when they end. LeakSanitizer stops all threads by ptrace to do so, and
+// gives up with an exit status of its own where a tracer has them already.
+type leaks struct {
+	out      *output
+	launches bool
+	kept     bool            // nobody wants to know
+	told     map[fileID]bool // programs that have been looked at
+	early    *eventlog.Note  // of the launched program, until the log has its header
+}
+
+type fileID struct{ dev, inode uint64 }
+
+// leakCheck is what the sanitizer's runtime is called as a library, beside numbers of versions.
+var leakCheck = []string{"libasan.so", "liblsan.so", "libclang_rt.asan", "libclang_rt.lsan"}
+
+// symbolOfLeakCheck is defined in the runtime, also where that is linked into the program.
+const symbolOfLeakCheck = "__lsan_do_leak_check"
+
+// warnOf looks at a program that is about to be launched in dir.
+func (l *leaks) warnOf(path, dir string, env []string) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	if why := l.searches(path, env, true); why != "" {
+		l.early = leakNote(filepath.Base(path), "run --lsan=off switches it off")
+		l.out.warn(l.early.Text)
+	}
+}
+
+// note writes what warnOf has found.
+func (l *leaks) note() {
+	if n := l.early; n != nil {
+		n.T = l.out.now()
+		l.out.queue.Put(n)
+		l.early = nil
+	}
+}
+
+// look looks at the program of a process that has executed it, or was attached to.
+func (l *leaks) look(pid int) {
+	image := fmt.Sprintf("/proc/%d/exe", pid)
+	if l.searches(image, nil, false) == "" || leakCheckOff(procfs.Environ(pid)) {
+		return
+	}
+	remedy := "detach before that"
+	if l.launches {
+		remedy = "run --lsan=off switches it off"
+	}
+	n := leakNote(fmt.Sprintf("pid %d: %s", pid, filepath.Base(procfs.Exe(pid))), remedy)
+	l.out.note(n.Level, n.Code, n.Text)
+}
+
+func leakNote(name, remedy string) *eventlog.Note {
+	return &eventlog.Note{Level: "warning", Code: "leak-check",
+		Text: name + " has LeakSanitizer, whose search for leaks at the program's end fails under a tracer and makes an error of its status: " + remedy}
+}
+
+// searches returns by what a program is recognised, "" where it is not, or has been looked at before. With whole its
+// symbol table is looked at too, and env.
+func (l *leaks) searches(path string, env []string, whole bool) string {
+	if l.kept {
+		return ""
+	}
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil || l.told[fileID{st.Dev, st.Ino}] {
+		return ""
+	}
+	l.told[fileID{st.Dev, st.Ino}] = true
+	if whole && leakCheckOff(env) {
+		return ""
+	}
+	f, err := elffile.OpenPath(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	libraries := f.Dynamic().Needed()
+	for _, kv := range env {
+		if preload, ok := strings.CutPrefix(kv, "LD_PRELOAD="); ok {
+			libraries = append(libraries, strings.FieldsFunc(preload, func(c rune) bool { return c == ' ' || c == ':' })...)
+		}
+	}
+	for _, lib := range libraries {
+		if slices.ContainsFunc(leakCheck, func(name string) bool { return strings.HasPrefix(filepath.Base(lib), name) }) {
+			return lib
+		}
+	}
+	if f.Dynamic().Exports(symbolOfLeakCheck) || whole && linkedIn(f) {
+		return symbolOfLeakCheck
+	}
+	return ""
+}
+
+// mostNames bounds the table of names that is searched.
+const mostNames = 64 << 20
+
+// linkedIn reports whether the symbol table defines the runtime's symbol. The names alone rule out nearly all programs.
+func linkedIn(f *elffile.File) bool {
+	names, err := f.OpenSection(".strtab")
+	if err != nil {
+		return false
+	}
+	defer names.Close()
+	text := make([]byte, min(names.Size(), mostNames))
+	n, _ := names.ReadAt(text, 0)
+	if !bytes.Contains(text[:n], []byte(symbolOfLeakCheck+"\x00")) {
+		return false
+	}
+	table, err := elf.NewFile(f)
+	if err != nil {
+		return false
+	}
+	symbols, _ := table.Symbols()
+	return slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == symbolOfLeakCheck && s.Section != elf.SHN_UNDEF })
+}
+
+// optionsOfLeakCheck are the variables that the runtime reads.
+var optionsOfLeakCheck = []string{"ASAN_OPTIONS", "LSAN_OPTIONS"}
+
+// leakCheckOff reports whether an environment switches the search off.
+func leakCheckOff(env []string) bool {
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if !slices.Contains(optionsOfLeakCheck, name) {
+			continue
+		}
+		off := false // of one name the last value counts
+		for _, o := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" ,:\n\t\r", c) }) {
+			if v, ok := strings.CutPrefix(o, "detect_leaks="); ok {
+				v = strings.Trim(v, `"'`)
+				off = v == "0" || v == "no" || v == "false"
+			}
+		}
+		if off {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutLeakCheck returns an environment that switches the search off, all else in its options as it was.
+func withoutLeakCheck(env []string) []string {
+	for _, name := range optionsOfLeakCheck {
+		value := "detect_leaks=0"
+		for _, kv := range env {
+			if old, ok := strings.CutPrefix(kv, name+"="); ok && old != "" {
+				value = old + ":" + value
+			}
+		}
+		env = mergeEnv(env, []string{name + "=" + value})
+	}
+	return env
+}
