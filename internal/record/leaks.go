@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -78,8 +77,8 @@ func (l *leaks) searches(path string, env []string, whole bool) string {
 	if l.kept {
 		return ""
 	}
-	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil || l.told[fileID{st.Dev, st.Ino}] {
+	var st syscall.Stat_t
+	if syscall.Stat(path, &st) != nil || l.told[fileID{st.Dev, st.Ino}] {
 		return ""
 	}
 	l.told[fileID{st.Dev, st.Ino}] = true
