@@ -2,9 +2,8 @@ package main
 
 import (
 	"bytes"
-	"fmt"
+	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,56 +16,125 @@ import (
 )
 
 func mapCommand() *cobra.Command {
-	var a answer
-	var o analysis.ReportOptions
-	var output string
-	by := choice{value: "kind", of: []string{"kind", "file", "thread"}}
-	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
+	m := mapping{by: choice{value: "kind", of: []string{"kind", "file", "thread"}},
+		sort: choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name", "vmas"}}}
 	cmd := &cobra.Command{
 		Use:   "map [flags] PID|NAME",
 		Short: "Say what a running process's memory is, now",
 		Long: `Says what the memory of a running process is, by what stands in it: stacks by the control blocks of
 threads, arenas by malloc's own headers, files by their program headers, runtimes by their books.
-Nothing is traced and nothing is stopped; vmblame attach records who maps more.`,
-		Args: exactly("PID|NAME"),
+Nothing is traced and nothing is stopped; vmblame attach records who maps more.
+
+--all lists the processes of the machine: how many addresses they have, how much of it can be accessed, is in
+memory and shared, how many mappings of vm.max_map_count, and of the first of them what they have most of.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if m.all {
+				return exactly()(cmd, args)
+			}
+			return exactly("PID|NAME")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pid, err := processOf(cmd, args[0])
-			if err != nil {
-				return err
+			if m.all {
+				return m.processes(cmd)
 			}
-			records, err := record.Map(pid, "vmblame "+version)
-			if err != nil {
-				return &exit{status: exitFailed, err: err}
-			}
-			if output != "" {
-				if err := writeRecords(output, records); err != nil {
-					return failed("map: %w", err)
-				}
-			}
-			var log []byte
-			for _, r := range records {
-				log = eventlog.AppendRecord(log, r)
-			}
-			s, err := analysis.Load(func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(log)) }, analysis.Moment{}, nil)
-			if err != nil {
-				return failed("map %d: %w", pid, err)
-			}
-			o.By, o.Sort, o.Bytes = analysis.By(by.value), analysis.Sort(sort.value), a.bytes
-			r := s.Report(o)
-			return a.print(cmd, func() []byte { return report.Report(r, a.look(output)) }, func() any { return r })
+			return m.one(cmd, args[0])
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&a.json, "json", false, "answer in JSON, sizes in bytes")
-	f.BoolVar(&a.bytes, "bytes", false, "exact numbers of bytes")
-	f.Var(&by, "by", "list by "+by.list())
-	f.Var(&sort, "sort", "order by "+sort.list())
-	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
-	f.StringVarP(&output, "output", "o", "", "write a log of this moment to `FILE`, which report, blame and diff read")
-	by.complete(cmd, "by")
-	sort.complete(cmd, "sort")
+	f.BoolVar(&m.all, "all", false, "a table of the machine's processes")
+	f.BoolVar(&m.json, "json", false, "answer in JSON, sizes in bytes")
+	f.BoolVar(&m.bytes, "bytes", false, "exact numbers of bytes")
+	f.Var(&m.by, "by", "list by "+m.by.list())
+	f.Var(&m.sort, "sort", "order by "+m.sort.list()+"; with --all by resident where nothing is said")
+	f.Var((*sizeValue)(&m.o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
+	f.StringVarP(&m.output, "output", "o", "", "write a log of this moment to `FILE`, which report, blame and diff read")
+	m.by.complete(cmd, "by")
+	m.sort.complete(cmd, "sort")
 	return cmd
+}
+
+// mapping is map as it was asked for.
+type mapping struct {
+	answer
+	o        analysis.ReportOptions
+	by, sort choice
+	all      bool
+	output   string
+}
+
+// one answers about one process.
+func (m *mapping) one(cmd *cobra.Command, word string) error {
+	pid, err := processOf(cmd, word)
+	if err != nil {
+		return err
+	}
+	records, err := record.Map(pid, "vmblame "+version)
+	if err != nil {
+		return &exit{status: exitFailed, err: err}
+	}
+	if m.output != "" {
+		if err := writeRecords(m.output, records); err != nil {
+			return failed("map: %w", err)
+		}
+	}
+	m.o.By, m.o.Sort, m.o.Bytes = analysis.By(m.by.value), analysis.Sort(m.sort.value), m.bytes
+	r, err := reportOf(records, m.o)
+	if err != nil {
+		return failed("map %d: %w", pid, err)
+	}
+	return m.print(cmd, func() []byte { return report.Report(r, m.look(m.output)) }, func() any { return r })
+}
+
+// reportOf is the report of a log that is not in a file.
+func reportOf(records []eventlog.Record, o analysis.ReportOptions) (*analysis.Report, error) {
+	var log []byte
+	for _, r := range records {
+		log = eventlog.AppendRecord(log, r)
+	}
+	s, err := analysis.Load(func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(log)) }, analysis.Moment{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.Report(o), nil
+}
+
+// largestOf is of how many processes the largest kind is looked up: a look at one takes as long as map does.
+const largestOf = 20
+
+// processes answers about all processes of the machine.
+func (m *mapping) processes(cmd *cobra.Command) error {
+	for _, flag := range []string{"by", "min-size", "output"} {
+		if cmd.Flags().Changed(flag) {
+			return misused(cmd, "--%s is about one process", flag)
+		}
+	}
+	sort := analysis.SortResident
+	if cmd.Flags().Changed("sort") {
+		sort = analysis.Sort(m.sort.value)
+	}
+	all := analysis.NewProcesses(record.Processes(procfs.Processes()), sort, record.MaxMapCount())
+	for i := range all.List[:min(len(all.List), largestOf)] {
+		all.List[i].Largest = largestIn(all.List[i].PID, sort)
+	}
+	return m.print(cmd, func() []byte { return report.Processes(all, m.look("")) }, func() any { return all })
+}
+
+// largestIn looks up what a process has most of, nil where that cannot be told.
+func largestIn(pid int, sort analysis.Sort) *analysis.LargestShare {
+	records, err := record.Map(pid, "vmblame "+version)
+	if err != nil {
+		return nil
+	}
+	if sort != analysis.SortCommitted && sort != analysis.SortResident {
+		sort = analysis.SortReserved
+	}
+	r, err := reportOf(records, analysis.ReportOptions{By: analysis.ByKind, Sort: sort})
+	if err != nil || len(r.Processes) == 0 || len(r.Processes[0].Holders) == 0 {
+		return nil
+	}
+	h := &r.Processes[0].Holders[0]
+	return &analysis.LargestShare{Kind: h.Kind, Label: h.Label, Reserved: h.Reserved, Resident: h.Resident}
 }
 
 // writeRecords writes a whole log.
@@ -95,9 +163,7 @@ func processOf(cmd *cobra.Command, word string) (int, error) {
 	case 1:
 		return pids[0], nil
 	}
-	var list strings.Builder
-	for _, pid := range pids {
-		fmt.Fprintf(&list, "\n  %d  %s", pid, text.Printable(strings.Join(procfs.Cmdline(pid), " ")))
-	}
-	return 0, failed("%s %s: %d processes have that name: say which by its pid:%s", cmd.Name(), word, len(pids), list.String())
+	style := text.Style{}
+	style.Width, _, style.Whole = look(os.Stderr)
+	return 0, failed("%s %s: %d processes have that name: say which by its pid:%s", cmd.Name(), word, len(pids), report.Choose(record.Processes(pids), style))
 }

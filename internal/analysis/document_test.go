@@ -31,7 +31,7 @@ const (
 )
 
 // roots are the answers.
-var roots = []any{Report{}, Blame{}, History{}, Diff{}, Failed{}, Summary{}}
+var roots = []any{Report{}, Blame{}, History{}, Diff{}, Failed{}, Summary{}, Processes{}}
 
 // A document is what is written about the structs of the answers: of each, its comment and its fields.
 type document struct {
@@ -329,6 +329,9 @@ func TestSchema(t *testing.T) {
 	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
 	check("made", refused.Failed())
 	check("made", refused.Report(ReportOptions{}))
+	one := int64(1)
+	check("made", NewProcesses([]ProcessMemory{{PID: 1, Name: "a", Command: []string{"a"}, Reserved: 1, Committed: &one, Resident: &one, Shared: &one, PSS: &one, Swapped: &one, VMAs: &one,
+		Largest: &LargestShare{classify.Heap, "heap", 1, &one}}, {PID: 2, Name: "b", Command: []string{}, Reserved: 1}}, SortResident, &one))
 	d := newDocument(t)
 	for _, name := range d.names {
 		for _, j := range d.fields(d.types[name]) {

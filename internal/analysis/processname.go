@@ -15,6 +15,10 @@ func ProcessName(argv []string, comm, exe string) string {
 	if len(argv) > 0 {
 		first = argv[0]
 	}
+	// Chromium's children have all their arguments in one, behind the file.
+	if exe != "" && strings.HasPrefix(first, exe+" ") {
+		first = exe
+	}
 	title := strings.Contains(first, " ") && first != exe && !strings.HasPrefix(first, "/")
 	switch {
 	case title:

@@ -12,6 +12,7 @@ func TestProcessName(t *testing.T) {
 		{[]string{"nginx: worker process"}, "nginx", "/usr/sbin/nginx", "nginx: worker process"},
 		{[]string{"postgres: io worker 0    "}, "postgres", "/usr/lib/postgresql/17/bin/postgres", "postgres: io worker 0"},
 		{[]string{"/opt/My App/app"}, "app", "/opt/My App/app", "app"},
+		{[]string{"/usr/lib/chromium/chromium --type=renderer --url=http://a/b"}, "chromium", "/usr/lib/chromium/chromium", "chromium"},
 		{[]string{"-bash"}, "bash", "/usr/bin/bash", "bash"},
 		{[]string{""}, "worker", "/usr/bin/x", "worker"},
 		{nil, "kthreadd", "", "kthreadd"},

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"strconv"
@@ -36,6 +37,38 @@ func TestSelf(t *testing.T) {
 	}
 	if got := SoftLimits(pid)["Max stack size"]; got != want {
 		t.Errorf("stack limit %q, want %q", got, want)
+	}
+}
+
+// The kernel's sums are those of its rows.
+func TestRollup(t *testing.T) {
+	pid := os.Getpid()
+	sum, err := SmapsRollup(pid)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Log("the kernel has no smaps_rollup") // before 4.14
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := Smaps(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rss uint64
+	for i := range rows {
+		rss += rows[i].Rss
+	}
+	// This process runs on between the two.
+	if sum.Rss < rss/2 || sum.Rss > 2*rss || sum.Pss > sum.Rss || sum.Pss == 0 || sum.Shared > sum.Rss {
+		t.Errorf("%+v, the rows have %d bytes", sum, rss)
+	}
+	size, resident := Statm(pid)
+	if size < resident || resident < rss/2 || resident > 2*rss {
+		t.Errorf("%d bytes, %d in memory, the rows have %d", size, resident, rss)
+	}
+	if _, err := SmapsRollup(1 << 30); err == nil {
+		t.Error("nobody has sums")
 	}
 }
 
