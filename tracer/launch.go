@@ -56,7 +56,8 @@ type Launched struct {
 	ASLRKept bool
 }
 
-// Prepare starts the launch helper, seized and waiting. Start makes it become the program.
+// Prepare starts the launch helper and does not wait for it: its start takes as long as much of what is to be done
+// meanwhile. Start makes it become the program.
 func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 	configR, configW, err := os.Pipe()
 	if err != nil {
@@ -86,13 +87,17 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
 	statusW.Close()
-	p := &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}
-	// fork returns once the helper's exec has its new memory, which is before the event stop of that exec would come:
-	// if seized now, the helper would report it as the program's.
+	return &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}, nil
+}
+
+// seize waits until the helper is ready and seizes it.
+func (p *Prepared) seize() error {
+	// fork returned once the helper's exec had its new memory, which is before the event stop of that exec would come:
+	// seized then, the helper would have reported it as the program's.
 	if _, err := p.report(); err != nil {
-		p.Abandon()
-		return nil, fmt.Errorf("start the launch helper: %w", err)
+		return fmt.Errorf("start the launch helper: %w", err)
 	}
+	t, l := p.tracer, &p.launch
 	options := uintptr(attachOptions | followOptions)
 	if l.Filter {
 		options |= unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
@@ -101,17 +106,15 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 	} else if l.Alone {
 		options &^= unix.PTRACE_O_TRACEFORK // vfork's child shares the space until it executes a program
 	}
-	if e := ptraceSeize(pid, options); e != 0 {
-		why := explainRefusal(pid, e)
-		p.Abandon()
-		return nil, fmt.Errorf("seize the launch helper: %s", why)
+	if e := ptraceSeize(p.PID, options); e != 0 {
+		return fmt.Errorf("seize the launch helper: %s", explainRefusal(p.PID, e))
 	}
-	t.filter, t.follow, t.prelude, t.launched = l.Filter, l.Follow, true, pid
+	t.filter, t.follow, t.prelude, t.launched = l.Filter, l.Follow, true, p.PID
 	if l.Filter {
 		t.backend = BySeccomp
 	}
-	t.add(&Thread{TID: pid, TGID: pid, state: running, born: true})
-	return p, nil
+	t.add(&Thread{TID: p.PID, TGID: p.PID, state: running, born: true})
+	return nil
 }
 
 // launcherEnv keeps Go's runtime in the helper quiet and small.
@@ -183,6 +186,10 @@ func (p *Prepared) Abandon() {
 // failure is a *LaunchError.
 func (p *Prepared) Start() (Launched, error) {
 	t := p.tracer
+	if err := p.seize(); err != nil {
+		p.Abandon()
+		return Launched{}, err
+	}
 	if _, err := p.config.Write(p.launch.config().Encode()); err != nil {
 		p.Abandon()
 		return Launched{}, fmt.Errorf("configure the launch helper: %w", err)

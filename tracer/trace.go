@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C libraries
+// WakeSignal interrupts the blocking wait. It is a real-time signal that neither Go's runtime nor the C libraries
 // use; its handler is Go's own, with SA_RESTART cleared so that wait4 returns EINTR.
-const wakeSignal = syscall.Signal(43)
+const WakeSignal = syscall.Signal(43)
 
 // Tracer is the Source that uses ptrace: with a seccomp filter for a program it launches, by
 // PTRACE_SYSCALL otherwise.
@@ -56,8 +56,8 @@ func New() *Tracer {
 		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true, backend: BySyscall,
 		wakeCh: make(chan os.Signal, 1),
 	}
-	signal.Notify(t.wakeCh, wakeSignal)
-	changeSigaction(wakeSignal, 0, saRestart)
+	signal.Notify(t.wakeCh, WakeSignal)
+	changeSigaction(WakeSignal, 0, saRestart)
 	// Without SA_NOCLDSTOP each stop of a tracee would send us a SIGCHLD, which costs as much as the stop.
 	changeSigaction(syscall.SIGCHLD, saNoCldStop, 0)
 	return t
@@ -71,7 +71,7 @@ func (t *Tracer) Wake() {
 	go func() {
 		// A signal just before the wait begins is lost, so it is repeated until seen.
 		for t.woken.Load() {
-			_ = unix.Tgkill(os.Getpid(), t.tid, wakeSignal)
+			_ = unix.Tgkill(os.Getpid(), t.tid, WakeSignal)
 			time.Sleep(2 * time.Millisecond)
 		}
 	}()

@@ -37,16 +37,22 @@ type CgroupMemory struct {
 
 // A MemoryGroup is a task's own group of the memory controller, as it was in when asked. It outlives the task.
 type MemoryGroup struct {
-	dir  string // below which the groups are
-	at   string // the own one
-	read func(dir string) CgroupMemory
+	dir     string // below which the groups are
+	at      string // the own one
+	version groupVersion
+}
+
+// A groupVersion reads the figures of a group from its directory.
+type groupVersion struct {
+	bound func(dir string) CgroupMemory // only Max and Current
+	read  func(dir string) CgroupMemory // all
 }
 
 // MemoryGroupOf finds the group of a task; nil where there is no controller of memory.
 func MemoryGroupOf(tid int) *MemoryGroup {
-	g := &MemoryGroup{"/sys/fs/cgroup", Cgroup(tid), readMemory2}
+	g := &MemoryGroup{"/sys/fs/cgroup", Cgroup(tid), version2}
 	if g.at == "" || !exists(g.dir+g.at+"/memory.current") && !exists(g.dir+g.at+"/memory.max") {
-		g = &MemoryGroup{"/sys/fs/cgroup/memory", cgroup(tid, "memory"), readMemory1}
+		g = &MemoryGroup{"/sys/fs/cgroup/memory", cgroup(tid, "memory"), version1}
 	}
 	if g.at == "" {
 		return nil
@@ -65,22 +71,26 @@ func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
 	if g == nil {
 		return m, false
 	}
-	least := int64(-1)
+	nearest, least := "", int64(-1)
 	for at := g.at; ; at = pathpkg.Dir(at) {
-		if x := g.read(g.dir + at); x.Current >= 0 || x.Max >= 0 {
+		if x := g.version.bound(g.dir + at); x.Current >= 0 || x.Max >= 0 {
 			bounded := x.Max >= 0 && x.Current >= 0
 			left := max(x.Max-x.Current, 0)
-			if !ok || bounded && (least < 0 || left < least) {
-				m, ok = x, true
+			if nearest == "" || bounded && (least < 0 || left < least) {
+				nearest = at
 				if bounded {
 					least = left
 				}
 			}
 		}
 		if at == "/" || at == "." {
-			return m, ok
+			break
 		}
 	}
+	if nearest == "" {
+		return m, false
+	}
+	return g.version.read(g.dir + nearest), true
 }
 
 func exists(name string) bool {
@@ -88,20 +98,33 @@ func exists(name string) bool {
 	return err == nil
 }
 
-func readMemory2(dir string) CgroupMemory {
-	events := fields(dir + "/memory.events")
-	return CgroupMemory{
-		Max: number(dir + "/memory.max"), High: number(dir + "/memory.high"), Current: number(dir + "/memory.current"), Swap: number(dir + "/memory.swap.current"),
-		MaxEvents: figure(events, "max"), HighEvents: figure(events, "high"), OOMKills: figure(events, "oom_kill"),
-	}
+var version2 = groupVersion{
+	bound: func(dir string) CgroupMemory {
+		return CgroupMemory{Max: number(dir + "/memory.max"), Current: number(dir + "/memory.current")}
+	},
+	read: func(dir string) CgroupMemory {
+		events := fields(dir + "/memory.events")
+		return CgroupMemory{
+			Max: number(dir + "/memory.max"), High: number(dir + "/memory.high"), Current: number(dir + "/memory.current"), Swap: number(dir + "/memory.swap.current"),
+			MaxEvents: figure(events, "max"), HighEvents: figure(events, "high"), OOMKills: figure(events, "oom_kill"),
+		}
+	},
 }
 
-func readMemory1(dir string) CgroupMemory {
+var version1 = groupVersion{
+	bound: boundOfMemory1,
+	read: func(dir string) CgroupMemory {
+		m := boundOfMemory1(dir)
+		m.High, m.HighEvents = -1, -1
+		m.MaxEvents, m.OOMKills = number(dir+"/memory.failcnt"), figure(fields(dir+"/memory.oom_control"), "oom_kill")
+		m.Swap = figure(fields(dir+"/memory.stat"), "swap")
+		return m
+	},
+}
+
+func boundOfMemory1(dir string) CgroupMemory {
 	const none = 1 << 62 // a bound is given in pages of the largest number of bytes
-	m := CgroupMemory{
-		Max: number(dir + "/memory.limit_in_bytes"), High: -1, Current: number(dir + "/memory.usage_in_bytes"), Swap: figure(fields(dir+"/memory.stat"), "swap"),
-		MaxEvents: number(dir + "/memory.failcnt"), HighEvents: -1, OOMKills: figure(fields(dir+"/memory.oom_control"), "oom_kill"),
-	}
+	m := CgroupMemory{Max: number(dir + "/memory.limit_in_bytes"), Current: number(dir + "/memory.usage_in_bytes")}
 	if m.Max > none {
 		m.Max = -1
 	}

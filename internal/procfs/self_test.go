@@ -75,15 +75,15 @@ func TestRollup(t *testing.T) {
 // What a group of processes may use and uses, as the kernel tells it of this process's and of those around it.
 func TestMemoryGroup(t *testing.T) {
 	for _, c := range []struct {
-		read  func(string) CgroupMemory
-		files map[string]string
-		want  CgroupMemory
+		version groupVersion
+		files   map[string]string
+		want    CgroupMemory
 	}{
-		{readMemory2, map[string]string{"memory.max": "536870912\n", "memory.high": "max\n", "memory.current": "1048576\n", "memory.swap.current": "0\n", "memory.events": "low 0\nhigh 3\nmax 7\noom 2\noom_kill 1\n"},
+		{version2, map[string]string{"memory.max": "536870912\n", "memory.high": "max\n", "memory.current": "1048576\n", "memory.swap.current": "0\n", "memory.events": "low 0\nhigh 3\nmax 7\noom 2\noom_kill 1\n"},
 			CgroupMemory{Max: 512 << 20, High: -1, Current: 1 << 20, MaxEvents: 7, HighEvents: 3, OOMKills: 1}},
-		{readMemory1, map[string]string{"memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "4096\n", "memory.stat": "cache 1\nswap 8192\n", "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 5\n"},
+		{version1, map[string]string{"memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "4096\n", "memory.stat": "cache 1\nswap 8192\n", "memory.failcnt": "0\n", "memory.oom_control": "oom_kill_disable 0\noom_kill 5\n"},
 			CgroupMemory{Max: -1, High: -1, Current: 4096, Swap: 8192, HighEvents: -1, OOMKills: 5}},
-		{readMemory2, nil, CgroupMemory{-1, -1, -1, -1, -1, -1, -1}},
+		{version2, nil, CgroupMemory{-1, -1, -1, -1, -1, -1, -1}},
 	} {
 		dir := t.TempDir()
 		for name, text := range c.files {
@@ -91,7 +91,7 @@ func TestMemoryGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := c.read(dir); got != c.want {
+		if got := c.version.read(dir); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.files, got, c.want)
 		}
 		if c.files == nil {
@@ -108,7 +108,7 @@ func TestMemoryGroup(t *testing.T) {
 		if err := os.WriteFile(dir+"/own/"+own, []byte("2048\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		g := &MemoryGroup{dir, "/own", c.read}
+		g := &MemoryGroup{dir, "/own", c.version}
 		if got, ok := g.Read(); !ok || (c.want.Max >= 0) != (got.Max == c.want.Max && got.Current == c.want.Current && got.Max >= 0) {
 			t.Errorf("%v: around it: %+v", c.files, got)
 		}

@@ -45,12 +45,12 @@ func Run(o Options) (out Outcome, err error) {
 		p.Abandon()
 		return out, err
 	}
-	// Signals are caught before the program starts, by handlers, since ignored signals stay ignored across exec.
-	r.signals.catchForRun()
+	caught := r.signals.catchForRun()
 	r.around = surroundingsOf(os.Getpid()) // the program's too
 	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0)
 	header.Backend = r.backend.header()
 	r.leaks.warnOf(launch.Path, launch.Dir, launch.Env)
+	<-caught
 	launched, err := p.Start()
 	ignoreReserved()
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/tracer"
 )
 
 // signals handles the signals sent to vmblame. pass and the two catch methods run on other goroutines than the
@@ -19,23 +21,32 @@ type signals struct {
 	keyboardStop time.Time   // when SIGTSTP last came to vmblame
 }
 
-// catchForRun catches the signals that must not end vmblame while the program runs or the log is being finished.
-// SIGINT and SIGQUIT from the terminal reach the program as well, and so does any signal that the program sends to
-// its process group, which is also vmblame's; SIGTERM and SIGHUP are passed on.
-func (s *signals) catchForRun() {
-	ch := make(chan os.Signal, 16)
-	catch := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP,
-		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGUSR1, syscall.SIGSEGV,
-		syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGSTKFLT, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGVTALRM, syscall.SIGIO,
-		syscall.SIGPWR, syscall.SIGSYS}
+// catchForRun keeps signals from ending vmblame while the program runs or the log is being finished, and returns a
+// channel that is closed when it has. SIGINT and SIGQUIT from the terminal reach the program as well, and so does any
+// signal that the program sends to its process group, which is also vmblame's; SIGTERM and SIGHUP are passed on.
+//
+// It must be called when the launch helper has been started: what is ignored stays so in a program that we start later.
+func (s *signals) catchForRun() (caught chan struct{}) {
+	ignore := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGSTKFLT,
+		syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGVTALRM, syscall.SIGIO, syscall.SIGPWR}
 	for sig := syscall.Signal(35); sig <= 64; sig++ { // real-time signals; Go and C libraries reserve those below
-		catch = append(catch, sig)
+		if sig != tracer.WakeSignal {
+			ignore = append(ignore, sig)
+		}
 	}
+	signal.Ignore(ignore...)
+	// An ignored fault would be the end of us.
+	catch := []os.Signal{syscall.SIGTERM, syscall.SIGTSTP, tracer.WakeSignal,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS}
 	if !signal.Ignored(syscall.SIGHUP) {
 		catch = append(catch, syscall.SIGHUP)
 	}
-	signal.Notify(ch, catch...)
+	ch := make(chan os.Signal, 16)
+	caught = make(chan struct{})
 	go func() {
+		// For each of them Notify waits for a thread of the runtime's.
+		signal.Notify(ch, catch...)
+		close(caught)
 		for got := range ch {
 			switch got {
 			case syscall.SIGTERM, syscall.SIGHUP:
@@ -45,6 +56,7 @@ func (s *signals) catchForRun() {
 			}
 		}
 	}()
+	return caught
 }
 
 // catchForAttach makes the signals that end vmblame detach it. A second one does not cut the log.
