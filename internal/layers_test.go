@@ -29,7 +29,7 @@ var layers = []struct {
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
 	{4, []string{"internal/modules", "internal/naming", "internal/inspect", "internal/analysis"}},
-	{5, []string{"internal/report", "internal/html", "internal/record"}},
+	{5, []string{"internal/report", "internal/html", "internal/export", "internal/record"}},
 	{6, []string{"cmd/vmblame"}},
 	{7, []string{"cmd/vmblame/e2e", "internal/simulation"}},
 }
@@ -44,6 +44,7 @@ var never = map[string]struct {
 	"internal/vm":     {other: []string{"golang.org/x/sys", "syscall"}},
 	"tracer":          {only: []string{"internal/vm", "tracer/launcher"}},
 	"tracer/launcher": {other: []string{"os", "fmt", "golang.org/x/sys"}},
+	"internal/export": {ours: []string{"tracer", "unwind", "symbolize"}, other: []string{"github.com/google/pprof", "google.golang.org/protobuf"}},
 	"internal/report": {ours: []string{"tracer", "unwind", "symbolize"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},
 	"unwind":          {ours: []string{"tracer"}},
 	"symbolize":       {ours: []string{"tracer", "internal/ledger"}},
@@ -61,7 +62,11 @@ var modules = map[string]map[string]int{
 	"github.com/spf13/cobra":                {"cmd/vmblame": 22},
 	"github.com/spf13/pflag":                {},
 	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 20, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
+	"github.com/parquet-go/parquet-go":      {"internal/export": 1},
 	"github.com/santhosh-tekuri/jsonschema": {},
+	"github.com/google/pprof":               {},
+	"github.com/bufbuild/protocompile":      {},
+	"google.golang.org/protobuf":            {},
 	"golang.org/x/arch":                     {},
 }
 

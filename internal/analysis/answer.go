@@ -89,12 +89,22 @@ type Frame struct {
 	Line     int          `json:"line,omitempty"`     // in the source
 	Inlined  bool         `json:"inlined,omitempty"`  // the function was inlined into the next one
 	Omitted  int          `json:"omitted,omitempty"`  // it stands for so many frames between, which were not recorded; it has no function, module "" and offset 0
+	buildID  string       // of the module, "" for none
+	in       callers.Module
+}
+
+// BuildID is that of the frame's module, "" where it has none.
+func (f *Frame) BuildID() string { return f.buildID }
+
+// Label names the frame: its function, or the file and the address in it.
+func (f *Frame) Label() string {
+	return callers.Call{Function: f.Function, Module: f.in, Address: uint64(f.Offset), Omitted: f.Omitted}.Label()
 }
 
 // Frames returns the frames of a stack, innermost first, and why unwinding ended early.
 func (n *Names) Frames(stack int) (list []Frame, end string) {
 	for st := range n.walk(stack) {
-		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined, st.omitted})
+		list = append(list, Frame{st.name, st.module, eventlog.Hex(st.addr), eventlog.Hex(st.start), st.file, st.line, st.inlined, st.omitted, st.buildID, st.in})
 	}
 	return list, n.stackEnd(stack)
 }

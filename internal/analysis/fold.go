@@ -23,6 +23,7 @@ type folder struct {
 	latest int64  // t of the log's last line, behind the moment too
 	last   uint64 // seq of its last event
 	watch  *watcher
+	follow func(eventlog.Record) // is given every record up to the moment, nil for nobody
 	known  *classify.Catalogue
 	state  *State
 	replay *eventlog.Replay
@@ -49,6 +50,9 @@ func (l *folder) put(rec eventlog.Record, line int) {
 	s := l.state
 	past := l.isPast(rec, line)
 	l.note(rec)
+	if l.follow != nil && !past {
+		l.follow(rec)
+	}
 	switch r := rec.(type) {
 	case *eventlog.Header:
 		h := *r

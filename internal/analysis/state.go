@@ -85,11 +85,20 @@ func Load(open Open, at Moment, pids []int) (*State, error) {
 	return load(open, at, pids, nil, classify.Known())
 }
 
+// LoadFollowed is Load, and gives follow every record up to the moment, in the order of the log. It keeps none of them.
+func LoadFollowed(open Open, at Moment, pids []int, follow func(eventlog.Record)) (*State, error) {
+	return fold(open, folder{at: at, pids: pids, known: classify.Known(), follow: follow})
+}
+
 // load is Load with a watcher, which may be nil, and a catalogue of kinds.
 func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
-	l := folder{at: at, pids: pids, watch: w, known: known}
-	if at.Kind == AtPeak {
-		peak := &peak{pids: pids, threads: newThreads(), bytes: map[int]int64{}, pidOf: map[int]int{}}
+	return fold(open, folder{at: at, pids: pids, watch: w, known: known})
+}
+
+// fold is Load by a folder that has not begun.
+func fold(open Open, l folder) (*State, error) {
+	if l.at.Kind == AtPeak {
+		peak := &peak{pids: l.pids, threads: newThreads(), bytes: map[int]int64{}, pidOf: map[int]int{}}
 		if _, err := each(open, func(r eventlog.Record, line int) { peak.put(r, line) }); err != nil {
 			return nil, err
 		}
@@ -106,7 +115,7 @@ func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogu
 	if err := l.beyond(); err != nil {
 		return nil, err
 	}
-	if len(s.processes) == 0 && len(pids) > 0 {
+	if len(s.processes) == 0 && len(l.pids) > 0 {
 		return nil, ErrNoProcess
 	}
 	return s, nil

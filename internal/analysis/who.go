@@ -76,6 +76,9 @@ func (st *step) caller() callers.Call {
 // thread names the thread of an event.
 func (s *State) thread(tid int, t int64) string { return ThreadLabel(tid, s.threads.name(tid, t)) }
 
+// ThreadName is what the thread of that tid was called at time t, "" where that is not known.
+func (s *State) ThreadName(tid int, t int64) string { return s.threads.name(tid, t) }
+
 // ThreadLabel names a thread by its tid and its name, which may be "": "9838 worker". It is "" for no thread.
 func ThreadLabel(tid int, name string) string {
 	switch {
@@ -86,3 +89,6 @@ func ThreadLabel(tid int, name string) string {
 	}
 	return strconv.Itoa(tid) + " " + name
 }
+
+// WhoCalled is who is to blame of a stack in a process that runs exe.
+func (s *State) WhoCalled(stack int, exe string) Who { return s.chain(stack, exe) }
