@@ -28,22 +28,21 @@ func (a *answer) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.BoolVar(&a.json, "json", false, "answer in JSON, sizes in bytes")
 	f.BoolVar(&a.bytes, "bytes", false, "exact numbers of bytes")
-	f.BoolVar(&a.wide, "wide", false, "nothing elided, names of functions whole")
+	f.BoolVar(&a.wide, "wide", false, "lines as wide as what they say, names of functions whole")
 	f.IntSliceVar(&a.pids, "pid", nil, "only the process with this `PID`")
 }
 
 // look is how the text on standard output looks.
 func (a *answer) look(log string) text.Style {
-	l := text.Style{Bytes: a.bytes, Log: quote(log)}
-	l.Width, l.Color, l.Whole = look(os.Stdout)
-	l.Whole, l.Wide = l.Whole || a.wide, a.wide
+	l := look(os.Stdout)
+	l.Bytes, l.Whole, l.Wide, l.Log = a.bytes, a.wide, a.wide, quote(log)
 	return l
 }
 
 // give writes an answer, as JSON or as tell writes it, with what would give the names that it lacks.
 func give[T any](a *answer, cmd *cobra.Command, v *T, tell func(*T, text.Style) []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) error {
 	supply(nameless)
-	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, logs...) }, func() any { return v })
+	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, l.Lines(), logs...) }, func() any { return v })
 }
 
 // print writes text, or v as JSON where that was asked for.

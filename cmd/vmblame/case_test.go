@@ -193,7 +193,7 @@ func TestCase(t *testing.T) {
 		if bytes != 64<<20 || resident > 64<<10 {
 			t.Errorf("%d bytes, %d resident", bytes, resident)
 		}
-		r := vmblame(t, "", "report", c.log)
+		r := vmblame(t, "", "report", "--wide", c.log)
 		r.wants(t, 0)
 		line := lineWith(t, r.stdout, "arena of thread "+worker["tid"]+" worker")
 		if !strings.Contains(line, "64.0 MiB") || !strings.Contains(line, "fopen < luaL_loadfilex < silly_worker_start < thread_worker") {
@@ -292,7 +292,7 @@ func TestCase(t *testing.T) {
 
 	t.Run("the difference", func(t *testing.T) {
 		testenv.Need(t, "libc6-dbg")
-		r := vmblame(t, "", "diff", one.log, c.log)
+		r := vmblame(t, "", "diff", "--wide", one.log, c.log)
 		r.wants(t, 0)
 		line := lineWith(t, r.stdout, "glibc malloc arena  ")
 		for _, word := range []string{"+64.0 MiB", "thread worker", "first malloc in fopen < luaL_loadfilex", "resident"} {

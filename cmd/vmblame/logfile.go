@@ -50,7 +50,7 @@ func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		l.size = st.Size()
 	}
-	if _, onTerminal := terminal(os.Stderr); onTerminal && l.size > 0 {
+	if _, _, onTerminal := terminal(os.Stderr); onTerminal && l.size > 0 {
 		l.stderr = os.Stderr
 	}
 	return l, nil

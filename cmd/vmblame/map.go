@@ -12,7 +12,6 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
-	"github.com/vmblame/vmblame/internal/text"
 )
 
 func mapCommand() *cobra.Command {
@@ -45,6 +44,8 @@ memory and shared, how many mappings of vm.max_map_count, and of the first of th
 	f.BoolVar(&m.all, "all", false, "a table of the machine's processes")
 	f.BoolVar(&m.json, "json", false, "answer in JSON, sizes in bytes")
 	f.BoolVar(&m.bytes, "bytes", false, "exact numbers of bytes")
+	f.BoolVar(&m.wide, "wide", false, "lines as wide as what they say, with nothing left out")
+	f.IntVar(&m.top, "top", 0, "of one process at most `N` rows (default: as many as the terminal has room for; off one all)")
 	f.Var(&m.by, "by", "list by "+m.by.list())
 	f.Var(&m.sort, "sort", "order by "+m.sort.list()+"; with --all by resident where nothing is said")
 	f.Var((*sizeValue)(&m.o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
@@ -61,6 +62,7 @@ type mapping struct {
 	by, sort choice
 	all      bool
 	output   string
+	top      int
 }
 
 // one answers about one process.
@@ -83,7 +85,11 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 	if err != nil {
 		return failed("map %d: %w", pid, err)
 	}
-	return m.print(cmd, func() []byte { return report.Report(r, m.look(m.output)) }, func() any { return r })
+	l := m.look(m.output)
+	if cmd.Flags().Changed("top") {
+		l.Rows = m.top
+	}
+	return m.print(cmd, func() []byte { return report.Report(r, l) }, func() any { return r })
 }
 
 // reportOf is the report of a log that is not in a file.
@@ -163,7 +169,7 @@ func processOf(cmd *cobra.Command, word string) (int, error) {
 	case 1:
 		return pids[0], nil
 	}
-	style := text.Style{}
-	style.Width, _, style.Whole = look(os.Stderr)
+	style := look(os.Stderr)
+	style.Color = false
 	return 0, failed("%s %s: %d processes have that name: say which by its pid:%s", cmd.Name(), word, len(pids), report.Choose(record.Processes(pids), style))
 }

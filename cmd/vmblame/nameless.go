@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/distro"
@@ -60,29 +61,39 @@ func known(m analysis.Module) (debug string, here, whole bool) {
 
 // appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
 // takes the names into the logs.
-func appendHints(b []byte, nameless []analysis.Unnamed, logs ...string) []byte {
-	shown, missing := 0, false
+func appendHints(b []byte, nameless []analysis.Unnamed, width int, logs ...string) []byte {
+	shown, missing, server := 0, false, ""
+	line := func(s string) { b = append(b, text.Fold(s, width, "  ")+"\n"...) }
 	for i, m := range nameless {
 		if shown == mostHints {
-			b = fmt.Appendf(b, "names of %d more files: the next command tells\n", len(nameless)-i)
+			line(fmt.Sprintf("names of %d more files: the next command tells", len(nameless)-i))
 			break
 		}
 		if m.Hint == "" {
 			continue
 		}
 		shown++
-		missing = missing || !m.Here
-		b = fmt.Appendf(b, "names of %s: %s\n", text.Printable(filepath.Base(m.Path)), text.Printable(m.Hint))
+		hint := m.Hint
+		if url, ok := strings.CutPrefix(hint, distro.FromServer); ok {
+			server, hint = url, "the distribution's server has them"
+		} else {
+			missing = missing || !m.Here
+		}
+		line(fmt.Sprintf("names of %s: %s", text.Printable(filepath.Base(m.Path)), text.Printable(hint)))
 	}
 	if shown == 0 {
 		return b
 	}
-	word := "next: "
+	word := "names: "
 	if missing {
 		word = "then: "
 	}
+	flag := ""
+	if server != "" {
+		flag = "--debuginfod=" + server + " "
+	}
 	for _, log := range slices.Compact(logs) {
-		b = fmt.Appendf(b, "%svmblame symbolize %s\n", word, quote(log))
+		b = append(b, text.Commands(word, width, "vmblame symbolize "+flag+quote(log))...)
 		word = "      "
 	}
 	return b

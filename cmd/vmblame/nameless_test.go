@@ -46,7 +46,7 @@ func TestNamelessHints(t *testing.T) {
 func TestHintsArePrintable(t *testing.T) {
 	list := []analysis.Unnamed{{Module: analysis.Module{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}}
 	supply(list)
-	text := string(appendHints(nil, list, "log"))
+	text := string(appendHints(nil, list, 0, "log"))
 	if !strings.HasPrefix(text, "names of such") || strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
 	}

@@ -32,8 +32,9 @@ type recording struct {
 	json    bool
 	debug   naming.DebugFiles
 
-	log    *logSink
-	stderr *spool.Spool // nobody waits for a terminal or a pipe
+	log     *logSink
+	summary *summary     // nil for none
+	stderr  *spool.Spool // nobody waits for a terminal or a pipe
 }
 
 // textWaiting bounds the bytes of text that wait for standard error.
@@ -85,7 +86,7 @@ func (r *recording) prepare() {
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
 	r.options.Warn = &lines{w: r.stderr}
-	if _, seen := terminal(os.Stderr); seen && len(r.options.PIDs) > 0 {
+	if _, _, seen := terminal(os.Stderr); seen && len(r.options.PIDs) > 0 {
 		r.options.Warn = &lines{w: r.stderr, before: clearLine}
 	}
 	if r.quiet {
@@ -115,15 +116,16 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	if r.bound > 0 {
 		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound)))
 	}
-	if _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
+	if _, _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
 		sinks = append(sinks, newStatus(r.stderr.Talk()))
 	}
 	if !r.quiet {
-		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json}
-		sum.style.Width, sum.style.Color, sum.style.Whole = look(os.Stderr)
+		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json, log: name}
+		sum.style = look(os.Stderr)
 		if log.regular {
 			sum.style.Log = quote(name)
 		}
+		r.summary = sum
 		sinks = append(sinks, sum)
 	}
 	return sinks, nil
@@ -133,6 +135,7 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 // It reports whether the log took everything.
 func (r *recording) close() bool {
 	whole := r.log == nil || r.log.close()
+	r.summary.write()
 	r.stderr.Close(patience)
 	return whole
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func reportCommand() *cobra.Command {
@@ -16,6 +17,7 @@ func reportCommand() *cobra.Command {
 	var o analysis.ReportOptions
 	var vmas bool
 	var columns []string
+	var rows rowsShown
 	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
 	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
 	cmd := &cobra.Command{
@@ -40,13 +42,18 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 				o.Sort = analysis.SortVMAs
 			}
 			for _, c := range columns {
-				if !slices.Contains([]string{"pss", "private", "swap"}, c) {
-					return misused(cmd, "--columns: %q is not pss, private or swap", c)
+				if !slices.Contains(analysis.Columns(), analysis.Column(c)) {
+					return misused(cmd, "--columns: %q is none of pss, private, shared, swap, huge and locked", c)
 				}
 				o.Columns = append(o.Columns, analysis.Column(c))
 			}
 			r := s.Report(o)
-			return give(&a, cmd, r, report.Report, r.Nameless, a.look(args[0]), log.name)
+			l := a.look(args[0])
+			rows.set(cmd, &l)
+			if len(a.pids) > 0 {
+				l.Processes = 0
+			}
+			return give(&a, cmd, r, report.Report, r.Nameless, l, log.name)
 		},
 	}
 	f := cmd.Flags()
@@ -54,7 +61,8 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 	f.Var(&by, "by", "list by "+by.list())
 	f.Var(&sort, "sort", "order by "+sort.list())
 	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
-	f.StringSliceVar(&columns, "columns", nil, "show `COLUMN`s too: pss, private, swap")
+	f.StringSliceVar(&columns, "columns", nil, "show `COLUMN`s too: pss, private, shared, swap, huge, locked")
+	rows.flags(cmd)
 	f.BoolVar(&vmas, "vmas", false, "numbers of mappings, beside vm.max_map_count")
 	by.complete(cmd, "by")
 	sort.complete(cmd, "sort")
@@ -90,4 +98,28 @@ func (c *choice) complete(cmd *cobra.Command, flag string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return c.of, cobra.ShellCompDirectiveNoFileComp
 	})
+}
+
+// rowsShown are the flags that say how much of a report is shown.
+type rowsShown struct {
+	top int
+	all bool
+}
+
+func (r *rowsShown) flags(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&r.top, "top", 0, "at most `N` rows (default: as many as the terminal has room for; off one all)")
+	cmd.Flags().BoolVar(&r.all, "all", false, "all rows, and all processes in full")
+}
+
+// fullProcesses are shown in full where there are many.
+const fullProcesses = 3
+
+func (r *rowsShown) set(cmd *cobra.Command, l *text.Style) {
+	l.Processes = fullProcesses
+	switch {
+	case r.all:
+		l.Rows, l.Processes = 0, 0
+	case cmd.Flags().Changed("top"):
+		l.Rows = r.top
+	}
 }

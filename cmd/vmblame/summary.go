@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"os"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -10,27 +11,45 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// summary writes the summary at the end of a recording. Without an End record, as after a failure, it writes nothing.
+// summary makes the summary at the end of a recording. Without an End record, as after a failure, there is none.
 type summary struct {
 	*analysis.Recording
 	w     io.Writer
 	style text.Style
 	json  bool // as one line of JSON
+	log   string
+	ended bool
 }
 
-// Put implements eventlog.Sink. It returns the error of writing.
+// Put implements eventlog.Sink.
 func (s *summary) Put(r eventlog.Record) error {
-	if err := s.Recording.Put(r); err != nil {
-		return err
+	if _, ok := r.(*eventlog.End); ok {
+		s.ended = true
 	}
-	if _, ok := r.(*eventlog.End); !ok {
-		return nil
+	return s.Recording.Put(r)
+}
+
+// rereadable is how many bytes of a log are read again to tell what was there at its peak. It takes two passes, a second
+// or so.
+const rereadable = 32 << 20
+
+// write writes the summary, once the log has been closed.
+func (s *summary) write() {
+	if s == nil || !s.ended {
+		return
+	}
+	sum := s.Summary()
+	if st, err := os.Stat(s.log); err == nil && st.Mode().IsRegular() && st.Size() <= rereadable && sum.Tidied() {
+		open := func() (*eventlog.Reader, error) { return eventlog.Open(s.log) }
+		if peak, err := analysis.Load(open, analysis.Moment{Kind: analysis.AtPeak}, nil); err == nil {
+			sum.Peak = peak.Report(analysis.ReportOptions{})
+		}
 	}
 	if s.json {
 		e := json.NewEncoder(s.w)
 		e.SetEscapeHTML(false)
-		return e.Encode(s.Summary())
+		_ = e.Encode(sum)
+		return
 	}
-	_, err := s.w.Write(report.Summary(s.Summary(), s.style))
-	return err
+	_, _ = s.w.Write(report.Summary(sum, s.style))
 }

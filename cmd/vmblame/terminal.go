@@ -5,33 +5,44 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/text"
 )
 
-// pipeWidth is how wide a table is that goes to a file or a pipe.
-const pipeWidth = 100
+// pipeWidth is how wide lines are that go to a file or a pipe, unless COLUMNS or --wide says otherwise.
+const pipeWidth = 120
 
-// look says how wide f is in columns; whether colours are wanted there: on a terminal, unless NO_COLOR is
-// set (no-color.org) or TERM says that it has none; and whether lines are to be whole, however wide: where
-// f is no terminal, so that another program can read them, unless COLUMNS is in the environment.
-func look(f *os.File) (width int, color, whole bool) {
-	width, ok := terminal(f)
+// look says how text on f looks: as wide as the terminal, and in colours on one, unless NO_COLOR is set (no-color.org) or
+// TERM says that it has none. On a terminal tables have as many rows as it has room for.
+func look(f *os.File) text.Style {
+	columns, rows, ok := terminal(f)
+	l := text.Style{Width: pipeWidth}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		l.Width = n
+	}
 	if !ok {
-		if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-			return n, false, false
-		}
-		return pipeWidth, false, true
+		return l
 	}
-	if width == 0 {
-		width = pipeWidth
+	if columns > 0 {
+		l.Width = columns
 	}
-	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", false
+	if rows > 0 {
+		l.Rows = max(rows-aroundRows, leastRows)
+	}
+	l.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return l
 }
 
-// terminal reports whether f is a terminal, and how many columns it has.
-func terminal(f *os.File) (columns int, ok bool) {
+const (
+	aroundRows = 14 // lines of a report that are no rows of its table, about
+	leastRows  = 8
+)
+
+// terminal reports whether f is a terminal, and how many columns and rows it has.
+func terminal(f *os.File) (columns, rows int, ok bool) {
 	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return int(ws.Col), true
+	return int(ws.Col), int(ws.Row), true
 }

@@ -118,6 +118,9 @@ type Totals struct {
 	Shared    *int64 `json:"pss,omitempty"`           // resident bytes, what is shared divided among those who share it
 	Dirty     *int64 `json:"private_dirty,omitempty"` // resident bytes that are this process's alone and were written to
 	Swapped   *int64 `json:"swapped,omitempty"`       // bytes in swap space
+	Common    *int64 `json:"shared,omitempty"`        // resident bytes that other processes map too, or this one at other places
+	Huge      *int64 `json:"huge,omitempty"`          // resident bytes in huge pages
+	Locked    *int64 `json:"locked,omitempty"`        // resident bytes that are locked in memory, of shared pages the share
 	Free      *int64 `json:"free,omitempty"`          // accessible bytes that nobody uses by the allocator's own books; of a map alone
 	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts, each once; one with parts in several rows counts in each of them
 	Mappings  int    `json:"mappings"`                // entries of the ledger
@@ -130,6 +133,7 @@ func (s *Totals) Add(o *Totals) {
 	s.Uncounted += o.Uncounted
 	s.Resident, s.Shared = plus(s.Resident, o.Resident), plus(s.Shared, o.Shared)
 	s.Dirty, s.Swapped = plus(s.Dirty, o.Dirty), plus(s.Swapped, o.Swapped)
+	s.Common, s.Huge, s.Locked = plus(s.Common, o.Common), plus(s.Huge, o.Huge), plus(s.Locked, o.Locked)
 	s.Count += o.Count
 	s.Mappings += o.Mappings
 }
@@ -150,6 +154,9 @@ func (p *process) totalsOf(n *totals) Totals {
 	if n.asked > 0 || n.reserved == 0 && p.taken >= 0 {
 		j.Resident = ptr(n.rss)
 		j.Shared, j.Dirty, j.Swapped = ptr(n.pss), ptr(n.dirty), ptr(n.swap)
+	}
+	if j.Resident != nil && p.figures != nil && p.figures.system != nil {
+		j.Common, j.Huge, j.Locked = ptr(n.shared), ptr(n.huge), ptr(n.locked)
 	}
 	j.Free = n.free
 	return j

@@ -326,6 +326,16 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("made", deep.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}))
+	pressed, err := Load(pressedLog(`{"rlimit_as":"1000000"}`), Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("made", pressed.Report(ReportOptions{}))
+	tidy := NewRecording("made")
+	tidy.fold.put(&eventlog.Space{Space: 1, PID: 10, Cause: "launch"}, 0)
+	summary := tidy.Summary()
+	summary.Peak = hinted
+	check("made", summary)
 	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
 	check("made", refused.Failed())
 	check("made", refused.Report(ReportOptions{}))

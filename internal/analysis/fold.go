@@ -32,6 +32,7 @@ type folder struct {
 	sizes  map[int]int64              // mapped bytes, by space
 	mapped int64                      // their sum
 	peaks  map[int]int64              // the most of sizes
+	peaksT map[int]int64              // when that was
 	first  int                        // pid of the first process
 	begun  int                        // how many processes began an address space
 	led    int                        // how many threads were the first of their process
@@ -40,10 +41,11 @@ type folder struct {
 }
 
 func (l *folder) begin() {
-	l.state = &State{known: l.known, Moment: l.at, names: NewNames(true, l.known), threads: newThreads(), origins: newOrigins(), chains: map[chainKey]callers.Chain{}, unnamed: map[string][]Module{}}
+	l.state = &State{known: l.known, Moment: l.at, names: NewNames(true, l.known), threads: newThreads(), origins: newOrigins(), chains: map[chainKey]callers.Chain{}, exits: map[int]*eventlog.Exit{}, unnamed: map[string][]Module{}}
 	l.replay = eventlog.NewReplay()
 	l.seen, l.told = map[int]*nearest{}, map[int][]classify.Finding{}
 	l.sizes, l.peaks = map[int]int64{}, map[int]int64{}
+	l.peaksT = map[int]int64{}
 }
 
 func (l *folder) put(rec eventlog.Record, line int) {
@@ -83,6 +85,9 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			return
 		}
 		s.T = max(s.T, r.T)
+		if r.Exit != nil {
+			s.exits[r.Space] = r.Exit
+		}
 		if r.What == "start" && r.TID == r.PID {
 			l.led++
 		}
@@ -106,7 +111,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 				l.begun--
 				l.size(old, 0)
 				// A process has one peak, whatever it executes.
-				l.peaks[r.Space] = l.peaks[old]
+				l.peaks[r.Space], l.peaksT[r.Space] = l.peaks[old], l.peaksT[old]
 				if l.keep > 0 {
 					l.forget(old)
 				}
@@ -177,7 +182,9 @@ func (l *folder) resize(space int) {
 func (l *folder) size(space int, n int64) {
 	l.mapped += n - l.sizes[space]
 	l.sizes[space] = n
-	l.peaks[space] = max(l.peaks[space], n)
+	if n > l.peaks[space] {
+		l.peaks[space], l.peaksT[space] = n, l.state.T
+	}
 	l.state.peak = max(l.state.peak, l.mapped)
 }
 
@@ -241,6 +248,8 @@ func (l *folder) forget(space int) {
 	delete(l.told, space)
 	delete(l.sizes, space)
 	delete(l.peaks, space)
+	delete(l.peaksT, space)
+	delete(l.state.exits, space)
 }
 
 // replaced are the spaces that their process left by an exec.
@@ -270,7 +279,7 @@ func (l *folder) finish() {
 
 // process adds to the state the process of a space.
 func (l *folder) process(sp *eventlog.SpaceState, ended bool) {
-	p := &process{SpaceState: sp, first: sp.PID == l.first, ended: ended, until: l.state.T, peak: l.peaks[sp.ID]}
+	p := &process{SpaceState: sp, first: sp.PID == l.first, ended: ended, until: l.state.T, peak: l.peaks[sp.ID], peakT: l.peaksT[sp.ID]}
 	l.fill(p)
 	l.state.processes = append(l.state.processes, p)
 }

@@ -14,10 +14,11 @@ type nearest struct {
 
 // A snapshot is what the kernel counted in a space at a moment.
 type snapshot struct {
-	t     int64
-	cause string
-	rows  []counted
-	vmas  bool // the rows of the kernel's were counted
+	t      int64
+	cause  string
+	rows   []counted
+	vmas   bool            // the rows of the kernel's were counted
+	system eventlog.System // nil in logs of versions that did not ask
 }
 
 // counted is a row of a snapshot: pages of one origin.
@@ -34,12 +35,12 @@ func (v *nearest) put(r *eventlog.Snapshot, past bool) {
 	if past && v.after != nil {
 		return
 	}
-	n := &snapshot{t: r.T, cause: r.Cause, rows: make([]counted, len(r.Mappings))}
+	n := &snapshot{t: r.T, cause: r.Cause, rows: make([]counted, len(r.Mappings)), system: r.System}
 	for i := range r.Mappings {
 		m := &r.Mappings[i]
 		n.vmas = n.vmas || m.Rows > 0
 		n.rows[i] = counted{vm.Range{Start: uint64(m.Start), End: uint64(m.End)}, originSeq(m.Origin), m.OriginCause, m.AnonName, m.Rows,
-			usage{int64(m.End - m.Start), int64(m.RSS), int64(m.PSS), int64(m.PrivateDirty), int64(m.Swap)}}
+			usage{int64(m.End - m.Start), int64(m.RSS), int64(m.PSS), int64(m.PrivateDirty), int64(m.Swap), int64(m.Shared), int64(m.Huge), int64(m.Locked)}}
 	}
 	if past {
 		v.after = n
@@ -70,7 +71,7 @@ func (v *nearest) usage(p *process, t int64) []string {
 	if snap == nil {
 		return nil
 	}
-	p.taken = snap.t
+	p.taken, p.figures = snap.t, snap
 	var names []string
 	rows := snap.rows
 	for i := range p.mappings {
@@ -102,7 +103,7 @@ func (f usage) part(n, of uint64) usage {
 		return f
 	}
 	cut := func(v int64) int64 { return int64(float64(v)*float64(n)/float64(of)) &^ (vm.PageSize - 1) }
-	return usage{int64(n), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap)}
+	return usage{int64(n), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap), cut(f.shared), cut(f.huge), cut(f.locked)}
 }
 
 func originSeq(seq *uint64) uint64 {

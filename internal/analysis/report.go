@@ -30,9 +30,12 @@ type Column string
 
 // The columns that may be asked for.
 const (
-	PSS     Column = "pss"     // resident bytes, what is shared divided among those who share it
-	Private Column = "private" // resident bytes that are this process's alone and were written to
-	Swap    Column = "swap"    // bytes in swap space
+	PSS         Column = "pss"     // resident bytes, what is shared divided among those who share it
+	Private     Column = "private" // resident bytes that are this process's alone and were written to
+	Swap        Column = "swap"    // bytes in swap space
+	SharedPages Column = "shared"  // resident bytes that are mapped more than once
+	HugePages   Column = "huge"    // resident bytes in huge pages
+	LockedPages Column = "locked"  // resident bytes that are locked in memory
 )
 
 // Of is the figure of a column, nil where it was not counted.
@@ -44,9 +47,18 @@ func (c Column) Of(t *Totals) *int64 {
 		return t.Dirty
 	case Swap:
 		return t.Swapped
+	case SharedPages:
+		return t.Common
+	case HugePages:
+		return t.Huge
+	case LockedPages:
+		return t.Locked
 	}
 	return nil
 }
+
+// Columns lists those that may be asked for.
+func Columns() []Column { return []Column{PSS, Private, SharedPages, Swap, HugePages, LockedPages} }
 
 // By says what the rows of a report are about.
 type By string
@@ -68,7 +80,7 @@ type Report struct {
 	By        By              `json:"by"`                 // what the rows are about: kind, stack, file, thread or function
 	Sort      Sort            `json:"sort"`               // the order of the rows
 	MinSize   int64           `json:"min_size"`           // rows with less reserved are summed up in one
-	Columns   []Column        `json:"columns,omitempty"`  // that text shows too: pss, private, swap
+	Columns   []Column        `json:"columns,omitempty"`  // that text shows too: pss, private, shared, swap, huge, locked
 	Together  *Together       `json:"together,omitempty"` // of several processes that live at the moment
 	Peak      int64           `json:"peak"`               // the most that was mapped at a time up to the moment, all processes of the report together
 	MaxMaps   *string         `json:"max_map_count"`      // vm.max_map_count, null where it was not recorded
@@ -112,14 +124,19 @@ type ReportProcess struct {
 	Space      int      `json:"space"`                 // the log's number of the address space
 	Name       string   `json:"name"`                  // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
 	Exe        string   `json:"exe"`                   // path of its executable, "" where that is not known
+	Argv       []string `json:"argv,omitempty"`        // its command line, as the log has it
 	Ended      bool     `json:"ended"`                 // it was over before the log was
+	Exit       *Exit    `json:"exit,omitempty"`        // how it ended; absent where it had not, or that was not seen
 	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
 	Peak       int64    `json:"peak"`                  // the most that the process had mapped up to the moment, under programs that it executed before too
+	PeakT      int64    `json:"peak_t"`                // when that was first
 	Explained  int64    `json:"explained"`             // bytes that a call or exec made
 	Known      int64    `json:"known"`                 // bytes of which is known, and not guessed, what they are
 	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
 	Total      Totals   `json:"total"`                 // all of it
 	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
+	Bounds     []Bound  `json:"bounds"`                // what it can run against, and how near it is
+	Kills      *int64   `json:"oom_kills,omitempty"`   // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
 	Holders    []Row    `json:"holders"`               // the rows
 	Advice     []Advice `json:"advice"`                // what would spare most first
 }
@@ -138,6 +155,25 @@ type Row struct {
 	Smaller int      `json:"smaller,omitempty"` // it sums up so many rows that are below the bound
 	Ranges  []Range  `json:"ranges,omitempty"`  // the mappings: of a row without parts, by stack of every row those that the last of its calls made itself; of what sums up smaller ones none
 	Parts   []Row    `json:"parts,omitempty"`   // the rows that it sums up, by stack with its own ranges; what they have adds up to what it has, but for count
+}
+
+// Exit is how a process ended: by itself, with a status, or by a signal.
+type Exit struct {
+	Code   *int   `json:"code,omitempty"`   // the exit status
+	Signal *int   `json:"signal,omitempty"` // the number of the signal that killed it
+	Name   string `json:"name,omitempty"`   // of the signal: "SIGSEGV"
+}
+
+// exitOf is how an ended process ended, nil where that was not seen.
+func (s *State) exitOf(p *process) *Exit {
+	x := s.exits[p.ID]
+	if x == nil && p.first && s.mode() == "run" && s.end != nil {
+		x = s.end.Exit
+	}
+	if x == nil {
+		return nil
+	}
+	return &Exit{x.Code, x.Signal, x.Name}
 }
 
 // Advice is what one kind of memory costs, and how to have less of it.
@@ -199,8 +235,16 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	n := p.total()
 	n.objects = len(p.objects())
-	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
-		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size)}
+	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, PeakT: p.peakT, Argv: p.Argv, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
+		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size), Bounds: s.bounds(p, p.figures, rows)}
+	if p.ended {
+		j.Exit = s.exitOf(p)
+	}
+	if s.end != nil && s.Moment.Kind == AtEnd {
+		if n, ok := s.end.System["cgroup_oom_kills"]; ok {
+			j.Kills = &n
+		}
+	}
 	if p.taken >= 0 {
 		j.ResidentAt = &p.taken
 	}

@@ -51,6 +51,7 @@ type frozen struct {
 	line   int // of the log, the last before it
 	peak   int64
 	peaks  map[int]int64
+	peaksT map[int]int64
 	seen   map[int]*nearest
 	spaces []*eventlog.SpaceState // those in use
 }
@@ -80,7 +81,7 @@ func (m *series) over(rec eventlog.Record) bool {
 // freeze keeps what the next moment needs.
 func (m *series) freeze() {
 	s := m.folder.state
-	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, seen: map[int]*nearest{}}
+	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}}
 	replaced := m.replaced()
 	for _, sp := range m.replay.Spaces() {
 		if replaced[sp.ID] || !wanted(m.pids, sp.PID) || s.threads.over(sp.ID) {
@@ -89,7 +90,7 @@ func (m *series) freeze() {
 		kept := *sp
 		kept.Ledger = sp.Ledger.Clone()
 		f.spaces = append(f.spaces, &kept)
-		f.peaks[sp.ID] = m.peaks[sp.ID]
+		f.peaks[sp.ID], f.peaksT[sp.ID] = m.peaks[sp.ID], m.peaksT[sp.ID]
 		v := &nearest{}
 		if seen := m.seen[sp.ID]; seen != nil {
 			v.before = seen.before
@@ -124,7 +125,7 @@ func (m *series) state(i int) *State {
 	s := &State{Moment: m.moments[i], T: f.t, Seq: f.seq, Cut: end.Cut, known: end.known, header: end.header, end: end.end, names: end.names,
 		threads: end.threads.asOf(f.line), origins: end.origins, peak: f.peak, chains: m.chains, unnamed: m.unnamed}
 	l := *m.folder
-	l.at, l.state, l.peaks, l.seen = s.Moment, s, f.peaks, f.seen
+	l.at, l.state, l.peaks, l.peaksT, l.seen = s.Moment, s, f.peaks, f.peaksT, f.seen
 	for _, sp := range f.spaces {
 		l.process(sp, false)
 	}

@@ -29,7 +29,8 @@ type State struct {
 	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
 	chains    map[chainKey]callers.Chain
 	failures  failures
-	unnamed   map[string][]Module // by the label of a step without a name
+	exits     map[int]*eventlog.Exit // how processes ended, by space
+	unnamed   map[string][]Module    // by the label of a step without a name
 }
 
 type chainKey struct {
@@ -46,7 +47,9 @@ type process struct {
 	threads  []classify.Thread
 	mappings []mapping // ascending
 	taken    int64     // when the figures of resident memory were, -1 for never
+	figures  *snapshot // the nearest one, nil for none
 	peak     int64     // bytes, the most that it had mapped, under this program or one that it executed before
+	peakT    int64     // when that was
 }
 
 // A mapping is one entry of a ledger with everything that is known about it.
@@ -63,6 +66,7 @@ type mapping struct {
 type usage struct {
 	asked                 int64
 	rss, pss, dirty, swap int64
+	shared, huge, locked  int64 // of rss
 }
 
 func (f *usage) add(o usage) {
@@ -71,6 +75,9 @@ func (f *usage) add(o usage) {
 	f.pss += o.pss
 	f.dirty += o.dirty
 	f.swap += o.swap
+	f.shared += o.shared
+	f.huge += o.huge
+	f.locked += o.locked
 }
 
 // Open opens a log from its beginning. It is called once for every time the log is read.

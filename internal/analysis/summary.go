@@ -10,16 +10,17 @@ import (
 
 // A Summary is the result of a recording.
 type Summary struct {
-	Type       Type        `json:"type"`         // "summary"
-	Log        string      `json:"log"`          // the file
-	End        *End        `json:"end"`          // the log's last line
-	Calls      int         `json:"calls"`        // mapping calls
-	Threads    int         `json:"threads"`      // that made them
-	Processes  int         `json:"processes"`    // that ran: vfork children, which have no address space of their own, and those that are not in the report too
-	Growth     Unexplained `json:"stack_growth"` // growth of stacks, which needs no call
-	Drift      Unexplained `json:"drift"`        // what else changed without a traced call
-	Unverified bool        `json:"unverified"`   // the last ledger of an address space was not held against the kernel's, as when it was killed
-	Report     *Report     `json:"report"`       // as of the end; of many processes that have ended it has the largest
+	Type       Type        `json:"type"`           // "summary"
+	Log        string      `json:"log"`            // the file
+	End        *End        `json:"end"`            // the log's last line
+	Calls      int         `json:"calls"`          // mapping calls
+	Threads    int         `json:"threads"`        // that made them
+	Processes  int         `json:"processes"`      // that ran: vfork children, which have no address space of their own, and those that are not in the report too
+	Growth     Unexplained `json:"stack_growth"`   // growth of stacks, which needs no call
+	Drift      Unexplained `json:"drift"`          // what else changed without a traced call
+	Unverified bool        `json:"unverified"`     // the last ledger of an address space was not held against the kernel's, as when it was killed
+	Report     *Report     `json:"report"`         // as of the end; of many processes that have ended it has the largest
+	Peak       *Report     `json:"peak,omitempty"` // as of the peak, where the first process had given most of that back by the end and the log could be read again
 }
 
 // End is the last line of a log, its type included.
@@ -97,4 +98,15 @@ func (r *Recording) Summary() *Summary {
 	r.sum.End, r.sum.Threads, r.sum.Processes = endOf(s.end), len(r.callers), max(r.fold.led, r.fold.begun)
 	r.sum.Report = s.Report(ReportOptions{})
 	return &r.sum
+}
+
+// Tidied reports whether the first process gave back most of what it had had before it ended.
+func (s *Summary) Tidied() bool {
+	return len(s.Report.Processes) > 0 && s.Report.Processes[0].Tidied()
+}
+
+// Tidied reports whether a process had given back most of what it had had: less than half of its peak is left.
+func (p *ReportProcess) Tidied() bool {
+	const worthTelling = 4 << 20
+	return p.Peak > 2*p.Total.Reserved && p.Peak-p.Total.Reserved >= worthTelling
 }

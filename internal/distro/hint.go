@@ -3,6 +3,7 @@ package distro
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -32,55 +33,99 @@ func Hints(files []File) []string {
 	case "redhat":
 		packages = rpmPackages(here)
 	}
+	var debug []string
+	if family == "debian" {
+		for _, p := range packages {
+			debug = append(debug, debianDebug(p))
+		}
+		for _, l := range libraries() {
+			debug = append(debug, l.debian)
+		}
+		debug = debianKnown(debug)
+	}
+	server := server()
 	hints := make([]string, len(files))
 	for i, f := range files {
 		p := packages[f.Path]
 		if !f.Here {
 			p = ""
 		}
-		hints[i] = f.hint(family, p)
+		hints[i] = f.hint(family, p, debug, server)
 	}
 	return hints
 }
 
-func (f *File) hint(family, pkg string) string {
-	known := knownLibrary(filepath.Base(f.Path))
+// hint is what would give a file's names. debug are the packages with debug symbols that there are, of a debian; server
+// is the distribution's debuginfod, "" where it has none.
+func (f *File) hint(family, pkg string, debug []string, server string) string {
+	library := knownLibrary(filepath.Base(f.Path))
+	if pkg == "" && library != nil && family == "debian" {
+		pkg = strings.TrimSuffix(strings.TrimSuffix(library.debian, "-dbgsym"), "-dbg")
+	}
 	switch {
 	case pkg != "" && family == "debian":
-		return "apt-get install " + debianDebug(pkg)
+		// All but a few packages of debug symbols are in an archive that is not always among a machine's sources.
+		name := debianDebug(pkg)
+		if library != nil && strings.HasPrefix(library.debian, pkg) {
+			name = library.debian
+		}
+		switch {
+		case slices.Contains(debug, name):
+			return "apt-get install " + name
+		case server != "" && f.BuildID != "":
+			return FromServer + server
+		}
 	case pkg != "":
 		return "debuginfo-install " + pkg
-	case known != nil && family == "debian":
-		return "apt-get install " + known.debian
-	case known != nil && family == "redhat":
-		return "debuginfo-install " + known.redhat
-	case known != nil:
-		return "apt-get install " + known.debian + " (Debian), debuginfo-install " + known.redhat + " (Fedora)"
-	case len(f.BuildID) > 2:
+	case library != nil && family == "redhat":
+		return "debuginfo-install " + library.redhat
+	case library != nil && server != "" && f.BuildID != "":
+		return FromServer + server
+	case library != nil && family != "debian":
+		return "apt-get install " + library.debian + " (Debian), debuginfo-install " + library.redhat + " (Fedora)"
+	}
+	if len(f.BuildID) > 2 {
 		return "its debug file " + filepath.Join(elffile.DefaultDebugDir, ".build-id", f.BuildID[:2], f.BuildID[2:]+".debug") +
 			", or one below --debug-dir, or --debuginfod"
 	}
 	return "a build that is not stripped (it has no build id by which a debug file could be found)"
 }
 
-// family is "debian", "redhat" or "" by os-release(5).
-func family() string {
+// FromServer begins the hint of a file whose debug file the distribution's debuginfod server has: the URL follows.
+const FromServer = "vmblame symbolize --debuginfod="
+
+// server is the URL of the debuginfod server of this machine's distribution, "" where none is known
+// (https://sourceware.org/elfutils/Debuginfod.html lists them).
+func server() string {
+	return map[string]string{
+		"debian": "https://debuginfod.debian.net", "ubuntu": "https://debuginfod.ubuntu.com", "fedora": "https://debuginfod.fedoraproject.org",
+		"centos": "https://debuginfod.centos.org", "arch": "https://debuginfod.archlinux.org", "opensuse-tumbleweed": "https://debuginfod.opensuse.org",
+		"opensuse-leap": "https://debuginfod.opensuse.org", "void": "https://debuginfod.s.voidlinux.org",
+	}[osRelease("ID")]
+}
+
+// osRelease is a value of os-release(5), "" where it has none.
+func osRelease(name string) string {
 	text, err := os.ReadFile("/etc/os-release")
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(text)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if key != "ID" && key != "ID_LIKE" {
-			continue
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && key == name {
+			return strings.Trim(value, `"'`)
 		}
-		for _, id := range strings.Fields(strings.Trim(value, `"'`)) {
-			switch id {
-			case "debian", "ubuntu":
-				return "debian"
-			case "fedora", "rhel", "centos", "suse", "opensuse":
-				return "redhat"
-			}
+	}
+	return ""
+}
+
+// family is "debian", "redhat" or "" by os-release(5).
+func family() string {
+	for _, id := range strings.Fields(osRelease("ID") + " " + osRelease("ID_LIKE")) {
+		switch id {
+		case "debian", "ubuntu":
+			return "debian"
+		case "fedora", "rhel", "centos", "suse", "opensuse":
+			return "redhat"
 		}
 	}
 	return ""
@@ -89,9 +134,8 @@ func family() string {
 // A library is one that distributions name alike.
 type library struct{ prefix, debian, redhat string }
 
-// knownLibrary finds a library by the name of its file, nil for one that is not known.
-func knownLibrary(base string) *library {
-	for _, l := range []library{
+func libraries() []library {
+	return []library{
 		{"libc.so.6", "libc6-dbg", "glibc"},
 		{"libc-2.", "libc6-dbg", "glibc"},
 		{"ld-linux-x86-64.so.2", "libc6-dbg", "glibc"},
@@ -109,7 +153,12 @@ func knownLibrary(base string) *library {
 		{"libssl.so.3", "libssl3-dbgsym", "openssl-libs"},
 		{"libcrypto.so.3", "libssl3-dbgsym", "openssl-libs"},
 		{"libsqlite3.so.0", "libsqlite3-0-dbgsym", "sqlite-libs"},
-	} {
+	}
+}
+
+// knownLibrary finds a library by the name of its file, nil for one that is not known.
+func knownLibrary(base string) *library {
+	for _, l := range libraries() {
 		if strings.HasPrefix(base, l.prefix) {
 			return &l
 		}

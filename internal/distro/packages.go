@@ -86,6 +86,35 @@ func debianDebug(pkg string) string {
 	return pkg + "-dbgsym"
 }
 
+// debianKnown is which of some packages of debug symbols apt can install here. Those of the main archive are there; the
+// automatic ones (-dbgsym) have an archive of their own, which few machines have among their sources: only then apt is
+// asked, which takes a second.
+func debianKnown(names []string) []string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	automatic := func(name string) bool { return strings.HasSuffix(name, "-dbgsym") }
+	known := slices.DeleteFunc(slices.Clone(names), automatic)
+	names = slices.DeleteFunc(names, func(name string) bool { return !automatic(name) })
+	lists, _ := filepath.Glob("/var/lib/apt/lists/*_Packages*")
+	if !slices.ContainsFunc(lists, func(name string) bool { return strings.Contains(name, "debug") || strings.Contains(name, "ddebs") }) {
+		return known
+	}
+	for part := range slices.Chunk(names, atOnce) {
+		known = append(known, parseAptCache(ask("apt-cache", append([]string{"show", "--no-all-versions"}, part...)...))...)
+	}
+	return known
+}
+
+// parseAptCache reads the names of the packages of a list of records.
+func parseAptCache(text string) (names []string) {
+	for line := range strings.Lines(text) {
+		if name, ok := strings.CutPrefix(line, "Package: "); ok {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names
+}
+
 // rpmPackages asks rpm whose files paths are. It answers a line for each path.
 func rpmPackages(paths []string) map[string]string {
 	found := make(map[string]string)

@@ -92,6 +92,34 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestHint: a package only where there is one, else the distribution's server where that is known.
+func TestHint(t *testing.T) {
+	debug := []string{"libc6-dbg"}
+	const server = "https://debuginfod.example"
+	for _, c := range []struct {
+		file           File
+		family, pkg    string
+		server, expect string
+	}{
+		{File{"/lib/libc.so.6", "ab12", true}, "debian", "libc6", server, "apt-get install libc6-dbg"},
+		{File{"/lib/libc.so.6", "ab12", false}, "debian", "", server, "apt-get install libc6-dbg"},
+		{File{"/usr/bin/python3.11", "ab12", true}, "debian", "python3.11-minimal", server, FromServer + server},
+		{File{"/usr/bin/python3.11", "ab12", true}, "debian", "python3.11-minimal", "", "its debug file /usr/lib/debug/.build-id/ab/12.debug, or one below --debug-dir, or --debuginfod"},
+		{File{"/usr/lib/libz.so.1", "ab12", false}, "debian", "", server, FromServer + server},
+		{File{"/srv/x", "ab12", true}, "debian", "", server, "its debug file /usr/lib/debug/.build-id/ab/12.debug, or one below --debug-dir, or --debuginfod"},
+		{File{"/srv/x", "", true}, "debian", "", server, "a build that is not stripped (it has no build id by which a debug file could be found)"},
+		{File{"/usr/bin/bash", "ab12", true}, "redhat", "bash", server, "debuginfo-install bash"},
+		{File{"/lib/libc.so.6", "ab12", false}, "", "", "", "apt-get install libc6-dbg (Debian), debuginfo-install glibc (Fedora)"},
+	} {
+		if got := c.file.hint(c.family, c.pkg, debug, c.server); got != c.expect {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	if got := parseAptCache("Package: a\nVersion: 1\n\nPackage: b-dbgsym\nDepends: c\n"); !slices.Equal(got, []string{"a", "b-dbgsym"}) {
+		t.Errorf("apt-cache: %q", got)
+	}
+}
+
 // FuzzPackages reads any output of a package manager.
 func FuzzPackages(f *testing.F) {
 	f.Add("libc6:amd64: /lib/libc.so.6\na, b: /usr/share\n", "/lib/libc.so.6")

@@ -65,39 +65,97 @@ func whoText(c analysis.Who, s text.Style, room int) string {
 }
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.
-func appendStack(b []byte, frames []analysis.Frame, end string) []byte {
+func appendStack(b []byte, frames []analysis.Frame, end string, l text.Style) []byte {
 	for _, f := range frames {
-		b = appendFrame(b, f)
+		b = appendFrame(b, f, l)
 	}
 	if end != "" {
-		b = fmt.Appendf(b, " > (the walk ends here: %s)\n", text.Printable(end))
+		b = append(b, text.Clip(fmt.Sprintf(" > (the walk ends here: %s)", text.Printable(end)), l.Lines())...)
+		b = append(b, '\n')
 	}
 	return b
 }
 
-func appendFrame(b []byte, f analysis.Frame) []byte {
+// appendFrame appends a frame as strace -k writes it. Where there is no room for all of it, the folders of the module and
+// of the source give way first, then the address, which the function and its offset tell as well.
+func appendFrame(b []byte, f analysis.Frame, l text.Style) []byte {
 	if f.Omitted > 0 {
 		return fmt.Appendf(b, " > (%s not recorded: --max-frames)\n", text.Count(f.Omitted, "frame", "frames"))
 	}
-	b = append(b, " > "...)
-	b = append(b, text.Printable(f.Module)...)
+	line := frameText(f, f.Module, f.File, true)
+	if width := l.Lines(); width > 0 && text.Width(line) > width {
+		module, file := path.Base(f.Module), f.File
+		if file != "" {
+			file = path.Base(file)
+		}
+		if line = frameText(f, module, file, true); text.Width(line) > width {
+			line = frameText(f, module, file, f.Function == "")
+		}
+		line = text.Clip(line, width)
+	}
+	return append(append(b, line...), '\n')
+}
+
+func frameText(f analysis.Frame, module, file string, address bool) string {
+	b := append([]byte(" > "), text.Printable(module)...)
 	b = append(b, '(')
 	b = append(b, text.Printable(f.Function)...)
 	if f.Function != "" && !f.Inlined {
 		b = append(b, "+0x"...)
 		b = strconv.AppendUint(b, uint64(f.Offset-f.Start), 16)
 	}
-	b = append(b, ") [0x"...)
-	b = strconv.AppendUint(b, uint64(f.Offset), 16)
-	b = append(b, ']')
-	if f.File != "" {
+	b = append(b, ')')
+	if address {
+		b = append(b, " [0x"...)
+		b = strconv.AppendUint(b, uint64(f.Offset), 16)
+		b = append(b, ']')
+	}
+	if file != "" {
 		b = append(b, ' ')
-		b = append(b, text.Printable(f.File)...)
+		b = append(b, text.Printable(file)...)
 		b = append(b, ':')
 		b = strconv.AppendInt(b, int64(f.Line), 10)
 	}
 	if f.Inlined {
 		b = append(b, " (inlined)"...)
 	}
-	return append(b, '\n')
+	return string(b)
+}
+
+// shortCell is a cell of what something is called, in shorter words where there is no room: the noun and whose it is stay.
+func shortCell(label string) text.Cell {
+	return text.Cell{Text: label, Fit: func(width int) string { return shortLabel(label, width) }}
+}
+
+// shorter are words of labels that give way, one after the other, to shorter ones that say as much.
+var shorter = [...]struct{ long, short string }{
+	{"glibc malloc arena", "glibc arena"}, {"code and data of ", ""}, {" of thread ", " of "}, {"thread stack", "stack"}, {"large allocations", "large"},
+	{"anonymous memory", "memory"}, {"jemalloc extent", "jemalloc"},
+}
+
+// shortLabel is label, indented or not, in so many columns, 0 for no limit.
+func shortLabel(label string, width int) string {
+	for _, w := range shorter {
+		if width <= 0 || text.Width(label) <= width {
+			return label
+		}
+		label = strings.Replace(label, w.long, w.short, 1)
+		if w.short == " of " {
+			label = withoutTID(label)
+		}
+	}
+	return text.Clip(label, width)
+}
+
+// withoutTID leaves away the number of a thread that has a name: "glibc arena of 31014 worker".
+func withoutTID(label string) string {
+	before, rest, ok := strings.Cut(label, " of ")
+	if !ok {
+		return label
+	}
+	tid, name, ok := strings.Cut(rest, " ")
+	if _, err := strconv.Atoi(tid); err != nil || !ok || name == "" {
+		return label
+	}
+	return before + " of " + name
 }

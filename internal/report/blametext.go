@@ -17,7 +17,7 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if a.Spaces > 1 || a.Start == nil {
-			b = fmt.Appendf(b, "pid %d %s, at %s\n", p.PID, processText(p.Name, p.Exe), momentText(&a.At))
+			b = append(b, text.Fold(fmt.Sprintf("pid %d %s, at %s", p.PID, processText(p.Name, p.Exe), momentText(&a.At)), s.Lines(), "  ")+"\n"...)
 		}
 		if p.Mapping != nil {
 			b = appendAddress(b, a, p, s)
@@ -34,28 +34,28 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 		if *a.End != *a.Start+1 {
 			asked = fmt.Sprintf("%x-%x", uint64(*a.Start), uint64(*a.End))
 		}
-		b = fmt.Appendf(b, "%s: not mapped at %s\nnext: vmblame history %s %v\n", asked, momentText(&a.At), s.Log, *a.Start)
+		b = fmt.Appendf(b, "%s: not mapped at %s\n%s", asked, momentText(&a.At), text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start)))
 	}
 	return b
 }
 
 func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	t := &text.Table{Indent: 2, Columns: []text.Column{
-		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number},
+		{Head: "START"}, {Head: "SIZE", Right: true, Color: text.Number}, {Head: "RESIDENT", Right: true, Color: text.Number, Spare: 3},
 		{Head: "WHAT", Color: text.Kind, Limit: whatLimit(s.Width) - 8},
 	}}
 	// A narrow terminal has no room for the time.
 	times := s.Whole || s.Width >= 125
 	if times {
-		t.Columns = append(t.Columns, text.Column{Head: "WHEN", Right: true})
+		t.Columns = append(t.Columns, text.Column{Head: "WHEN", Right: true, Spare: 1})
 	}
-	t.Columns = append(t.Columns, text.Column{Head: "THREAD"}, text.Column{Head: "WHO"})
+	t.Columns = append(t.Columns, text.Column{Head: "THREAD", Spare: 2, Limit: 24}, text.Column{Head: "WHO"})
 	for i := range p.Rows {
 		r := &p.Rows[i]
-		t.Add(text.Banner(rowText(a, r, s))...)
+		t.Add(text.Banner(text.Fold(rowText(a, r, s), s.Lines(), "  "))...)
 		for j := range r.Mappings {
 			m := &r.Mappings[j]
-			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), text.Plain(m.Label)}
+			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), shortCell(m.Label)}
 			if times {
 				when := ""
 				if m.T != nil {
@@ -65,13 +65,13 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 			}
 			t.Add(append(row, text.Plain(analysis.ThreadLabel(m.TID, m.Thread)), whoCell(m.Who, s))...)
 			if a.Stacks && m.Stack != 0 {
-				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd)), "\n"))...)
+				t.Add(text.Banner(strings.TrimRight(string(appendStack(nil, m.Frames, m.StackEnd, s)), "\n"))...)
 			}
 		}
 	}
 	b = t.Append(b, s)
 	if len(p.Rows) > 0 {
-		b = fmt.Appendf(b, "next: vmblame history %s %v\n", s.Log, p.Rows[0].Start)
+		b = append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, p.Rows[0].Start))...)
 	}
 	return b
 }
@@ -106,8 +106,10 @@ func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 // appendAddress appends everything known about the mapping at one address.
 func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
-	b = fmt.Appendf(b, "%v in pid %d %s: %s\n", *a.Start, p.PID, processText(p.Name, p.Exe), s.Paint(text.Kind, text.Printable(m.Label)))
-	line := func(name, value string) { b = fmt.Appendf(b, "  %-9s %s\n", name, text.Printable(value)) }
+	b = append(b, text.Fold(fmt.Sprintf("%v in pid %d %s: %s", *a.Start, p.PID, processText(p.Name, p.Exe), text.Printable(m.Label)), s.Lines(), "  ")+"\n"...)
+	line := func(name, value string) {
+		b = append(b, text.Indented(fmt.Sprintf("  %-9s ", name), text.Printable(value), s.Lines())+"\n"...)
+	}
 	t := fmt.Sprintf("%x-%x %s, %s", uint64(m.Start), uint64(m.End), m.Perms, s.Size(m.Bytes))
 	if m.Resident != nil {
 		t += ", " + s.Size(*m.Resident) + " resident"
@@ -135,7 +137,7 @@ func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s tex
 		if m.Cause == "" {
 			line("who", whoText(m.Who, s, 0))
 		}
-		b = appendStack(b, m.Frames, m.StackEnd)
+		b = appendStack(b, m.Frames, m.StackEnd, s)
 	}
-	return fmt.Appendf(b, "next: vmblame history %s %v\n", s.Log, *a.Start)
+	return append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
 }

@@ -117,7 +117,7 @@ func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
 	b = append(strace.AppendCall(b, r), '\n')
 	if r.Stack != nil {
 		frames, end := u.names.Frames(*r.Stack)
-		b = appendStack(b, frames, end)
+		b = appendStack(b, frames, end, text.Style{Whole: true})
 	}
 	_, err := u.w.Write(b)
 	return err

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,8 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if len(d.Processes) > 1 {
-			b = fmt.Appendf(b, "%s | %s\n", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter))
+			sides := fmt.Sprintf("%s | %s", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter))
+			b = append(b, text.Fold(sides, s.Lines(), "  ")+"\n"...)
 		}
 		b = appendPair(b, d, p, s)
 		if len(p.ArgvBefore)+len(p.ArgvAfter) > 0 {
@@ -34,7 +36,7 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 	}
 	b = appendSettings(b, d.Environment, d.Unrecorded, s)
 	if len(d.Processes) > 0 && d.Processes[0].Because != nil {
-		b = append(b, becauseText(d, d.Processes[0].Because, s)+"\n"...)
+		b = append(b, text.Fold(becauseText(d, d.Processes[0].Because, s), s.Lines(), "         ")+"\n"...)
 	}
 	return b
 }
@@ -47,12 +49,20 @@ func sideText(pid *int, name, exe string) string {
 }
 
 func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {
+	room, label := 24, 0
+	if !s.Whole {
+		room, label = min(16, max(s.Width/6, 10)), max(s.Width/4, 18)
+	}
+	names := [2]string{d.Before.Log, d.After.Log}
+	if a, b := path.Base(names[0]), path.Base(names[1]); a != b && !s.Whole {
+		names = [2]string{a, b} // the folders tell less
+	}
 	t := &text.Table{Columns: []text.Column{
-		{Color: text.Kind}, {Head: text.ClipStart(d.Before.Log, 24), Right: true, Color: text.Number}, {Head: text.ClipStart(d.After.Log, 24), Right: true, Color: text.Number},
-		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT"}, {},
+		{Color: text.Kind, Limit: label}, {Head: text.ClipStart(names[0], room), Right: true, Color: text.Number, Spare: 2}, {Head: text.ClipStart(names[1], room), Right: true, Color: text.Number, Spare: 3},
+		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT", Spare: 1}, {},
 	}}
 	// Nothing has no size; an unmeasured figure is unknown, and so is its difference.
-	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...string) {
+	add := func(label string, was, is *analysis.Totals, of func(*analysis.Totals) *int64, tail ...text.Cell) {
 		var cells [2]string
 		var values [2]int64
 		difference := "?"
@@ -75,11 +85,7 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 		if known {
 			difference = s.Change(values[1] - values[0])
 		}
-		row := []text.Cell{text.Plain(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}
-		for _, s := range tail {
-			row = append(row, text.Plain(s))
-		}
-		t.Add(row...)
+		t.Add(append([]text.Cell{shortCell(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
 	}
 	reserved := func(n *analysis.Totals) *int64 { return &n.Reserved }
 	add("mapped", &p.Before, &p.After, reserved)
@@ -94,13 +100,13 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 			continue
 		}
 		if len(k.Parts) == 1 {
-			add("  "+k.Label, &k.Before, &k.After, reserved, counts(k), remark(&k.Parts[0], s))
+			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(counts(k)), remarkCell(&k.Parts[0], s))
 			continue
 		}
-		add("  "+k.Label, &k.Before, &k.After, reserved, counts(k))
+		add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(counts(k)))
 		for j := range differing {
 			o := &differing[j]
-			add("    of these", &o.Before, &o.After, reserved, counts(o), remark(o, s))
+			add("    of these", &o.Before, &o.After, reserved, text.Plain(counts(o)), remarkCell(o, s))
 		}
 	}
 	b = t.Append(b, s)
@@ -118,25 +124,33 @@ func counts(c *analysis.Change) string {
 	return fmt.Sprintf("%d | %d", c.Before.Count, c.After.Count)
 }
 
-// remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident".
-func remark(c *analysis.Change, s text.Style) string {
-	room := max(s.Width-60, 40)
-	if s.Whole {
-		room = 0
-	}
-	t := whoText(c.Who, s, room)
-	if c.How != "" {
-		t = c.How + " " + t
-	}
+func remarkCell(c *analysis.Change, s text.Style) text.Cell {
+	return text.Cell{Text: remark(c, s, 0), Fit: func(width int) string { return remark(c, s, width) }}
+}
+
+// remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident", in so many columns if
+// the calls can be elided so far; 0 is no limit.
+func remark(c *analysis.Change, s text.Style, width int) string {
+	before := ""
 	if c.Note != "" {
-		t = c.Note + ", " + t
+		before = c.Note + ", "
 	}
+	if c.How != "" {
+		before += c.How + " "
+	}
+	room := 0
+	if width > 0 {
+		room = max(width-text.Width(before), 12)
+	}
+	t := before + whoText(c.Who, s, room)
 	more := &c.After
 	if c.Difference < 0 {
 		more = &c.Before
 	}
 	if r := more.Resident; r != nil && *r*4 < more.Reserved && more.Reserved >= 1<<20 {
-		t += "; " + s.Size(*r) + " resident"
+		if note := "; " + s.Size(*r) + " resident"; width <= 0 || text.Width(t+note) <= width {
+			t += note
+		}
 	}
 	return t
 }
@@ -227,6 +241,6 @@ func becauseText(d *analysis.Diff, c *analysis.Because, s text.Style) string {
 	if strings.HasPrefix(c.Setting, "-") {
 		is = "" // an option has its own
 	}
-	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s%s%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s),
+	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s%s%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s, 0),
 		log[c.SetBy], c.Setting, is, settingText(&c.Value, false)))
 }

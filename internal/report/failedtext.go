@@ -13,14 +13,15 @@ func Failed(f *analysis.Failed, s text.Style) []byte {
 	if len(f.Calls) == 0 {
 		return fmt.Appendf(b, "no mapping call failed up to %s\n", momentText(&f.At))
 	}
-	b = fmt.Appendf(b, "%s failed up to %s, at %s\n", text.Count(f.Times, "mapping call", "mapping calls"), momentText(&f.At), text.Count(len(f.Calls), "place", "places"))
+	head := fmt.Sprintf("%s failed up to %s, at %s", text.Count(f.Times, "mapping call", "mapping calls"), momentText(&f.At), text.Count(len(f.Calls), "place", "places"))
+	b = append(b, text.Fold(head, s.Lines(), "  ")+"\n"...)
 	for i := range f.Calls {
 		c := &f.Calls[i]
 		b = append(b, '\n')
 		b = append(b, s.Paint(text.Kind, text.Fold(text.Printable(failedText(c, s)), s.Lines(), "  "))+"\n"...)
 		room := max(s.Lines()-10, 0)
 		line := func(name, value string) {
-			b = fmt.Appendf(b, "  %-7s %s\n", name, text.Clip(text.Printable(value), room))
+			b = append(b, text.Indented(fmt.Sprintf("  %-7s ", name), text.Printable(value), s.Lines())+"\n"...)
 		}
 		line("who", whoText(c.Who, s, room))
 		line("process", fmt.Sprintf("%d %s, thread %s", c.PID, processText(c.Name, c.Exe), analysis.ThreadLabel(c.TID, c.Thread)))
@@ -31,7 +32,7 @@ func Failed(f *analysis.Failed, s text.Style) []byte {
 		}
 		line("at", when)
 	}
-	return fmt.Appendf(b, "next: vmblame report %s\n", s.Log)
+	return append(b, text.Commands("next: ", s.Lines(), "vmblame report "+s.Log)...)
 }
 
 // failedText is what failed and why: "mmap of 6.0 GiB: ENOMEM: RLIMIT_AS is 2.9 GiB (ulimit -v), 2.3 MiB were mapped".

@@ -2,79 +2,134 @@ package report
 
 import (
 	"bytes"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// TestAnswersFit: no line of a table is wider than the terminal, unless a single name is.
-func TestAnswersFit(t *testing.T) {
-	for _, width := range []int{80, 100, 160} {
-		for name, answer := range answers {
-			if name == "json" || name == "maps" || name == "blame" || name == "diff" {
-				continue // stacks, and texts for programs
+// committedLogs are all logs of the repository that are whole.
+func committedLogs(t *testing.T) []string {
+	t.Helper()
+	var logs []string
+	for _, glob := range []string{"testdata/*.jsonl", "../eventlog/testdata/*.jsonl"} {
+		found, err := filepath.Glob(glob)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: no logs (%v)", glob, err)
+		}
+		logs = append(logs, found...)
+	}
+	return logs
+}
+
+// TestFits: nothing that a view says of any log is wider than the terminal.
+func TestFits(t *testing.T) {
+	lines := 0
+	for _, log := range committedLogs(t) {
+		end, peak, start := state(t, log, analysis.Moment{}), state(t, log, analysis.Moment{Kind: analysis.AtPeak}), state(t, log, analysis.Moment{Kind: analysis.AtStart})
+		reports := map[string]*analysis.Report{}
+		for _, by := range []analysis.By{analysis.ByKind, analysis.ByStack, analysis.ByFile, analysis.ByThread, analysis.ByFunction} {
+			reports["report --by "+string(by)] = end.Report(analysis.ReportOptions{By: by, Columns: []analysis.Column{analysis.PSS, analysis.Private, analysis.Swap, analysis.SharedPages, analysis.HugePages}})
+		}
+		reports["report --vmas"] = end.Report(analysis.ReportOptions{Sort: analysis.SortVMAs})
+		reports["report @peak"] = peak.Report(analysis.ReportOptions{})
+		blame := end.Blame(analysis.Question{Range: vm.Range{End: vm.AddressMax}})
+		stacks := end.Blame(analysis.Question{Range: vm.Range{End: vm.AddressMax}, Stacks: true})
+		var addresses []*analysis.Blame
+		var histories []*analysis.History
+		for i, m := range mapped(end) {
+			if i%7 != 0 {
+				continue
 			}
-			for line := range strings.Lines(string(answer(t, "testdata/case.jsonl", text.Style{Width: width, Log: "case.jsonl"}))) {
-				line = strings.TrimSuffix(line, "\n")
-				if strings.HasPrefix(line, "next:") || strings.HasPrefix(line, "pid ") {
-					continue
+			addresses = append(addresses, end.Blame(analysis.Question{Range: vm.Range{Start: m.Start, End: m.Start + 1}, Frames: true}))
+			if len(histories) > 5 {
+				continue
+			}
+			h, err := analysis.ReadHistory(opener(log), analysis.Moment{}, []int{m.pid}, m.Start, analysis.HistoryOptions{Stacks: i%2 == 0, Calls: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			histories = append(histories, h)
+		}
+		failed := end.Failed()
+		diff := analysis.Compare(start, end, [2]string{filepath.Base(log) + "@start", filepath.Base(log)})
+		recording := analysis.NewRecording(filepath.Base(log))
+		feed(t, log, recording)
+		summary := recording.Summary()
+		summary.Peak = reports["report @peak"]
+
+		for _, width := range []int{60, 80, 100, 120, 200} {
+			l := text.Style{Width: width, Log: filepath.Base(log)}
+			for _, rows := range []int{0, 10} {
+				l.Rows = rows
+				views := map[string][]byte{"blame": Blame(blame, l), "blame --stacks": Blame(stacks, l), "failed": Failed(failed, l), "diff": Diff(diff, l), "summary": Summary(summary, l)}
+				for name, r := range reports {
+					views[name] = Report(r, l)
 				}
-				if n := text.Width(line); n > width {
-					t.Errorf("%s: width %d: %d columns: %s", name, width, n, line)
+				for i, a := range addresses {
+					views[fmt.Sprint("blame of an address ", i)] = Blame(a, l)
+				}
+				for i, h := range histories {
+					views[fmt.Sprint("history ", i)] = History(h, l)
+				}
+				for name, b := range views {
+					for line := range strings.Lines(string(b)) {
+						lines++
+						if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
+							t.Fatalf("%s: %s: width %d: %d columns: %s", log, name, width, n, line)
+						}
+					}
 				}
 			}
 		}
 	}
+	if lines < 100000 {
+		t.Errorf("%d lines: too few to have seen anything", lines)
+	}
 }
 
-// TestSummaryFits holds that no line of a table is wider than the terminal.
-func TestSummaryFits(t *testing.T) {
-	for _, width := range []int{80, 100, 200} {
-		var b bytes.Buffer
-		feed(t, "testdata/case.jsonl", newSummary(&b, "", text.Style{Width: width}))
-		for line := range strings.Lines(b.String()) {
-			line = strings.TrimSuffix(line, "\n")
-			if !strings.HasPrefix(line, "vmblame:") && text.Width(line) > width {
-				t.Errorf("width %d: %d columns: %s", width, text.Width(line), line)
+// TestAddressesStay: at 80 columns blame and history say where.
+func TestAddressesStay(t *testing.T) {
+	s := state(t, "testdata/case.jsonl", analysis.Moment{})
+	l := text.Style{Width: 80, Log: "case.jsonl"}
+	m := mapped(s)[3]
+	at := fmt.Sprintf("%x", m.Start)
+	if b := Blame(s.Blame(analysis.Question{Range: vm.Range{End: vm.AddressMax}}), l); !bytes.Contains(b, []byte("\n  "+at+" ")) {
+		t.Errorf("blame has no line of %s:\n%s", at, b)
+	}
+	h, err := analysis.ReadHistory(opener("testdata/case.jsonl"), analysis.Moment{}, []int{m.pid}, m.Start, analysis.HistoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for line := range strings.Lines(string(History(h, l))) {
+		if strings.HasPrefix(line, "  ") && strings.Contains(line, " s  ") {
+			steps++
+			if !strings.Contains(line, "  7f") && !strings.Contains(line, "  55") {
+				t.Errorf("history without a place: %s", line)
 			}
 		}
-		for _, word := range []string{"mapped", "explained", "luaL_loadfilex"} {
-			if !strings.Contains(b.String(), word) {
-				t.Errorf("width %d: %q is missing", width, word)
-			}
-		}
+	}
+	if steps == 0 {
+		t.Error("no steps")
 	}
 }
 
-// TestColour: colours only where they are asked for.
-func TestColour(t *testing.T) {
-	for name, answer := range answers {
-		if name == "maps" || name == "json" {
-			continue
-		}
-		log := "testdata/case.jsonl"
-		if name == "failed" {
-			log = "testdata/calls.jsonl" // in the other one no call failed
-		}
-		plain := answer(t, log, text.Style{Width: 100})
-		if bytes.Contains(plain, []byte("\x1b")) {
-			t.Errorf("%s: colours unasked", name)
-		}
-		if !bytes.Contains(answer(t, log, text.Style{Width: 100, Color: true}), []byte("\x1b")) {
-			t.Errorf("%s: no colours", name)
+// TestTheNounStays: what there is no room for is the least telling part of a label.
+func TestTheNounStays(t *testing.T) {
+	for width, want := range map[int]string{
+		0: "glibc malloc arena of thread 31014 worker", 41: "glibc malloc arena of thread 31014 worker", 36: "glibc arena of thread 31014 worker",
+		24: "glibc arena of worker", 21: "glibc arena of worker", 16: "glibc arena o...",
+	} {
+		if got := shortLabel("glibc malloc arena of thread 31014 worker", width); got != want {
+			t.Errorf("%d: %q, want %q", width, got, want)
 		}
 	}
-}
-
-// TestSimilar: parts that look alike on a terminal become one, and lose no byte.
-func TestSimilar(t *testing.T) {
-	part := func(label, part string, bytes int64, calls ...string) analysis.Row {
-		return analysis.Row{Label: label, Part: part, Who: analysis.Who{Calls: calls, Keep: 1}, Totals: analysis.Totals{Reserved: bytes, Count: 1}}
-	}
-	list := mergeSimilar([]analysis.Row{part("of thread 1 a", "", 1, "f", "main"), part("of thread 2 b", "", 2, "f", "main"), part("rtree", "rtree", 4, "f", "main"), part("of thread 3 c", "", 8, "g", "main")})
-	if len(list) != 3 || list[0].Reserved != 3 || list[0].Label != "2 of these" || list[1].Label != "rtree" {
-		t.Errorf("%+v", list)
+	if got := shortLabel("  code and data of 6 files: libc.so.6", 30); got != "  6 files: libc.so.6" {
+		t.Errorf("files: %q", got)
 	}
 }

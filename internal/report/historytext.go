@@ -18,7 +18,7 @@ func History(h *analysis.History, s text.Style) []byte {
 		b = appendSpace(b, h, &h.Spaces[i], s)
 	}
 	if len(h.Spaces) == 0 {
-		b = fmt.Appendf(b, "%v: nothing was ever mapped there up to %s\n", h.Address, momentText(&h.At))
+		b = append(b, text.Fold(fmt.Sprintf("%v: nothing was ever mapped there up to %s", h.Address, momentText(&h.At)), s.Lines(), "  ")+"\n"...)
 	}
 	return b
 }
@@ -27,12 +27,12 @@ func History(h *analysis.History, s text.Style) []byte {
 const ends = 50
 
 func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {
-	b = fmt.Appendf(b, "%v in pid %d %s\n", h.Address, c.PID, processText(c.Name, c.Exe))
+	b = append(b, text.Fold(fmt.Sprintf("%v in pid %d %s", h.Address, c.PID, processText(c.Name, c.Exe)), s.Lines(), "  ")+"\n"...)
 	t := &text.Table{Indent: 2, Columns: []text.Column{
-		{Right: true}, {Color: text.Kind}, {Right: !s.Whole && s.Width < 100}, {Limit: max(20, s.Width/4)}, {}, {},
+		{Right: true}, {Color: text.Kind}, {}, {Limit: max(16, s.Width/4), Spare: 2}, {Limit: 20, Spare: 1}, {},
 	}}
 	left := 0 // out
-	if most := 2 * ends; !s.Whole && len(c.Steps) > most+1 {
+	if most := 2 * ends; s.Rows > 0 && len(c.Steps) > most+1 {
 		left = len(c.Steps) - most
 	}
 	rows := func(yield func([]text.Cell) bool) {
@@ -52,7 +52,7 @@ func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text
 			default:
 				ok = yield(stepRow(st, s))
 				if ok && h.Stacks && st.Stack != 0 {
-					ok = yield(text.Banner(stepStack(st)))
+					ok = yield(text.Banner(stepStack(st, s)))
 				}
 			}
 			if !ok {
@@ -61,8 +61,8 @@ func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text
 		}
 	}
 	b = t.AppendRows(b, s, rows)
-	b = fmt.Appendf(b, "now: %s\n", text.Printable(nowText(h, c, s)))
-	return fmt.Appendf(b, "next: vmblame blame %s %v\n", s.Log, h.Address)
+	b = append(b, text.Fold("now: "+text.Printable(nowText(h, c, s)), s.Lines(), "     ")+"\n"...)
+	return append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame blame %s %v", s.Log, h.Address))...)
 }
 
 // until is when the last of those happened that a step stands for.
@@ -73,7 +73,7 @@ func until(st *analysis.Step) int64 {
 	return st.T
 }
 
-// stepRow is the line of a step. A narrow terminal has room for how much it was alone, not for where.
+// stepRow is the line of a step. On a narrow terminal it says where and how much, without the end.
 func stepRow(st *analysis.Step, s text.Style) []text.Cell {
 	what := st.What
 	if st.Times > 0 {
@@ -81,18 +81,18 @@ func stepRow(st *analysis.Step, s text.Style) []text.Cell {
 	}
 	place := fmt.Sprintf("%x-%x", uint64(st.Start), uint64(st.End))
 	if !s.Whole && s.Width < 100 {
-		place = s.Size(int64(st.End - st.Start))
+		place = fmt.Sprintf("%x %s", uint64(st.Start), s.Size(int64(st.End-st.Start)))
 	}
 	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(analysis.ThreadLabel(st.TID, st.Thread)), whoCell(st.Who, s)}
 }
 
 // stepStack is the call of a step with its arguments, and its stack.
-func stepStack(st *analysis.Step) string {
+func stepStack(st *analysis.Step, s text.Style) string {
 	call := ""
 	if st.Call != "" {
-		call = fmt.Sprintf("   event %d: %s\n", st.Event, text.Printable(st.Call))
+		call = "   " + text.Fold(fmt.Sprintf("event %d: %s", st.Event, text.Printable(st.Call)), max(s.Lines()-3, 0), "   ") + "\n"
 	}
-	return strings.TrimRight(string(appendStack([]byte(call), st.Frames, st.StackEnd)), "\n")
+	return strings.TrimRight(string(appendStack([]byte(call), st.Frames, st.StackEnd, s)), "\n")
 }
 
 // nowText is what stands at the address at the moment of the history.

@@ -120,7 +120,7 @@ func (l *Live) stack(id int) []byte {
 		return t
 	}
 	frames, end := l.names.Frames(id)
-	b := appendStack(nil, frames, end)
+	b := appendStack(nil, frames, end, text.Style{Whole: true})
 	if !slices.ContainsFunc(frames, func(f analysis.Frame) bool { return f.Function == "" }) {
 		if len(l.text) == textsKept {
 			clear(l.text)

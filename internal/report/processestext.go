@@ -14,8 +14,8 @@ import (
 func Processes(a *analysis.Processes, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
 		{Head: "PID", Right: true}, {Head: "PROCESS", Color: text.Kind, Limit: 24},
-		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "COMMITTED", Right: true, Color: text.Number},
-		{Head: "RESIDENT", Right: true, Color: text.Number}, {Head: "SHARED", Right: true}, {Head: "VMAS", Right: true}, {Head: "OF LIMIT", Right: true}, {Head: "LARGEST"},
+		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "COMMITTED", Right: true, Color: text.Number, Spare: 2},
+		{Head: "RESIDENT", Right: true, Color: text.Number}, {Head: "SHARED", Right: true, Spare: 3}, {Head: "VMAS", Right: true, Spare: 4}, {Head: "OF LIMIT", Right: true, Spare: 1}, {Head: "LARGEST"},
 	}}
 	for i := range a.List {
 		p := &a.List[i]
@@ -34,7 +34,7 @@ func Processes(a *analysis.Processes, s text.Style) []byte {
 			}
 		}
 		t.Add(text.Plain(strconv.Itoa(p.PID)), text.Plain(p.Name), text.Plain(s.Size(p.Reserved)), text.Plain(s.Measured(p.Committed)),
-			text.Plain(s.Measured(p.Resident)), text.Plain(s.Measured(p.Shared)), text.Plain(vmas), text.Plain(share), text.Plain(largest))
+			text.Plain(s.Measured(p.Resident)), text.Plain(s.Measured(p.Shared)), text.Plain(vmas), text.Plain(share), shortCell(largest))
 	}
 	return t.Append(nil, s)
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,12 +10,27 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Report is the text of a Report.
+// Report is the text of a Report: of several processes a table first, and then what each holds, of many only the first
+// and the largest others.
 func Report(r *analysis.Report, l text.Style) []byte {
 	var b []byte
+	if len(r.Processes) == 0 {
+		return fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&r.At))
+	}
+	if n := r.Together; n != nil {
+		t := fmt.Sprintf("%s together: %s mapped, %s in memory, what they share counted once", text.Count(n.Processes, "process", "processes"), l.Size(n.Reserved), l.Measured(n.Resident))
+		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
+	}
+	shown := r.Processes
+	if len(shown) > 1 {
+		b = append(processTable(r, l).Append(b, l), '\n')
+		if n := l.Processes; n > 0 && len(shown) > n {
+			shown = shown[:n]
+		}
+	}
 	next := ""
-	for i := range r.Processes {
-		p := &r.Processes[i]
+	for i := range shown {
+		p := &shown[i]
 		if i > 0 {
 			b = append(b, '\n')
 		}
@@ -29,7 +45,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 		default:
 			rows = shownRows(r, rows, l)
 			b = append(b, '\n')
-			b = rowTable(r, rows, l).Append(b, l)
+			b = rowTable(r, p, topRows(rows, l.Rows), l).Append(b, l)
 			b = appendCounts(b, r, p, l)
 			if len(p.Advice) > 0 {
 				b = appendHints(append(b, '\n'), p.Advice, l)
@@ -39,50 +55,42 @@ func Report(r *analysis.Report, l text.Style) []byte {
 			}
 		}
 	}
-	if n := r.Together; n != nil {
-		b = fmt.Appendf(b, "\n%s together: %s mapped, %s in memory, what they share counted once\n", text.Count(n.Processes, "process", "processes"), l.Size(n.Reserved), l.Measured(n.Resident))
-	}
-	if len(r.Processes) == 0 {
-		b = fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&r.At))
+	if more := len(r.Processes) - len(shown); more > 0 {
+		t := fmt.Sprintf("%s not shown in full: --pid N shows one, --all shows them", text.Count(more, "process", "processes"))
+		b = append(b, "\n"+text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return append(b, next...)
 }
 
-// appendHead appends what is mapped in p altogether.
-func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
-	if r.Mode == "map" {
-		return fmt.Appendf(b, "%s %d: %s of addresses, %s usable, %s; %s of the addresses are known\n", processText(p.Name, p.Exe), p.PID,
-			l.Paint(text.Number, l.Size(p.Total.Reserved)), l.Size(p.Total.Committed), strings.Replace(residentText(r, p, l), "resident", "in memory", 1), text.Percent(p.Known, p.Total.Reserved))
+// topRows are as many of the rows, with their parts, as have room in so many lines; 0 is no limit. What is left is
+// summed up in the last one.
+func topRows(rows []analysis.Row, lines int) []analysis.Row {
+	if lines <= 0 || linesOf(rows) <= lines {
+		return rows
 	}
-	when := momentText(&r.At)
-	if p.Ended && r.Moment == "end" {
-		when = "its end, " + text.When(p.Until)
+	rows = slices.Clone(rows)
+	used, n := 0, 0
+	for n < len(rows) && used < lines-1 {
+		h := &rows[n]
+		h.Parts = firstRows(h.Parts, min(summaryParts, max(lines-used-3, 0)))
+		used += 1 + linesOf(h.Parts)
+		n++
 	}
-	peak := ""
-	if r.Moment != "peak" || p.Peak != p.Total.Reserved {
-		peak = " (peak " + l.Size(p.Peak) + ")"
+	if n == len(rows) {
+		return rows
 	}
-	b = fmt.Appendf(b, "pid %d %s: %s mapped at %s%s; %s explained\n",
-		p.PID, processText(p.Name, p.Exe), l.Paint(text.Number, l.Size(p.Total.Reserved)), when, peak, text.Percent(p.Explained, p.Total.Reserved))
-	usable := fmt.Sprintf("%s of it accessible in %s, %s", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
-	return append(b, text.Fold(usable, l.Lines(), "  ")+"\n"...)
+	rest := sumRow(rows[n:])
+	rest.Label = fmt.Sprintf("(%d more: --all)", rest.Smaller)
+	return append(rows[:n], rest)
 }
 
-func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
-	if p.ResidentAt == nil || p.Total.Resident == nil {
-		return "resident bytes not recorded"
+// linesOf is how many lines rows take.
+func linesOf(rows []analysis.Row) int {
+	n := len(rows)
+	for i := range rows {
+		n += linesOf(rows[i].Parts)
 	}
-	size := l.Size(*p.Total.Resident) + " resident"
-	if n := p.Total.Uncounted; n > 0 {
-		size += " (" + l.Size(n) + " were not counted)"
-	}
-	if n := p.Total.Swapped; n != nil && *n > 0 {
-		size += ", " + l.Size(*n) + " swapped"
-	}
-	if d := *p.ResidentAt - min(r.T, p.Until); d > 50e6 || d < -50e6 {
-		size += " (counted at " + text.When(*p.ResidentAt) + ", the nearest snapshot)"
-	}
-	return size
+	return n
 }
 
 // appendCounts explains why the counts of the rows add up to more than there are objects.
@@ -98,21 +106,23 @@ func appendCounts(b []byte, r *analysis.Report, p *analysis.ReportProcess, l tex
 }
 
 // rowTable is the rows of a report.
-func rowTable(r *analysis.Report, rows []analysis.Row, l text.Style) *text.Table {
+func rowTable(r *analysis.Report, p *analysis.ReportProcess, rows []analysis.Row, l text.Style) *text.Table {
 	what := map[analysis.By]string{
 		analysis.ByKind: "WHAT", analysis.ByStack: "CALLS, the outermost first", analysis.ByFile: "FILE", analysis.ByThread: "THREAD", analysis.ByFunction: "FUNCTION",
 	}[r.By]
 	t := &text.Table{Columns: []text.Column{
 		{Head: "RESERVED", Right: true, Color: text.Number},
-		{Head: "COMMITTED", Right: true, Color: text.Number},
+		{Head: "SHARE", Right: true, Spare: 3},
+		{Head: "COMMITTED", Right: true, Color: text.Number, Spare: 2},
 		{Head: "RESIDENT", Right: true, Color: text.Number},
 	}}
 	for _, c := range r.Columns {
-		t.Columns = append(t.Columns, text.Column{Head: strings.ToUpper(string(c)), Right: true, Color: text.Number})
+		t.Columns = append(t.Columns, text.Column{Head: strings.ToUpper(string(c)), Right: true, Color: text.Number, Spare: 4})
 	}
-	count, label := text.Column{Head: "COUNT", Right: true}, text.Column{Head: what, Color: text.Kind}
+	count, label := text.Column{Head: "COUNT", Right: true, Spare: 1}, text.Column{Head: what, Color: text.Kind}
 	switch {
 	case r.Mode == "map": // nobody saw who made it
+		label.Limit = 0
 		t.Columns = append(t.Columns, text.Column{Head: "FREE", Right: true, Color: text.Number}, label)
 	case r.By == analysis.ByKind:
 		label.Limit = whatLimit(l.Width)
@@ -120,18 +130,18 @@ func rowTable(r *analysis.Report, rows []analysis.Row, l text.Style) *text.Table
 	default:
 		t.Columns = append(t.Columns, count, label)
 	}
-	addRows(t, r, rows, 0, l)
+	addRows(t, r, p, rows, 0, l)
 	return t
 }
 
-func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, l text.Style) {
+func addRows(t *text.Table, r *analysis.Report, p *analysis.ReportProcess, rows []analysis.Row, depth int, l text.Style) {
 	for i := range rows {
 		h := &rows[i]
 		label := labelCell(h, depth)
 		if h.Smaller > 0 && depth == 0 && r.MinSize > 0 {
 			label.Text = "(below " + l.Size(r.MinSize) + ")"
 		}
-		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(counted(&h.Totals, h.Resident, l))}
+		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(text.Share(h.Reserved, p.Total.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(counted(&h.Totals, h.Resident, l))}
 		for _, column := range r.Columns {
 			c = append(c, text.Plain(counted(&h.Totals, column.Of(&h.Totals), l)))
 		}
@@ -154,7 +164,7 @@ func addRows(t *text.Table, r *analysis.Report, rows []analysis.Row, depth int, 
 			c = append(c, text.Plain(text.Count(n, "owner", "owners")+":"))
 		}
 		t.Add(c...)
-		addRows(t, r, h.Parts, depth+1, l)
+		addRows(t, r, p, h.Parts, depth+1, l)
 	}
 }
 
@@ -168,7 +178,7 @@ func counted(t *analysis.Totals, n *int64, l text.Style) string {
 
 func labelCell(h *analysis.Row, depth int) text.Cell {
 	indent := strings.Repeat("  ", depth)
-	c := text.Cell{Text: indent + h.Label}
+	c := shortCell(indent + h.Label)
 	if depth > 0 {
 		c.Color = text.Default
 	}
@@ -256,22 +266,6 @@ func appendHints(b []byte, list []analysis.Advice, l text.Style) []byte {
 		b = append(b, text.Fold("hint: "+text.Printable(a.Text), l.Lines(), "      ")+"\n"...)
 	}
 	return b
-}
-
-// nextText names the commands that go one step deeper: the largest range, and another list.
-func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
-	if r.Mode == "map" {
-		return fmt.Sprintf("next: vmblame attach %d (who maps more)    vmblame map -o FILE %d (to compare later)\n", r.Processes[0].PID, r.Processes[0].PID)
-	}
-	b := "next: "
-	if x := largest(rows); x != nil {
-		b += fmt.Sprintf("vmblame blame %s %x-%x    ", l.Log, uint64(x.Start), uint64(x.End))
-	}
-	other := analysis.ByStack
-	if r.By == analysis.ByStack {
-		other = analysis.ByKind
-	}
-	return b + fmt.Sprintf("vmblame report --by %s %s\n", other, l.Log)
 }
 
 // largest is the largest range of the first row that has one, nil for none.

@@ -8,9 +8,9 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// shownRows are the rows of a process as a terminal shows them: parts that look alike there are one.
+// shownRows are the rows of a process as a terminal shows them, where rows are few: parts that look alike there are one.
 func shownRows(r *analysis.Report, rows []analysis.Row, l text.Style) []analysis.Row {
-	if l.Whole || r.By != analysis.ByKind {
+	if l.Rows == 0 || r.By != analysis.ByKind {
 		return rows
 	}
 	rows = slices.Clone(rows)

@@ -18,11 +18,14 @@ const (
 	summaryParts     = 3
 )
 
-// Summary is the text of a Summary: of the first process and of the largest others what a report says first.
-// Where l names a log, the commands that tell more stand at the end.
+// Summary is the text of a Summary: of the first process and of the largest others what a report says first. Where a
+// program gave back most of what it had before it ended, that is what it had at its peak. Where l names a log, the
+// commands that tell more stand at the end.
 func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
-	say := func(format string, args ...any) { b = fmt.Appendf(b, "vmblame: "+format+"\n", args...) }
+	say := func(format string, args ...any) {
+		b = append(b, text.Fold("vmblame: "+fmt.Sprintf(format, args...), l.Lines(), "  ")+"\n"...)
+	}
 	end := s.End
 	if end == nil {
 		end = &analysis.End{End: eventlog.End{T: s.Report.T}}
@@ -40,7 +43,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	r := s.Report
 	shown := r.Processes[:min(len(r.Processes), summaryProcesses)]
 	var hints []byte
-	next := "next: vmblame report " + l.Log
+	var at *analysis.Range
 	for i := range shown {
 		p := &shown[i]
 		when := endText(end.Cause)
@@ -51,21 +54,30 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		if s.Processes > 1 {
 			name = fmt.Sprintf("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
 		}
-		line := fmt.Sprintf("%s%s mapped %s (peak %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.Percent(p.Explained, p.Total.Reserved))
+		line := fmt.Sprintf("%s%s mapped %s (peak %s at %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.When(p.PeakT), text.Percent(p.Explained, p.Total.Reserved))
 		if i == 0 {
 			line += "; " + verdictText(s, end)
 		}
+		if e := exitText(p); e != "" && e != "exit status 0" {
+			line += "; " + e
+		}
 		say("%s", line)
+		say("%s", verdictOf(p, l))
 		if i == 0 {
 			b = appendUnexplained(b, s, l)
 			b = append(b, refusedText(r.Refused, l)...)
 		}
-		rows := shownRows(r, p.Holders, l)
-		b = rowTable(r, most(rows), l).Append(append(b, '\n'), l)
+		of, was := r, p
+		if q := atPeak(s, p); q != nil {
+			of, was = s.Peak, q
+			say("what follows is of the peak, %s:", text.When(s.Peak.T))
+		}
+		rows := shownRows(of, was.Holders, l)
+		b = rowTable(of, was, most(rows), l).Append(append(b, '\n'), l)
 		b = append(b, '\n')
-		hints = appendHints(hints, p.Advice[:min(len(p.Advice), 1)], l)
+		hints = appendHints(hints, was.Advice[:min(len(was.Advice), 1)], l)
 		if x := largest(rows); x != nil && i == 0 {
-			next += fmt.Sprintf("    vmblame blame %s %x-%x", l.Log, uint64(x.Start), uint64(x.End))
+			at = x
 		}
 	}
 	if more := s.Processes - len(shown); more > 0 {
@@ -73,7 +85,15 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	}
 	b = append(b, hints...)
 	if l.Log != "" {
-		b = append(b, next+"\n"...)
+		log := l.Log
+		if s.Peak != nil {
+			log = atMoment(log, "peak")
+		}
+		next := []string{"vmblame report " + log}
+		if at != nil {
+			next = append(next, fmt.Sprintf("vmblame blame %s %x-%x", log, uint64(at.Start), uint64(at.End)))
+		}
+		b = append(b, text.Commands("next: ", l.Lines(), next...)...)
 	}
 	return b
 }
@@ -92,13 +112,32 @@ func firstRows(rows []analysis.Row, n int) []analysis.Row {
 	if len(rows) <= n+1 {
 		return rows
 	}
-	var rest analysis.Row
-	for i := range rows[n:] {
-		rest.Add(&rows[n+i].Totals)
-	}
-	rest.Smaller = len(rows) - n
+	rest := sumRow(rows[n:])
 	rest.Label = "(" + strconv.Itoa(rest.Smaller) + " smaller)"
 	return append(slices.Clone(rows[:n]), rest)
+}
+
+// sumRow sums rows up in one.
+func sumRow(rows []analysis.Row) (sum analysis.Row) {
+	for i := range rows {
+		sum.Add(&rows[i].Totals)
+		sum.VMAs += rows[i].VMAs
+	}
+	sum.Smaller = len(rows)
+	return sum
+}
+
+// atPeak is a process at the peak of the recording, nil where its end tells as much.
+func atPeak(s *analysis.Summary, p *analysis.ReportProcess) *analysis.ReportProcess {
+	if s.Peak == nil || !p.Tidied() {
+		return nil
+	}
+	for i := range s.Peak.Processes {
+		if q := &s.Peak.Processes[i]; q.PID == p.PID {
+			return q
+		}
+	}
+	return nil
 }
 
 // endText says why the recording ended.
@@ -129,11 +168,13 @@ func verdictText(s *analysis.Summary, end *analysis.End) string {
 
 func appendUnexplained(b []byte, s *analysis.Summary, l text.Style) []byte {
 	if d := &s.Growth; d.Times > 0 {
-		b = fmt.Appendf(b, "vmblame: stack growth, without a call: %s, %s\n", timesText(d.Times), l.Size(d.Bytes))
+		t := fmt.Sprintf("vmblame: stack growth, without a call: %s, %s", timesText(d.Times), l.Size(d.Bytes))
+		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	if d := &s.Drift; d.Times > 0 {
-		b = fmt.Appendf(b, "vmblame: drift, changes that no traced call explains: %s, %s; guess: %s\n",
+		t := fmt.Sprintf("vmblame: drift, changes that no traced call explains: %s, %s; guess: %s",
 			timesText(d.Times), l.Size(d.Bytes), text.Printable(strings.Join(d.Guesses, ", ")))
+		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return b
 }

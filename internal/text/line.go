@@ -1,6 +1,7 @@
 package text
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rivo/uniseg"
@@ -55,23 +56,110 @@ func first(text string, width int) string {
 	return text[:at]
 }
 
-// Fold breaks text into lines of at most width columns (0 for no limit), each after the first preceded by indent.
+// Fold breaks text into lines of at most width columns (0 for no limit), each after the first preceded by indent. Lines
+// break between words; a word that is wider than a line is broken where the line ends.
 func Fold(text string, width int, indent string) string {
 	var out strings.Builder
 	at := 0
-	for i, w := range strings.Fields(text) {
+	for i, w := range words(text) {
 		n := Width(w)
 		switch {
 		case i == 0:
-		case width > 0 && at+1+n > width:
+		case width > 0 && at+1+n > width && at > Width(indent):
 			out.WriteString("\n" + indent)
 			at = Width(indent)
 		default:
 			out.WriteByte(' ')
 			at++
 		}
+		for width > 0 && at+n > width && width > Width(indent) {
+			part := first(w, width-at)
+			if part == "" && at == Width(indent) {
+				break // not even one character has room
+			}
+			out.WriteString(part + "\n" + indent)
+			w, at = w[len(part):], Width(indent)
+			n = Width(w)
+		}
 		out.WriteString(w)
 		at += n
 	}
+	return out.String()
+}
+
+// words splits text at blanks. A unit belongs to the number before it.
+func words(text string) []string {
+	list := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
+	n := 0
+	for i, w := range list {
+		unit := strings.TrimRight(w, ".,;:)")
+		if i > 0 && slices.Contains([]string{"%", "B", "KiB", "MiB", "GiB", "TiB", "s"}, unit) && list[n-1] != "" {
+			if c := list[n-1][len(list[n-1])-1]; '0' <= c && c <= '9' {
+				list[n-1] += " " + w
+				continue
+			}
+		}
+		list[n] = w
+		n++
+	}
+	return list[:n]
+}
+
+// Indented writes text behind a head, in lines of at most width columns (0 for no limit) that begin below the text's beginning.
+func Indented(head, text string, width int) string {
+	n := Width(head)
+	if width > 0 && n+12 > width {
+		n = min(4, width/4) // there is no room beside such a head
+	}
+	// The head's blanks are not where a line may break.
+	const blank = "\u00a0"
+	folded := Fold(strings.ReplaceAll(head, " ", blank)+text, width, strings.Repeat(" ", n))
+	rest, ok := strings.CutPrefix(folded, strings.ReplaceAll(head, " ", blank))
+	if !ok {
+		return folded
+	}
+	return head + rest
+}
+
+// Commands writes commands behind a word, "next: ", several to a line where they have room, and breaks those that are
+// wider than width (0 for no limit) so that a shell still takes them: with a backslash at the end of the line.
+func Commands(word string, width int, commands ...string) string {
+	var out strings.Builder
+	out.WriteString(word)
+	indent := strings.Repeat(" ", Width(word))
+	at := len(indent)
+	for i, c := range commands {
+		if i > 0 {
+			if width > 0 && at+4+Width(c) > width {
+				out.WriteString("\n" + indent)
+				at = len(indent)
+			} else {
+				out.WriteString("    ")
+				at += 4
+			}
+		}
+		for j, w := range strings.Split(c, " ") {
+			if j > 0 {
+				if width > 0 && at+1+Width(w)+2 > width && at > len(indent)+2 {
+					out.WriteString(" \\\n" + indent + "  ")
+					at = len(indent) + 2
+				} else {
+					out.WriteByte(' ')
+					at++
+				}
+			}
+			for width > 1 && at+Width(w) > width {
+				part := first(w, width-at-1)
+				out.WriteString(part + "\\\n") // and on in the first column: a blank would end the word
+				w, at = w[len(part):], 0
+				if part == "" && width < 4 {
+					break
+				}
+			}
+			out.WriteString(w)
+			at += Width(w)
+		}
+	}
+	out.WriteByte('\n')
 	return out.String()
 }

@@ -4,12 +4,14 @@ import "strconv"
 
 // Style says how text looks.
 type Style struct {
-	Width int  // columns of the terminal
-	Color bool // with ANSI colours
-	Whole bool // nothing is elided, however wide lines get: for output that programs read
-	Wide  bool // names of functions as they are, with the arguments of templates; with Whole
-	Bytes bool // sizes are exact numbers of bytes
-	Log   string
+	Width     int  // columns of the terminal
+	Rows      int  // so many rows of a table at most, 0 for all
+	Processes int  // so many processes in full at most, 0 for all
+	Color     bool // with ANSI colours
+	Whole     bool // nothing is elided, however wide lines get: for output that programs read
+	Wide      bool // names of functions as they are, with the arguments of templates; with Whole
+	Bytes     bool // sizes are exact numbers of bytes
+	Log       string
 }
 
 // ANSI colours.

@@ -7,7 +7,8 @@ import (
 )
 
 // A Table is rows of cells in aligned columns, the last of which takes the remaining width. Cells may hold anything:
-// they are written by Printable.
+// they are written by Printable. Where lines must fit a terminal, no line is wider: first the limited columns give way,
+// then those that tell least are left out.
 type Table struct {
 	Columns []Column
 	Indent  int // of every line, in columns
@@ -20,13 +21,15 @@ type Column struct {
 	Right bool // figures stand at the right edge
 	Color string
 	Limit int // maximum width if lines must fit, 0 for no limit
+	Least int // columns below which a limited column is not narrowed, 0 for the table's own bound
+	Spare int // where there is no room: the column with the lowest number is left out first; 0 stays
 }
 
 // A Cell is one field of a row.
 type Cell struct {
 	Text  string
 	Color string // "" for the column's
-	// Fit, if set on the last cell of a row, returns the text for a width; 0 is no limit.
+	// Fit, if set on a cell of a limited column or on the last one of a row, returns the text for a width; 0 is no limit.
 	Fit func(width int) string
 
 	banner bool // the row is this text alone, without columns
@@ -35,7 +38,7 @@ type Cell struct {
 // Plain is a cell of text.
 func Plain(s string) Cell { return Cell{Text: s} }
 
-// Banner is a row of text alone, without columns.
+// Banner is a row of text alone, without columns. Of a text that is to fit a terminal its maker has broken the lines.
 func Banner(text string) []Cell { return []Cell{{Text: text, banner: true}} }
 
 // Add adds a row.
@@ -46,7 +49,7 @@ func (t *Table) Append(b []byte, s Style) []byte { return t.AppendRows(b, s, sli
 
 // AppendRows is Append for generated rows. It iterates over them twice, first to measure the columns.
 func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
-	widths, limits := t.measure(s, rows)
+	l := t.measure(s, rows)
 	var head []Cell
 	heads := false
 	for _, c := range t.Columns {
@@ -54,88 +57,159 @@ func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
 		heads = heads || c.Head != ""
 	}
 	if heads {
-		b = t.line(b, s, widths, make([]int, len(widths)), head)
+		b = t.line(b, s, l, head)
 	}
 	for r := range rows {
 		if r[0].banner {
-			b = append(append(b, r[0].Text...), '\n')
+			for line := range strings.Lines(r[0].Text) {
+				b = append(append(b, Clip(strings.TrimSuffix(line, "\n"), s.Lines())...), '\n')
+			}
 			continue
 		}
-		b = t.line(b, s, widths, limits, r)
+		b = t.line(b, s, l, r)
 	}
 	return b
 }
 
-// measure returns the width of each column, and the maximum for its cells, 0 for no limit.
-func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) (widths, limits []int) {
-	widths, limits = make([]int, len(t.Columns)), make([]int, len(t.Columns))
+// A layout is how wide the columns of a table are on a terminal.
+type layout struct {
+	widths, limits []int  // limits are the maxima for cells, 0 for none
+	out            []bool // the columns that are left out
+}
+
+// measure lays the columns out.
+func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) layout {
+	n := len(t.Columns)
+	l := layout{make([]int, n), make([]int, n), make([]bool, n)}
 	for i, c := range t.Columns {
-		widths[i] = Width(c.Head)
+		l.widths[i] = Width(c.Head)
 		if !s.Whole {
-			limits[i] = c.Limit
+			l.limits[i] = c.Limit
 		}
 	}
-	need := 0 // width of the last column that must stay
+	need := 0 // width that the last column should have
 	for r := range rows {
 		if r[0].banner {
 			continue
 		}
 		// The last cell of a line needs no room.
 		for i := range r[:len(r)-1] {
-			widths[i] = max(widths[i], Width(Clip(Printable(r[i].Text), limits[i])))
+			l.widths[i] = max(l.widths[i], Width(r[i].in(l.limits[i])))
 		}
-		if last := r[len(r)-1]; len(r) == len(t.Columns) && !s.Whole {
-			text := last.Text
-			if last.Fit != nil {
-				text = last.Fit(1)
-			}
-			need = max(need, min(Width(Printable(text)), min(30, s.Width/3)))
+		if last := r[len(r)-1]; len(r) == n && !s.Whole {
+			need = max(need, min(Width(Printable(last.Text)), min(30, s.Width/3)))
 		}
 	}
 	if !s.Whole {
-		t.squeeze(widths, limits, need, s.Width)
+		t.squeeze(&l, need, s.Width)
 	}
-	return widths, limits
+	return l
 }
 
-// squeeze narrows the limited columns so that the last one gets the width it needs.
-func (t *Table) squeeze(widths, limits []int, need, width int) {
+// in is the text of a cell in so many columns, 0 for no limit.
+func (c *Cell) in(limit int) string {
+	text := c.Text
+	if c.Fit != nil {
+		text = c.Fit(limit)
+	}
+	return Clip(Printable(text), limit)
+}
+
+// squeeze narrows the limited columns so that the last one gets the width it needs, and leaves out those that may be
+// until it does.
+func (t *Table) squeeze(l *layout, need, width int) {
 	least := 18
-	if width < 90 {
+	switch {
+	case width < 70:
 		least = 11
+	case width < 90:
+		least = 14
 	}
-	at := t.Indent
-	for _, w := range widths[:len(widths)-1] {
-		at += w + 2
+	over := func() int {
+		at := t.Indent + need - width
+		for i, w := range l.widths[:len(l.widths)-1] {
+			if !l.out[i] {
+				at += w + 2
+			}
+		}
+		return at
 	}
-	for i := range t.Columns {
-		if over := at + need - width; limits[i] > 0 && over > 0 {
-			limits[i] = max(widths[i]-over, least)
-			at -= max(widths[i]-limits[i], 0)
-			widths[i] = min(widths[i], limits[i])
+	narrow := func() {
+		for i, c := range t.Columns {
+			if n := over(); l.limits[i] > 0 && n > 0 && !l.out[i] {
+				floor := least
+				if c.Least > 0 {
+					floor = c.Least
+				}
+				l.limits[i] = max(min(l.widths[i], l.limits[i])-n, floor)
+				l.widths[i] = min(l.widths[i], l.limits[i])
+			}
 		}
 	}
+	full := slices.Clone(l.widths)
+	limits := slices.Clone(l.limits)
+	// What tells least goes before the limited columns become narrower than is pleasant to read.
+	floor := least
+	least = 30
+	if narrow(); over() > 0 {
+		for i, c := range t.Columns[:len(t.Columns)-1] {
+			l.out[i] = c.Spare == 1
+		}
+	}
+	least = floor
+	copy(l.widths, full)
+	copy(l.limits, limits)
+	for narrow(); over() > 0; narrow() {
+		spare := -1
+		for i, c := range t.Columns[:len(t.Columns)-1] {
+			if c.Spare > 0 && !l.out[i] && (spare < 0 || c.Spare < t.Columns[spare].Spare) {
+				spare = i
+			}
+		}
+		if spare < 0 {
+			least = 6
+			narrow()
+			return
+		}
+		l.out[spare] = true
+		copy(l.widths, full)
+		copy(l.limits, limits)
+	}
 }
 
-func (t *Table) line(b []byte, s Style, widths, limits []int, r []Cell) []byte {
+func (t *Table) line(b []byte, s Style, l layout, r []Cell) []byte {
 	at := t.Indent
 	b = append(b, strings.Repeat(" ", t.Indent)...)
 	for i, c := range r {
 		last := i == len(r)-1
-		room := 0
-		if !s.Whole && last {
-			room = max(s.Width-at, 12)
+		if l.out[i] && !last {
+			continue
 		}
-		text := c.Text
-		if c.Fit != nil {
-			text = c.Fit(room)
+		if !s.Whole && at >= s.Width {
+			break
 		}
-		text = Clip(Printable(text), limits[i])
-		if c.Fit == nil && s.Width > 0 {
-			text = Clip(text, room)
+		var text string
+		switch {
+		case last && !s.Whole:
+			// What is narrower than it might be stays whole; nothing is wider than the terminal.
+			room := max(s.Width-at, 1)
+			if limit := l.limits[i]; limit > 0 && len(r) == len(t.Columns) {
+				room = min(room, limit)
+			}
+			text = c.in(room)
+		case last:
+			text = c.in(0)
+		default:
+			text = c.in(l.limits[i])
+		}
+		if !s.Whole {
+			text = Clip(text, s.Width-at)
 		}
 		n := Width(text)
-		fill := strings.Repeat(" ", max(widths[i]-n, 0))
+		fill := strings.Repeat(" ", max(l.widths[i]-n, 0))
+		if !s.Whole {
+			fill = fill[:min(len(fill), s.Width-at-n)]
+		}
 		color := c.Color
 		if color == "" {
 			color = t.Columns[i].Color
@@ -150,7 +224,7 @@ func (t *Table) line(b []byte, s Style, widths, limits []int, r []Cell) []byte {
 		}
 		if !last {
 			b = append(b, "  "...)
-			at += max(widths[i], n) + 2
+			at += max(l.widths[i], n) + 2
 		}
 	}
 	for len(b) > 0 && b[len(b)-1] == ' ' {

@@ -64,3 +64,27 @@ func Count(n int, one, many string) string {
 	}
 	return strconv.Itoa(n) + " " + many
 }
+
+// Thousands writes a number with a comma before each three digits: "65,530".
+func Thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Share writes part of whole in whole percents: "53 %", "<1 %" for what would be rounded to none. It is "" for a whole of 0.
+func Share(part, whole int64) string {
+	if whole <= 0 {
+		return ""
+	}
+	p := int64(float64(part)/float64(whole)*100 + 0.5)
+	switch {
+	case p == 0 && part > 0:
+		return "<1 %"
+	case p >= 100 && part < whole:
+		return "99 %"
+	}
+	return strconv.FormatInt(p, 10) + " %"
+}
