@@ -59,6 +59,11 @@ func findELF(v *view) {
 				d.Confidence, d.Evidence = Likely, "behind the data of the file"
 			}
 			v.claim(i, d)
+		case im != nil && v.isMovedCode(im, i, e):
+			im.last = i
+			d := im.verdict(ELFText, v)
+			d.Confidence, d.Evidence = Likely, "executable, between parts of the file, which its program has moved"
+			v.claim(i, d)
 		case im != nil && v.isGap(im, i, e):
 			v.claim(i, im.verdict(ELFGap, v))
 		}
@@ -222,6 +227,20 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	}
 	// Behind the first such row something else may begin.
 	return e.Origin.Cause == before.Origin.Cause && before.File.Inode != 0 && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
+}
+
+// isMovedCode reports whether e is code of im that its program has moved onto pages of its own, as large ones: parts of the file
+// lie on both sides.
+func (v *view) isMovedCode(im *image, i int, e *ledger.Entry) bool {
+	if !anonymous(e) || e.Perms&vm.Exec == 0 || im.last != i-1 || !v.beside(i) {
+		return false
+	}
+	for i++; v.beside(i); i++ {
+		if next := &v.Entries[i]; !anonymous(next) || next.Perms&vm.Exec == 0 {
+			return fileOf(next) == im.file
+		}
+	}
+	return false
 }
 
 // isGap reports whether e is the inaccessible gap between two segments of im.

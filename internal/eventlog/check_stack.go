@@ -1,6 +1,9 @@
 package eventlog
 
-import "github.com/vmblame/vmblame/internal/vm"
+import (
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
 
 // stackChecks is what the check knows of stacks and names. There may be a million stacks, but far fewer distinct
 // places.
@@ -119,9 +122,28 @@ func (c *checker) inCode(p *place, s *SpaceState, pc uint64) bool {
 	case "[vdso]":
 		return e.File.Path == m.path
 	default:
-		return e.File.Inode == m.inode && e.File.Dev.String() == m.dev
+		is := func(e *ledger.Entry) bool { return e.File.Inode == m.inode && e.File.Dev.String() == m.dev }
+		if is(&e) || !e.File.InMemory() {
+			return is(&e)
+		}
+		// Code that its program has moved to other pages: a neighbour tells the file.
+		beside := func(next func(uint64) (ledger.Entry, bool), of func(*ledger.Entry) uint64) bool {
+			at := of(&e)
+			for range movedNearby {
+				n, ok := next(at)
+				if !ok || is(&n) {
+					return ok
+				}
+				at = of(&n)
+			}
+			return false
+		}
+		return beside(s.Ledger.Before, func(e *ledger.Entry) uint64 { return e.Start }) || beside(s.Ledger.From, func(e *ledger.Entry) uint64 { return e.End })
 	}
 }
+
+// movedNearby is how many mappings away from code that was moved its file may be mapped.
+const movedNearby = 8
 
 // codeChanged makes fits check stacks again after code was mapped or unmapped.
 func (c *checker) codeChanged(space int, changes []Change) {

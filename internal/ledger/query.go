@@ -36,6 +36,26 @@ func (l *Ledger) At(addr uint64) (Entry, bool) {
 	return Entry{}, false
 }
 
+// Before returns the last entry that begins before addr; false where there is none.
+func (l *Ledger) Before(addr uint64) (e Entry, ok bool) {
+	if addr > 0 {
+		l.tree.Descend(slot{start: addr - 1}, func(s slot) bool {
+			e, ok = *s.entry, true
+			return false
+		})
+	}
+	return e, ok
+}
+
+// From returns the first entry that begins at addr or behind it; false where there is none.
+func (l *Ledger) From(addr uint64) (e Entry, ok bool) {
+	l.tree.Ascend(slot{start: addr}, func(s slot) bool {
+		e, ok = *s.entry, true
+		return false
+	})
+	return e, ok
+}
+
 // Covered reports whether every page of r is mapped. An empty r is covered.
 func (l *Ledger) Covered(r vm.Range) bool {
 	if r.Empty() {

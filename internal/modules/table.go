@@ -54,6 +54,7 @@ type Table struct {
 	byKey    map[key]*Module
 	byUnwind map[*unwind.Module]*Module
 	pinned   map[key]*File // opened when mapped, not executed yet
+	foreign  map[key]bool  // files that are no ELF file that can be read
 	// mapFilesWork reports whether /proc/PID/map_files is known to work, mapFilesDenied that it is denied; both are
 	// false before the first try.
 	mapFilesWork, mapFilesDenied bool
@@ -63,7 +64,7 @@ type Table struct {
 // space that code in no file stands in: the same address is other code in another space. That is nil for files.
 func New(announce func(*Module, Space)) *Table {
 	return &Table{announce: announce, known: classify.Known(), byKey: make(map[key]*Module), byUnwind: make(map[*unwind.Module]*Module),
-		pinned: make(map[key]*File)}
+		pinned: make(map[key]*File), foreign: make(map[key]bool)}
 }
 
 // ID returns the number of the module that a frame lies in; that of code in no executable mapping where m is
@@ -93,6 +94,11 @@ func (c code) CodeAt(pc uint64) (*unwind.Module, uint64, bool) {
 	e, ok := c.space.Ledger().At(pc)
 	if !ok || e.Perms&vm.Exec == 0 {
 		return nil, 0, false
+	}
+	if e.File.InMemory() {
+		if m, addr, ok := c.table.displaced(c.space, &e, pc); ok {
+			return m.unwind, addr, true
+		}
 	}
 	m := c.table.of(c.space, &e)
 	if m.File == nil {

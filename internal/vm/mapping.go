@@ -110,6 +110,12 @@ func (f File) Backed() bool {
 	return f.Inode != 0 || f.Dev != Dev{} || strings.HasPrefix(f.Path, "/")
 }
 
+// InMemory reports whether pages are those of no file that anybody else could open: anonymous ones, huge ones, a memfd. Programs
+// move code there.
+func (f File) InMemory() bool {
+	return f.Inode == 0 && !strings.HasPrefix(f.Path, "[v") || strings.HasPrefix(f.Path, "/memfd:") || strings.HasPrefix(f.Path, "/anon_hugepage")
+}
+
 // Mapping is one row of /proc/PID/maps, or a piece of one.
 type Mapping struct {
 	Range

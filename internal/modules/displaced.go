@@ -1,0 +1,102 @@
+package modules
+
+import (
+	"bytes"
+	"debug/elf"
+
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// nearby is how many mappings on either side are asked for the file that code was moved away from.
+const nearby = 8
+
+// displaced returns the module of code that its program has moved onto pages of no file, with the address in the file: a
+// neighbour of e shows where a file is loaded, pc lies where that has code, and the code in memory is the file's. Programs do so for
+// huge pages (node --use-largepages, ClickHouse).
+func (t *Table) displaced(sp Space, e *ledger.Entry, pc uint64) (m *Module, vaddr uint64, ok bool) {
+	seen := map[key]bool{}
+	try := func(n ledger.Entry) bool {
+		k := key{dev: n.File.Dev, inode: n.File.Inode}
+		if n.File.Inode == 0 || seen[k] {
+			return false
+		}
+		seen[k] = true
+		f := t.fileOf(sp, k, &n)
+		if f == nil {
+			return false
+		}
+		if vaddr, ok = f.codeBeside(sp, &n, pc); ok {
+			m = t.of(sp, &n)
+			ok = m.File != nil
+		}
+		return ok
+	}
+	at := e.Start
+	for range nearby {
+		n, found := sp.Ledger().Before(at)
+		if !found || try(n) {
+			break
+		}
+		at = n.Start
+	}
+	at = e.End
+	for range nearby {
+		if ok {
+			break
+		}
+		n, found := sp.Ledger().From(at)
+		if !found || try(n) {
+			break
+		}
+		at = n.End
+	}
+	return m, vaddr, ok
+}
+
+// fileOf opens the file of a mapping, once; nil where it is no ELF file of 64 bits.
+func (t *Table) fileOf(sp Space, k key, e *ledger.Entry) *File {
+	f := t.pinned[k]
+	if m := t.byKey[k]; m != nil {
+		f = m.File
+	}
+	if f == nil && !t.foreign[k] {
+		if f = t.open(sp, e); f != nil {
+			t.pinned[k] = f
+		}
+	}
+	if f == nil || !f.Intact() || f.Class() != elf.ELFCLASS64 {
+		t.foreign[k] = true
+		return nil
+	}
+	return f
+}
+
+// codeBeside returns the file's own address of pc, if the file is loaded where the mapping n of it says, has code there, and
+// this is what stands in memory around pc.
+func (f *File) codeBeside(sp Space, n *ledger.Entry, pc uint64) (uint64, bool) {
+	for _, p := range f.Progs() {
+		from := vm.PageDown(p.Off)
+		if p.Type != elf.PT_LOAD || n.Offset < from || n.Offset >= p.Off+p.Filesz {
+			continue
+		}
+		bias := n.Start - (vm.PageDown(p.Vaddr) + n.Offset - from) // modulo 2^64
+		for _, x := range f.Progs() {
+			if v := pc - bias; x.Type == elf.PT_LOAD && x.Flags&elf.PF_X != 0 && v >= x.Vaddr && v-x.Vaddr < x.Filesz && f.stands(sp, x, v, bias) {
+				return v, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// stands reports whether the code of segment x around its address v is what memory has.
+func (f *File) stands(sp Space, x elf.ProgHeader, v, bias uint64) bool {
+	const around = 16
+	from, to := max(v-min(v, around), x.Vaddr), min(v+around, x.Vaddr+x.Filesz)
+	code, memory := make([]byte, to-from), make([]byte, to-from)
+	if n, err := f.ReadVaddr(code, from); err != nil || n < len(code) {
+		return false
+	}
+	return sp.ReadMemory(from+bias, memory) == len(memory) && bytes.Equal(code, memory)
+}
