@@ -74,15 +74,15 @@ func (t *Table) fileOf(sp Space, k key, e *ledger.Entry) *File {
 
 // codeBeside returns the file's own address of pc, if the file is loaded where the mapping n of it says, has code there, and
 // this is what stands in memory around pc.
-func (f *File) codeBeside(sp Space, n *ledger.Entry, pc uint64) (uint64, bool) {
-	for _, p := range f.Progs() {
+func (m *File) codeBeside(sp Space, n *ledger.Entry, pc uint64) (uint64, bool) {
+	for _, p := range m.Progs() {
 		from := vm.PageDown(p.Off)
 		if p.Type != elf.PT_LOAD || n.Offset < from || n.Offset >= p.Off+p.Filesz {
 			continue
 		}
 		bias := n.Start - (vm.PageDown(p.Vaddr) + n.Offset - from) // modulo 2^64
-		for _, x := range f.Progs() {
-			if v := pc - bias; x.Type == elf.PT_LOAD && x.Flags&elf.PF_X != 0 && v >= x.Vaddr && v-x.Vaddr < x.Filesz && f.stands(sp, x, v, bias) {
+		for _, x := range m.Progs() {
+			if v := pc - bias; x.Type == elf.PT_LOAD && x.Flags&elf.PF_X != 0 && v >= x.Vaddr && v-x.Vaddr < x.Filesz && m.stands(sp, x, v, bias) {
 				return v, true
 			}
 		}
@@ -91,11 +91,11 @@ func (f *File) codeBeside(sp Space, n *ledger.Entry, pc uint64) (uint64, bool) {
 }
 
 // stands reports whether the code of segment x around its address v is what memory has.
-func (f *File) stands(sp Space, x elf.ProgHeader, v, bias uint64) bool {
+func (m *File) stands(sp Space, x elf.ProgHeader, v, bias uint64) bool {
 	const around = 16
 	from, to := max(v-min(v, around), x.Vaddr), min(v+around, x.Vaddr+x.Filesz)
 	code, memory := make([]byte, to-from), make([]byte, to-from)
-	if n, err := f.ReadVaddr(code, from); err != nil || n < len(code) {
+	if n, err := m.ReadVaddr(code, from); err != nil || n < len(code) {
 		return false
 	}
 	return sp.ReadMemory(from+bias, memory) == len(memory) && bytes.Equal(code, memory)
