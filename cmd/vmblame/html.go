@@ -29,7 +29,7 @@ Of two logs a moment may be given, LOG@end (the default), LOG@start, LOG@peak, L
 compared. The pictures go from start to end.`,
 		Args: between("LOG", "LOG2"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := pictures(cmd, args, a.pids, html.Embedded())
+			p, err := readPictures(cmd, args, a.pids, html.Embedded(), (*logFile).close)
 			if err != nil {
 				return err
 			}
@@ -66,8 +66,8 @@ compared. The pictures go from start to end.`,
 	return cmd
 }
 
-// pictures reads one log, or two and what differs between them.
-func pictures(cmd *cobra.Command, args []string, pids []int, o html.Options) (*html.Page, error) {
+// readPictures reads one log, or two and what differs between them. It hands over each log when it has read it.
+func readPictures(cmd *cobra.Command, args []string, pids []int, o html.Options, done func(*logFile)) (*html.Page, error) {
 	p := &html.Page{Type: "pictures"}
 	var compared []*analysis.State
 	for _, arg := range args {
@@ -77,7 +77,7 @@ func pictures(cmd *cobra.Command, args []string, pids []int, o html.Options) (*h
 		}
 		whole := log.at == analysis.Moment{}
 		if len(args) == 1 && !whole {
-			log.close()
+			done(log)
 			return nil, misused(cmd, "%s: the pictures of one log have all its moments", arg)
 		}
 		o.PIDs = pids
@@ -85,7 +85,7 @@ func pictures(cmd *cobra.Command, args []string, pids []int, o html.Options) (*h
 		if err == nil && !whole {
 			state, err = analysis.Load(log.open, log.at, pids)
 		}
-		log.close()
+		done(log)
 		if err != nil {
 			return nil, log.failed(cmd, err)
 		}

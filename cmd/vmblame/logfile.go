@@ -89,10 +89,16 @@ func (l *logFile) Read(p []byte) (int, error) {
 
 // close ends the reading; the bar is wiped.
 func (l *logFile) close() {
-	if !l.shown.IsZero() {
-		fmt.Fprint(l.stderr, "\r\x1b[K")
-	}
+	l.hideBar()
 	l.file.Close()
+}
+
+// hideBar wipes the bar, and draws none from now on.
+func (l *logFile) hideBar() {
+	if !l.shown.IsZero() {
+		fmt.Fprint(l.stderr, clearLine)
+	}
+	l.stderr, l.shown = nil, time.Time{}
 }
 
 // load reads the state of the log's moment, and says where the log is cut.

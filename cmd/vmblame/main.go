@@ -33,6 +33,7 @@ func subcommands() []*cobra.Command {
 		failedCommand(),
 		diffCommand(),
 		htmlCommand(),
+		serveCommand(),
 		exportCommand(),
 		symbolizeCommand(),
 		checkCommand(),

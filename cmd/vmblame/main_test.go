@@ -236,6 +236,7 @@ func TestCommands(t *testing.T) {
 		"failed":    "json bytes wide pid",
 		"diff":      "json bytes wide pid",
 		"html":      "output pid json",
+		"serve":     "port pid",
 		"map":       "output json",
 		"version":   "json",
 	}

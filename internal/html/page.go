@@ -67,7 +67,7 @@ func write(w io.Writer, title, value, connect string) error {
 		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"", policy, "\">\n",
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n",
-		"<title>", stdhtml.EscapeString(title), "</title>\n<style>", style, "</style>\n</head>\n<body>\n<div id=\"page\"></div>\n",
+		"<title>", stdhtml.EscapeString(title), "</title>\n<style>", style, "</style>\n</head>\n<body>\n<div id=\"page\"><h1>", stdhtml.EscapeString(title), "</h1><p class=\"dim\">...</p></div>\n",
 		"<script type=\"application/gzip\" id=\"value\">", value, "</script>\n",
 		"<script type=\"text/plain\" id=\"licences\">", asset("licences.txt"), "</script>\n",
 		"<script>", script, "</script>\n</body>\n</html>\n",

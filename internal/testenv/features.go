@@ -55,7 +55,9 @@ var features = map[string]feature{
 	"attach": {hasAttach, "root"},
 	// Perf events on the kernel's tracepoints, whose numbers are in tracefs.
 	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
-	"hugetlb": {hasHugePages, "vm.nr_hugepages=16"},
+	// What drives a browser, and judges how a page can be used without seeing it; as the tests of cmd/vmblame/e2e find it.
+	"playwright-core": {func() bool { return isThere("../../../internal/html/web/node_modules/playwright-core") }, "npm --prefix internal/html/web ci"},
+	"hugetlb":         {hasHugePages, "vm.nr_hugepages=16"},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},

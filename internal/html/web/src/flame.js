@@ -9,10 +9,10 @@ export function flame(app) {
   const { t } = app
   const box = h('div', { class: 'flames' })
   const about = h('p', { class: 'note', 'aria-live': 'polite' })
-  let icicles = false
+  let icicles = true
   let chart = null
   const el = h('div', {}, h('div', { class: 'bar' },
-    choice('direction', t('Direction'), [['flames', t('flames')], ['icicles', t('icicles')]], 'flames', (v) => {
+    choice('direction', t('Direction'), [['icicles', t('icicles')], ['flames', t('flames')]], 'icicles', (v) => {
       icicles = v === 'icicles'
       draw()
     }),

@@ -91,6 +91,8 @@ export function difference(app) {
   const el = h('div', {})
   function draw() {
     const d = app.page.diff
+    const known = app.logs.flatMap((l) => l.value.headings)
+    const heading = (label) => app.words.heading(known.find((x) => x.one === label) ?? { one: label })
     const value = (v, unknown) => (unknown ? t('not recorded') : v === null ? t('unset') : v)
     const parts = []
     for (const p of d.processes) {
@@ -104,7 +106,7 @@ export function difference(app) {
       const less = (a, b) => (a === null || b === null ? null : b - a)
       const rows = [line(t('addresses'), p.before.reserved, p.after.reserved, p.difference), line(t('usable'), p.before.committed, p.after.committed, p.after.committed - p.before.committed), line(t('in memory'), p.before.resident, p.after.resident, less(p.before.resident, p.after.resident))]
       for (const k of p.kinds) {
-        rows.push(line(app.words.heading({ word: k.kind, one: k.label }), k.before.reserved, k.after.reserved, k.difference, { class: 'kind' }))
+        rows.push(line(heading(k.label), k.before.reserved, k.after.reserved, k.difference, { class: 'kind' }))
         for (const c of k.parts ?? []) if (c.difference) rows.push(line(`${c.note ? c.note + ', ' : ''}${c.how ? c.how + ' ' : ''}${(c.who ?? []).join(' < ')}`, c.before.reserved, c.after.reserved, c.difference, { class: 'part' }))
       }
       parts.push(sheet(t('Difference'), [{ label: '' }, { label: d.before.log, number: true }, { label: d.after.log, number: true }, { label: t('difference'), number: true }], rows))

@@ -18,10 +18,17 @@ async function read() {
   const text = document.getElementById('value').textContent
   let body
   if (text) {
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
-    body = new Blob([bytes]).stream()
+    body = new Blob([bytesOf(text)]).stream()
   } else body = (await fetch('value')).body
   return new Response(body.pipeThrough(new DecompressionStream('gzip'))).json()
+}
+
+function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64)
+  const text = atob(base64)
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
 }
 
 const saved = (name, otherwise) => {
@@ -135,15 +142,15 @@ class App {
       h('span', { class: 'dim' }, `${number(sum.mappings)} ${t('mappings')}, ${t('peak')} ${size(sum.peak)}` + (sum.resident_at === null ? `, ${t('No snapshot counted what is in memory.')}` : `, ${t('in memory')}: ${t('counted at')} ${when(sum.resident_at)}`)))
   }
 
-  peak() {
+  // The bytes of address space at every moment.
+  course() {
     const lines = this.state.log.series(this.state.process, 'kind', 'addresses')
-    let best = 0
-    let most = -1
-    this.state.axis.at.forEach((_, i) => {
-      const sum = lines.reduce((n, l) => n + (l.values[i] ?? 0), 0)
-      if (sum > most) [most, best] = [sum, i]
-    })
-    return best
+    return this.state.axis.at.map((_, i) => lines.reduce((n, l) => n + (l.values[i] ?? 0), 0))
+  }
+
+  peak() {
+    const course = this.course()
+    return course.indexOf(course.reduce((a, b) => Math.max(a, b), 0))
   }
 
   play() {
@@ -181,8 +188,32 @@ class App {
     ]
   }
 
+  // A server has more moments: those of a tenth of the width around the one that is shown, or those of all again.
+  async closer(here) {
+    const { side, log, process, at } = this.state
+    const space = log.value.processes[process].space
+    let value = this.page.logs[side]
+    if (here) {
+      const moments = log.value.processes[process].moments
+      const seq = (i) => log.moments[moments[Math.min(Math.max(i, 0), moments.length - 1)]].seq
+      const n = Math.max(Math.ceil(moments.length / 20), 1)
+      this.panel.setAttribute('aria-busy', 'true')
+      this.sentence.replaceChildren(h('span', { class: 'moment' }, `${this.t('reading')} …`))
+      const reply = await fetch(`value?log=${side}&from=${Math.max(seq(at - n), 1)}&to=${Math.max(seq(at + n), 1)}`)
+      value = (await new Response(reply.body.pipeThrough(new DecompressionStream('gzip'))).json()).logs[0]
+      this.panel.removeAttribute('aria-busy')
+    }
+    this.logs[side] = new Log(value)
+    this.here = here
+    const found = value.processes.findIndex((p) => p.space === space)
+    this.select(side, found < 0 ? undefined : found)
+    this.draw()
+  }
+
   draw() {
-    this.bar.replaceChildren(...this.controls().filter(Boolean), this.playButton)
+    const { log } = this.state
+    const closer = this.page.served && (!log.value.every || this.here) ? [h('button', { class: 'closer', onclick: () => this.closer(true) }, this.t('more moments here')), this.here ? h('button', { class: 'all', onclick: () => this.closer(false) }, this.t('all of it')) : null] : []
+    this.bar.replaceChildren(...this.controls().filter(Boolean), this.playButton, ...closer.filter(Boolean))
     this.verdict()
     this.line.draw()
     this.open(this.tab)
@@ -202,6 +233,7 @@ class App {
     this.picture.draw()
   }
 
+  // Makes the page.
   mount(root) {
     const { t } = this
     const v = this.logs[0].value
@@ -258,6 +290,56 @@ class App {
   }
 }
 
+// What the console of a browser, and a test, may ask the page.
+class Hand {
+  constructor(app) {
+    this.app = app
+    this.readyAt = performance.now()
+  }
+
+  // The process that is shown.
+  pid() {
+    return this.app.state.log.value.processes[this.app.state.process].pid
+  }
+
+  // Goes to a moment as `vmblame report` names it.
+  go(moment) {
+    const { log, process } = this.app.state
+    this.app.moment(log.value.processes[process].moments.findIndex((m) => log.moments[m].moment === moment))
+  }
+
+  // The bytes of address space at every moment.
+  course() {
+    return this.app.course()
+  }
+
+  // The moment that is drawn at a part of the width.
+  nearest(fraction) {
+    return this.app.state.axis.moment(fraction)
+  }
+
+  // The outermost calls of the moment, with what they hold.
+  tree(measure) {
+    const { log, process, at } = this.app.state
+    return log.tree(process, log.value.processes[process].moments[at], measure).children.map((c) => [c.name, c.value])
+  }
+
+  // Where the largest mapping of the moment is drawn.
+  spot() {
+    return this.app.pictures.space.make.spot()
+  }
+
+  // A word that some mappings of the moment have.
+  word() {
+    const { log, process, at } = this.app.state
+    return log.about(log.live(process, log.value.processes[process].moments[at])[0]).label.split(' ').pop()
+  }
+
+  stop() {
+    if (this.app.playing) this.app.play()
+  }
+}
+
 let app = null
 function start(page, language, old) {
   app = new App(page, language)
@@ -268,10 +350,12 @@ function start(page, language, old) {
     app.prepare()
   }
   app.mount(document.getElementById('page'))
+  if (window.vmblame) window.vmblame.app = app
 }
 
 theme(saved('theme', 'automatic'))
-read().then((page) => {
+// What stands in the file already is painted first.
+new Promise((painted) => requestAnimationFrame(() => setTimeout(painted))).then(read).then((page) => {
   start(page, saved('language', preferred()))
   document.addEventListener('keydown', (e) => app.key(e))
   let width = window.innerWidth
@@ -281,5 +365,6 @@ read().then((page) => {
     app.draw()
   }))
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => app.draw())
+  window.vmblame = new Hand(app)
   document.documentElement.dataset.ready = 'yes'
 }, (error) => document.getElementById('page').append(h('p', { class: 'warning', role: 'alert' }, `${new Words(preferred()).t('The page cannot be shown')}: ${error.message}`)))

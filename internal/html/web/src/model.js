@@ -14,6 +14,7 @@ export class Log {
     this.value = value
     this.strings = value.strings
     this.moments = value.moments
+    this.lines = new Map() // the series that were asked for
     const r = value.ranges
     this.size = (r.from ?? []).length
     this.start = Float64Array.from(r.start ?? [])
@@ -129,6 +130,12 @@ export class Log {
   // The sums by key at every moment of a process: a list of { key, values } of which the one that has most comes first.
   // Where nothing of the process was counted the values are null.
   series(process, group, measure) {
+    const name = `${process} ${group} ${measure}`
+    if (!this.lines.has(name)) this.lines.set(name, this.sum(process, group, measure))
+    return this.lines.get(name)
+  }
+
+  sum(process, group, measure) {
     const n = this.moments.length
     const moments = this.value.processes[process].moments
     const by = new Map()
@@ -176,6 +183,21 @@ export class Log {
     }
     lines.sort((a, b) => b.most - a.most || a.key - b.key)
     return lines
+  }
+
+  // How many bytes no snapshot counted, at every moment of a process.
+  uncounted(process) {
+    const f = this.value.figures
+    const change = new Float64Array(this.moments.length + 1)
+    for (const i of this.ofProcess[process]) {
+      for (let at = this.first[i]; at < this.first[i + 1]; at++) {
+        change[f.moment[at]] += f.uncounted[at]
+        change[at + 1 < this.first[i + 1] ? f.moment[at + 1] : this.to[i]] -= f.uncounted[at]
+      }
+    }
+    let sum = 0
+    const course = this.moments.map((_, m) => (sum += change[m]))
+    return this.value.processes[process].moments.map((m) => course[m])
   }
 
   // When the moments of a process were, in nanoseconds.

@@ -150,6 +150,8 @@ export function space(app) {
     g.rect(GUTTER, 0, inner(), HEIGHT)
     g.clip()
     const names = []
+    // What is thinner than a pixel is painted once where many lie in one.
+    const painted = new Map()
     for (const i of log.ofProcess[process]) {
       const y0 = y(log.start[i] + log.pages[i])
       const y1 = y(log.start[i])
@@ -162,6 +164,12 @@ export function space(app) {
       if (wide < 1 || tall < 1) thin++
       const key = log.key(i, group)
       const colour = palette.colour(key)
+      if (wide < 1 || tall < 1) {
+        const spot = Math.floor(y0) * 8192 + Math.floor(x0)
+        const before = painted.get(spot)
+        if (before && before.colour === colour && before.wide >= wide) continue
+        painted.set(spot, { colour, wide })
+      }
       // What cannot be accessed is paler.
       g.globalAlpha = only !== null && only !== key ? 0.12 : log.accessible[log.what[i]] ? 1 : 0.42
       g.fillStyle = colour
@@ -331,7 +339,14 @@ export function space(app) {
     else if (e.key === '-') zoom(2)
     else if (e.key === '0') whole()
   })
-  return { el, draw, show, paint }
+  // Where in the canvas the largest mapping of the moment is drawn, and its first address.
+  function spot() {
+    const { log, process, at, axis } = app.state
+    const live = log.live(process, log.value.processes[process].moments[at])
+    const i = live.reduce((a, b) => (log.pages[b] > log.pages[a] ? b : a))
+    return { x: GUTTER + ((axis.fraction(at) + axis.fraction(at + 1)) / 2) * inner(), y: (y(log.start[i]) + y(log.start[i] + log.pages[i])) / 2, start: hex(log.start[i] * 4096) }
+  }
+  return { el, draw, show, spot }
 }
 
 // As much of a text as fits.

@@ -18,6 +18,7 @@ export function table(app) {
     { id: 'perms', label: t('Perms'), width: 64, text: (r) => r.perms, value: (r) => r.perms },
     { id: 'label', label: t('What'), width: 260, text: (r) => r.label, value: (r) => r.label },
     { id: 'when', label: t('When'), width: 90, number: true, text: (r) => (r.origin === null ? r.cause : when(r.t)), value: (r) => r.t },
+    { id: 'thread', label: t('Thread'), width: 130, text: (r) => (r.tid ? `${r.tid} ${r.thread}` : ''), value: (r) => r.tid },
     { id: 'who', label: t('Who'), width: 480, text: (r) => r.calls.join(' < '), value: (r) => r.calls.join(' < ') },
   ]
   const wide = columns.reduce((n, c) => n + c.width, 0)
@@ -86,7 +87,7 @@ export function table(app) {
       const r = rows[item.index]
       if (!r) return null
       return h('div', { class: 'row' + (item.index === focus ? ' focus' : '') + (r.range === app.state.chosen ? ' chosen' : ''), id: `row-${item.index}`, role: 'row', 'aria-rowindex': item.index + 2, 'aria-selected': r.range === app.state.chosen ? 'true' : 'false', style: { transform: `translateY(${item.start}px)`, width: `${wide}px` }, onclick: () => pick(item.index) },
-        ...columns.map((c, i) => h('div', { role: 'gridcell', 'aria-colindex': i + 1, class: c.number ? 'number' : '', style: { width: `${c.width}px` }, title: c.number && typeof c.value(r) === 'number' && c.id !== 'when' ? `${number(c.value(r))} B` : c.text(r) }, c.text(r))))
+        ...columns.map((c, i) => h('div', { role: 'gridcell', 'aria-colindex': i + 1, class: c.number ? 'number' : '', style: { width: `${c.width}px` }, title: c.id === 'label' ? `${r.label} (${r.kind}) ${r.path}` : c.number && typeof c.value(r) === 'number' && c.id !== 'when' ? `${number(c.value(r))} B` : c.text(r) }, c.text(r))))
     }).filter(Boolean))
     grid.setAttribute('aria-activedescendant', rows.length ? `row-${focus}` : '')
   }

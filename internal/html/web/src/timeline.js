@@ -16,8 +16,10 @@ export function timeline(app) {
   const thumb = h('div', { class: 'thumb' })
   const line = h('div', { class: 'moment-line' })
   const slider = h('div', { class: 'slider', role: 'slider', tabindex: 0, 'aria-label': t('Moment'), 'aria-valuemin': 0 }, h('div', { class: 'track' }), thumb)
+  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), t('in memory'))
+  const least = h('p', { class: 'key dim' }, t('what was not counted is not in it'))
   const legend = h('ul', { class: 'legend', 'aria-label': t('Over time') })
-  const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line), slider, legend)
+  const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line, key, least), slider, legend)
   let plot = null
   let stack = []
 
@@ -58,11 +60,16 @@ export function timeline(app) {
       data.push(values)
       series.push({ label: s.name, stroke: paper, width: 0.5, fill: s.colour, paths: stepped, points: { show: false } })
     }
+    key.hidden = measure !== 'addresses'
+    least.hidden = measure !== 'resident' || !log.uncounted(process).some((n) => n > 0)
     if (measure === 'addresses') {
       // What of the addresses can be used, and what of that is in memory.
       for (const [m, dash] of [['usable', [6, 4]], ['resident', [2, 3]]]) {
         const lines = log.series(process, 'kind', m)
-        const values = axis.at.map((_, i) => (lines[0]?.values[i] === null ? null : lines.reduce((sum, l) => sum + l.values[i], 0)))
+        // Where half of it was not counted there is nothing to show.
+        const lacks = m === 'resident' ? log.uncounted(process) : null
+        const whole = log.series(process, 'kind', 'usable')
+        const values = axis.at.map((_, i) => (lines[0]?.values[i] === null || (lacks && lacks[i] * 2 > whole.reduce((sum, l) => sum + (l.values[i] ?? 0), 0)) ? null : lines.reduce((sum, l) => sum + l.values[i], 0)))
         data.push([...values, values[n - 1]])
         series.push({ label: t(m), stroke: ink, width: 1.5, dash, paths: stepped, points: { show: false } })
       }

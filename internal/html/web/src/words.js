@@ -138,7 +138,10 @@ const zh = {
   'all': '全部',
   'bytes': '字节',
   'reading': '读取中',
-  'moments here only': '只细看此段',
+  'more moments here': '细看此段',
+  'all of it': '看全部',
+  'in memory, at least': '内存中（至少）',
+  'what was not counted is not in it': '未统计的部分不在其中',
 }
 
 const kinds = {
