@@ -3,6 +3,7 @@ package tracer
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,33 +25,85 @@ func explainRefusal(pid int, e syscall.Errno) string {
 		}
 		return fmt.Sprintf("already traced by pid %d (%s): detach it first", who, Identify(who).Name)
 	}
-	if e != syscall.EPERM {
-		return e.Error()
-	}
-	what := "permission denied"
-	if st.uid != os.Geteuid() && os.Geteuid() != 0 {
-		what += fmt.Sprintf(": it runs as uid %d, vmblame as uid %d without CAP_SYS_PTRACE", st.uid, os.Geteuid())
-	} else if scope := yamaScope(); scope != "" && scope != "0" && !HasCapability(unix.CAP_SYS_PTRACE) {
-		return what + fmt.Sprintf(": kernel.yama.ptrace_scope is %s and vmblame lacks CAP_SYS_PTRACE\n", scope) +
-			remedy("run vmblame as root, start the program with `vmblame run`, or `sysctl kernel.yama.ptrace_scope=0`")
-	} else if !HasCapability(unix.CAP_SYS_PTRACE) {
-		what += ": vmblame lacks CAP_SYS_PTRACE and the process is set-uid, not dumpable or has more capabilities"
-	} else {
-		what += ": a security module or the container's seccomp profile forbids ptrace"
-	}
-	return what + "\n" + remedy("run vmblame as root (sudo), or as that user")
+	r := refusal{errno: e, child: st.ppid == os.Getpid(), sameUser: st.uid == os.Geteuid(), root: os.Geteuid() == 0, uid: st.uid,
+		scope: yamaScope(), capable: HasCapability(unix.CAP_SYS_PTRACE), nested: inUserNamespace(), foreign: inOtherUserNamespace(pid), container: InContainer()}
+	return r.String()
 }
 
-// remedy says what to do, with the exact flags for containers.
-func remedy(outside string) string {
-	const flags = "docker run --cap-add=SYS_PTRACE --security-opt seccomp=unconfined …, or kubectl debug POD -it --image=IMAGE --target=CONTAINER --profile=sysadmin"
+// refusal is what is known of a PTRACE_SEIZE that the kernel refused.
+type refusal struct {
+	errno     syscall.Errno
+	child     bool // it is our launch helper
+	sameUser  bool
+	root      bool   // vmblame is
+	uid       int    // of the process
+	scope     string // kernel.yama.ptrace_scope, "" without Yama
+	capable   bool   // vmblame has CAP_SYS_PTRACE
+	nested    bool   // vmblame is in a user namespace
+	foreign   bool   // the process is in another one
+	container bool
+}
+
+// String says why, and on a line of its own what to do.
+func (r refusal) String() string {
+	const sandbox = "a security module or a seccomp profile (of a container, or systemd's SystemCallFilter)"
 	switch {
-	case !InContainer():
-		return "try: " + outside + "; in a container: " + flags
-	case os.Geteuid() != 0:
-		return "try: " + outside + "; where the container's root may not either: " + flags
+	case r.errno == syscall.ENOSYS:
+		return "there is no ptrace here: the sandbox (gVisor, or a seccomp profile) has none\n" + r.remedy("run vmblame outside of it", "--security-opt seccomp=unconfined")
+	case r.errno != syscall.EPERM && r.errno != syscall.EACCES:
+		return r.errno.Error()
+	case r.scope == "3":
+		return "permission denied: kernel.yama.ptrace_scope is 3: nothing may be traced until the next boot\n" +
+			"try: boot without that setting (it cannot be lowered); vmblame map PID reads a process without tracing it"
+	case r.scope == "2" && !r.capable:
+		return "permission denied: kernel.yama.ptrace_scope is 2 and vmblame lacks CAP_SYS_PTRACE\n" +
+			r.remedy("run vmblame as root, or `sysctl kernel.yama.ptrace_scope=1` for vmblame run", "--cap-add=SYS_PTRACE")
+	case r.child:
+		return "permission denied: " + sandbox + " forbids ptrace\n" + r.remedy("allow it there (systemd: SystemCallFilter=@debug)", "--security-opt seccomp=unconfined")
+	case r.foreign && r.nested:
+		return "permission denied: vmblame is in a user namespace, and the process is in another one: its root is none there\n" +
+			r.remedy("run vmblame outside of the namespace, as root", "")
+	case !r.sameUser && !r.capable:
+		return fmt.Sprintf("permission denied: it runs as uid %d, vmblame as uid %d without CAP_SYS_PTRACE\n", r.uid, os.Geteuid()) +
+			r.remedy("run vmblame as root (sudo), or as that user", "--cap-add=SYS_PTRACE")
+	case r.scope == "1" && !r.capable:
+		return "permission denied: kernel.yama.ptrace_scope is 1 and vmblame lacks CAP_SYS_PTRACE\n" +
+			r.remedy("run vmblame as root, start the program with `vmblame run`, or `sysctl kernel.yama.ptrace_scope=0`", "--cap-add=SYS_PTRACE")
+	case !r.capable:
+		return "permission denied: vmblame lacks CAP_SYS_PTRACE, and the process is set-uid, not dumpable or has more capabilities\n" +
+			r.remedy("run vmblame as root (sudo)", "--cap-add=SYS_PTRACE")
 	}
-	return "try: " + flags + "; or run vmblame on the host"
+	return "permission denied: " + sandbox + " forbids ptrace\n" + r.remedy("allow it there (systemd: SystemCallFilter=@debug)", "--security-opt seccomp=unconfined")
+}
+
+// remedy says what to do: outside of containers, and with that flag of docker run within. No more is asked for than
+// helps.
+func (r refusal) remedy(outside, flag string) string {
+	if flag == "" || !r.container {
+		return "try: " + outside
+	}
+	within := "docker run " + flag
+	if flag == "--cap-add=SYS_PTRACE" {
+		within += ", or kubectl debug --profile=general"
+	}
+	if r.root {
+		return "try: " + within + "; or run vmblame on the host"
+	}
+	return "try: " + outside + "; where the container's root may not either: " + within
+}
+
+// inUserNamespace reports whether this process is in another user namespace than the first.
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
+}
+
+// inOtherUserNamespace reports whether a process is in another user namespace than this one, or whether that is kept from
+// us.
+func inOtherUserNamespace(pid int) bool {
+	own, err := os.Readlink("/proc/self/ns/user")
+	its, denied := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
+	return err == nil && (denied != nil || its != own)
 }
 
 func yamaScope() string {
@@ -63,20 +116,22 @@ func yamaScope() string {
 
 // HasCapability reports whether the effective set of this process holds a capability (capabilities(7)).
 func HasCapability(capability int) bool {
+	set, err := strconv.ParseUint(ownStatus("CapEff"), 16, 64)
+	return err == nil && set>>capability&1 != 0
+}
+
+// ownStatus is a line of /proc/self/status, "" where there is none.
+func ownStatus(key string) string {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return false
+		return ""
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			var set uint64
-			if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%x", &set); err != nil {
-				return false
-			}
-			return set>>capability&1 != 0
+		if rest, ok := strings.CutPrefix(line, key+":"); ok {
+			return strings.TrimSpace(rest)
 		}
 	}
-	return false
+	return ""
 }
 
 // InContainer guesses from the usual signs whether this process runs in a container.

@@ -71,8 +71,8 @@ func lockTracepoint() (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 }
 
-// openLockEvent starts watching a thread, which must be a tracee, or the signals would kill it.
-func openLockEvent(tid int, id uint64) (*lockEvent, error) {
+// newLockEvent makes the event of a thread, disabled.
+func newLockEvent(tid int, id uint64) (fd int, err error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample: 1, Sample_type: unix.PERF_SAMPLE_TIME,
 		Bits:     unix.PerfBitDisabled | unix.PerfBitUseClockID | perfRemoveOnExec | perfSigtrap,
@@ -81,9 +81,18 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 		Sig_data: sigData,
 	}
 	attr.Size = uint32(unsafe.Sizeof(attr))
-	fd, err := unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	fd, err = unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("perf_event_open: %w%s", err, perfRemedy(err))
+		return -1, fmt.Errorf("perf_event_open: %w%s", err, perfRemedy(err))
+	}
+	return fd, nil
+}
+
+// openLockEvent starts watching a thread, which must be a tracee, or the signals would kill it.
+func openLockEvent(tid int, id uint64) (*lockEvent, error) {
+	fd, err := newLockEvent(tid, id)
+	if err != nil {
+		return nil, err
 	}
 	ev := &lockEvent{fd: fd}
 	// If it were enabled before it has its ring, one stop in a thousand would come without a record.
@@ -105,7 +114,7 @@ func openLockEvent(tid int, id uint64) (*lockEvent, error) {
 
 // perfRemedy says what to do about a refusal.
 func perfRemedy(err error) string {
-	const flags = "docker run --cap-add=PERFMON --security-opt seccomp=unconfined …"
+	const flags = "docker run --cap-add=PERFMON …"
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSYS):
 		paranoid, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")

@@ -214,6 +214,9 @@ func (t *Tracer) SigtrapWorks() error {
 		if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) == os.Geteuid() {
 			if got, err := os.ReadFile(path); err == nil {
 				if cost, same := strings.CutPrefix(string(got), want); same {
+					if err := mayWatch(); err != nil {
+						return err
+					}
 					ns, _ := strconv.ParseInt(strings.TrimSpace(cost), 10, 64)
 					t.stopCost = time.Duration(ns)
 					return nil
@@ -231,6 +234,19 @@ func (t *Tracer) SigtrapWorks() error {
 		}
 	}
 	return nil
+}
+
+// mayWatch returns why this process may have no perf events now: filters come and go.
+func mayWatch() error {
+	id, err := lockTracepoint()
+	if err != nil {
+		return err
+	}
+	fd, err := newLockEvent(os.Getpid(), id)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
 }
 
 // testedFile is where the self-test's success is cached: root's in /run, that of others in their private runtime

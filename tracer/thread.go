@@ -1,6 +1,8 @@
 package tracer
 
 import (
+	"fmt"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -89,12 +91,24 @@ func (th *Thread) ReadMemory(addr uint64, p []byte) int {
 	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(p)}
 	n, _, e := syscall.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(th.TID),
 		uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
-	if e != 0 || int(n) == len(p) {
-		if e != 0 {
-			return th.readUpToPage(addr, p)
-		}
+	switch e {
+	case 0:
+		return int(n)
+	case syscall.EPERM, syscall.ENOSYS: // a container's filter, say: what we trace we may read all the same
+		return th.readMem(addr, p)
 	}
-	return int(n)
+	return th.readUpToPage(addr, p)
+}
+
+// readMem reads /proc/TID/mem, which costs more and reads memory without read permission too.
+func (th *Thread) readMem(addr uint64, p []byte) int {
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", th.TID))
+	if err != nil {
+		return 0
+	}
+	defer mem.Close()
+	n, _ := mem.ReadAt(p, int64(addr))
+	return n
 }
 
 // readUpToPage retries a failed read with the rest of the first page: current kernels fail a copy only if no byte

@@ -134,10 +134,10 @@ func (m *Maps) In(r vm.Range) ([]vm.Mapping, error) {
 	defer m.release()
 	if m.query {
 		rows, err := m.ask(r)
-		if !errors.Is(err, syscall.ENOTTY) && !errors.Is(err, syscall.EINVAL) {
+		if err == nil || errors.Is(err, ErrGone) {
 			return rows, err
 		}
-		m.query = false
+		m.query = false // the kernel does not know it, or a sandbox refuses it
 	}
 	rows, err := m.All()
 	if err != nil {

@@ -24,7 +24,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{Failed, fmt.Sprintf("map %d: no such process: check the pid (in a container, the host's numbers differ)", pid)}
 	case errors.Is(err, fs.ErrPermission):
-		return nil, &Error{Failed, fmt.Sprintf("map %d: permission denied: another user's process needs CAP_SYS_PTRACE (sudo)", pid)}
+		return nil, &Error{Failed, fmt.Sprintf("map %d: permission denied: it is another user's, or has rights that vmblame lacks: that needs CAP_SYS_PTRACE (sudo)", pid)}
 	case errors.Is(err, procfs.ErrGone):
 		return nil, &Error{Failed, fmt.Sprintf("map %d: it has no memory of its own: a kernel thread, or a process that has ended", pid)}
 	case err != nil:

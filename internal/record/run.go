@@ -81,6 +81,8 @@ func prepareLaunch(o *Options) (tracer.Launch, error) {
 	}
 	path, err := lookup(name, o.Chdir, l.Env)
 	switch {
+	case errors.Is(err, os.ErrPermission) && onNoexec(path, o.Chdir):
+		return l, &Error{NotExecutable, fmt.Sprintf("run %s: permission denied: its file system is mounted with noexec: copy it to another, or run its interpreter", name)}
 	case errors.Is(err, os.ErrPermission):
 		return l, &Error{NotExecutable, fmt.Sprintf("run %s: permission denied: it is not executable: chmod +x it, or run its interpreter", name)}
 	case err != nil:
@@ -132,6 +134,7 @@ func lookup(name, dir string, env []string) (string, error) {
 		}
 	}
 	var denied error
+	refused := ""
 	for _, d := range filepath.SplitList(list) {
 		if d == "" {
 			d = "."
@@ -149,13 +152,23 @@ func lookup(name, dir string, env []string) (string, error) {
 			return path, nil
 		}
 		if errors.Is(err, errNotExecutable) {
-			denied = err
+			denied, refused = err, path
 		}
 	}
 	if denied != nil {
-		return "", denied
+		return refused, denied
 	}
 	return "", exec.ErrNotFound
+}
+
+// onNoexec reports whether a file that its mode lets be executed lies on a file system that was mounted with noexec.
+func onNoexec(path, dir string) bool {
+	if dir != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	st, err := os.Stat(path)
+	var fs syscall.Statfs_t
+	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 && syscall.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
 }
 
 // errNotExecutable is for a file that exists, unlike the os.ErrPermission of a directory on its path.
