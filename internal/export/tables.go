@@ -15,10 +15,10 @@ type LogRow struct {
 	Backend  *string `parquet:"backend,dict"`                   // how calls were made to stop
 	Tool     string  `parquet:"tool,dict"`                      // that recorded it
 	Moment   string  `parquet:"moment"`                         // that the tables are of, as it was asked for
-	T        int64   `parquet:"t"`                              // when that is: nanoseconds since the recording began
-	Seq      int64   `parquet:"seq"`                            // the last event before it
+	T        int64   `parquet:"moment_t"`                       // when that is: nanoseconds since the recording began
+	Seq      int64   `parquet:"moment_seq"`                     // the last event before it
 	Cut      bool    `parquet:"cut"`                            // the log ends without its end line
-	Peak     int64   `parquet:"peak"`                           // bytes, the most that was mapped at a time up to the moment, all processes together
+	Peak     int64   `parquet:"peak_together"`                  // bytes, the most that was mapped at a time up to the moment, all processes together
 	ExitCode *int64  `parquet:"exit_code"`                      // of the launched program, null where it did not exit
 	Signal   *string `parquet:"exit_signal,dict"`               // that killed it, null where none did
 	File     string  `parquet:"file"`                           // what the log was called

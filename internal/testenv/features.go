@@ -49,6 +49,8 @@ var features = map[string]feature{
 	"libjemalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") }, "libjemalloc2"},
 	"libmimalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libmimalloc.so.2") }, "libmimalloc2.0"},
 	"numpy":          {func() bool { return isThere("/usr/lib/python3/dist-packages/numpy") }, "python3-numpy"},
+	// DuckDB for node, which npm installs beside the program that uses it.
+	"duckdb": {func() bool { return isThere("../../testdata/sql/node_modules/@duckdb/node-api") }, "npm ci --prefix testdata/sql"},
 	// A process may trace its children: a container may forbid even that.
 	"ptrace": {hasPtrace, "--cap-add=SYS_PTRACE"},
 	// A process may trace others of its user: Documentation/admin-guide/LSM/Yama.rst.
