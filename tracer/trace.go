@@ -41,6 +41,7 @@ type Tracer struct {
 	tid    int // our own thread
 	woken  atomic.Bool
 	wakeCh chan os.Signal
+	hurry  hurry
 }
 
 // wait is one answer of wait4.
@@ -105,17 +106,20 @@ func (t *Tracer) Next() (*Stop, error) {
 			return &t.stop, nil
 		}
 		if t.parking && t.allStopped() {
+			t.takeTime()
 			t.stop = Stop{Kind: Quiet}
 			return &t.stop, nil
 		}
 		if len(t.threads) == 0 {
 			if len(t.newborn) == 0 {
+				t.takeTime()
 				return nil, io.EOF
 			}
 			t.adoptOrphans(0, false)
 			continue
 		}
 		if err := t.collect(); err != nil {
+			t.takeTime()
 			return nil, err
 		}
 	}
@@ -124,7 +128,7 @@ func (t *Tracer) Next() (*Stop, error) {
 // collect waits for at least one tracee and then takes all that have stopped meanwhile: waitpid returns the first
 // stopped task of its list, so serving one at a time would starve later ones.
 func (t *Tracer) collect() error {
-	tid, status, e := wait4(true)
+	tid, status, e := t.wait()
 	switch e {
 	case 0:
 	case syscall.EINTR:

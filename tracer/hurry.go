@@ -1,0 +1,106 @@
+package tracer
+
+import (
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Telling Go's scheduler of a wait, and having the processor back from it, costs a twelfth of all that an event costs.
+// But a wait of which it is not told must be short: whoever stops the world for a collection waits for us. So while
+// stops follow each other closely the scheduler is not told, and a timer of the kernel ends a wait that lasts.
+
+const (
+	// A wait is short below closeStops, and after so many short ones the next is taken to be short.
+	closeStops = 100 * time.Microsecond
+	manyStops  = 16
+	// The longest wait of which the scheduler is not told.
+	longestHurry = 5 * time.Millisecond
+)
+
+// hurry is whether the next wait is expected to be short.
+type hurry struct {
+	timer  int32 // POSIX timer id, valid if exists
+	exists bool
+	never  bool // there is no timer, or only one goroutine can run at a time
+	on     bool // the timer runs, and the scheduler is not told
+	inARow int  // short waits
+}
+
+// wait waits for any tracee like wait4(true).
+func (t *Tracer) wait() (tid int, status unix.WaitStatus, err syscall.Errno) {
+	h := &t.hurry
+	if h.on {
+		tid, status, err = wait4Untold()
+		if err != 0 {
+			t.takeTime()
+		}
+		return tid, status, err
+	}
+	if h.never {
+		return wait4(true)
+	}
+	start := time.Now()
+	tid, status, err = wait4(true)
+	if err != 0 || time.Since(start) > closeStops {
+		h.inARow = 0
+	} else if h.inARow++; h.inARow >= manyStops {
+		t.hurryUp()
+	}
+	return tid, status, err
+}
+
+// hurryUp begins to wait without telling the scheduler.
+func (t *Tracer) hurryUp() {
+	h := &t.hurry
+	if !h.exists {
+		if runtime.GOMAXPROCS(0) < 2 || !h.create(t.tid) {
+			h.never = true
+			return
+		}
+	}
+	h.on = h.set(longestHurry)
+	h.never = !h.on
+}
+
+// takeTime ends what hurryUp began.
+func (t *Tracer) takeTime() {
+	if h := &t.hurry; h.on {
+		h.set(0)
+		h.on, h.inARow = false, 0
+	}
+}
+
+// create makes a timer that sends WakeSignal, which interrupts a wait, to thread tid.
+func (h *hurry) create(tid int) bool {
+	// struct sigevent of timer_create(2)
+	event := struct {
+		value          uint64
+		signal, notify int32
+		tid            int32
+		_              [11]int32
+	}{signal: int32(WakeSignal), notify: sigevThreadID, tid: int32(tid)}
+	_, _, e := syscall.RawSyscall(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&event)), uintptr(unsafe.Pointer(&h.timer)))
+	h.exists = e == 0
+	return h.exists
+}
+
+// sigevThreadID is SIGEV_THREAD_ID of asm-generic/siginfo.h.
+const sigevThreadID = 4
+
+// set makes the timer fire every so often, never for 0.
+func (h *hurry) set(every time.Duration) bool {
+	spec := [2]unix.Timespec{unix.NsecToTimespec(int64(every)), unix.NsecToTimespec(int64(every))} // interval, first
+	_, _, e := syscall.RawSyscall6(unix.SYS_TIMER_SETTIME, uintptr(h.timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
+	return e == 0
+}
+
+// wait4Untold is wait4(true), but Go's scheduler is not told.
+func wait4Untold() (tid int, status unix.WaitStatus, err syscall.Errno) {
+	var ws int32
+	r, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&ws)), unix.WALL, 0, 0, 0)
+	return int(int64(r)), unix.WaitStatus(ws), e
+}
