@@ -130,6 +130,25 @@ func (r *Recorder) returned(t *task, result int64) {
 	r.done(sp, f)
 }
 
+// standsApart reports whether what a returned call did follows from it alone, and nobody else's call depends on it:
+// then its thread need not wait until it is entered.
+func (r *Recorder) standsApart(t *task, result int64) bool {
+	f := &t.pending
+	if !t.space.alone() || f.event != nil || errnoOf(result) != 0 || r.looksAtReturn(t.space) {
+		return false
+	}
+	switch f.call.Op.Kind {
+	case vm.OpMap, vm.OpUnmap, vm.OpProtect:
+		return !t.space.mm.Asks(&f.call.Op, f.mmReturn(0, 0))
+	}
+	return false
+}
+
+// looksAtReturn reports whether the process is to be looked at when a call has returned, and therefore must stand still.
+func (r *Recorder) looksAtReturn(sp *space) bool {
+	return sp.mm.Uncertain() || r.opts.Verify == VerifyEach || r.opts.Bound > 0
+}
+
 // done releases a call that has ended from the gate of its space. Any call that ends, even one that the gate never
 // saw because it conflicts with nothing, may leave the space quiet: the ledger is then verified if that is due. Calls
 // that waited for this one go on.

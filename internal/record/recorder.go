@@ -153,6 +153,11 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 				r.backlog.returned(t, s)
 				return false
 			}
+			if r.standsApart(t, s.Result) {
+				r.source.Resume(s.Thread)
+				r.returned(t, s.Result)
+				return false
+			}
 			r.returned(t, s.Result)
 			r.source.Resume(s.Thread)
 		case tracer.Touched:

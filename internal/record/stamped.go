@@ -53,6 +53,11 @@ func (b *backlog) returned(t *task, s *tracer.Stop) {
 		return
 	}
 	if sp.alone() && sp.stamps.queue.Len() == 0 {
+		if !f.asks() && !sp.stamps.look && !b.r.looksAtReturn(sp) {
+			b.r.source.Resume(t.thread)
+			b.place(f)
+			return
+		}
 		b.place(f)
 		b.settleStill(sp)
 		b.r.source.Resume(t.thread)
