@@ -1,13 +1,42 @@
 package tracer
 
 import (
+	"fmt"
 	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
+
+// collect waits for at least one tracee and then takes all that have stopped meanwhile: waitpid returns the first
+// stopped task of its list, so serving one at a time would starve later ones.
+func (t *Tracer) collect() error {
+	first, e := t.wait()
+	switch e {
+	case 0:
+	case syscall.EINTR:
+		return nil
+	case syscall.ECHILD:
+		// Tracees killed by another thread's execve vanish without a report.
+		clear(t.threads)
+		clear(t.newborn)
+		return nil
+	default:
+		return fmt.Errorf("wait4: %w", e)
+	}
+	if t.queue == nil || cap(t.queue) < 64 {
+		t.queue = make([]wait, 0, 256)
+	}
+	t.queue = append(t.queue[:0], first)
+	for len(t.threads) > 1 {
+		tid, status, e := wait4(false)
+		if e != 0 || tid == 0 {
+			break
+		}
+		t.queue = append(t.queue, wait{tid, status})
+	}
+	return nil
+}
 
 // Telling Go's scheduler of a wait, and having the processor back from it, costs a twelfth of all that an event costs.
 // But a wait of which it is not told must be short: whoever stops the world for a collection waits for us. So while
@@ -30,27 +59,24 @@ type hurry struct {
 	inARow int  // short waits
 }
 
-// wait waits for any tracee like wait4(true).
-func (t *Tracer) wait() (tid int, status unix.WaitStatus, err syscall.Errno) {
+// wait waits for any tracee. A signal ends it with EINTR.
+func (t *Tracer) wait() (w wait, err syscall.Errno) {
 	h := &t.hurry
 	if h.on {
-		tid, status, err = wait4Untold()
+		w.tid, w.status, err = wait4Untold()
 		if err != 0 {
 			t.takeTime()
 		}
-		return tid, status, err
-	}
-	if h.never {
-		return wait4(true)
+		return w, err
 	}
 	start := time.Now()
-	tid, status, err = wait4(true)
-	if err != 0 || time.Since(start) > closeStops {
+	w.tid, w.status, err = wait4(true)
+	if h.never || err != 0 || time.Since(start) > closeStops {
 		h.inARow = 0
 	} else if h.inARow++; h.inARow >= manyStops {
 		t.hurryUp()
 	}
-	return tid, status, err
+	return w, err
 }
 
 // hurryUp begins to wait without telling the scheduler.
@@ -83,24 +109,19 @@ func (h *hurry) create(tid int) bool {
 		tid            int32
 		_              [11]int32
 	}{signal: int32(WakeSignal), notify: sigevThreadID, tid: int32(tid)}
-	_, _, e := syscall.RawSyscall(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&event)), uintptr(unsafe.Pointer(&h.timer)))
+	_, _, e := syscall.RawSyscall(syscall.SYS_TIMER_CREATE, clockMonotonic, uintptr(unsafe.Pointer(&event)), uintptr(unsafe.Pointer(&h.timer)))
 	h.exists = e == 0
 	return h.exists
 }
 
-// sigevThreadID is SIGEV_THREAD_ID of asm-generic/siginfo.h.
-const sigevThreadID = 4
+const (
+	sigevThreadID  = 4 // SIGEV_THREAD_ID of asm-generic/siginfo.h
+	clockMonotonic = 1 // CLOCK_MONOTONIC of linux/time.h
+)
 
 // set makes the timer fire every so often, never for 0.
 func (h *hurry) set(every time.Duration) bool {
-	spec := [2]unix.Timespec{unix.NsecToTimespec(int64(every)), unix.NsecToTimespec(int64(every))} // interval, first
-	_, _, e := syscall.RawSyscall6(unix.SYS_TIMER_SETTIME, uintptr(h.timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
+	spec := [2]syscall.Timespec{syscall.NsecToTimespec(int64(every)), syscall.NsecToTimespec(int64(every))} // interval, first
+	_, _, e := syscall.RawSyscall6(syscall.SYS_TIMER_SETTIME, uintptr(h.timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 	return e == 0
-}
-
-// wait4Untold is wait4(true), but Go's scheduler is not told.
-func wait4Untold() (tid int, status unix.WaitStatus, err syscall.Errno) {
-	var ws int32
-	r, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&ws)), unix.WALL, 0, 0, 0)
-	return int(int64(r)), unix.WaitStatus(ws), e
 }

@@ -82,7 +82,7 @@ func newLockEvent(tid int, id uint64) (fd int, err error) {
 	}
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	fd, err = unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	for err == syscall.EINTR { // an execve is under way
+	for errors.Is(err, syscall.EINTR) { // an execve is under way
 		fd, err = unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	}
 	if err != nil {

@@ -99,6 +99,13 @@ func wait4(block bool) (tid int, status unix.WaitStatus, err syscall.Errno) {
 	return int(int64(r)), unix.WaitStatus(ws), e
 }
 
+// wait4Untold is wait4(true), of which Go's scheduler is not told.
+func wait4Untold() (tid int, status unix.WaitStatus, err syscall.Errno) {
+	var ws int32
+	r, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&ws)), unix.WALL, 0, 0, 0)
+	return int(int64(r)), unix.WaitStatus(ws), e
+}
+
 // sigaction is the kernel's struct for rt_sigaction(2) on x86-64.
 type sigaction struct {
 	handler, flags, restorer, mask uint64

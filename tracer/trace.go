@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -123,36 +122,6 @@ func (t *Tracer) Next() (*Stop, error) {
 			return nil, err
 		}
 	}
-}
-
-// collect waits for at least one tracee and then takes all that have stopped meanwhile: waitpid returns the first
-// stopped task of its list, so serving one at a time would starve later ones.
-func (t *Tracer) collect() error {
-	tid, status, e := t.wait()
-	switch e {
-	case 0:
-	case syscall.EINTR:
-		return nil
-	case syscall.ECHILD:
-		// Tracees killed by another thread's execve vanish without a report.
-		clear(t.threads)
-		clear(t.newborn)
-		return nil
-	default:
-		return fmt.Errorf("wait4: %w", e)
-	}
-	if t.queue == nil || cap(t.queue) < 64 {
-		t.queue = make([]wait, 0, 256)
-	}
-	t.queue = append(t.queue[:0], wait{tid, status})
-	for len(t.threads) > 1 {
-		tid, status, e := wait4(false)
-		if e != 0 || tid == 0 {
-			break
-		}
-		t.queue = append(t.queue, wait{tid, status})
-	}
-	return nil
 }
 
 // Resume implements Source. If the thread has vanished its exit status follows.
