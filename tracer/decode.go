@@ -29,8 +29,13 @@ func decodeRange(c *Call) {
 
 func decodeAddr(c *Call) { c.Op.Addr = c.Args[0] }
 
-func decodeAddr2(c *Call) {
-	c.Op.Addr, c.Op.Flags = c.Args[1], c.Args[2]
+func decodeShmat(c *Call) {
+	c.Op.FD, c.Op.Addr, c.Op.Flags = int(int32(c.Args[0])), c.Args[1], c.Args[2]
+}
+
+func decodeRemapFile(c *Call) {
+	decodeRange(c)
+	c.Op.Offset = c.Args[3] * vm.PageSize
 }
 
 func decodeRemap(c *Call) {

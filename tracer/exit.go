@@ -20,12 +20,30 @@ func (t *Tracer) exiting(th *Thread) bool {
 			s.NotExecuted = s.Result == -int64(syscall.ENOSYS) || th.rolledBack(rax)
 		}
 	}
-	if first, _, n := th.takeOpen(); n > 0 && ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th) {
-		// A kill prevents the stop, not the result.
-		s.Call, s.Result, s.Order = &th.call, th.result(), first
-	}
+	t.lastLocks(th, &s)
 	th.inCall, th.followed, th.exiting = false, false, true
 	return t.out(s)
+}
+
+// lastLocks tells of the locks of a thread that ends, of which no stop has told: a kill prevents the stop, not the
+// result. They are not of the call that the registers show where that was killed while it waited for the lock.
+func (t *Tracer) lastLocks(th *Thread, s *Stop) {
+	first, last, n := th.takeOpen()
+	if n == 0 {
+		return
+	}
+	own := 0
+	switch decoded := ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th); {
+	case !decoded || th.result() == -int64(syscall.EINTR):
+	case th.call.Op.Kind == vm.OpClone:
+		own = min(n, 2) // see copied: it has changed nothing here
+	default:
+		own = 1
+		s.Call, s.Result, s.Order = &th.call, th.result(), last
+	}
+	if n > own {
+		s.First, s.Count = first, uint64(n-own)
+	}
 }
 
 // rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL: the kernel puts the

@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"encoding/binary"
 	"syscall"
 	"unsafe"
 
@@ -122,4 +123,22 @@ func changeSigaction(sig syscall.Signal, set, clear uint64) {
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&sa)), 8, 0, 0)
 	sa.flags = sa.flags&^clear | set
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&sa)), 0, 8, 0, 0)
+}
+
+// trapBit is SIGTRAP in a signal mask.
+const trapBit = 1 << (unix.SIGTRAP - 1)
+
+func ptraceSetSigmask(tid int, mask uint64) syscall.Errno {
+	const setSigmask = 0x420b
+	var set [8]byte
+	binary.NativeEndian.PutUint64(set[:], mask)
+	return ptrace(setSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
+}
+
+// ptraceSigmask asks PTRACE_GETSIGMASK (ptrace(2)).
+func ptraceSigmask(tid int) (mask uint64, e syscall.Errno) {
+	const getSigmask = 0x420a
+	var set [8]byte
+	e = ptrace(getSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
+	return binary.NativeEndian.Uint64(set[:]), e
 }

@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"encoding/binary"
 	"errors"
 	"syscall"
 	"unsafe"
@@ -152,7 +151,7 @@ func (t *Tracer) copied(th *Thread, child int) (stamp uint64) {
 	th.event.open = open[:0]
 	if missed > 0 && !th.Ignore && !t.attaching {
 		th.again = true
-		t.ready = append(t.ready, Stop{Kind: Missed, Thread: th, Order: open[missed-1], Count: uint64(missed)})
+		t.ready = append(t.ready, Stop{Kind: Missed, Thread: th, First: open[0], Order: open[missed-1], Count: uint64(missed)})
 	}
 	return stamp
 }
@@ -207,7 +206,12 @@ func (t *Tracer) settled() bool {
 // suspicious is the age, in nanoseconds, at which an open record makes us check whether its thread blocks SIGTRAP.
 const suspicious = 2_000_000
 
-// seekBlocked interrupts threads that took the lock and will not stop because they block SIGTRAP.
+// thrownAway is the age, in nanoseconds, at which the thread of an open record is made to stop: the program may have had
+// the signal discarded (sigaction(2)), and the calls of all others wait for it. A call that is served yet only comes
+// to one more stop behind it.
+const thrownAway = 200_000_000
+
+// seekBlocked interrupts threads that took the lock and will not stop because they block SIGTRAP, or have lost it.
 func (t *Tracer) seekBlocked() {
 	var now uint64
 	for _, ev := range t.armed.events {
@@ -218,7 +222,7 @@ func (t *Tracer) seekBlocked() {
 		if now == 0 {
 			now = Clock()
 		}
-		if now > ev.open[0]+suspicious && th.blocksTrap() {
+		if now > ev.open[0]+suspicious && (now > ev.open[0]+thrownAway || th.blocksTrap()) {
 			th.interrupt()
 		}
 	}
@@ -260,39 +264,38 @@ func (t *Tracer) overdue(th *Thread) bool {
 // can show what it did. The thread is followed by PTRACE_SYSCALL while that lasts.
 func (t *Tracer) missed(th *Thread) bool {
 	th.stepping = th.blocksTrap()
-	_, last, n := th.takeOpen()
+	first, last, n := th.takeOpen()
 	if n == 0 {
 		t.Resume(th)
 		return false
 	}
-	return t.out(Stop{Kind: Missed, Thread: th, Order: last, Count: uint64(n)})
+	return t.out(Stop{Kind: Missed, Thread: th, First: first, Order: last, Count: uint64(n)})
 }
 
 // completed hands out the call that the thread has just left, if that took the lock.
 func (t *Tracer) completed(th *Thread) bool {
 	t.protect(th)
-	first, last, n := th.takeOpen()
-	if n == 0 || th.Ignore {
+	if th.Pending() == 0 || th.Ignore {
+		th.takeOpen()
 		t.Resume(th)
 		return false
 	}
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
-		return false
+		return false // killed here: its exit stop tells, or its end
 	}
-	s := Stop{Kind: Returned, Thread: th, Order: first}
+	first, last, n := th.takeOpen()
+	s := Stop{Kind: Returned, Thread: th, Order: last}
+	if n > 1 {
+		s.First, s.Count = first, uint64(n-1)
+	}
 	if !t.decode(th) {
 		s.Kind, s.Number = Touched, int(int64(th.regs.Orig_rax))
-		if harmless(s.Number) {
+		if harmless(s.Number) && n == 1 {
 			t.Resume(th)
 			return false
 		}
 	} else {
 		s.Call, s.Result = &th.call, th.result()
-	}
-	if n > 1 && s.Kind == Returned && s.Call.Op.CloneFlags == 0 {
-		// A second lock within one call is stack growth, when the kernel wrote to the stack.
-		th.again = true
-		t.ready = append(t.ready, Stop{Kind: Touched, Thread: th, Order: last, Number: -1})
 	}
 	return t.out(s)
 }
@@ -331,6 +334,9 @@ func (t *Tracer) stepped(th *Thread) bool {
 	}
 	if info.op == syscallInfoEntry {
 		th.entering, th.followed = true, false
+		if first, last, n := th.takeOpen(); n > 0 { // of page faults, and not of this call
+			return t.out(Stop{Kind: Touched, Thread: th, First: first, Order: last, Number: -1, Count: uint64(n - 1)})
+		}
 		t.Resume(th)
 		return false
 	}
@@ -373,22 +379,4 @@ func harmless(nr int) bool {
 func ptraceSiginfo(tid int) (info [16]uint64, e syscall.Errno) {
 	e = ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info)))
 	return info, e
-}
-
-// trapBit is SIGTRAP in a signal mask.
-const trapBit = 1 << (unix.SIGTRAP - 1)
-
-func ptraceSetSigmask(tid int, mask uint64) syscall.Errno {
-	const setSigmask = 0x420b
-	var set [8]byte
-	binary.NativeEndian.PutUint64(set[:], mask)
-	return ptrace(setSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
-}
-
-// ptraceSigmask asks PTRACE_GETSIGMASK (ptrace(2)).
-func ptraceSigmask(tid int) (mask uint64, e syscall.Errno) {
-	const getSigmask = 0x420a
-	var set [8]byte
-	e = ptrace(getSigmask, tid, 8, uintptr(unsafe.Pointer(&set)))
-	return binary.NativeEndian.Uint64(set[:]), e
 }

@@ -41,7 +41,7 @@ const (
 	// Touched: the thread took mmap_lock for writing at Stop.Order, not by a followed call but by system call
 	// Stop.Number or a page fault (-1): a stack has grown, a driver has mapped.
 	Touched
-	// Missed: the thread took mmap_lock for writing Stop.Count times, the last time at Stop.Order, without being
+	// Missed: the thread took mmap_lock for writing Stop.Count times, from Stop.First to Stop.Order, without being
 	// stopped: only the kernel's view can show what it did.
 	Missed
 )
@@ -64,7 +64,9 @@ type Stop struct {
 	// Path is, for Execed, the path given to execve if Call was not seen at its entry.
 	Path   string
 	Number int
-	Count  uint64
+	// First and Count are also, of Returned, Touched and Exiting, about earlier locks of which no stop has told. Those may
+	// be the call's own: the stack has grown while it was served.
+	First, Count uint64
 }
 
 // A Source hands out stops, in the order in which it learns of them. Tracer is one.

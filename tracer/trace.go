@@ -225,6 +225,9 @@ func (t *Tracer) handle(w wait) bool {
 				return out
 			}
 			t.giveTrap(th)
+			if th.state == stopped && th.Pending() != 0 {
+				return t.completed(th) // ours was not sent, because this one was waiting
+			}
 		}
 		if th.faultsForever() {
 			return t.leaveToDie(th)

@@ -18,6 +18,9 @@ type Return struct {
 	Errno syscall.Errno
 	// ReadImpliesExec is READ_IMPLIES_EXEC of the thread's personality(2).
 	ReadImpliesExec bool
+	// Own and Gone are what Space.Own told soon after the call, for ApplyAmong.
+	Own  vm.Mapping
+	Gone vm.Range
 }
 
 // Outcome is what a call did.
@@ -26,29 +29,44 @@ type Outcome struct {
 	Changes []ledger.Change
 	// Drifts came to light before the call's own changes. They are valid until the next call of a method.
 	Drifts []Drift
-	// Unseen says that the kernel could not be asked what it had mapped: the changes say what was asked for.
+	// Unseen says that the kernel could not be asked what the call has done: the changes say what was asked for, or leave
+	// out what is not known.
 	Unseen bool
 }
 
 // Apply enters what a call that has returned did, and appends the changes to dst. Where the kernel has to be
 // asked, no call that conflicts may have begun since. Kinds of operations that change no mapping change nothing.
 func (s *Space) Apply(op *vm.Op, ret Return, dst []ledger.Change) Outcome {
-	s.drifts = s.drifts[:0]
-	out := Outcome{}
-	out.Changes, out.Unseen = s.apply(op, &ret, dst)
-	out.Drifts = s.drifts
-	return out
+	s.blind, s.drifts = false, s.drifts[:0]
+	changes := s.apply(op, &ret, dst)
+	return Outcome{Changes: changes, Drifts: s.drifts, Unseen: s.blind}
 }
 
-func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []ledger.Change, unseen bool) {
+// ApplyAmong is Apply where the kernel has already served other calls since: late are all that it had when it was
+// last asked, in its order.
+func (s *Space) ApplyAmong(op *vm.Op, ret Return, late []Late, dst []ledger.Change) Outcome {
+	s.told, s.late = &ret, late
+	s.blind, s.drifts = false, s.drifts[:0]
+	s.cutOwn(op)
+	s.doubt, s.lasting = false, false
+	follows := ret.follows(op) || s.stopsAtHole(op, &ret)
+	changes := s.apply(op, &ret, dst)
+	s.told, s.late = nil, nil
+	if s.doubt && !follows {
+		s.blind = true
+		s.uncertain = s.uncertain || s.lasting || op.Kind == vm.OpBrk
+	}
+	return Outcome{Changes: changes, Drifts: s.drifts, Unseen: s.blind}
+}
+
+func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []ledger.Change) {
 	o := ledger.Origin{Event: ret.Event}
 	if ret.Errno != 0 {
-		return s.failed(op, ret, o, dst), false
+		return s.failed(op, ret, o, dst)
 	}
 	switch op.Kind {
 	case vm.OpMap:
-		changes, seen := s.mapped(op, ret, o, dst)
-		return changes, !seen
+		dst = s.mapped(op, ret, o, dst)
 	case vm.OpUnmap:
 		dst = s.ledger.Remove(op.Range, dst)
 	case vm.OpProtect:
@@ -60,20 +78,26 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 	case vm.OpShmAttach, vm.OpAioSetup:
 		dst = s.appeared(vm.Range{Start: ret.Value, End: vm.AddressMax}, o, dst)
 	case vm.OpShmDetach:
-		dst = s.reread(s.Attached(op.Addr), o, dst)
+		dst = s.detached(op.Addr, o, dst)
 	case vm.OpAioDestroy:
+		if at := s.from(op.Addr, vm.Range{}); s.hides(at) {
+			dst = s.ledger.Remove(at, dst)
+		}
 		dst = s.reread(s.goneFrom(op.Addr), o, dst)
 	case vm.OpShadowStack:
 		// The kernel may make one row of it and another shadow stack above.
 		dst = s.appeared(vm.RangeOf(ret.Value, op.Len), o, dst)
 	case vm.OpRemapFile:
+		if s.hides(op.Range) {
+			dst = s.remappedFile(op, o, dst)
+		}
 		dst = s.reread([]vm.Range{op.Range}, o, dst)
 	case vm.OpMapVdso:
 		dst = s.reread([]vm.Range{everything}, o, dst)
 	case vm.OpName:
 		dst = s.renamed(op.Range, dst)
 	}
-	return dst, false
+	return dst
 }
 
 // failed settles a call that returned an error: some have changed a part of what they were asked to.
@@ -91,8 +115,7 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if op.Kind == vm.OpMap && !op.Fixed || op.NoReplace && ret.Errno == syscall.EEXIST {
 		return dst
 	}
-	if hider, ok := s.view.(Hider); ok && hider.Hides(op.Range) && op.Kind == vm.OpProtect && ret.Errno == syscall.ENOMEM && op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 {
-		// It has come as far as to the first hole (mm/mprotect.c, do_mprotect_pkey); where the kernel can be asked it has the last word.
+	if s.stopsAtHole(op, ret) && s.hides(op.Range) {
 		dst = s.ledger.Protect(s.beforeHole(op.Range), ret.perms(op.Prot), dst)
 	}
 	ranges := []vm.Range{op.Range}
@@ -100,6 +123,13 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 		ranges = append(ranges, op.Target)
 	}
 	return s.reread(ranges, o, dst)
+}
+
+// stopsAtHole reports whether an mprotect has failed at the first page that is not mapped: it has changed what lies
+// before (mm/mprotect.c, do_mprotect_pkey).
+func (s *Space) stopsAtHole(op *vm.Op, ret *Return) bool {
+	return op.Kind == vm.OpProtect && ret.Errno == syscall.ENOMEM && op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 &&
+		!s.ledger.Covered(op.Range)
 }
 
 // beforeHole is the part of a range that lies before its first page that is not mapped.
@@ -120,6 +150,7 @@ func (s *Space) beforeHole(r vm.Range) vm.Range {
 func (s *Space) appeared(at vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	row, ok := s.at(at.Start)
 	if !ok {
+		s.blind, s.uncertain = true, true
 		return dst
 	}
 	for row.End < at.End {
@@ -139,9 +170,9 @@ func (s *Space) reread(ranges []vm.Range, o ledger.Origin, dst []ledger.Change) 
 		if at.Empty() {
 			continue
 		}
-		rows, err := s.view.In(at)
+		rows, err := s.in(at)
 		if err != nil {
-			s.uncertain = true
+			s.blind, s.uncertain = true, true
 			continue
 		}
 		dst = s.ledger.Reconcile(at, rows, o, dst)
@@ -151,7 +182,7 @@ func (s *Space) reread(ranges []vm.Range, o ledger.Origin, dst []ledger.Change) 
 
 // renamed takes over the names that prctl(PR_SET_VMA) gave.
 func (s *Space) renamed(at vm.Range, dst []ledger.Change) []ledger.Change {
-	rows, err := s.view.In(at)
+	rows, err := s.in(at)
 	if err != nil {
 		return dst
 	}

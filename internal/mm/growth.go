@@ -100,7 +100,7 @@ func (s *Space) fillGrown(at vm.Range) {
 	o := ledger.Origin{Cause: ledger.Drift}
 	var changes []ledger.Change
 	for _, h := range holes {
-		rows, err := s.view.In(h)
+		rows, err := s.in(h)
 		if err != nil {
 			return
 		}

@@ -12,7 +12,7 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
 		at.End = e.End
-		rows, err := s.view.In(vm.Range{Start: max(addr, e.Start), End: e.End})
+		rows, err := s.in(vm.Range{Start: max(addr, e.Start), End: e.End})
 		if err == nil && len(rows) > 0 {
 			at.End = max(addr, rows[0].Start)
 		}
@@ -32,4 +32,30 @@ func (s *Space) Attached(addr uint64) []vm.Range {
 		return true
 	})
 	return ranges
+}
+
+// detached enters a successful shmdt(2): of the pieces that fit those of the lowest one's segment are gone.
+func (s *Space) detached(addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	ranges := s.Attached(addr)
+	var segment vm.File
+	for _, r := range ranges {
+		e, _ := s.ledger.At(r.Start)
+		if segment == (vm.File{}) {
+			segment = e.File
+		}
+		if e.File == segment && s.hides(r) {
+			dst = s.ledger.Remove(r, dst)
+		}
+	}
+	return s.reread(ranges, o, dst)
+}
+
+// remappedFile enters a successful remap_file_pages(2) as its arguments tell it.
+func (s *Space) remappedFile(op *vm.Op, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	e, ok := s.ledger.At(op.Range.Start)
+	if !ok {
+		return dst
+	}
+	e.Range, e.Offset, e.Origin = op.Range, op.Offset, o
+	return s.ledger.Add(e, dst)
 }

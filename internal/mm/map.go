@@ -11,8 +11,8 @@ func plain(op *vm.Op) bool {
 	return op.Flags&vm.MapAnonymous != 0 && op.Flags&odd == 0
 }
 
-// mapped enters a successful mmap. seen is false where the kernel could not be asked what it made.
-func (s *Space) mapped(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) (changes []ledger.Change, seen bool) {
+// mapped enters a successful mmap.
+func (s *Space) mapped(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	e := ledger.Entry{Origin: o}
 	e.Range = vm.RangeOf(ret.Value, op.Len)
 	e.Perms = ret.perms(op.Prot)
@@ -20,7 +20,7 @@ func (s *Space) mapped(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 		e.Perms |= vm.Shared
 	}
 	if plain(op) {
-		return s.ledger.Add(e, dst), true
+		return s.ledger.Add(e, dst)
 	}
 	row, seen := s.at(ret.Value)
 	size := s.pageSize(op)
@@ -36,9 +36,9 @@ func (s *Space) mapped(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 		m := row.Slice(e.Range)
 		e.Perms, e.Offset, e.File = m.Perms, m.Offset, m.File
 	} else {
-		s.uncertain = true
+		s.blind, s.uncertain = true, true
 	}
-	return s.ledger.Add(e, dst), seen
+	return s.ledger.Add(e, dst)
 }
 
 // pageSize returns the size of the pages that an mmap asks for with its flags.
@@ -79,9 +79,16 @@ func (s *Space) protected(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.
 		if row, ok := s.at(op.Range.Start); ok {
 			at.Start, at.End = min(at.Start, row.Start), max(at.End, row.End)
 		}
+		if s.hides(at) {
+			s.blind, s.uncertain = true, true // where the mapping began is not known any more
+			dst = s.ledger.Protect(at, ret.perms(op.Prot), dst)
+		}
 		return s.reread([]vm.Range{at}, o, dst)
 	}
 	if ret.ReadImpliesExec {
+		if s.hides(at) {
+			dst = s.ledger.Protect(at, ret.perms(op.Prot), dst)
+		}
 		return s.reread([]vm.Range{at}, o, dst)
 	}
 	return s.ledger.Protect(at, vm.ProtPerms(op.Prot), dst)

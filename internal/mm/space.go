@@ -18,12 +18,6 @@ type View interface {
 	PageSize(row vm.Mapping) uint64
 }
 
-// Hider is a View that shows the ledger's pages where the kernel has served calls that Apply has not seen yet.
-type Hider interface {
-	// Hides reports whether it does so in part of a range.
-	Hides(vm.Range) bool
-}
-
 // Space is one address space. Its methods must be called in the order in which the kernel served the calls.
 type Space struct {
 	view     View
@@ -34,6 +28,15 @@ type Space struct {
 	// uncertain reports whether the ledger may be wrong and must be verified when no call is in flight.
 	uncertain bool
 	drifts    []Drift // reused
+
+	// While ApplyAmong is at work: what it was told, and what its view lacks for it.
+	told    *Return
+	late    []Late
+	hidden  []hidden     // reused
+	rows    []vm.Mapping // reused
+	doubt   bool         // something asked for is hidden, and not known
+	lasting bool         // and will not be known when the late calls have been entered
+	blind   bool         // Outcome.Unseen
 }
 
 // Drift is a change that the kernel shows and no call explains. The ledger already includes it.
@@ -159,7 +162,7 @@ func (s *Space) StillThere(taken []ledger.Change) bool {
 
 // at returns the kernel's row that covers addr.
 func (s *Space) at(addr uint64) (vm.Mapping, bool) {
-	rows, err := s.view.In(vm.Range{Start: addr, End: addr + 1})
+	rows, err := s.in(vm.Range{Start: addr, End: addr + 1})
 	if err != nil || len(rows) == 0 || !rows[0].Contains(addr) {
 		return vm.Mapping{}, false
 	}

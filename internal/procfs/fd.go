@@ -9,12 +9,12 @@ import (
 )
 
 // FD is the file of a descriptor of a task: /proc/TID/fd/N (proc_pid_fd(5)). Device and inode are stat(2)'s; those of
-// /proc/TID/maps differ on overlays and subvolumes.
-func FD(tid, fd int) (vm.File, bool) {
+// /proc/TID/maps differ on overlays and subvolumes. ok is false for what is no regular file: a device may map another.
+func FD(tid, fd int) (file vm.File, ok bool) {
 	link := path(tid, "fd/"+strconv.Itoa(fd))
 	name, err := os.Readlink(link)
 	var st syscall.Stat_t
-	if err != nil || syscall.Stat(link, &st) != nil {
+	if err != nil || syscall.Stat(link, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return vm.File{}, false
 	}
 	dev := st.Dev // include/linux/kdev_t.h, new_decode_dev and what glibc adds to it

@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -190,7 +191,12 @@ func (r *Recorder) apply(f *pending, result int64, errno syscall.Errno, e *order
 // applyRead is apply after the result value has been read.
 func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEvent) []ledger.Change {
 	sp, c := f.space, &f.call
-	out := sp.mm.Apply(&c.Op, f.mmReturn(errno, e.Number()), r.changes[:0])
+	var out mm.Outcome
+	if ret := f.mmReturn(errno, e.Number()); r.backend.stamps() {
+		out = sp.mm.ApplyAmong(&c.Op, ret, sp.stamps.late, r.changes[:0])
+	} else {
+		out = sp.mm.Apply(&c.Op, ret, r.changes[:0])
+	}
 	r.changes = out.Changes
 	f.Uncertain = f.Uncertain || out.Unseen
 	after := sp.events.Last()

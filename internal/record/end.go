@@ -11,7 +11,7 @@ import (
 // exiting handles a thread at its exit stop: its address space can still be read.
 func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	f := &t.pending
-	if s.Order != 0 {
+	if s.Order != 0 || s.Count != 0 {
 		r.backlog.last(t, s)
 	} else if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
@@ -192,11 +192,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	delete(r.tasks, th.TID)
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {
-		sp.stamps.look = true // a kill has kept a call's result from us
-		if sp.stamps.lost == 0 || s.Order < sp.stamps.lost {
-			sp.stamps.lost = s.Order
-		}
-		r.backlog.add(sp)
+		r.backlog.lose(sp, s.Order) // a kill has kept a call's result from us
 	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
-	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
 
@@ -53,6 +53,7 @@ func (b *backlog) nobodyInside(sp *space) bool {
 func (b *backlog) settleSpace(sp *space) {
 	st := &sp.stamps
 	for f, ok := st.queue.Due(b.newest, st.open); ok; f, ok = st.queue.Due(b.newest, st.open) {
+		f.forgetBreak()
 		if f.asks() && !b.lookFor(f) && !b.overdue(f) {
 			return // those that are held stay so
 		}
@@ -81,7 +82,7 @@ func (b *backlog) lookFor(f *pending) bool {
 	if sp.maps == nil || f.child != 0 {
 		return true
 	}
-	for _, at := range f.reach() {
+	for _, at := range sp.mm.Asked(&f.call.Op, f.mmReturn(f.errno(), 0)) {
 		if at.Empty() {
 			continue
 		}
@@ -115,34 +116,24 @@ func (b *backlog) hold(sp *space, th *tracer.Thread) {
 func (b *backlog) shift(sp *space) {
 	st := &sp.stamps
 	f := st.queue.Take()
-	st.ahead = st.ahead[:0]
-	for later := range st.queue.All {
-		st.ahead = append(st.ahead, later.reach()...)
+	st.late = st.late[:0]
+	f.forgetBreak()
+	if f.asks() {
+		for l := range st.queue.All {
+			if l.line == nil && l.child == 0 {
+				st.late = append(st.late, mm.Late{Op: &l.call.Op, Ret: l.mmReturn(l.errno(), 0)})
+			}
+		}
+		if st.lost != 0 { // what the kernel shows may be the work of those of which nobody tells
+			f.Uncertain = true
+			sp.mm.MarkUncertain()
+		}
 	}
 	b.r.current = f.task
 	st.settling = f
-	f.Uncertain = f.Uncertain || !f.gone.Empty() || st.lost != 0 && f.stamp > st.lost
+	f.Uncertain = f.Uncertain || !f.gone.Empty() || f.behindLost()
 	b.place(f)
-	st.ahead, st.settling = st.ahead[:0], nil
-}
-
-// reach is what a call may have changed, as far as that is known from it alone.
-func (f *pending) reach() []vm.Range {
-	op := &f.call.Op
-	if f.line != nil || f.errno() != 0 && !f.asks() {
-		return nil
-	}
-	if f.errno() == 0 && (op.Kind == vm.OpMap || op.Kind == vm.OpRemap) {
-		size := op.Len
-		if op.Kind == vm.OpRemap {
-			size = op.NewLen
-		}
-		return []vm.Range{op.Range, vm.RangeOf(uint64(f.result), size)}
-	}
-	if op.Kind == vm.OpShmDetach {
-		return f.space.mm.Attached(op.Addr)
-	}
-	return []vm.Range{op.Range, op.Target, f.own.Range}
+	st.settling, st.late = nil, st.late[:0]
 }
 
 // overdue reports whether a call has waited for others for as long as any is made to. Its place is a guess
@@ -201,6 +192,9 @@ func (sp *space) lookedFor() (why string) {
 		why = "signal blocked"
 	case sp.mm.Uncertain():
 		why = "uncertain order"
+	}
+	if sp.stamps.lost != 0 {
+		sp.mm.SetBreak(0)
 	}
 	sp.stamps.look, sp.stamps.blocked, sp.stamps.lost = false, false, 0
 	return why

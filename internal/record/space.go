@@ -145,7 +145,7 @@ func (f *pending) word(addr uint64, size int) uint64 {
 
 // mmReturn is how the call came back, for package mm.
 func (f *pending) mmReturn(errno syscall.Errno, number uint64) mm.Return {
-	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec}
+	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec, Own: f.own, Gone: f.gone}
 }
 
 // readResult finds the value of a successful call where that is not what it returned but stands in the tracee's
@@ -160,7 +160,7 @@ func (f *pending) readResult() {
 		if c.Args[0] == 22 {
 			c.Op.Kind, c.Op.Addr = vm.OpShmDetach, c.Args[4]
 		} else {
-			f.value = f.word(c.Args[3], 4)
+			f.value, c.Op.FD = f.word(c.Args[3], 4), int(c.Args[1])
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
@@ -26,9 +27,9 @@ type stamps struct {
 	blocked   bool   // calls were made with SIGTRAP blocked: look says what they did
 	look      bool   // something has changed mappings that no call explains
 	lost      uint64 // the first call whose result a kill has kept from us, 0 for none: what comes behind it is uncertain
-	// While a call is settled: where later ones have been that are not, and the call.
-	ahead    []vm.Range
+	// While a call is settled: the call, and the later ones that have returned, if the kernel has to be asked.
 	settling *pending
+	late     []mm.Late
 }
 
 // backlog is what of all address spaces waits.
@@ -47,6 +48,7 @@ func newBacklog(r *Recorder) *backlog {
 // returned handles a call that has returned and whose place is known.
 func (b *backlog) returned(t *task, s *tracer.Stop) {
 	sp := t.space
+	b.earlier(t, s)
 	f := b.keep(t, s)
 	if f == nil {
 		b.r.source.Resume(t.thread)
@@ -58,7 +60,12 @@ func (b *backlog) returned(t *task, s *tracer.Stop) {
 			b.place(f)
 			return
 		}
-		b.place(f)
+		if sp.stamps.lost == 0 {
+			b.place(f)
+		} else {
+			b.enqueue(f)
+			b.shift(sp)
+		}
 		b.settleStill(sp)
 		b.r.source.Resume(t.thread)
 		return
@@ -102,8 +109,59 @@ func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 	return f
 }
 
+// earlier handles the locks before that of the call of which a stop tells. One may be that of a stack that has grown
+// while the kernel served the call, and wrote to it.
+func (b *backlog) earlier(t *task, s *tracer.Stop) {
+	sp := t.space
+	if s.Count == 0 || sp.ended || s.Order != 0 && s.Order < sp.stamps.since {
+		return
+	}
+	if s.Call != nil && s.Call.Op.Kind == vm.OpAioSetup && s.Result < 0 {
+		return // it has unmapped again what it had mapped
+	}
+	if s.Count == 1 && s.Call != nil {
+		if grown := sp.mm.NoticeGrowth(); len(grown) > 0 {
+			b.r.out.drift(sp, grown, sp.events.Last())
+			s.Order = s.First
+			return
+		}
+	}
+	b.untold(t, s.First, s.Count)
+}
+
+// untold says that calls of a thread were counted and not seen.
+func (b *backlog) untold(t *task, first, count uint64) {
+	st := &t.space.stamps
+	b.r.out.incomplete(count, fmt.Sprintf("thread %d blocked or lost SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it blocks it is stopped at every system call", t.thread.TID, count))
+	st.look, st.blocked = true, true
+	b.lose(t.space, first)
+}
+
+// lose says that a call of which nobody tells has been served in a space, at a stamp.
+func (b *backlog) lose(sp *space, stamp uint64) {
+	sp.stamps.look = true
+	if sp.stamps.lost == 0 || stamp < sp.stamps.lost {
+		sp.stamps.lost = stamp
+	}
+	b.add(sp)
+}
+
+// behindLost reports whether the call comes after one of which nobody tells.
+func (f *pending) behindLost() bool {
+	lost := f.space.stamps.lost
+	return lost != 0 && f.stamp > lost
+}
+
+// forgetBreak says that the break is not known where a call of which nobody tells may have moved it.
+func (f *pending) forgetBreak() {
+	if f.call.Op.Kind == vm.OpBrk && f.behindLost() {
+		f.space.mm.SetBreak(0)
+	}
+}
+
 // last handles a call whose thread ends with it.
 func (b *backlog) last(t *task, s *tracer.Stop) {
+	b.earlier(t, s)
 	if s.Call == nil {
 		return
 	}
@@ -193,11 +251,14 @@ func (b *backlog) touched(t *task, s *tracer.Stop) {
 		b.r.source.Resume(t.thread)
 		return
 	}
-	const ioctl = 16
-	if s.Number == ioctl {
-		sp.stamps.look = true
+	b.earlier(t, s)
+	const fault = -1
+	if s.Number == fault {
+		grown := sp.mm.NoticeGrowth()
+		b.r.out.drift(sp, grown, sp.events.Last())
+		sp.stamps.look = sp.stamps.look || len(grown) == 0
 	} else {
-		b.r.out.drift(sp, sp.mm.NoticeGrowth(), sp.events.Last())
+		sp.stamps.look = true // of a driver's ioctl, most likely
 	}
 	b.lookSoon(t)
 }
@@ -215,14 +276,12 @@ func (b *backlog) lookSoon(t *task) {
 
 // missed handles calls that did not stop their thread.
 func (b *backlog) missed(t *task, s *tracer.Stop) {
-	b.r.out.incomplete(s.Count, fmt.Sprintf("thread %d blocked SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it does it is stopped at every system call", t.thread.TID, s.Count))
-	if t.space.ended || s.Order < t.space.stamps.since {
-		b.r.source.Resume(t.thread)
+	if !t.space.ended && s.Order >= t.space.stamps.since {
+		b.untold(t, s.First, s.Count)
+		b.lookSoon(t)
 		return
 	}
-	t.space.stamps.look = true
-	t.space.stamps.blocked = true
-	b.lookSoon(t)
+	b.r.source.Resume(t.thread)
 }
 
 // execed prepares the event of an execve that was not seen before the new image had taken the place of the

@@ -2,7 +2,6 @@ package record
 
 import (
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -46,38 +45,4 @@ func TestStampsOrder(t *testing.T) {
 	p.kernel(exe + "7f0000000000-7f0000001000 r--p\n")
 	stop(p.thread, munmap, -22, 40)
 	p.expect(p.lines(), "3 munmap EINVAL")
-}
-
-// Where later calls have been, the view shows the ledger, and what the call has mapped itself.
-func TestViewIsNotAhead(t *testing.T) {
-	p := newRecorded(t, "1000-2000 r--p\n2000-5000 rw-p\n")
-	kernel := []vm.Mapping{mapping(0x1000, 0x3000, "---p", "/later"), mapping(0x4000, 0x8000, "---p", "/later")}
-	v := &view{space: p.sp}
-	p.sp.stamps.settling = &pending{own: mapping(0x5000, 0x7000, "rw-s", "/own")}
-	got := v.behind(kernel, []vm.Range{{Start: 0x2000, End: 0x5000}, {Start: 0x4000, End: 0x6000}, {Start: 0x5000, End: 0x7000}})
-	want := []string{"1000-2000", "2000-5000", "5000-6000", "6000-7000", "7000-8000"}
-	var ranges []string
-	for _, m := range got {
-		ranges = append(ranges, m.Range.String()[4:8]+"-"+m.Range.String()[13:17])
-	}
-	if !slices.Equal(ranges, want) || got[0].File.Path != "/later" || got[1].File.Path != "" || got[2].File.Path != "/own" || got[3].File.Path != "/own" {
-		t.Errorf("%v", got)
-	}
-	if rows := touching(got, vm.Range{Start: 0x5800, End: 0x5801}); len(rows) != 1 || rows[0].File.Path != "/own" {
-		t.Errorf("%v", rows)
-	}
-}
-
-func mapping(start, end uint64, perms, path string) vm.Mapping {
-	m := vm.Mapping{Range: vm.Range{Start: start, End: end}}
-	m.File.Path = path
-	for i, bit := range []vm.Perms{vm.Read, vm.Write, vm.Exec} {
-		if perms[i] != '-' {
-			m.Perms |= bit
-		}
-	}
-	if perms[3] == 's' {
-		m.Perms |= vm.Shared
-	}
-	return m
 }

@@ -33,7 +33,7 @@ func someRange(rng *rand.Rand) (from, to int) {
 
 // ask makes up a call.
 func (k *kernel) ask(rng *rand.Rand, id uint32) request {
-	c := request{id: id, fail: rng.IntN(16) == 0, half: rng.IntN(16) == 0}
+	c := request{id: id, fail: rng.IntN(16) == 0, half: rng.IntN(8) == 0}
 	from, to := someRange(rng)
 	size := uint64(to-from) * vm.PageSize
 	onRange := func(kind vm.OpKind) vm.Op {
@@ -43,9 +43,11 @@ func (k *kernel) ask(rng *rand.Rand, id uint32) request {
 	switch n := rng.IntN(100); {
 	case n < 26:
 		c.op = vm.Op{Kind: vm.OpMap, Len: size, Prot: prot, Flags: mapFlags(rng)}
+		ofFile(rng, &c.op)
 	case n < 36:
 		c.op = onRange(vm.OpMap)
 		c.op.Prot, c.op.Flags, c.op.Fixed = prot, mapFlags(rng)|vm.MapFixed, true
+		ofFile(rng, &c.op)
 		if rng.IntN(3) == 0 {
 			c.op.NoReplace = true
 			c.op.Flags |= vm.MapFixedNoReplace
@@ -76,7 +78,7 @@ func (k *kernel) ask(rng *rand.Rand, id uint32) request {
 	case n < 94:
 		c.op = onRange(vm.OpAdvise)
 	case n < 96:
-		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size}
+		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size, FD: int(k.object())}
 	case n < 97:
 		c.op = vm.Op{Kind: vm.OpShmDetach, Addr: addr(from)}
 		if rest := k.mapped & span(0, arenaEnd); rest != 0 {
@@ -84,6 +86,7 @@ func (k *kernel) ask(rng *rand.Rand, id uint32) request {
 		}
 	case n < 98:
 		c.op = onRange(vm.OpRemapFile)
+		c.op.Offset = rng.Uint64N(4) * vm.PageSize
 	case n < 99:
 		c.op = vm.Op{Kind: vm.OpClone}
 	default:
@@ -103,6 +106,13 @@ func mapFlags(rng *rand.Rand) uint64 {
 		return vm.MapPrivate // of a file
 	}
 	return vm.MapPrivate | vm.MapAnonymous
+}
+
+// ofFile chooses the file and the place in it of a mapping that is not anonymous.
+func ofFile(rng *rand.Rand, op *vm.Op) {
+	if op.Flags&vm.MapAnonymous == 0 {
+		op.FD, op.Offset = 1+rng.IntN(3), rng.Uint64N(4)*vm.PageSize
+	}
 }
 
 func (k *kernel) askRemap(rng *rand.Rand, op vm.Op) vm.Op {
@@ -151,7 +161,12 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 		return p
 	}
 	if c.fail && op.Kind != vm.OpBrk {
-		c.errno = eNoMem
+		if c.errno = eNoMem; op.Kind == vm.OpProtect {
+			c.errno = eAcces
+		}
+		for i := from; c.half && op.Kind == vm.OpProtect && i < (from+to)/2 && k.has(i); i++ {
+			k.pages[i].perms = k.pages[i].perms&vm.Shared | perms()
+		}
 		return
 	}
 	switch op.Kind {
@@ -180,7 +195,7 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 		p := page{perms: perms(), by: c.id}
 		switch {
 		case op.Flags&vm.MapAnonymous == 0:
-			p.file, p.offset = uint16(1+rng.IntN(3)), uint16(rng.IntN(4))
+			p.file, p.offset = uint16(op.FD), uint16(op.Offset/vm.PageSize)
 		case op.Flags&vm.MapTypeMask == vm.MapShared:
 			p.file, p.perms = k.object(), p.perms|vm.Shared
 		}
@@ -224,15 +239,14 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 			c.errno = eNoMem
 			return
 		}
-		file := k.object()
 		for i := range n {
-			k.put(at+i, page{perms: vm.Read | vm.Write | vm.Shared, file: file, offset: uint16(i), by: c.id})
+			k.put(at+i, page{perms: vm.Read | vm.Write | vm.Shared, file: uint16(op.FD), offset: uint16(i), by: c.id})
 		}
 		c.value = addr(at)
 	case vm.OpShmDetach:
 		k.detach(c)
 	case vm.OpRemapFile:
-		k.remapFile(rng, c, from, to)
+		k.remapFile(c, from, to)
 	case vm.OpClone:
 		child := *k
 		child.rows = nil
@@ -366,7 +380,7 @@ func (k *kernel) detach(c *request) {
 }
 
 // remapFile is remap_file_pages(2) on a part of one row that is shared.
-func (k *kernel) remapFile(rng *rand.Rand, c *request, from, to int) {
+func (k *kernel) remapFile(c *request, from, to int) {
 	if !k.has(from) || k.pages[from].perms&vm.Shared == 0 {
 		c.errno = eInval
 		return
@@ -375,7 +389,7 @@ func (k *kernel) remapFile(rng *rand.Rand, c *request, from, to int) {
 		c.errno = eInval
 		return
 	}
-	first := uint16(rng.IntN(4))
+	first := uint16(c.op.Offset / vm.PageSize)
 	for i := from; i < to; i++ {
 		k.pages[i].offset = first + uint16(i-from)
 		k.pages[i].by = 0

@@ -54,7 +54,7 @@ func (j *judge) number(event uint64, call uint32) {
 func (j *judge) begun(l *ledger.Ledger) {
 	j.queue.Flush()
 	j.drain()
-	j.replay, j.missing = l.Clone(), 0
+	j.replay, j.missing, j.unsure = l.Clone(), 0, false
 }
 
 // remember keeps what a record says for when it leaves the queue.
@@ -74,6 +74,33 @@ func (j *judge) lost(k *kernel, pages set) {
 func (j *judge) settled(why string) {
 	j.missing = 0
 	j.unsure = j.unsure || why != ""
+}
+
+// doubt says that an event is uncertain, before that has left the queue.
+func (j *judge) doubt() {
+	if !j.unsure {
+		j.queue.Flush()
+		j.drain()
+		j.unsure = true
+	}
+}
+
+// heal goes on from what is known to be true, where there was doubt: origins that may be wrong count no more, and the
+// log is replayed from here.
+func (j *judge) heal(l *ledger.Ledger, k *kernel) {
+	if !j.unsure {
+		return
+	}
+	j.queue.Flush()
+	j.drain()
+	for e := range l.All {
+		for rest := pagesOf(e.Range); rest != 0; rest &= rest - 1 {
+			if p := &k.pages[bits.TrailingZeros64(uint64(rest))]; e.Origin.Cause != ledger.FromEvent || j.caller[e.Origin.Event] != p.by {
+				p.by = 0
+			}
+		}
+	}
+	j.replay, j.unsure = l.Clone(), false
 }
 
 // drifted judges a drift: only what no call tells of may be one.

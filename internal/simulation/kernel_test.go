@@ -139,7 +139,7 @@ func (k *kernel) mapping(from, to int) vm.Mapping {
 	m := vm.Mapping{Range: rangeOf(from, to), Perms: p.perms}
 	switch {
 	case p.file != 0:
-		m.File = vm.File{Dev: vm.Dev{Minor: 1}, Inode: uint64(p.file), Path: "/file"}
+		m.File = fileOf(p.file)
 		m.Offset = uint64(p.offset) * vm.PageSize
 	case to == stackTop:
 		m.File.Path = "[stack]"
@@ -147,6 +147,20 @@ func (k *kernel) mapping(from, to int) vm.Mapping {
 		m.File.Path = "[heap]"
 	}
 	return m
+}
+
+// fileOf is a file of the model: one of three, or a shared object.
+func fileOf(n uint16) vm.File {
+	f := vm.File{Dev: vm.Dev{Minor: 1}, Inode: uint64(n), Path: "/dev/zero (deleted)"}
+	switch n {
+	case 1:
+		f.Path = "/1"
+	case 2:
+		f.Path = "/2"
+	case 3:
+		f.Path = "/3"
+	}
+	return f
 }
 
 // PageSize implements mm.View.
@@ -198,5 +212,6 @@ const (
 	eInval = syscall.EINVAL
 	eExist = syscall.EEXIST
 	eFault = syscall.EFAULT
+	eAcces = syscall.EACCES
 	eIntr  = syscall.EINTR
 )

@@ -68,3 +68,7 @@ func simulate(t *testing.T, begin func(*rand.Rand, *judge) run) {
 func TestTwoStops(t *testing.T) {
 	simulate(t, func(rng *rand.Rand, j *judge) run { return newTwoStops(rng, j) })
 }
+
+func TestOneStop(t *testing.T) {
+	simulate(t, func(rng *rand.Rand, j *judge) run { return newOneStop(rng, j) })
+}

@@ -33,6 +33,7 @@ type thread struct {
 	request
 	state     state
 	skipped   bool // killed before the kernel began its call
+	refused   bool // a filter of the program answers the call
 	served    bool
 	told      bool // of the entry of its call
 	readsExec bool // READ_IMPLIES_EXEC
@@ -124,11 +125,14 @@ func (s *twoStops) step() bool {
 			s.calls--
 			t.request = s.k.ask(s.Rand, s.nextCall())
 			t.state, t.served, t.skipped, t.told = atEntry, false, false, false
+			t.refused = s.IntN(100) == 0 && t.op.Kind != vm.OpExec
 		}
 	case atEntry:
 		s.entered(t)
 	case inside:
 		switch n := s.IntN(40); {
+		case t.refused:
+			t.state = atReturn
 		case n == 0:
 			t.state = asleep
 		case n == 1:
@@ -150,7 +154,12 @@ func (s *twoStops) step() bool {
 			s.execed(t)
 		} else {
 			t.state = running
-			s.returned(t)
+			if t.refused {
+				s.undo(t)
+				s.cancel(t)
+			} else {
+				s.returned(t)
+			}
 		}
 	case dying, dyingMute:
 		s.ended(t)
@@ -199,7 +208,7 @@ func (s *twoStops) kill(t *thread) {
 	case inside, asleep:
 		if !t.served {
 			switch {
-			case s.IntN(2) == 0:
+			case t.refused || s.IntN(2) == 0:
 				t.skipped = true
 			case s.IntN(2) == 0: // in the wait for the lock
 				t.served, t.value, t.errno = true, 0, eIntr
@@ -419,7 +428,7 @@ func (s *twoStops) ended(t *thread) {
 	switch {
 	case !t.told, t.state == dyingMute:
 		s.cancel(t)
-	case t.skipped:
+	case t.skipped, t.refused:
 		s.undo(t)
 		s.cancel(t)
 	case t.served && t.op.Kind != vm.OpExec:

@@ -60,7 +60,7 @@ type Op struct {
 	// Flags is the flags argument of mmap, mremap, shmat and map_shadow_stack, madvise's advice, and the
 	// persona of personality.
 	Flags uint64
-	// FD is the file descriptor of mmap (-1 for none) and execveat.
+	// FD is the file descriptor of mmap (-1 for none) and execveat, and the segment of shmat.
 	FD int
 	// Offset is the file offset of mmap and remap_file_pages, in bytes.
 	Offset uint64

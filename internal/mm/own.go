@@ -1,0 +1,130 @@
+package mm
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Own is what a successful call has mapped, as far as the kernel has to tell that, asked soon after the call: other
+// calls may have changed a part already, and a page that fits tells of all. It is empty where that is not needed, or
+// where nothing that fits is left; gone is then the place. descriptor is the regular file of mmap's descriptor.
+func (s *Space) Own(op *vm.Op, ret *Return, descriptor func() (vm.File, bool)) (own vm.Mapping, gone vm.Range) {
+	if !s.Asks(op, *ret) {
+		return own, gone
+	}
+	switch op.Kind {
+	case vm.OpMap:
+		return s.ownMap(op, ret, descriptor)
+	case vm.OpShmAttach, vm.OpAioSetup:
+		return s.ownSegment(op, ret)
+	}
+	return own, gone
+}
+
+func (s *Space) ownMap(op *vm.Op, ret *Return, descriptor func() (vm.File, bool)) (own vm.Mapping, gone vm.Range) {
+	at := vm.RangeOf(ret.Value, op.Len)
+	own = vm.Mapping{Range: at, Perms: ret.perms(op.Prot)}
+	shared := op.Flags&vm.MapTypeMask != vm.MapPrivate
+	if shared {
+		own.Perms |= vm.Shared
+	}
+	anonymous := op.Flags&vm.MapAnonymous != 0
+	if anonymous && !shared && op.Flags&vm.MapHugeTLB == 0 {
+		return own, gone
+	}
+	rows, err := s.view.In(at)
+	if err != nil {
+		return vm.Mapping{}, gone
+	}
+	file, known := vm.File{}, false
+	if !anonymous {
+		own.Offset = op.Offset
+		file, known = descriptor()
+	}
+	for _, row := range rows {
+		switch {
+		case known && row.File.Path != file.Path, anonymous && !strings.HasPrefix(row.File.Path, "/dev/zero") && !strings.HasPrefix(row.File.Path, "/anon_hugepage"):
+		case row.File.Backed() && row.Offset-row.Start == own.Offset-at.Start:
+			own.File = row.File
+			return own, gone
+		case !known && !anonymous && row.Covers(at):
+			return row.Slice(at), gone // a device may map anything
+		}
+	}
+	if known {
+		own.File = file
+		return own, gone
+	}
+	return vm.Mapping{}, at
+}
+
+// ownSegment is Own of a call whose arguments do not tell the size.
+func (s *Space) ownSegment(op *vm.Op, ret *Return) (own vm.Mapping, gone vm.Range) {
+	const foreign = 64 // pages of others that are looked through for what is left of it
+	at := vm.Range{Start: ret.Value, End: ret.Value + foreign*vm.PageSize}
+	rows, err := s.view.In(at)
+	if err != nil {
+		return own, gone
+	}
+	for _, row := range rows {
+		its := row.File.Inode == uint64(op.FD)
+		if op.Kind == vm.OpAioSetup {
+			its = strings.HasPrefix(row.File.Path, "/[aio]")
+		}
+		if its && row.File.Backed() && row.Offset == row.Start-at.Start {
+			own = vm.Mapping{Range: vm.Range{Start: at.Start, End: row.End}, Perms: segmentPerms(op), File: row.File}
+		}
+	}
+	if own.Empty() {
+		gone = vm.Range{Start: at.Start, End: at.Start + vm.PageSize}
+	}
+	return own, gone
+}
+
+// cutOwn takes from Own what late calls make doubtful. They may have been before it was looked at: a segment of unknown
+// size has then grown in its place, which is where they found pages free; and shared anonymous memory that was mapped
+// over a whole other one looks like that.
+func (s *Space) cutOwn(op *vm.Op) {
+	own := s.told.Own.Range
+	switch {
+	case own.Empty():
+	case op.Kind == vm.OpShmAttach || op.Kind == vm.OpAioSetup:
+		s.told.Own.Range = vm.Range{}
+		s.hide(own)
+		for _, h := range s.hidden {
+			if h.was == free && own.Contains(h.Start) {
+				own.End = h.Start
+			}
+		}
+		s.hide(vm.Range{Start: own.End, End: own.End + vm.PageSize})
+		for _, h := range s.hidden {
+			if h.was != free && h.Contains(own.End) { // a part of it, perhaps, that was gone before it was looked at
+				s.blind, s.uncertain = true, true
+			}
+		}
+		s.told.Own.Range = own
+	case op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous != 0 && s.told.Own.File.Backed():
+		for _, l := range s.late {
+			if l.Op.Kind == vm.OpMap && l.Ret.Value == own.Start {
+				s.told.Own, s.told.Gone = vm.Mapping{}, own
+			}
+		}
+	}
+}
+
+// segmentPerms are the permissions that shmat(2) gives, and io_setup(2).
+func segmentPerms(op *vm.Op) vm.Perms {
+	const readOnly, exec = 0o10000, 0o100000 // SHM_RDONLY, SHM_EXEC
+	p := vm.Read | vm.Write | vm.Shared
+	if op.Kind == vm.OpShmAttach && op.Flags&readOnly != 0 {
+		p &^= vm.Write
+	}
+	if op.Kind == vm.OpShmAttach && op.Flags&exec != 0 {
+		p |= vm.Exec
+	}
+	return p
+}
+
+// foreign is how many pages of others are looked through for what is left of a segment of unknown size.
+const foreign = 64
