@@ -125,6 +125,3 @@ func segmentPerms(op *vm.Op) vm.Perms {
 	}
 	return p
 }
-
-// foreign is how many pages of others are looked through for what is left of a segment of unknown size.
-const foreign = 64

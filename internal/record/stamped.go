@@ -258,7 +258,7 @@ func (b *backlog) touched(t *task, s *tracer.Stop) {
 		b.r.out.drift(sp, grown, sp.events.Last())
 		sp.stamps.look = sp.stamps.look || len(grown) == 0
 	} else {
-		sp.stamps.look = true // of a driver's ioctl, most likely
+		b.lose(sp, s.Order) // a driver's ioctl, most likely
 	}
 	b.lookSoon(t)
 }

@@ -257,11 +257,7 @@ func (s *oneStop) missed(t *watched) {
 // touched is a lock that no followed call explains.
 func (s *oneStop) touched(t *watched, locks []lock) {
 	if t.driver {
-		if len(locks) > 1 {
-			s.earlier(locks[:len(locks)-1])
-		}
-		s.forget(locks[len(locks)-1:])
-		s.look = true
+		s.earlier(locks)
 		s.lookSoon()
 	} else {
 		s.grown(locks)
