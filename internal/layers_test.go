@@ -59,7 +59,7 @@ var modules = map[string]map[string]int{
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
-	"github.com/spf13/cobra":                {"cmd/vmblame": 23},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 25},
 	"github.com/spf13/pflag":                {},
 	"golang.org/x/sys":                      {"internal/openfile": 1, "internal/inspect": 1, "tracer": 20, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
 	"github.com/parquet-go/parquet-go":      {"internal/export": 1},

@@ -13,6 +13,7 @@ import (
 
 func blameCommand() *cobra.Command {
 	var a answer
+	var only filter
 	var q analysis.Question
 	cmd := &cobra.Command{
 		Use:   "blame [flags] LOG ADDR|START-END|-",
@@ -35,7 +36,11 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 				}
 				q.Range = r
 			}
-			log, err := openLogFile(cmd, args[0])
+			chosen, err := only.parse(cmd)
+			if err != nil {
+				return err
+			}
+			log, err := only.open(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -48,7 +53,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 					return failed("blame %s: standard input: %w: give it the text of /proc/PID/maps, smaps or pmap", log.name, err)
 				}
 			}
-			s, err := log.load(cmd, a.pids)
+			s, err := log.load(cmd, a.pids, chosen)
 			if err != nil {
 				return err
 			}
@@ -58,6 +63,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 		},
 	}
 	a.flags(cmd)
+	only.flags(cmd, true, "kind", "function", "file", "thread")
 	cmd.Flags().BoolVar(&q.Stacks, "stacks", false, "print every mapping's whole call stack")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 
 func diffCommand() *cobra.Command {
 	var a answer
+	var only filter
 	cmd := &cobra.Command{
 		Use:   "diff [flags] BEFORE AFTER",
 		Short: "Say what differs between two logs, or two moments of one",
@@ -23,6 +24,10 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 			if len(a.pids) > 2 {
 				return misused(cmd, "--pid: at most one process of each log")
 			}
+			chosen, err := only.parse(cmd)
+			if err != nil {
+				return err
+			}
 			var side [2]*analysis.State
 			var logs [2]string
 			for i, arg := range args {
@@ -35,7 +40,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 					return err
 				}
 				logs[i] = log.name
-				if side[i], err = log.load(cmd, pids); err != nil {
+				if side[i], err = log.load(cmd, pids, chosen); err != nil {
 					return err
 				}
 			}
@@ -44,5 +49,6 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 		},
 	}
 	a.flags(cmd)
+	only.flags(cmd, false, "kind", "function", "file", "thread")
 	return cmd
 }

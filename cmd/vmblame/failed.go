@@ -8,6 +8,7 @@ import (
 
 func failedCommand() *cobra.Command {
 	var a answer
+	var only filter
 	cmd := &cobra.Command{
 		Use:   "failed [flags] LOG",
 		Short: "Say which mapping calls failed, and why",
@@ -17,11 +18,15 @@ limit they ran, worked out from the limits that were recorded and from what was 
 Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := openLogFile(cmd, args[0])
+			chosen, err := only.parse(cmd)
 			if err != nil {
 				return err
 			}
-			s, err := log.load(cmd, a.pids)
+			log, err := only.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			s, err := log.load(cmd, a.pids, chosen)
 			if err != nil {
 				return err
 			}
@@ -30,5 +35,6 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 		},
 	}
 	a.flags(cmd)
+	only.flags(cmd, true, "function", "thread")
 	return cmd
 }

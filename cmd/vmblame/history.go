@@ -10,6 +10,7 @@ import (
 
 func historyCommand() *cobra.Command {
 	var a answer
+	var only filter
 	var stacks bool
 	cmd := &cobra.Command{
 		Use:   "history [flags] LOG ADDR",
@@ -24,12 +25,16 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 			if err != nil {
 				return misused(cmd, "%s: %v", args[1], err)
 			}
-			log, err := openLogFile(cmd, args[0])
+			chosen, err := only.parse(cmd)
+			if err != nil {
+				return err
+			}
+			log, err := only.open(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer log.close()
-			h, err := analysis.ReadHistory(log.open, log.at, a.pids, addr, analysis.HistoryOptions{Calls: stacks || a.json, Stacks: stacks})
+			h, err := analysis.ReadHistory(log.open, log.at, a.pids, addr, analysis.HistoryOptions{Calls: stacks || a.json, Stacks: stacks, Filter: chosen})
 			if err != nil {
 				return log.failed(cmd, err)
 			}
@@ -38,6 +43,7 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 		},
 	}
 	a.flags(cmd)
+	only.flags(cmd, true, "function", "thread")
 	cmd.Flags().BoolVar(&stacks, "stacks", false, "tell every call with its whole call stack, those that come again and again too")
 	return cmd
 }

@@ -101,10 +101,13 @@ func (l *logFile) hideBar() {
 	l.stderr, l.shown = nil, time.Time{}
 }
 
-// load reads the state of the log's moment, and says where the log is cut.
-func (l *logFile) load(cmd *cobra.Command, pids []int) (*analysis.State, error) {
+// load reads the state of the log's moment, as far as it is chosen, and says where the log is cut.
+func (l *logFile) load(cmd *cobra.Command, pids []int, chosen analysis.Filter) (*analysis.State, error) {
 	defer l.close()
 	s, err := analysis.Load(l.open, l.at, pids)
+	if err == nil {
+		err = s.Choose(l.open, chosen)
+	}
 	if err != nil {
 		return nil, l.failed(cmd, err)
 	}

@@ -31,6 +31,7 @@ func subcommands() []*cobra.Command {
 		blameCommand(),
 		historyCommand(),
 		failedCommand(),
+		growthCommand(),
 		diffCommand(),
 		htmlCommand(),
 		serveCommand(),

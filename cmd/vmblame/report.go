@@ -14,6 +14,7 @@ import (
 
 func reportCommand() *cobra.Command {
 	var a answer
+	var only filter
 	var o analysis.ReportOptions
 	var vmas bool
 	var columns []string
@@ -29,11 +30,15 @@ reserved, accessible (committed) and resident, and who mapped them.
 A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
 		Args: exactly("LOG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := openLogFile(cmd, args[0])
+			chosen, err := only.parse(cmd)
 			if err != nil {
 				return err
 			}
-			s, err := log.load(cmd, a.pids)
+			log, err := only.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			s, err := log.load(cmd, a.pids, chosen)
 			if err != nil {
 				return err
 			}
@@ -58,6 +63,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 	}
 	f := cmd.Flags()
 	a.flags(cmd)
+	only.flags(cmd, true, "kind", "function", "file", "thread")
 	f.Var(&by, "by", "list by "+by.list())
 	f.Var(&sort, "sort", "order by "+sort.list())
 	f.Var((*sizeValue)(&o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")

@@ -16,13 +16,20 @@ type Type string
 
 // At is the moment of a log that an answer is about.
 type At struct {
-	Moment string `json:"moment"` // as it was asked for
-	T      int64  `json:"t"`      // when that is
-	Seq    uint64 `json:"seq"`    // the last event before it, 0 for none
-	Cut    bool   `json:"cut"`    // the log ends without its end line
+	Moment string `json:"moment"`         // as it was asked for
+	T      int64  `json:"t"`              // when that is
+	Seq    uint64 `json:"seq"`            // the last event before it, 0 for none
+	Cut    bool   `json:"cut"`            // the log ends without its end line
+	Only   string `json:"only,omitempty"` // in words, what was chosen of the log; absent for all
 }
 
-func (s *State) at() At { return At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut} }
+func (s *State) at() At {
+	a := At{Moment: s.Moment.String(), T: s.T, Seq: s.Seq, Cut: s.Cut}
+	if s.only != nil {
+		a.Only = s.only.words()
+	}
+	return a
+}
 
 // Who says who made something: a chain of calls, or words if no traced call did.
 type Who = callers.Chain

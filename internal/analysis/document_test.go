@@ -31,7 +31,7 @@ const (
 )
 
 // roots are the answers.
-var roots = []any{Report{}, Blame{}, History{}, Diff{}, Failed{}, Summary{}, Processes{}}
+var roots = []any{Report{}, Blame{}, History{}, Diff{}, Failed{}, Growth{}, Summary{}, Processes{}}
 
 // A document is what is written about the structs of the answers: of each, its comment and its fields.
 type document struct {
@@ -279,6 +279,13 @@ func TestSchema(t *testing.T) {
 			}
 			check(log, Compare(s, end, [2]string{"a", "b"}))
 			check(log, s.Failed())
+			if at.Kind == AtEnd {
+				g, err := ReadGrowth(opener(log), GrowthOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(log, g)
+			}
 			check(log, s.Blame(Question{Range: vm.Range{End: vm.AddressMax}, Frames: true}))
 			for _, p := range s.processes {
 				for i := range p.mappings {
@@ -336,6 +343,15 @@ func TestSchema(t *testing.T) {
 	summary := tidy.Summary()
 	summary.Peak = hinted
 	check("made", summary)
+	grown, err := ReadGrowth(growingLog(), GrowthOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("made", grown)
+	if err := pressed.Choose(pressedLog(`{}`), Filter{Since: &Moment{Kind: AtTime}}); err != nil {
+		t.Fatal(err)
+	}
+	check("made", pressed.Report(ReportOptions{}))
 	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
 	check("made", refused.Failed())
 	check("made", refused.Report(ReportOptions{}))

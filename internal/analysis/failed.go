@@ -232,6 +232,9 @@ func (s *State) failedCalls() []FailedCall {
 	list := []FailedCall{}
 	for _, x := range s.failures.list {
 		c := x.FailedCall
+		if !s.choosesCall(c.Event, c.T, c.TID, c.Stack) || s.only != nil && (s.only.Kind != nil || s.only.File != nil) {
+			continue
+		}
 		c.Name, c.Thread = s.nameOf(x.space, c.T), s.threads.name(c.TID, c.T)
 		c.Who = s.made(ledger.FromEvent, c.Call, c.Stack, c.Exe)
 		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Whole()}

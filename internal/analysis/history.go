@@ -60,8 +60,9 @@ type Step struct {
 
 // HistoryOptions say how much a history tells.
 type HistoryOptions struct {
-	Calls  bool // the calls with their arguments, and whole stacks
-	Stacks bool // text shows those, and every step for itself, however often the same ones come again
+	Calls  bool   // the calls with their arguments, and whole stacks
+	Stacks bool   // text shows those, and every step for itself, however often the same ones come again
+	Filter Filter // by its function, thread and time alone
 }
 
 // ReadHistory reads what happened at an address up to a moment of a log. Of several processes only those with
@@ -71,6 +72,12 @@ func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions
 	s, err := load(open, at, pids, w, classify.Known())
 	if err != nil {
 		return nil, err
+	}
+	if o.Filter.any() {
+		if err := o.Filter.find(open); err != nil {
+			return nil, err
+		}
+		s.only = &o.Filter
 	}
 	h := &History{Type: "history", At: s.at(), Address: eventlog.Hex(addr), Stacks: o.Stacks, Spaces: []SpaceHistory{}}
 	f := finisher{State: s, watcher: w, stacks: map[int]wholeStack{}, nameless: nameless{}}
@@ -104,6 +111,9 @@ type finisher struct {
 
 func (f *finisher) space(c *watched) SpaceHistory {
 	h := SpaceHistory{PID: c.space.PID, Space: c.space.ID, Name: f.nameOf(c.space, c.space.Began), Exe: c.space.Exe, Steps: f.steps(c), Gone: true, Mapped: c.mapped}
+	if f.only != nil {
+		h.Steps = slices.DeleteFunc(slices.Clone(h.Steps), func(st Step) bool { return st.What != Repeated && !f.choosesCall(st.Event, st.T, st.TID, st.Stack) })
+	}
 	for i := range h.Steps {
 		st := &h.Steps[i]
 		f.nameless.count(f.State, st.Calls)

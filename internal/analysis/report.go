@@ -236,7 +236,10 @@ func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	n := p.total()
 	n.objects = len(p.objects())
 	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, PeakT: p.peakT, Argv: p.Argv, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
-		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size), Bounds: s.bounds(p, p.figures, rows)}
+		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size), Bounds: []Bound{}}
+	if s.only == nil {
+		j.Bounds = s.bounds(p, p.figures, rows) // they are about all of it
+	}
 	if p.ended {
 		j.Exit = s.exitOf(p)
 	}

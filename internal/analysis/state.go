@@ -19,6 +19,7 @@ type State struct {
 	Seq    uint64 // the last event before it
 	Cut    bool   // the log ends without its end line
 
+	only      *Filter // nil for all
 	known     *classify.Catalogue
 	header    *eventlog.Header
 	end       *eventlog.End // nil where the log is cut

@@ -120,6 +120,13 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 	"failed": func(t *testing.T, log string, l text.Style) []byte {
 		return Failed(decoded(t, state(t, log, analysis.Moment{}).Failed()), l)
 	},
+	"growth": func(t *testing.T, log string, l text.Style) []byte {
+		g, err := analysis.ReadGrowth(opener(log), analysis.GrowthOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Growth(decoded(t, g), l)
+	},
 	"diff": func(t *testing.T, log string, l text.Style) []byte {
 		d := analysis.Compare(state(t, log, analysis.Moment{Kind: analysis.AtTime}), state(t, log, analysis.Moment{}), [2]string{"begin", "end"})
 		return append(Diff(decoded(t, d), l), asJSON(t, d)...)

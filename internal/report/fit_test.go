@@ -56,6 +56,10 @@ func TestFits(t *testing.T) {
 			histories = append(histories, h)
 		}
 		failed := end.Failed()
+		growth, err := analysis.ReadGrowth(opener(log), analysis.GrowthOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		diff := analysis.Compare(start, end, [2]string{filepath.Base(log) + "@start", filepath.Base(log)})
 		recording := analysis.NewRecording(filepath.Base(log))
 		feed(t, log, recording)
@@ -66,7 +70,7 @@ func TestFits(t *testing.T) {
 			l := text.Style{Width: width, Log: filepath.Base(log)}
 			for _, rows := range []int{0, 10} {
 				l.Rows = rows
-				views := map[string][]byte{"blame": Blame(blame, l), "blame --stacks": Blame(stacks, l), "failed": Failed(failed, l), "diff": Diff(diff, l), "summary": Summary(summary, l)}
+				views := map[string][]byte{"blame": Blame(blame, l), "blame --stacks": Blame(stacks, l), "failed": Failed(failed, l), "growth": Growth(growth, l), "diff": Diff(diff, l), "summary": Summary(summary, l)}
 				for name, r := range reports {
 					views[name] = Report(r, l)
 				}

@@ -13,6 +13,9 @@ import (
 // it ended, and what it presses on.
 func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
 	b = append(b, text.Fold(headText(r, p, l), l.Lines(), "  ")+"\n"...)
+	if r.Only != "" {
+		return b // what is chosen presses on nothing for itself
+	}
 	b = append(b, text.Fold(verdictOf(p, l), l.Lines(), "  ")+"\n"...)
 	return append(b, text.Fold(boundsText(p, l), l.Lines(), "        ")+"\n"...)
 }
@@ -20,7 +23,7 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
 	usable := fmt.Sprintf("%s usable in %s, %s", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
 	if r.Mode == "map" {
-		return fmt.Sprintf("%s %d: %s of addresses, %s; %s of the addresses are known", processText(p.Name, p.Exe), p.PID, l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved))
+		return fmt.Sprintf("%s %d: %s of addresses, %s; %s of the addresses are known", processText(p.Name, p.Exe), p.PID, l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At)
 	}
 	when := momentText(&r.At)
 	if p.Ended && r.Moment == "end" {
@@ -35,7 +38,7 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 	if e := exitText(p); e != "" && e != "exit status 0" {
 		t += "; " + e
 	}
-	return t
+	return t + onlyText(&r.At)
 }
 
 func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
@@ -212,7 +215,7 @@ func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
 		next = fmt.Sprintf("vmblame attach %d", p.PID)
 	case len(r.Refused) > 0:
 		next = "vmblame failed " + l.Log
-	case r.Moment == "end" && p.Tidied():
+	case r.Moment == "end" && r.Only == "" && p.Tidied():
 		next = "vmblame report " + atMoment(l.Log, "peak")
 	case r.Mode == "attach" && p.Explained*2 < p.Total.Reserved && len(p.Argv) > 0 && p.Argv[0] != "":
 		next = "vmblame run -- " + text.Printable(shellWords(p.Argv))

@@ -1,0 +1,177 @@
+package analysis
+
+import "github.com/vmblame/vmblame/internal/eventlog"
+
+// A grower adds up what changed between two moments.
+type grower struct {
+	state   *State
+	from    int64 // behind which changes count
+	fromSeq uint64
+	over    bool
+	makers  map[uint64]*growing // by the event that mapped
+	spaces  map[int]*growingSpace
+}
+
+// growingSpace is one address space whose changes count.
+type growingSpace struct {
+	*process
+	from int64
+	by   map[growingKey]*growing
+	all  growing
+}
+
+type growingKey struct {
+	space, stack int
+	call, cause  string
+	path         string // of a file
+	tid          int    // of the thread, where threads are asked for
+}
+
+// growing is what one stack did.
+type growing struct {
+	growingKey
+	came, went    int64
+	times, unmaps int
+	live          int64 // net
+	low, high     int64
+	rising        bool
+	cycles        int
+	first         int64 // t of what came first
+	last          int64 // and last
+	points        [points]int64
+}
+
+func (g *grower) put(rec eventlog.Record, _ int) {
+	switch r := rec.(type) {
+	case *eventlog.Event:
+		if g.over = g.over || r.Seq > g.state.Seq; g.over {
+			return
+		}
+		key := growingKey{space: r.Space, call: r.Call, tid: r.TID}
+		if r.Stack != nil {
+			key.stack = *r.Stack
+		}
+		g.changes(r.Space, r.T, r.Seq, key, r.Changes)
+	case *eventlog.Drift:
+		if !g.over && r.T <= g.state.T {
+			g.changes(r.Space, r.T, 0, growingKey{space: r.Space, cause: "drift"}, r.Changes)
+		}
+	}
+}
+
+// changes counts the changes of an event, or of a drift (seq 0).
+func (g *grower) changes(space int, t int64, seq uint64, key growingKey, list []eventlog.Change) {
+	sp := g.spaces[space]
+	counts := sp != nil && t > g.from && (seq == 0 || seq > g.fromSeq)
+	added := map[*growing]bool{}
+	for i := range list {
+		c := &list[i]
+		n := int64(c.End - c.Start)
+		if c.Was != nil && c.Now != nil && c.Was.Origin != nil && c.Now.Origin != nil && *c.Was.Origin == *c.Now.Origin {
+			continue
+		}
+		if c.Was != nil && c.Now != nil && c.Was.Origin == nil && c.Now.Origin == nil {
+			continue // the permissions of what was there before
+		}
+		if c.Was != nil && counts {
+			of := g.makers[originSeq(c.Was.Origin)]
+			if of == nil || of.space != space {
+				k := growingKey{space: space, cause: c.Was.OriginCause, path: filePath(c.Was)}
+				if of != nil {
+					k = of.growingKey // it is a copy of the parent's
+					k.space = space
+				}
+				of = sp.of(k)
+			}
+			of.add(t, -n, sp)
+			sp.all.add(t, -n, sp)
+			of.unmaps++
+		}
+		if c.Now == nil {
+			continue
+		}
+		k := key
+		k.path = filePath(c.Now)
+		if c.Now.OriginCause == "stack growth" {
+			k.cause = c.Now.OriginCause
+		}
+		var of *growing
+		if sp != nil {
+			of = sp.of(k)
+		} else {
+			of = &growing{growingKey: k}
+		}
+		if seq != 0 && originSeq(c.Now.Origin) == seq {
+			g.makers[seq] = of
+		}
+		if counts {
+			of.add(t, n, sp)
+			sp.all.add(t, n, sp)
+			if !added[of] {
+				added[of] = true
+				of.times++
+			}
+		}
+	}
+}
+
+// filePath is the path of a mapped file, "" for memory of no file.
+func filePath(a *eventlog.Attr) string {
+	if a.Inode != 0 {
+		return a.Path
+	}
+	return ""
+}
+
+func (sp *growingSpace) of(k growingKey) *growing {
+	x := sp.by[k]
+	if x == nil {
+		x = &growing{growingKey: k}
+		sp.by[k] = x
+	}
+	return x
+}
+
+// add counts n bytes that came, or with a minus went, at t.
+func (x *growing) add(t, n int64, sp *growingSpace) {
+	if n > 0 {
+		x.came += n
+		if x.first == 0 {
+			x.first = t
+		}
+		x.last = t
+	} else {
+		x.went -= n
+	}
+	if up := n > 0; up != x.rising {
+		if x.rising {
+			x.cycles++
+		}
+		x.rising = up
+	}
+	x.live += n
+	x.low, x.high = min(x.low, x.live), max(x.high, x.live)
+	at := 0
+	if span := sp.until - sp.from; span > 0 {
+		at = int(min(max(t-sp.from, 0)*points/span, points-1))
+	}
+	x.points[at] += n
+}
+
+// merge adds what another stack did that has the same name.
+func (x *growing) merge(o *growing) {
+	x.came += o.came
+	x.went += o.went
+	x.times += o.times
+	x.unmaps += o.unmaps
+	x.live += o.live
+	x.cycles += o.cycles
+	x.low, x.high = min(x.low, o.low), max(x.high, o.high)
+	if x.first == 0 || o.first != 0 && o.first < x.first {
+		x.first = o.first
+	}
+	x.last = max(x.last, o.last)
+	for i, n := range o.points {
+		x.points[i] += n
+	}
+}

@@ -1,0 +1,113 @@
+package analysis
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// growingLog has a line of 40 MiB in 40 s by line, a step of 8 MiB at 5 s by step, a saw of 16 MiB ten times by saw, and a
+// fall of what line had mapped first.
+func growingLog() Open {
+	const second = 1e9
+	var lines []string
+	functions := []string{"line", "step", "saw"}
+	for i, f := range functions {
+		lines = append(lines, fmt.Sprintf(`{"type":"stack","stack":%d,"frames":[{"pc":"0x400%d10","module":1,"offset":"0x%d10","via":"pc"}],"complete":true,"end":"undefined-ra"}`, i+1, i+1, i+1),
+			fmt.Sprintf(`{"type":"symbol","module":1,"offset":"0x%d10","frames":[{"function":%q,"start":"0x%d00","file":"/src/%s.c","line":%d}],"source":"dwarf"}`, i+1, f, i+1, f, 10*(i+1)))
+	}
+	seq := 0
+	at := func(line string, t float64, stack int) {
+		line = strings.Replace(line, fmt.Sprintf(`"t":%d`, 10000*seq), fmt.Sprintf(`"t":%d`, int64(t*second)), 1)
+		lines = append(lines, strings.Replace(line, `"stack":null`, fmt.Sprintf(`"stack":%d`, stack), 1))
+	}
+	for i := range 40 {
+		t := float64(i) + 0.5
+		seq++
+		at(mapLine(seq, 0x7000000000+uint64(i)<<24, 0x7000000000+uint64(i)<<24+1<<20), t, 1)
+		if i == 5 {
+			seq++
+			at(mapLine(seq, 0x6000000000, 0x6000800000), t+0.1, 2)
+		}
+		if i%4 == 0 {
+			seq++
+			at(mapLine(seq, 0x5000000000, 0x5001000000), t+0.2, 3)
+			seq++
+			at(unmapLine(seq, 0x5000000000, 0x5001000000, seq-1), t+0.3, 3)
+		}
+	}
+	lines = append([]string{`{"type":"module","module":1,"path":"/bin/x","build_id":null,"dev":"fe:00","inode":9}`}, lines...)
+	return textLog(append(lines, fmt.Sprintf(`{"type":"end","t":%d,"cause":"exit","exit":{"code":0},"events":%d,"stacks":3,"checks":0,"drifts":0,"lost":0}`, int64(40*second), seq))...)
+}
+
+// TestGrowth: a line, a step and a saw are told apart, with their rates, what was never freed, and how old that is.
+func TestGrowth(t *testing.T) {
+	g, err := ReadGrowth(growingLog(), GrowthOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := g.Processes[0]
+	if p.Net != 48<<20 || p.Came != (48+160)<<20 || p.Went != 160<<20 {
+		t.Errorf("came %d, went %d, net %d", p.Came, p.Went, p.Net)
+	}
+	by := map[string]GrownRow{}
+	for _, r := range p.Rows {
+		by[r.Calls[0]] = r
+	}
+	line, step, saw := by["line"], by["step"], by["saw"]
+	if line.Course.Form != FormLine || line.Net != 40<<20 || line.Left != 40 || line.Each != 1<<20 || line.Where != "line.c:10" || *line.Oldest != 39.5e9 {
+		t.Errorf("the line: %+v, oldest %d", line, *line.Oldest)
+	}
+	if hour := *line.PerHour >> 20; hour < 3500 || hour > 3800 {
+		t.Errorf("the line: %d MiB an hour", hour)
+	}
+	if step.Course.Form != FormStep || *step.Course.T != 5.6e9 || step.PerHour != nil || step.Left != 1 {
+		t.Errorf("the step: %+v", step)
+	}
+	if saw.Course.Form != FormSaw || saw.Course.Cycles != 10 || saw.Course.Swing != 16<<20 || saw.Net != 0 || saw.Times != 10 || saw.Unmaps != 10 || saw.Left != 0 || saw.Oldest != nil {
+		t.Errorf("the saw: %+v", saw)
+	}
+	if p.Rows[0].Calls[0] != "line" {
+		t.Errorf("first is %v", p.Rows[0].Calls)
+	}
+	// Between two moments, and chosen.
+	since := Moment{Kind: AtTime, T: 20e9}
+	g, err = ReadGrowth(growingLog(), GrowthOptions{Until: Moment{Kind: AtTime, T: 30e9}, Filter: Filter{Since: &since, Function: regexp.MustCompile("^line$")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := g.Processes[0]; len(p.Rows) != 1 || p.Net != 10<<20 || p.Rows[0].Left != 10 || p.From != 20e9 || g.Only != "function ^line$" {
+		t.Errorf("chosen: %+v, %q", p, g.Only)
+	}
+}
+
+// TestChoose: every regular expression and the time leave what they say.
+func TestChoose(t *testing.T) {
+	re := regexp.MustCompile
+	since := Moment{Kind: AtTime, T: 30e9}
+	for _, c := range []struct {
+		only string
+		f    Filter
+		want int64
+	}{
+		{"", Filter{}, 48<<20 + 4096},
+		{"kind code", Filter{Kind: re("code")}, 4096},
+		{"function step|saw", Filter{Function: re("step|saw")}, 8 << 20},
+		{"file /bin/x", Filter{File: re("/bin/x")}, 4096},
+		{"thread nobody", Filter{Thread: re("nobody")}, 0},
+		{"since 30s", Filter{Since: &since}, 10 << 20},
+	} {
+		s, err := Load(growingLog(), Moment{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Choose(growingLog(), c.f); err != nil {
+			t.Fatal(err)
+		}
+		r := s.Report(ReportOptions{})
+		if got := r.Processes[0].Total.Reserved; got != c.want || r.Only != c.only {
+			t.Errorf("%+v: %d bytes, want %d; only %q, want %q", c.f, got, c.want, r.Only, c.only)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// Growth is the text of a Growth: of each process how much it grew and how fast, and then by whom.
+func Growth(g *analysis.Growth, l text.Style) []byte {
+	var b []byte
+	if len(g.Processes) == 0 {
+		return fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&g.At))
+	}
+	shown := g.Processes
+	if n := l.Processes; n > 0 && len(shown) > n {
+		shown = shown[:n]
+	}
+	for i := range shown {
+		p := &shown[i]
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		name := ""
+		if len(g.Processes) > 1 {
+			name = fmt.Sprintf("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
+		}
+		b = append(b, text.Fold(name+grownText(&p.Grown, p, l)+onlyText(&g.At), l.Lines(), "  ")+"\n"...)
+		rows := p.Rows
+		if l.Rows > 0 && len(rows) > l.Rows+1 {
+			rows = rows[:l.Rows]
+		}
+		if len(rows) > 0 {
+			b = growthTable(rows, p, l).Append(append(b, '\n'), l)
+		}
+		if more := len(p.Rows) - len(rows); more > 0 {
+			b = fmt.Appendf(b, "(%d more: --all)\n", more)
+		}
+	}
+	if more := len(g.Processes) - len(shown); more > 0 {
+		t := fmt.Sprintf("%s not shown: --pid N shows one, --all shows them", text.Count(more, "process", "processes"))
+		b = append(b, "\n"+text.Fold(t, l.Lines(), "  ")+"\n"...)
+	}
+	next := "vmblame report --by stack " + l.Log
+	if p := &g.Processes[0]; p.Net > 0 {
+		next = fmt.Sprintf("vmblame diff %s %s", atMoment(trimMoment(l.Log), g.Since), l.Log)
+	}
+	return append(b, text.Commands("next: ", l.Lines(), next)...)
+}
+
+// trimMoment is the name of a log, as a shell takes it, without the moment that follows it.
+func trimMoment(log string) string {
+	end := ""
+	if n := len(log); n > 0 && log[n-1] == '\'' {
+		log, end = log[:n-1], "'"
+	}
+	for i := len(log) - 1; i > 0 && log[i] != '/'; i-- {
+		if log[i] == '@' {
+			if _, err := analysis.ParseMoment(log[i+1:]); err == nil {
+				return log[:i] + end
+			}
+		}
+	}
+	return log + end
+}
+
+// onlyText says what was chosen, "" for all.
+func onlyText(a *analysis.At) string {
+	if a.Only == "" {
+		return ""
+	}
+	return "; only: " + text.Printable(a.Only)
+}
+
+// grownText is the headline: "+1.9 GiB in 38 min, 3.0 GiB an hour, a straight line since 0.41 s".
+func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string {
+	t := fmt.Sprintf("%s in %s", l.Change(g.Net), ageText(p.Until-p.From))
+	const second = 1e9 // an hour of what was seen in less says nothing
+	if g.PerHour != nil && g.Net != 0 && p.Until-p.From >= second {
+		t += fmt.Sprintf(", %s an hour at that rate", l.Size(*g.PerHour))
+	}
+	switch c := &g.Course; c.Form {
+	case analysis.FormLine:
+		t += ", a straight line since " + text.When(*c.T)
+	case analysis.FormStep:
+		t += ", in one step at " + text.When(*c.T)
+	case analysis.FormSaw:
+		t += ", up and down by " + l.Size(c.Swing)
+	}
+	if g.Went > 0 {
+		t += fmt.Sprintf("; %s came, %s went", l.Size(g.Came), l.Size(g.Went))
+	}
+	return t
+}
+
+func growthTable(rows []analysis.GrownRow, p *analysis.GrownProcess, l text.Style) *text.Table {
+	t := &text.Table{Columns: []text.Column{
+		{Head: "NET", Right: true, Color: text.Number}, {Head: "CAME", Right: true, Color: text.Number, Spare: 1}, {Head: "WENT", Right: true, Color: text.Number, Spare: 2},
+		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 6}, {Head: "NEVER FREED", Spare: 5}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 7, Limit: 26},
+		{Head: "WHERE", Spare: 4, Limit: 24}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 10}, {Head: "WHO"},
+	}}
+	for i := range rows {
+		r := &rows[i]
+		hour := "?"
+		if r.Course.Form == analysis.FormStep {
+			hour = "-"
+		} else if r.PerHour != nil {
+			hour = l.Change(*r.PerHour)
+		}
+		t.Add(text.Plain(l.Change(r.Net)), text.Plain(l.Size(r.Came)), text.Plain(l.Size(r.Went)), text.Plain(hour), text.Plain(leftText(r, l)), text.Plain(oldestText(r)),
+			text.Plain(courseText(r, p, l)), text.Plain(r.Where), shortCell(r.Label), whoCell(r.Who, l))
+	}
+	return t
+}
+
+// leftText is what was never freed: "637 x 1.0 MiB", "12".
+func leftText(r *analysis.GrownRow, l text.Style) string {
+	switch {
+	case r.Left == 0:
+		return "-"
+	case r.Each > 0:
+		return fmt.Sprintf("%s x %s", text.Thousands(int64(r.Left)), l.Size(r.Each))
+	}
+	return text.Thousands(int64(r.Left))
+}
+
+func oldestText(r *analysis.GrownRow) string {
+	if r.Oldest == nil {
+		return "-"
+	}
+	return ageText(*r.Oldest)
+}
+
+// courseText is a course in a few words: "line since 0.41 s", "saw 64.0 MiB, 12 a minute".
+func courseText(r *analysis.GrownRow, p *analysis.GrownProcess, l text.Style) string {
+	switch c := &r.Course; c.Form {
+	case analysis.FormLine:
+		return "line since " + text.When(*c.T)
+	case analysis.FormStep:
+		return "step at " + text.When(*c.T)
+	case analysis.FormSaw:
+		t := "saw " + l.Size(c.Swing)
+		if minutes := float64(p.Until-p.From) / 60e9; minutes > 0 {
+			t += ", " + strconv.FormatFloat(float64(c.Cycles)/minutes, 'f', 0, 64) + " a minute"
+		}
+		return t
+	default:
+		return string(c.Form)
+	}
+}
+
+// ageText is how long something lasted, in the unit that a person takes: "37 min", "4.2 s", "2.3 d".
+func ageText(ns int64) string {
+	s := float64(ns) / 1e9
+	switch {
+	case s < 120:
+		return text.Seconds(ns)
+	case s < 120*60:
+		return strconv.FormatFloat(s/60, 'f', 0, 64) + " min"
+	case s < 48*3600:
+		return strconv.FormatFloat(s/3600, 'f', 1, 64) + " h"
+	}
+	return strconv.FormatFloat(s/86400, 'f', 1, 64) + " d"
+}
