@@ -68,8 +68,8 @@ type Process struct {
 
 // A Thread is a thread of an address space, one that has ended too.
 type Thread struct {
-	TID   int    `json:"tid"`
-	PID   int    `json:"pid"`
+	TID   int    `json:"tid"`   // its number
+	PID   int    `json:"pid"`   // the process that it is of
 	Name  string `json:"name"`  // the last that it had
 	Start int64  `json:"start"` // t
 	End   *int64 `json:"end"`   // t, null where it lived to the end
@@ -85,36 +85,36 @@ type Heading struct {
 // A Chain is who made something: numbers of strings, innermost call first, of which the first Keep are those up to the first of
 // the program's own.
 type Chain struct {
-	Calls []int `json:"calls"`
-	Keep  int   `json:"keep"`
+	Calls []int `json:"calls"` // numbers of strings, innermost call first
+	Keep  int   `json:"keep"`  // so many of the first are those up to the first of the program's own
 }
 
 // Whats are what mappings are, a list for each column of analysis.Range: numbers of strings but for the owner, which is
 // a tid or 0, and the heading.
 type Whats struct {
-	Perms      []int `json:"perms"`
-	Path       []int `json:"path"`
-	Label      []int `json:"label"`
-	Kind       []int `json:"kind"`
-	Name       []int `json:"name"`
-	Confidence []int `json:"confidence"`
-	Evidence   []int `json:"evidence"`
-	Owner      []int `json:"owner"`
-	Heading    []int `json:"heading"`
+	Perms      []int `json:"perms"`      // the second column of /proc/PID/maps
+	Path       []int `json:"path"`       // of its file, or the name that the kernel gives it
+	Label      []int `json:"label"`      // what it is, in words
+	Kind       []int `json:"kind"`       // the stable word: docs/kinds.md
+	Name       []int `json:"name"`       // the kind in words, or a closer one
+	Confidence []int `json:"confidence"` // how sure the kind is: certain, likely or guess
+	Evidence   []int `json:"evidence"`   // what the kind rests on
+	Owner      []int `json:"owner"`      // tid of the thread that it belongs to, 0 for none
+	Heading    []int `json:"heading"`    // place in the list of headings
 }
 
 // Makers are who made mappings, a list for each column of analysis.Range. Where no event did, origin is null and cause says
 // what did; its time, tid and stack are 0 then. Call, cause and thread are numbers of strings, chain is one of a chain.
 type Makers struct {
-	Origin []*uint64 `json:"origin"`
-	Cause  []int     `json:"cause"`
-	Call   []int     `json:"call"`
-	T      []int64   `json:"t"`
-	PID    []int     `json:"pid"`
-	TID    []int     `json:"tid"`
-	Thread []int     `json:"thread"`
-	Stack  []int     `json:"stack"`
-	Chain  []int     `json:"chain"`
+	Origin []*uint64 `json:"origin"` // seq of the event, null for none
+	Cause  []int     `json:"cause"`  // where no event did: what did
+	Call   []int     `json:"call"`   // the system call
+	T      []int64   `json:"t"`      // when
+	PID    []int     `json:"pid"`    // the process that did it
+	TID    []int     `json:"tid"`    // the thread that did it
+	Thread []int     `json:"thread"` // its name then
+	Stack  []int     `json:"stack"`  // the log's number of the stack
+	Chain  []int     `json:"chain"`  // place in the list of chains
 }
 
 // Ranges are the mappings: each list has one item for each. A mapping that another call changed is another one.
@@ -133,29 +133,29 @@ type Ranges struct {
 // moment from which on it had other figures. They are in the order of the ranges, and of each in that of the moments. Null is what was
 // not counted.
 type Figures struct {
-	Range     []int    `json:"range"`
-	Moment    []int    `json:"moment"`
-	Resident  []*int64 `json:"resident"`
-	Uncounted []int64  `json:"uncounted"` // bytes that no snapshot counted
-	PSS       []*int64 `json:"pss"`
-	Private   []*int64 `json:"private_dirty"`
-	Swapped   []*int64 `json:"swapped"`
+	Range     []int    `json:"range"`         // place in the lists of ranges
+	Moment    []int    `json:"moment"`        // the first moment at which these hold
+	Resident  []*int64 `json:"resident"`      // bytes in memory
+	Uncounted []int64  `json:"uncounted"`     // bytes that no snapshot counted
+	PSS       []*int64 `json:"pss"`           // the same, what is shared divided among those who share it
+	Private   []*int64 `json:"private_dirty"` // bytes in memory that are this process's alone and were written to
+	Swapped   []*int64 `json:"swapped"`       // bytes in swap space
 }
 
 // Frames are the frames of stacks, each once. Function, module and file are numbers of strings; a function of "" has no name.
 type Frames struct {
-	Function []int    `json:"function"`
-	Module   []int    `json:"module"`
-	Offset   []uint64 `json:"offset"`
-	File     []int    `json:"file"`
-	Line     []int    `json:"line"`
-	Inlined  []int    `json:"inlined"` // 1 where the function was inlined into the next one
+	Function []int    `json:"function"` // its name, "" for none
+	Module   []int    `json:"module"`   // path of the file
+	Offset   []uint64 `json:"offset"`   // in the module
+	File     []int    `json:"file"`     // of the source
+	Line     []int    `json:"line"`     // in the source
+	Inlined  []int    `json:"inlined"`  // 1 where the function was inlined into the next one
 }
 
 // A Stack is a call stack: numbers of frames, innermost first, and why the walk ended early.
 type Stack struct {
-	Frames []int  `json:"frames"`
-	End    string `json:"end,omitempty"`
+	Frames []int  `json:"frames"`        // numbers of frames, innermost first
+	End    string `json:"end,omitempty"` // why the walk ended early
 }
 
 // threadOf converts a thread.

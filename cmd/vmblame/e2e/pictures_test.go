@@ -62,6 +62,14 @@ func TestPictures(t *testing.T) {
 	for name := range logs {
 		pages = append(pages, picture(t, dir, name, 4))
 	}
+	calls, err := os.ReadFile("../../../internal/report/testdata/calls.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "calls.jsonl"), calls, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, picture(t, dir, "calls", 2))
 	many := millionEvents(t, filepath.Join(dir, "million.jsonl"))
 	page := picture(t, dir, "million", 1)
 	if st, err := os.Stat(filepath.Join(dir, "million.html")); err != nil || st.Size() >= 20e6 {

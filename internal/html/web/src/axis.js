@@ -21,6 +21,16 @@ export class Axis {
     return ((i < this.at.length ? this.at[i] : this.end) - this.begin) / (this.end - this.begin || 1)
   }
 
+  // What of the width lies before a time.
+  place(t) {
+    const { times } = this
+    let i = 0
+    while (i < times.length && times[i] <= t) i++
+    if (i === 0) return 0
+    if (i === times.length || times[i] === times[i - 1]) return this.fraction(i - 1)
+    return this.fraction(i - 1) + ((t - times[i - 1]) / (times[i] - times[i - 1])) * (this.fraction(i) - this.fraction(i - 1))
+  }
+
   // The moment whose state is drawn at a part of the width.
   moment(fraction) {
     const x = this.begin + fraction * (this.end - this.begin)

@@ -1,4 +1,6 @@
+import uPlot from 'uplot'
 import { h } from './dom.js'
+import { splits } from './timeline.js'
 import { hex, number, signed, size, when } from './format.js'
 
 // Pictures that are tables: threads, growth, calls that failed, and the difference between two logs.
@@ -111,9 +113,35 @@ export function difference(app) {
       }
       parts.push(sheet(t('Difference'), [{ label: '' }, { label: d.before.log, number: true }, { label: d.after.log, number: true }, { label: t('difference'), number: true }], rows))
     }
+    // Both courses, to one scale.
+    const courses = app.logs.map((log, i) => {
+      const p = log.largest()
+      return { name: app.page.logs[i].log, process: log.value.processes[p], times: log.times(p).map((n) => n / 1e9), lines: ['addresses', 'usable', 'resident'].map((m) => sum(log.series(p, 'kind', m), log.times(p).length)) }
+    })
+    const most = Math.max(1, ...courses.flatMap((c) => c.lines[0]))
+    const sides = h('div', { class: 'sides' })
+    parts.unshift(sides)
     const env = [...d.environment, ...d.unrecorded]
     if (env.length) parts.push(h('h3', {}, t('environment')), sheet(t('environment'), [{ label: t('setting') }, { label: d.before.log }, { label: d.after.log }], env.map((s) => h('tr', {}, h('th', { scope: 'row' }, s.name), cell(value(s.before, s.unknown_before)), cell(value(s.after, s.unknown_after))))))
     el.replaceChildren(...parts)
+    const style = getComputedStyle(document.documentElement)
+    const [ink, rule] = ['--ink', '--rule'].map((n) => style.getPropertyValue(n).trim())
+    for (const c of courses) {
+      const box = h('div', { role: 'img', 'aria-label': `${c.name}: ${t('Over time')}, ${t('peak')} ${size(Math.max(...c.lines[0]))}` })
+      sides.append(h('figure', {}, h('figcaption', {}, `${c.name}: ${c.process.name} ${c.process.pid}, ${t('peak')} ${size(Math.max(0, ...c.process.peak))}`), box))
+      const stepped = uPlot.paths.stepped({ align: 1 })
+      const line = (props) => ({ stroke: ink, width: 1.5, paths: stepped, points: { show: false }, ...props })
+      new uPlot({
+        width: Math.max((el.clientWidth - 20) / 2, 200), height: 170, padding: [8, 10, 0, 0], legend: { show: false }, cursor: { show: false }, scales: { x: { time: false }, y: { range: [0, most * 1.04] } },
+        axes: [{ stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 30, space: 80, values: (_, list) => list.map((v) => `${+v.toPrecision(4)} s`) }, { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 84, splits: (_, __, min, max) => splits(max), values: (_, list) => list.map((v) => size(v)) }],
+        series: [{}, line({ fill: '#56b4e9', stroke: '#0072b2' }), line({ dash: [6, 4] }), line({ dash: [2, 3] })],
+      }, [c.times, ...c.lines], box)
+    }
+  }
+
+  // The sums of lines, null where nothing was counted.
+  function sum(lines, n) {
+    return Array.from({ length: n }, (_, i) => (lines[0]?.values[i] === null ? null : lines.reduce((all, l) => all + l.values[i], 0)))
   }
   return { el, draw, show() {} }
 }

@@ -12,14 +12,14 @@ export function table(app) {
     { id: 'bytes', label: t('Size'), width: 90, number: true, text: (r) => size(r.bytes), value: (r) => r.bytes },
     { id: 'usable', label: t('Usable'), width: 90, number: true, text: (r) => size(r.usable), value: (r) => r.usable },
     { id: 'resident', label: t('In memory'), width: 96, number: true, text: (r) => size(r.resident) + (r.uncounted && r.resident !== null ? '+' : ''), value: (r) => r.resident ?? -1 },
+    { id: 'perms', label: t('Perms'), width: 64, text: (r) => r.perms, value: (r) => r.perms },
+    { id: 'label', label: t('What'), width: 260, text: (r) => r.label, value: (r) => r.label },
+    { id: 'who', label: t('Who'), width: 480, text: (r) => r.calls.join(' < '), value: (r) => r.calls.join(' < ') },
+    { id: 'thread', label: t('Thread'), width: 130, text: (r) => (r.tid ? `${r.tid} ${r.thread}` : ''), value: (r) => r.tid },
+    { id: 'when', label: t('When'), width: 90, number: true, text: (r) => (r.origin === null ? r.cause : when(r.t)), value: (r) => r.t },
     { id: 'pss', label: 'PSS', width: 84, number: true, text: (r) => size(r.pss), value: (r) => r.pss ?? -1 },
     { id: 'dirty', label: t('Private dirty'), width: 100, number: true, text: (r) => size(r.dirty), value: (r) => r.dirty ?? -1 },
     { id: 'swapped', label: t('Swapped'), width: 84, number: true, text: (r) => size(r.swapped), value: (r) => r.swapped ?? -1 },
-    { id: 'perms', label: t('Perms'), width: 64, text: (r) => r.perms, value: (r) => r.perms },
-    { id: 'label', label: t('What'), width: 260, text: (r) => r.label, value: (r) => r.label },
-    { id: 'when', label: t('When'), width: 90, number: true, text: (r) => (r.origin === null ? r.cause : when(r.t)), value: (r) => r.t },
-    { id: 'thread', label: t('Thread'), width: 130, text: (r) => (r.tid ? `${r.tid} ${r.thread}` : ''), value: (r) => r.tid },
-    { id: 'who', label: t('Who'), width: 480, text: (r) => r.calls.join(' < '), value: (r) => r.calls.join(' < ') },
   ]
   const wide = columns.reduce((n, c) => n + c.width, 0)
   let sort = { column: columns[0], up: true }

@@ -10,16 +10,26 @@ const HEIGHT = 230
 
 export { GUTTER, RIGHT }
 
+// Round numbers of bytes, for an axis up to a number.
+export function splits(max) {
+  let step = 4096
+  while (max / step > 5) step *= 2
+  const list = []
+  for (let v = 0; v <= max; v += step) list.push(v)
+  return list
+}
+
 export function timeline(app) {
   const { t } = app
   const chart = h('div', { class: 'chart' })
   const thumb = h('div', { class: 'thumb' })
   const line = h('div', { class: 'moment-line' })
   const slider = h('div', { class: 'slider', role: 'slider', tabindex: 0, 'aria-label': t('Moment'), 'aria-valuemin': 0 }, h('div', { class: 'track' }), thumb)
-  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), t('in memory'))
+  const marks = h('div', { class: 'marks' })
+  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), t('in memory'), h('span', { class: 'failure' }, '▼'), h('span', {}, t('Failed calls')))
   const least = h('p', { class: 'key dim' }, t('what was not counted is not in it'))
   const legend = h('ul', { class: 'legend', 'aria-label': t('Over time') })
-  const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line, key, least), slider, legend)
+  const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line, marks), slider, legend, key, least)
   let plot = null
   let stack = []
 
@@ -78,14 +88,25 @@ export function timeline(app) {
       width: width(), height: HEIGHT, padding: [8, RIGHT, 0, 0], legend: { show: false }, cursor: { show: false }, select: { show: false },
       scales: { x: { time: false, range: () => [axis.begin, axis.end] }, y: { range: (_, __, max) => [0, (max || 1) * 1.04] } },
       axes: [
-        { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 30, font: '12px system-ui', values: (_, list) => list.map((v) => label(v)) },
+        { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 30, space: 86, font: '12px system-ui', values: (_, list) => list.map((v) => label(v)) },
         { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: GUTTER, font: '12px system-ui', splits: (_, __, min, max) => splits(max), values: (_, list) => list.map((v) => size(v)) },
       ],
       series,
     }, data, chart)
     chart.querySelector('canvas').setAttribute('aria-hidden', 'true')
     slider.setAttribute('aria-valuemax', n - 1)
+    failures()
     show()
+  }
+
+  // Where calls failed, those that were refused memory before the others.
+  function failures() {
+    const { log, process, axis } = app.state
+    const calls = log.value.failed.calls.filter((c) => c.pid === log.value.processes[process].pid).slice(0, 100)
+    marks.replaceChildren(...calls.map((c) => h('button', { class: 'failure', title: `${when(c.t)}: ${c.made}`, 'aria-label': `${c.call}: ${c.error}, ${when(c.t)}`, style: { left: `${GUTTER + axis.place(c.t) * inner()}px` }, onclick: () => app.open('failed') }, '▼')))
+    const shown = [...key.children].slice(-1)[0]
+    shown.hidden = !calls.length
+    key.querySelector('.failure').hidden = !calls.length
   }
 
   // What stands at a place of the axis.
@@ -93,15 +114,6 @@ export function timeline(app) {
     const { axis } = app.state
     if (axis.mode === 'time') return `${+v.toPrecision(6)} s`
     return Number.isInteger(v) && v < axis.times.length ? when(axis.times[v]) : ''
-  }
-
-  // Round numbers of bytes.
-  function splits(max) {
-    let step = 4096
-    while (max / step > 5) step *= 2
-    const list = []
-    for (let v = 0; v <= max; v += step) list.push(v)
-    return list
   }
 
   // The moment that was chosen: the line, the thumb and the legend.

@@ -45,6 +45,7 @@ const zh = {
   'a part was not counted': '有一部分未统计',
   'counted at': '统计于',
   'every event that changed something is a moment': '每个改变映射的事件都是一个时刻',
+  'mapping calls in the log': '次映射调用',
   'moments chosen by change': '个时刻，按变化选取',
   'mappings came and went between two moments and are not drawn': '个映射在两个时刻之间出现又消失，未绘出',
   'The log is cut: this is what stands before the cut.': '日志被截断：这里是截断之前的内容。',
