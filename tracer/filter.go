@@ -1,6 +1,8 @@
 package tracer
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -73,6 +75,9 @@ func numberBlocks(abi ABI) []unix.SockFilter {
 			continue
 		}
 		when := s.When
+		if abi == ABI64 && s.Nr == unix.SYS_PRCTL {
+			when = append(slices.Clone(when), When{Arg: 0, Value: prGetSeccomp}) // see hide.go
+		}
 		if len(when) == 0 {
 			p.skipUnless(nr, 1)
 			p.ret(unix.SECCOMP_RET_TRACE | uint32(abi))

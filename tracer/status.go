@@ -20,6 +20,7 @@ type status struct {
 	blocked    uint64
 	pending    uint64 // of the thread or of its process
 	seccomp    int    // its mode: 0 for none
+	filters    int    // how many seccomp filters it has (Linux 5.9)
 	caught     uint64 // signals with a handler, signal N in bit N-1
 }
 
@@ -72,6 +73,8 @@ func parseStatus(text []byte) (st status) {
 			st.pending |= set
 		case "Seccomp":
 			st.seccomp, _ = strconv.Atoi(value)
+		case "Seccomp_filters":
+			st.filters, _ = strconv.Atoi(value)
 		case "SigBlk":
 			st.blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

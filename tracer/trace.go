@@ -321,7 +321,11 @@ func (t *Tracer) entered(th *Thread) bool {
 		}
 		abi = ABI(msg)
 	}
-	if !th.enter(abi, t.table) {
+	hidden := t.filter && th.asksSeccomp()
+	if hidden {
+		th.hideFilter()
+	}
+	if hidden || !th.enter(abi, t.table) {
 		if t.filter {
 			th.inCall = false
 		}

@@ -35,6 +35,9 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 					return misused(cmd, "--env %s: not K=V", kv)
 				}
 			}
+			if r.options.UntilExit && r.options.Backend == "seccomp" {
+				return misused(cmd, "--until-exit: what has a seccomp filter cannot be let go: another --backend")
+			}
 			switch r.options.LSan {
 			case "", "off", "keep":
 			default:
@@ -49,6 +52,7 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 	r.flags(cmd)
 	f.BoolVar(&r.options.NoASLR, "no-aslr", false, "switch address space randomisation off for the program alone")
 	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
+	f.BoolVar(&r.options.UntilExit, "until-exit", false, "end with the program, and let go the processes that it leaves (daemons); without a filter, as --backend sigtrap or syscall")
 	f.StringVar(&r.options.LSan, "lsan", "", "a search for leaks at the program's end, which no tracer can stand: `off` or keep (it then ends with status 1 or 23)")
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")

@@ -83,15 +83,20 @@ func Attach(o Options) (out Outcome, err error) {
 			return err
 		}
 		r.looks.take()
-		r.finalLook()
-		r.backend.note(r.out)
-		r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
-		if left := r.tracer.Detach(); left > 0 {
-			r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
-		}
+		r.letGo()
 		r.looks.await()
 		return err
 	})
+}
+
+// letGo detaches all threads, which stand still, after a last look at their address spaces.
+func (r *Recorder) letGo() {
+	r.finalLook()
+	r.backend.note(r.out)
+	r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
+	if left := r.tracer.Detach(); left > 0 {
+		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
+	}
 }
 
 // found handles the first stop of a task that nobody announced: one that stands still for Attach, or one

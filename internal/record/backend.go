@@ -38,6 +38,10 @@ func (b *backend) choose(o *Options) error {
 		b.kind = tracer.BySyscall
 	}
 	auto := o.Backend == "" || o.Backend == "auto"
+	if o.UntilExit && !o.NoSeccomp {
+		attach = true // as there: with the filter none could be let go, its calls would fail
+		b.kind, o.NoSeccomp = tracer.BySyscall, true
+	}
 	if !auto {
 		kind, err := tracer.ParseBackend(o.Backend)
 		if err != nil {

@@ -181,6 +181,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	}
 	if th.TID == r.mainPID {
 		r.setExit(s.Status)
+		defer r.mainEnded()
 	}
 	t, _ := th.Data.(*task)
 	if t == nil || r.tasks[th.TID] != t {

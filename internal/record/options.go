@@ -50,6 +50,8 @@ type Options struct {
 	NoSeccomp bool
 	Env       []string // K=V, added to or replacing the environment
 	Chdir     string
+	// UntilExit ends the recording when the program ends, and lets go the processes that it leaves.
+	UntilExit bool
 	LSan      string // "off" or "keep"; "" to warn of a program that it would end
 	User      string
 

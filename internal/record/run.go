@@ -64,6 +64,10 @@ func Run(o Options) (out Outcome, err error) {
 			r.out.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
 		err := r.loop()
+		if r.ending != "" {
+			r.letGo()
+			return err
+		}
 		r.backend.note(r.out)
 		r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		r.ending = "exit"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,6 +113,54 @@ func TestLeakCheck(t *testing.T) {
 	if text := a.text("stderr"); !strings.Contains(text, "leaks_asan"+said) || !strings.Contains(text, "detach before that") {
 		t.Errorf("attach said:\n%s", text)
 	}
+}
+
+// TestSeccompMode: a program does not see our filter where it asks for its seccomp mode, and sees its own.
+func TestSeccompMode(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	alone := begin(t, []string{prog(t, "seccomp_mode")})
+	alone.mustEnd("exit status 0")
+	for _, flag := range []string{"-q", "--no-seccomp"} {
+		c := begin(t, []string{built.vmblame, "run", "-q", flag, "-o", log, prog(t, "seccomp_mode")})
+		c.mustEnd("exit status 0")
+		if got, want := c.text("stdout"), alone.text("stdout"); got != want {
+			t.Errorf("%s: it said %q, alone %q", flag, got, want)
+		}
+		proven(t, log)
+	}
+}
+
+// TestUntilExit: of processes that outlive the program it is said that they are waited for, and with --until-exit they are
+// let go.
+func TestUntilExit(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	const daemon = `sleep 1000 >/dev/null 2>&1 & echo $!; exit 6`
+	c := begin(t, []string{built.vmblame, "run", "-o", log, "sh", "-c", daemon})
+	eventually(t, "it is said", func() bool { return strings.Contains(c.text("stderr"), "the program has ended; the recording goes on") })
+	if text := c.text("stderr"); !strings.Contains(text, strings.TrimSpace(c.text("stdout"))+" sleep") {
+		t.Errorf("said: %s", text)
+	}
+	c.signal(syscall.SIGTERM) // is passed to it
+	c.mustEnd("exit status 6")
+	if s := proven(t, log); s.end.Cause != "exit" || s.note("outlived") == "" {
+		t.Errorf("%+v, %+v", s.end, s.notes)
+	}
+	for _, flag := range []string{"-q", "--no-seccomp", "--backend=syscall"} {
+		c := begin(t, []string{built.vmblame, "run", "-q", flag, "--until-exit", "-o", log, "sh", "-c", daemon})
+		c.mustEnd("exit status 6")
+		pid, err := strconv.Atoi(strings.TrimSpace(c.text("stdout")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustBeFree(t, pid)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("%s: the daemon is gone: %v", flag, err)
+		}
+		if s := proven(t, log); s.end.Cause != "detach" || s.end.Exit == nil || *s.end.Exit.Code != 6 || s.header.Backend.Name == "seccomp" {
+			t.Errorf("%s: %+v, %+v", flag, s.end, s.header.Backend)
+		}
+	}
+	refused(t, begin(t, []string{built.vmblame, "run", "--until-exit", "--backend=seccomp", "true"}), "exit status 2", "--until-exit")
 }
 
 // TestGroupSignals: a signal that the program sends to its process group, which is vmblame's too, ends nobody who

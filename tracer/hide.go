@@ -1,0 +1,32 @@
+package tracer
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// The program must not notice our filter where that can be helped: prctl(PR_GET_SECCOMP) answers what it would without.
+
+// prGetSeccomp is PR_GET_SECCOMP of include/uapi/linux/prctl.h. Only our filter looks for it.
+const prGetSeccomp = unix.PR_GET_SECCOMP
+
+// asksSeccomp reports whether the thread, at a stop that our filter made, asks for its seccomp mode.
+func (th *Thread) asksSeccomp() bool {
+	return th.regs.Orig_rax == unix.SYS_PRCTL && th.regs.Rdi == prGetSeccomp && bySyscallInstruction(&th.regs)
+}
+
+// hideFilter answers the question of a thread without the kernel if ours is the only filter that it has more than we
+// have.
+func (th *Thread) hideFilter() {
+	st, err := readStatus(th.TID)
+	own, e := strconv.Atoi(ownStatus("Seccomp_filters"))
+	if err != nil || e != nil || st.filters != own+1 {
+		return // it has one of its own, or the kernel does not count them (before 5.9)
+	}
+	mode, _ := strconv.Atoi(ownStatus("Seccomp"))
+	const none = ^uint64(0) // no system call: the kernel skips it, and returns what stands in rax
+	if ptracePokeUser(th.TID, offsetOrigRAX, none) == 0 {
+		ptracePokeUser(th.TID, offsetRAX, uint64(mode))
+	}
+}
