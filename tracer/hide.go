@@ -2,18 +2,17 @@ package tracer
 
 import (
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // The program must not notice our filter where that can be helped: prctl(PR_GET_SECCOMP) answers what it would without.
 
 // prGetSeccomp is PR_GET_SECCOMP of include/uapi/linux/prctl.h. Only our filter looks for it.
-const prGetSeccomp = unix.PR_GET_SECCOMP
+const prGetSeccomp = 21
 
 // asksSeccomp reports whether the thread, at a stop that our filter made, asks for its seccomp mode.
 func (th *Thread) asksSeccomp() bool {
-	return th.regs.Orig_rax == unix.SYS_PRCTL && th.regs.Rdi == prGetSeccomp && bySyscallInstruction(&th.regs)
+	return th.regs.Orig_rax == syscall.SYS_PRCTL && th.regs.Rdi == prGetSeccomp && bySyscallInstruction(&th.regs)
 }
 
 // hideFilter answers the question of a thread without the kernel if ours is the only filter that it has more than we
