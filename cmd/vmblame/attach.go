@@ -17,6 +17,7 @@ func attachCommand() *cobra.Command {
 		Short: "Attach to running processes and record who maps what",
 		Long: `Attaches to every thread of the processes and records every change of their address spaces.
 Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
+		ValidArgsFunction: completeProcesses,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return misused(cmd, "PID is missing")
@@ -57,7 +58,7 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 		if _, word, ok := strings.Cut(err.Error(), " in -"); ok && word != "" && word[0] >= '0' && word[0] <= '9' {
 			return misused(cmd, "-%s: not a pid", word)
 		}
-		return misused(cmd, "%s", firstLine(err.Error()))
+		return flagMistake(cmd, err)
 	})
 	r.flags(cmd)
 	cmd.Flags().DurationVar(&r.options.Duration, "duration", 0, "detach after `D`: 500ms, 0.5s, 1h")

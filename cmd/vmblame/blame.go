@@ -27,7 +27,8 @@ made it comes apart. With - the rows are read from standard input: the text of /
   pmap -x 4711 | vmblame blame LOG -
 
 A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
-		Args: exactly("LOG", "ADDR"),
+		Args:              exactly("LOG", "ADDR"),
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "-" {
 				r, err := vm.ParseRange(args[1])

@@ -24,12 +24,13 @@ func checkCommand() *cobra.Command {
 		Long: `Replays LOG and prints everything in it that cannot be true: an order that is broken, a change
 that found what is not there, a snapshot that differs from the ledger, counts that are wrong, a log
 that is cut. Exit status 0 means that there is nothing.`,
-		Args: exactly("LOG"),
+		Args:              exactly("LOG"),
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) (failure error) {
 			log := args[0]
 			r, err := eventlog.Open(log)
 			if err != nil {
-				return failed("check %s: %w", log, cause(err, log))
+				return failed("check %s: %w%s", log, cause(err, log), remedy(err))
 			}
 			defer r.Close()
 			n, cut := 0, false
@@ -53,7 +54,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 			})
 			switch {
 			case err != nil:
-				return failed("check %s: %w", log, cause(err, log))
+				return failed("check %s: %w%s", log, cause(err, log), remedy(err))
 			case n > maxProblems:
 				fmt.Fprintf(out, "%s: and %d more\n", log, n-maxProblems)
 			}

@@ -19,7 +19,8 @@ never by address: randomisation does not matter. What was recorded of the enviro
 
 A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.
 With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
-		Args: exactly("BEFORE", "AFTER"),
+		Args:              exactly("BEFORE", "AFTER"),
+		ValidArgsFunction: completeLogs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(a.pids) > 2 {
 				return misused(cmd, "--pid: at most one process of each log")

@@ -69,7 +69,8 @@ func exportCommand() *cobra.Command {
 		Long: "Writes LOG, as it is at a moment, in another format to standard output or to a file:\n" + about.String() + `
 
 A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
-		Args: between("LOG", "LOG2"),
+		Args:              between("LOG", "LOG2"),
+		ValidArgsFunction: completeLogs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			x.cmd, x.logs, x.value = cmd, args, value.value
 			if format == "" && inJSON {

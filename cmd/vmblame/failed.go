@@ -10,19 +10,21 @@ func failedCommand() *cobra.Command {
 	var a answer
 	var only filter
 	cmd := &cobra.Command{
-		Use:   "failed [flags] LOG",
+		Use:   "failed [flags] [LOG]",
 		Short: "Say which mapping calls failed, and why",
 		Long: `Lists the mapping calls that failed: how much they asked for, whose stack, which error, and against which
 limit they ran, worked out from the limits that were recorded and from what was mapped then.
 
 Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
-		Args: exactly("LOG"),
+		Args:              orNewest,
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			arg := logArg(cmd, args)
 			chosen, err := only.parse(cmd)
 			if err != nil {
 				return err
 			}
-			log, err := only.open(cmd, args[0])
+			log, err := only.open(cmd, arg)
 			if err != nil {
 				return err
 			}
@@ -31,7 +33,7 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 				return err
 			}
 			f := s.Failed()
-			return give(&a, cmd, f, report.Failed, f.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, f, report.Failed, f.Nameless, a.look(arg), log.name)
 		},
 	}
 	a.flags(cmd)

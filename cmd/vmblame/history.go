@@ -19,7 +19,8 @@ func historyCommand() *cobra.Command {
 freed and mapped again, when, by which thread and through which calls.
 
 Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
-		Args: exactly("LOG", "ADDR"),
+		Args:              exactly("LOG", "ADDR"),
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addr, err := vm.ParseAddress(args[1])
 			if err != nil {

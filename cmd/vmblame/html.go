@@ -27,7 +27,8 @@ The file is called as LOG is, with .html; -o - is standard output.
 
 Of two logs a moment may be given, LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s or LOG@seq:123: that is what is
 compared. The pictures go from start to end.`,
-		Args: between("LOG", "LOG2"),
+		Args:              between("LOG", "LOG2"),
+		ValidArgsFunction: completeLogs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readPictures(cmd, args, a.pids, html.Embedded(), (*logFile).close)
 			if err != nil {

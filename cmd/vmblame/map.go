@@ -26,6 +26,7 @@ Nothing is traced and nothing is stopped; vmblame attach records who maps more.
 
 --all lists the processes of the machine: how many addresses they have, how much of it can be accessed, is in
 memory and shared, how many mappings of vm.max_map_count, and of the first of them what they have most of.`,
+		ValidArgsFunction: completeProcesses,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if m.all {
 				return exactly()(cmd, args)

@@ -22,19 +22,21 @@ func reportCommand() *cobra.Command {
 	by := choice{value: "kind", of: []string{"kind", "stack", "file", "thread", "function"}}
 	sort := choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name"}}
 	cmd := &cobra.Command{
-		Use:   "report [flags] LOG",
+		Use:   "report [flags] [LOG]",
 		Short: "Say who holds the address space",
 		Long: `Lists what is mapped at one moment of LOG, by kind, call stack, file, thread or function: bytes
 reserved, accessible (committed) and resident, and who mapped them.
 
 A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq:123.`,
-		Args: exactly("LOG"),
+		Args:              orNewest,
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			arg := logArg(cmd, args)
 			chosen, err := only.parse(cmd)
 			if err != nil {
 				return err
 			}
-			log, err := only.open(cmd, args[0])
+			log, err := only.open(cmd, arg)
 			if err != nil {
 				return err
 			}
@@ -53,7 +55,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 				o.Columns = append(o.Columns, analysis.Column(c))
 			}
 			r := s.Report(o)
-			l := a.look(args[0])
+			l := a.look(arg)
 			rows.set(cmd, &l)
 			if len(a.pids) > 0 {
 				l.Processes = 0

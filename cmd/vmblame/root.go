@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/vmblame/vmblame/internal/spool"
 	"github.com/vmblame/vmblame/internal/text"
@@ -108,7 +111,7 @@ who mapped it, when, through which call stack, and what stood there before.`,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return misused(cmd, "%s", firstLine(err.Error()))
+		return flagMistake(cmd, err)
 	})
 	root.SetHelpCommand(helpCommand())
 	for _, cmd := range subcommands() {
@@ -116,6 +119,7 @@ who mapped it, when, through which call stack, and what stood there before.`,
 		root.AddCommand(cmd)
 	}
 	root.InitDefaultCompletionCmd()
+	giveHelp(root)
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		cmd.Use = "completion SHELL"
 		cmd.Args = cobra.ArbitraryArgs
@@ -150,10 +154,76 @@ func helpCommand() *cobra.Command {
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	hint := ""
+	log, _, _ := strings.Cut(name, "@")
+	if isLog(name) || isLog(log) {
+		hint = ": that is a log: vmblame report " + quote(name)
+	} else if _, err := os.Stat(name); err == nil {
+		hint = ": to run the file of that name: vmblame ./" + quote(name)
+	} else if _, err := exec.LookPath(name); err == nil {
+		hint = ": to run the program of that name: vmblame run " + quote(name)
+	}
 	if like := root.SuggestionsFor(name); len(like) > 0 {
 		hint = ": did you mean " + strings.Join(like, " or ") + "?"
 	}
 	return misused(root, "unknown command %q%s", name, hint)
+}
+
+// flagMistake is a flag that a command does not have, with one that looks like it, or how others do what it says.
+func flagMistake(cmd *cobra.Command, err error) error {
+	line := firstLine(err.Error())
+	if before, _, ok := strings.Cut(line, "strconv.Parse"); ok {
+		line = before + "not a number"
+	}
+	elsewhere := map[string]string{
+		"p": "a process is named without a flag: vmblame attach PID", "f": "children and threads are followed anyway", "k": "stacks are recorded anyway",
+		"e": "all mapping calls are recorded; --live prints them", "c": "vmblame report counts", "d": "--chdir DIR starts the program there",
+		"follow": "children are followed unless --no-follow is given", "pid": "a process is named without a flag: vmblame attach PID",
+	}
+	if word, ok := strings.CutPrefix(line, "unknown flag: --"); ok {
+		like := ""
+		best := len(word)/2 + 1
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			n := distance(word, f.Name)
+			if strings.HasPrefix(f.Name, word) {
+				n = 0 // the beginning of it
+			}
+			if !f.Hidden && n < best {
+				like, best = f.Name, n
+			}
+		})
+		switch about := elsewhere[word]; {
+		case about != "":
+			line += ": " + about
+		case like != "":
+			line += ": did you mean --" + like + "?"
+		}
+	} else if _, rest, ok := strings.Cut(line, "unknown shorthand flag: '"); ok && rest != "" {
+		if about := elsewhere[rest[:1]]; about != "" {
+			line += ": " + about
+		}
+	}
+	return misused(cmd, "%s", line)
+}
+
+// distance is how many letters must be changed, added or left out to make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			n := before
+			if a[i] != b[j] {
+				n++
+			}
+			before = row[j+1]
+			row[j+1] = min(n, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // exactly is a check of the number of arguments, each named as in the usage line.

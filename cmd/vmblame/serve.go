@@ -25,7 +25,8 @@ func serveCommand() *cobra.Command {
 		Long: `Shows what vmblame html draws, of logs that are too large for one file: the page asks for more moments where it is
 looked at closely, and for everything that happened at an address. It listens on 127.0.0.1 alone, and answers only who has
 the address that it prints. Ctrl-C ends it.`,
-		Args: between("LOG", "LOG2"),
+		Args:              between("LOG", "LOG2"),
+		ValidArgsFunction: completeLogs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var logs []*logFile
 			defer func() {

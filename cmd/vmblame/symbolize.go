@@ -28,7 +28,8 @@ func symbolizeCommand() *cobra.Command {
 ran, and says for each what it found and what would give more. The names are added to LOG, which is
 replaced as a whole, or with -o written to another log. A name that LOG has gives way only to one that
 tells more.`,
-		Args: exactly("LOG"),
+		Args:              exactly("LOG"),
+		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("output") && out == "" {
 				return misused(cmd, "-o: an empty file name")
@@ -59,7 +60,7 @@ func symbolizeLog(log, out string, debug *naming.DebugFiles, stderr io.Writer, t
 	}
 	n, cut, err := naming.ReadLog(log, debug)
 	if err != nil {
-		return failed("symbolize %s: %w", log, cause(err, log))
+		return failed("symbolize %s: %w%s", log, cause(err, log), remedy(err))
 	}
 	n.Resolve()
 	if err := tell(n); err != nil {

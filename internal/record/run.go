@@ -193,7 +193,7 @@ func credential(name string) (*tracer.Credential, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.LookupId(name); err != nil {
-			return nil, errors.New("no such user")
+			return nil, errors.New("no such user: getent passwd lists them")
 		}
 	}
 	c := &tracer.Credential{}
@@ -220,7 +220,7 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 	}
 	switch le.Step {
 	case "chdir":
-		return &Error{Failed, fmt.Sprintf("run %s: --chdir %s: %v", name, l.Dir, le.Err)}
+		return &Error{Failed, fmt.Sprintf("run %s: --chdir %s: %v: name a folder that exists", name, l.Dir, le.Err)}
 	case "user":
 		return &Error{Failed, fmt.Sprintf("run %s: --user: %v: only root may change the user", name, le.Err)}
 	case "seccomp":

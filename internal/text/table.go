@@ -97,7 +97,7 @@ func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) layout {
 			l.widths[i] = max(l.widths[i], Width(r[i].in(l.limits[i])))
 		}
 		if last := r[len(r)-1]; len(r) == n && !s.Whole {
-			need = max(need, min(Width(Printable(last.Text)), s.Width/3))
+			need = max(need, min(Width(Printable(last.Text)), min(30, s.Width/3)))
 		}
 	}
 	if !s.Whole {

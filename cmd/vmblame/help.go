@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// examples are two or more of each command, in its help and in its manual page.
+func examples() map[string]string {
+	return map[string]string{
+		"vmblame": `  vmblame ./server --port 80         run it and record who maps what
+  vmblame 4711                       what its memory is, now`,
+		"run": `  vmblame run -o server.jsonl -- ./server --port 80
+  vmblame run --no-aslr --env MALLOC_ARENA_MAX=1 -- ./server
+  vmblame run --max-resident 64M --max-mappings 1000 -- ./test`,
+		"attach": `  vmblame attach 4711                (Ctrl-C detaches)
+  vmblame attach --duration 10m -o leak.jsonl.zst redis-server`,
+		"map": `  vmblame map 4711
+  vmblame map --all --sort reserved
+  vmblame map -o now.jsonl redis-server`,
+		"report": `  vmblame report server.jsonl
+  vmblame report --by stack --min-size 1M server.jsonl@peak
+  vmblame report --kind arena --thread worker server.jsonl`,
+		"blame": `  vmblame blame server.jsonl 7ffff7080000-7ffff7c00000
+  cat /proc/4711/smaps | vmblame blame server.jsonl -`,
+		"history": `  vmblame history server.jsonl 7ffff7cc5000
+  vmblame history --stacks server.jsonl@1.5s 7ffff7cc5000`,
+		"failed": `  vmblame failed server.jsonl
+  vmblame failed --function cache_ --json server.jsonl`,
+		"growth": `  vmblame growth server.jsonl
+  vmblame growth --since 10m --until 1h --thread worker server.jsonl`,
+		"diff": `  vmblame diff host.jsonl container.jsonl
+  vmblame diff server.jsonl@10m server.jsonl@end
+  vmblame diff --fail-over 5% before.jsonl after.jsonl`,
+		"html": `  vmblame html -o server.html server.jsonl
+  vmblame html -o both.html before.jsonl after.jsonl`,
+		"serve": `  vmblame serve server.jsonl
+  vmblame serve before.jsonl after.jsonl`,
+		"export": `  vmblame export --format json server.jsonl | jq .header
+  vmblame export --format folded server.jsonl >server.folded`,
+		"symbolize": `  vmblame symbolize server.jsonl
+  vmblame symbolize --debug-dir ./debug -o named.jsonl server.jsonl`,
+		"check": `  vmblame check server.jsonl
+  vmblame check --json server.jsonl`,
+		"version": `  vmblame version
+  vmblame version --json`,
+		"help": `  vmblame help
+  vmblame help run`,
+		"man": `  vmblame man ./man
+  man ./man/vmblame-run.1`,
+		"completion": `  source <(vmblame completion bash)
+  vmblame completion fish >~/.config/fish/completions/vmblame.fish`,
+	}
+}
+
+// helpWidth is how wide help is at most: longer lines are hard to read.
+const helpWidth = 100
+
+// giveHelp gives root and its commands examples, and help as wide as the terminal.
+func giveHelp(root *cobra.Command) {
+	width := min(look(os.Stdout).Width, helpWidth)
+	list := examples()
+	root.Example = list["vmblame"]
+	root.Long = paragraphs(root.Long, width)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
+	for _, cmd := range root.Commands() {
+		if cmd.Example == "" {
+			cmd.Example = list[cmd.Name()]
+		}
+		cmd.Long = paragraphs(cmd.Long, width)
+	}
+}
+
+// paragraphs folds what stands in paragraphs; lines that begin with a blank stay as they are.
+func paragraphs(s string, width int) string {
+	var out, words []string
+	flush := func() {
+		if len(words) > 0 {
+			out = append(out, text.Fold(strings.Join(words, " "), width, ""))
+			words = nil
+		}
+	}
+	for line := range strings.SplitSeq(s, "\n") {
+		if line == "" || line[0] == ' ' {
+			flush()
+			out = append(out, line)
+			continue
+		}
+		words = append(words, line)
+	}
+	flush()
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMistakes: what people type by mistake is answered in at most two lines that say what to do.
+func TestMistakes(t *testing.T) {
+	log, err := os.ReadFile(sampleLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"case.jsonl": string(log), "notes.txt": "remember the milk\n", "server": "#!/bin/sh\n", "notice": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mistakes := []struct {
+		args   string
+		status int
+		words  string // that say what to do
+	}{
+		// The command.
+		{"case.jsonl", 2, "vmblame report case.jsonl"},
+		{"case.jsonl@peak", 2, "vmblame report case.jsonl@peak"},
+		{"notes.txt", 2, "vmblame ./notes.txt"},
+		{"sh script", 2, "vmblame run sh"},
+		{"reprot case.jsonl", 2, "did you mean report?"},
+		{"atach 4711", 2, "did you mean attach?"},
+		{"diffs a b", 2, "did you mean diff?"},
+		{"grwth case.jsonl", 2, "did you mean growth?"},
+		{"histroy case.jsonl 0", 2, "did you mean history?"},
+		{"nosuchthing", 2, "vmblame --help tells more"},
+		{"help reprot", 2, "did you mean report?"},
+		{"./nosuch", 127, "check the name"},
+		{"./notes.txt", 126, "chmod +x it"},
+		// Flags of other tools, and flags with a slip.
+		{"attach -p 4711", 2, "vmblame attach PID"},
+		{"attach --pid 4711", 2, "vmblame attach PID"},
+		{"run -f ./server", 2, "followed anyway"},
+		{"run -e mmap ./server", 2, "--live prints them"},
+		{"run -k ./server", 2, "recorded anyway"},
+		{"attach --durration 5s 1", 2, "did you mean --duration?"},
+		{"report --bye stack case.jsonl", 2, "did you mean --by?"},
+		{"report --min case.jsonl", 2, "did you mean --min-size?"},
+		{"run --noaslr ./server", 2, "did you mean --no-aslr?"},
+		{"growth --functoin x case.jsonl", 2, "did you mean --function?"},
+		{"run --out x ./server", 2, "did you mean --output?"},
+		{"report --by kinds case.jsonl", 2, "kind, stack, file, thread or function"},
+		{"report --sort size case.jsonl", 2, "reserved, committed, resident, count or name"},
+		{"report --min-size huge case.jsonl", 2, "4096, 64K, 100M, 1.5G"},
+		{"report --columns foo case.jsonl", 2, "pss, private, shared, swap, huge and locked"},
+		{"report --top many case.jsonl", 2, "not a number"},
+		{"report --kind [ case.jsonl", 2, "not a regular expression"},
+		{"run --verify always ./server", 2, "off, end or each"},
+		{"run --backend ptrace ./server", 2, "auto, sigtrap, seccomp or syscall"},
+		{"run --env PATH ./server", 2, "K=V"},
+		{"attach --duration 5 1", 2, "missing unit"},
+		{"export --format svg case.jsonl", 2, "known are"},
+		{"export case.jsonl", 2, "--format is missing"},
+		// Logs and moments.
+		{"report nosuch.jsonl", 1, "the logs here: case.jsonl"},
+		{"check nosuch.jsonl", 1, "the logs here: case.jsonl"},
+		{"diff nosuch.jsonl case.jsonl", 1, "the logs here: case.jsonl"},
+		{"report notes.txt", 1, "vmblame run -o LOG"},
+		{"report notice", 1, "vmblame run -o LOG"},
+		{"report case.jsonl@99s", 1, "the log ends at"},
+		{"report case.jsonl@soon", 2, "start, end, peak, a time as 1.5s, or seq:N"},
+		{"growth --since soon case.jsonl", 2, "start, end, peak, a time as 1.5s, or seq:N"},
+		{"report --until 1ms case.jsonl@end", 2, "has a moment already"},
+		{"report --pid 77 case.jsonl", 1, "without --pid lists them"},
+		{"failed", 2, "vmblame run PROGRAM makes one"},
+		{"diff case.jsonl", 2, "AFTER is missing"},
+		{"report case.jsonl other.jsonl", 2, "unexpected argument"},
+		// Addresses.
+		{"blame case.jsonl", 2, "ADDR is missing"},
+		{"blame case.jsonl main", 2, "hexadecimal digits"},
+		{"blame case.jsonl 5000-3000", 2, "ends before it begins"},
+		// Processes.
+		{"attach 1073741824", 1, "check the pid"},
+		{"attach nosuchprocess", 2, "not a pid"},
+		{"map nosuchprocess", 1, "the name of one that runs"},
+		{"attach", 2, "PID is missing"},
+		// Running.
+		{"run nosuchprogram", 127, "check the name, PATH and --chdir"},
+		{"run -o notes.txt -- sh -c :", 125, "name another file"},
+		{"run --chdir nosuch -- sh -c :", 125, "a folder that exists"},
+		{"run --user nosuchuser -- sh -c :", 125, "getent passwd"},
+	}
+	if len(mistakes) < 50 {
+		t.Errorf("%d mistakes", len(mistakes))
+	}
+	for _, m := range mistakes {
+		t.Run(m.args, func(t *testing.T) {
+			r := vmblame(t, dir, strings.Fields(m.args)...)
+			r.wants(t, m.status, m.words)
+			if n := strings.Count(r.stderr, "\n"); n > 2 || n == 0 || r.stdout != "" {
+				t.Errorf("%d lines on standard error, %q on standard output:\n%s", n, r.stdout, r.stderr)
+			}
+			if !strings.HasPrefix(r.stderr, "vmblame: ") {
+				t.Errorf("no name in front:\n%s", r.stderr)
+			}
+		})
+	}
+}
+
+// TestNewestLog: report, growth and failed without a log take the newest one of a default name here, and say so.
+func TestNewestLog(t *testing.T) {
+	log, err := os.ReadFile(sampleLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i, name := range []string{"vmblame.20.jsonl", "vmblame.7.jsonl", "vmblame.9.jsonl", "other.jsonl"} {
+		text := string(log)
+		if i == 2 {
+			text = "no log\n"
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Unix(int64(1_700_000_000+i), 0) // the order is set, not that of writing
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range []string{"report", "growth", "failed"} {
+		r := vmblame(t, dir, command)
+		r.wants(t, 0, "the newest one here, vmblame.7.jsonl")
+		if !strings.Contains(r.stdout, "vmblame.7.jsonl") && command != "failed" {
+			t.Errorf("%s:\n%s", command, r.stdout)
+		}
+	}
+}
+
+// TestExamples: every command's help has two examples, and none is wider than 80 columns.
+func TestExamples(t *testing.T) {
+	for _, cmd := range append(rootCommand().Commands(), rootCommand()) {
+		n := 0
+		for line := range strings.Lines(cmd.Example) {
+			n++
+			if len(line) > 81 || !strings.HasPrefix(line, "  ") {
+				t.Errorf("%s: %q", cmd.Name(), line)
+			}
+		}
+		if n < 2 && !strings.HasPrefix(cmd.Name(), "__") && cmd.Name() != "launch" {
+			t.Errorf("%s has %d examples", cmd.Name(), n)
+		}
+	}
+	r := vmblame(t, "", "run", "--help")
+	r.wants(t, 0)
+	for line := range strings.Lines(r.stdout) {
+		if len(line) > 101 {
+			t.Errorf("help of run: %d columns: %s", len(line), line)
+		}
+	}
+}
+
+// TestCompletesWhatThereIs: the shells' completion knows processes with their names, logs, moments and formats.
+func TestCompletesWhatThereIs(t *testing.T) {
+	dir := t.TempDir()
+	log, err := os.ReadFile(sampleLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"case.jsonl": string(log), "other.jsonl": "no log"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args        []string
+		has, hasNot string
+	}{
+		{[]string{"report", ""}, "case.jsonl\n", "other.jsonl"},
+		{[]string{"report", "case.jsonl@"}, "case.jsonl@peak", "other"},
+		{[]string{"export", "--format", ""}, "perfetto", "case"},
+		{[]string{"report", "--by", ""}, "function", "case"},
+		{[]string{"attach", "1"}, "1\t", "case.jsonl"},
+	} {
+		r := vmblame(t, dir, append([]string{"__complete"}, c.args...)...)
+		if !strings.Contains(r.stdout, c.has) || strings.Contains(r.stdout, c.hasNot) {
+			t.Errorf("%q: %s", c.args, r.stdout)
+		}
+	}
+}
