@@ -1,157 +1,213 @@
 #!/bin/bash
-# bench.sh: what an event costs. VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh
-# Everything runs on one CPU, the candidates take turns, medians are taken, and the time of the same
-# program untraced is taken off. An event is one mmap or munmap with its stack of 24 frames. Beside the wall
-# time stands the processor time of tracer and program together: on a quiet machine they are the same.
-# ROUNDS (7), PAIRS (20000), CPU (the first allowed) can be set. BENCH_STRICT=1: exit 1 past a limit.
+# bench.sh: what vmblame costs, its backends seccomp and sigtrap beside each other and beside others who could do the work.
+# VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh [events|others|attach|servers|programs|reading]...
+# Candidates take turns and medians are taken; where "pinned" stands everything runs on one processor, else the kernel
+# places it. The last columns of a table: how often the time of what it is compared with, the least and most of the
+# runs in ms, what is to be reached and whether it is. What the machine lacks is left out.
+# ROUNDS (7), QUICK=1 (3 rounds, less work), CPU (the first allowed) can be set. BENCH_STRICT=1: exit 1 where one is short.
 set -eu -o pipefail
 export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 VMBLAME=${VMBLAME:-$(command -v vmblame || true)}
 OUT=${OUT:-$here/../build}
-ROUNDS=${ROUNDS:-7} PAIRS=${PAIRS:-20000} WALK_PAIRS=${WALK_PAIRS:-100} OTHERS=${OTHERS:-1000000} MEMORY_PAIRS=${MEMORY_PAIRS:-500000} ATTACHED=${ATTACHED:-10000000}
+if [ -n "${QUICK:-}" ]; then
+	ROUNDS=${ROUNDS:-3} PAIRS=${PAIRS:-4000} WALK_PAIRS=30 OTHERS=300000 ATTACHED=2000000 READ_PAIRS=100000 REQUESTS=20000
+else
+	ROUNDS=${ROUNDS:-7} PAIRS=${PAIRS:-10000} WALK_PAIRS=60 OTHERS=1000000 ATTACHED=6000000 READ_PAIRS=500000 REQUESTS=100000
+fi
 CPU=${CPU:-$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')}
-DEPTH=18 # 24 frames, see pairs.c
 
 [ -x "$VMBLAME" ] || { echo "bench: no vmblame: set VMBLAME to its path" >&2; exit 2; }
-for p in bare pairs others peak; do
+for p in bare pairs others forks peak; do
 	[ -x "$OUT/$p" ] || { echo "bench: $OUT/$p: not built: make -C testdata OUT=$OUT $p" >&2; exit 2; }
 done
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+export VMBLAME OUT XDG_CACHE_HOME=$tmp/cache
+mkdir -p "$tmp/cache"
+names=() over=0
+declare -A line place
+# shellcheck source-path=SCRIPTDIR
+. "$here/turns.sh"
 
-# once NAME COMMAND...: one run, its wall time in µs appended to NAME's list, processor time and peak memory to others
-once() {
-	local name=$1 wall cpu kb rc
-	shift
-	rm -f "$tmp/log" "$tmp/result"
-	taskset -c "$CPU" "$OUT/peak" "$tmp/result" "$@" >"$tmp/stdout" 2>"$tmp/stderr" || true
-	read -r wall cpu kb rc <"$tmp/result"
-	if [ "$rc" != 0 ]; then
-		echo "bench: $name: exit status $rc: $(tail -n 2 "$tmp/stderr")" >&2
-		[ "$name" = perf ] && return 1
-		exit 1
-	fi
-	echo "$wall" >>"$tmp/$name"
-	echo "$cpu" >>"$tmp/$name.cpu"
-	echo "$kb" >>"$tmp/$name.kb"
-}
-
-median() { sort -n "$tmp/$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-spread() { sort -n "$tmp/$1" | awk '{ v[NR] = $1 } END { printf "%d-%d", v[1] / 1000, v[NR] / 1000 }'; }
-
-vmblame=("$VMBLAME" run -q -o "$tmp/log")
-sigtrap=("$VMBLAME" run -q --backend sigtrap -o "$tmp/log")
-export VMBLAME
-"${sigtrap[@]}" "$OUT/others" 0 2>"$tmp/stderr" || { tail -n 2 "$tmp/stderr" >&2; sigtrap=(); }
+engines=(seccomp)
+! "$VMBLAME" run -q --backend sigtrap -o "$tmp/log" "$OUT/others" 0 2>"$tmp/stderr" || engines+=(sigtrap)
 strace=$(command -v strace || true)
-perf=
-if command -v perf >/dev/null && once perf perf trace -e mmap,munmap -o /dev/null "$OUT/pairs" 10 "$DEPTH" 2>/dev/null; then
-	perf=$(command -v perf)
-	rm -f "$tmp"/perf "$tmp"/perf.*
-fi
+quiet=(--seccomp-bpf -f -e trace=%memory) # strace of mapping calls, without stacks
 
-for ((round = 0; round < ROUNDS; round++)); do
-	once untraced "$OUT/pairs" "$PAIRS" "$DEPTH"
-	once bare "$OUT/bare" "$OUT/pairs" "$PAIRS" "$DEPTH"
-	once vmblame "${vmblame[@]}" -- "$OUT/pairs" "$PAIRS" "$DEPTH"
-	[ ${#sigtrap[@]} = 0 ] || once sigtrap "${sigtrap[@]}" -- "$OUT/pairs" "$PAIRS" "$DEPTH"
-	once nostacks "${vmblame[@]}" --no-stacks -- "$OUT/pairs" "$PAIRS" "$DEPTH"
-	[ -z "$strace" ] || once strace "$strace" -f -o "$tmp/log" "$OUT/pairs" "$PAIRS" "$DEPTH"
-	[ -z "$perf" ] || once perf "$perf" trace -e mmap,munmap -o "$tmp/log" "$OUT/pairs" "$PAIRS" "$DEPTH" || true
-	once start "$OUT/pairs" 0 "$DEPTH"
-	if [ -n "$strace" ]; then
-		# slow: few events, less a run of none, so that the start (and its stacks) is not counted
-		once strace-k-start "$strace" -f -k -o "$tmp/log" "$OUT/pairs" 0 "$DEPTH"
-		once strace-k "$strace" -f -k -o "$tmp/log" "$OUT/pairs" "$WALK_PAIRS" "$DEPTH"
+# run ENGINE [FLAGS]: the beginning of a command line
+run() { echo "$VMBLAME run -q --backend $1 -o $tmp/log ${2:-} --"; }
+
+# events TITLE NAME WHERE FRAMES "ARGS" EVENTS LIMIT [all]: pairs with ARGS under each tracer, held against the bare loop
+events() {
+	local title=$1 name=$2 where=$3 frames=$4 args=$5 n=$6 limit=$7 engine bare bare_cpu value cpu
+	candidate "$name-untraced" "$OUT/pairs $args" "$where"
+	candidate "$name-bare" "$OUT/bare $OUT/pairs $args" "$where"
+	for engine in "${engines[@]}"; do candidate "$name-$engine" "$(run "$engine") $OUT/pairs $args" "$where"; done
+	if [ -n "${8:-}" ]; then
+		candidate "$name-nostacks" "$(run seccomp --no-stacks) $OUT/pairs $args" "$where"
+		[ -z "$strace" ] || candidate "$name-strace" "$strace ${quiet[*]} -o $tmp/log $OUT/pairs $args" "$where"
 	fi
-	once others-untraced "$OUT/others" "$OTHERS"
-	once others-bare "$OUT/bare" "$OUT/others" "$OTHERS"
-	once others-vmblame "${vmblame[@]}" -- "$OUT/others" "$OTHERS"
-	once vmblame-start "${vmblame[@]}" -- "$OUT/others" 0
-	if [ ${#sigtrap[@]} != 0 ]; then
-		once others-sigtrap "${sigtrap[@]}" -- "$OUT/others" "$OTHERS"
-	fi
-	# Attached: a loop of other calls, and one with a pair in 200. Each candidate has as many as fill a second or so.
-	for every in 0 200; do
-		once "attach$every-untraced" "$OUT/others" "$ATTACHED" $every
-		[ ${#sigtrap[@]} = 0 ] || once "attach$every-sigtrap" "$here/attach.sh" "$tmp/log" sigtrap "$OUT/others" "$ATTACHED" $every
-		once "attach$every-syscall" "$here/attach.sh" "$tmp/log" syscall "$OUT/others" $((ATTACHED / 50)) $every
-		[ -z "$strace" ] || once "attach$every-strace" "$here/attach.sh" "$tmp/log" strace "$OUT/others" $((ATTACHED / 50)) $every
-	done
-done
-once memory "${vmblame[@]}" -- "$OUT/pairs" "$MEMORY_PAIRS" "$DEPTH"
-
-events=$((2 * PAIRS))
-over=0
-
-# cost NAME LESS N: µs an event of NAME's median, less that of LESS, for N events
-cost() { awk -v t="$(median "$1")" -v b="$(median "$2")" -v n="$3" 'BEGIN { printf "%.2f", (t - b) / n }'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
-ms() { awk -v t="$(median "$1")" 'BEGIN { printf "%.1f", t / 1000 }'; }
-
-# judge VALUE MOST: whether a limit is kept
-judge() {
-	verdict=kept
-	awk -v v="$1" -v l="$2" 'BEGIN { exit !(v <= l) }' || verdict=OVER over=1
-}
-
-row() { printf '%-26s %9s %9s %8s %8s %14s  %-8s %s\n' "$@"; }
-
-# pairs_row TITLE NAME LESS N [LIMIT]
-pairs_row() {
-	local wall cpu times limit='' verdict=''
-	wall=$(cost "$2" "$3" "$4") cpu=$(cost "$2.cpu" "$3.cpu" "$4")
-	times=$(ratio "$wall" "$bare")
-	[ -z "${5:-}" ] || { judge "$times" "$5"; limit="<= $5"; }
-	row "$1" "$wall" "$cpu" "$times" "$(ratio "$cpu" "$bare_cpu")" "$(spread "$2")" "$limit" "$verdict"
-}
-
-bare=$(cost bare untraced "$events") bare_cpu=$(cost bare.cpu untraced.cpu "$events")
-echo "$(uname -sr), CPU $CPU of $(nproc), $ROUNDS rounds, $events events of 24 frames a run"
-echo
-row 'mmap/munmap pairs' us/event cpu 'x bare' cpu 'wall ms' limit ''
-row untraced "$(cost untraced start "$events")" "$(cost untraced.cpu start.cpu "$events")" '' '' "$(spread untraced)" '' ''
-pairs_row 'bare C loop, no stacks' bare untraced "$events"
-pairs_row 'vmblame, stacks' vmblame untraced "$events" 1.80
-[ ${#sigtrap[@]} = 0 ] || pairs_row 'vmblame sigtrap, stacks' sigtrap untraced "$events"
-pairs_row 'vmblame --no-stacks' nostacks untraced "$events"
-[ -z "$perf" ] || pairs_row 'perf trace, no stacks' perf untraced "$events"
-if [ -n "$strace" ]; then
-	pairs_row 'strace -f, no stacks' strace untraced "$events"
-	pairs_row 'strace -f -k, stacks' strace-k strace-k-start $((2 * WALK_PAIRS))
-	times=$(ratio "$(cost strace-k strace-k-start $((2 * WALK_PAIRS)))" "$(cost vmblame untraced "$events")")
-	judge "-$times" -100
-	row '  times vmblame' "$times" '' '' '' '' '>= 100' "$verdict"
-fi
-echo
-row "$OTHERS other calls" 'wall ms' 'cpu ms' 'x untr.' cpu 'wall ms' limit ''
-for name in untraced bare vmblame $([ ${#sigtrap[@]} = 0 ] || echo sigtrap); do
-	times=$(ratio "$(median others-$name)" "$(median others-untraced)") limit='' verdict=''
-	[ $name != vmblame ] || { judge "$times" 1.4; limit='<= 1.40'; }
-	row "$name" "$(ms others-$name)" "$(ms others-$name.cpu)" "$times" \
-		"$(ratio "$(median others-$name.cpu)" "$(median others-untraced.cpu)")" "$(spread others-$name)" "$limit" "$verdict"
-done
-row '  vmblame of no calls' "$(ms vmblame-start)" "$(ms vmblame-start.cpu)" '' '' "$(spread vmblame-start)" '' ''
-echo
-# Of the candidates' shorter loops the start of the tracer is a greater part: it counts as theirs.
-for every in 0 200; do
-	row "attached, a pair in $every" us/call '' 'x untr.' '' 'wall ms' limit ''
-	for name in untraced sigtrap syscall strace; do
-		[ -s "$tmp/attach$every-$name" ] || continue
-		n=$ATTACHED
-		case $name in syscall | strace) n=$((ATTACHED / 50)) ;; esac
-		call=$(awk -v t="$(median "attach$every-$name")" -v n="$n" 'BEGIN { printf "%.3f", t / n }')
-		[ $name != untraced ] || untraced=$call
-		times=$(ratio "$call" "$untraced") limit='' verdict=''
-		[ $name != sigtrap ] || { most=1.1; [ $every = 0 ] || most=2; judge "$times" $most; limit="<= $most"; }
-		row "  $name" "$call" '' "$times" '' "$(spread "attach$every-$name")" "$limit" "$verdict"
+	turns
+	bare=$(each "$name-bare" "$name-untraced" "$n") bare_cpu=$(each "$name-bare.cpu" "$name-untraced.cpu" "$n")
+	row "$title" us/event cpu 'x bare' 'wall ms' '' ''
+	result '  bare loop of two stops' "$bare" "$bare_cpu" 1.00 "$name-bare"
+	for engine in "${engines[@]}" nostacks strace; do
+		has "$name-$engine" || continue
+		value=$(each "$name-$engine" "$name-untraced" "$n") cpu=$(each "$name-$engine.cpu" "$name-untraced.cpu" "$n")
+		case $engine in
+		nostacks) result '  vmblame seccomp --no-stacks' "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" ;;
+		strace) result '  strace --seccomp-bpf, no stacks' "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" ;;
+		*) result "  vmblame $engine, $frames frames" "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" 1000 most "$limit" ;;
+		esac
 	done
 	echo
-done
-mib=$(awk '{ printf "%.1f", $1 / 1024 }' "$tmp/memory.kb")
-judge "$mib" 60
-row "$((2 * MEMORY_PAIRS)) events" '' '' '' '' '' '' ''
-row '  peak memory, MiB' "$mib" '' '' '' '' '<= 60' "$verdict"
-row '  log, MB' "$(awk -v b="$(stat -c %s "$tmp/log")" 'BEGIN { printf "%.0f", b / 1e6 }')" '' '' '' '' '' ''
+}
+
+section_events() {
+	local n=$((2 * PAIRS)) engine k value
+	events 'an event, pinned' pin pinned 24 "$PAIRS 18" $n 1.1 all
+	events 'an event, not pinned' free free 24 "$PAIRS 18" $n 0.9
+	events 'depth 100, pinned' deep pinned 100 "$PAIRS 94" $n 1.3
+	events '5,000 mappings, pinned' many pinned 24 "$PAIRS 18 5000" $((n + 2501)) 1.3
+	events '8 threads, not pinned' eight free 23 "$PAIRS 18 0 8" $n 1.3
+	events '32 threads, not pinned' thirtytwo free 23 "$PAIRS 18 0 32" $n 1.3
+	[ -n "$strace" ] || return 0
+	# slow: few events, less a run of none, so that the start (and its stacks) is not counted
+	candidate walk-start "$strace -f -k -o $tmp/log $OUT/pairs 0 18"
+	candidate walk "$strace -f -k -o $tmp/log $OUT/pairs $WALK_PAIRS 18"
+	turns 3
+	k=$(each walk walk-start $((2 * WALK_PAIRS)))
+	row 'strace -f -k, pinned' us/event '' 'dearer' 'wall ms' '' ''
+	for engine in "${engines[@]}"; do
+		value=$(times "$k" "$(each "pin-$engine" pin-untraced "$n")")
+		result "  than vmblame $engine" "$k" '' "$value" walk 1000 least 200
+	done
+	echo
+}
+
+section_others() {
+	local name limit
+	candidate others-untraced "$OUT/others $OTHERS"
+	candidate others-bare "$OUT/bare $OUT/others $OTHERS"
+	for name in "${engines[@]}"; do candidate "others-$name" "$(run "$name") $OUT/others $OTHERS"; done
+	turns
+	row "$OTHERS other calls, pinned" 'wall ms' 'cpu ms' 'x untr.' 'wall ms' '' ''
+	for name in untraced bare "${engines[@]}"; do
+		limit=()
+		case $name in seccomp | sigtrap) limit=(1000 most 1.05) ;; esac
+		result "  $name" "$(ms "others-$name")" "$(ms "others-$name.cpu")" "$(times "$(median "others-$name")" "$(median others-untraced)")" "others-$name" "${limit[@]}"
+	done
+	echo
+}
+
+# Of the candidates' shorter loops the start of the tracer is a greater part: it counts as theirs.
+section_attach() {
+	local every name n call untraced limit few=$((ATTACHED / 50))
+	for every in 0 200; do
+		candidate "attach$every-untraced" "$OUT/others $ATTACHED $every"
+		[ ${#engines[@]} = 1 ] || candidate "attach$every-sigtrap" "$here/attach.sh $tmp/log sigtrap $OUT/others $ATTACHED $every"
+		candidate "attach$every-syscall" "$here/attach.sh $tmp/log syscall $OUT/others $few $every"
+		[ -z "$strace" ] || candidate "attach$every-strace" "$here/attach.sh $tmp/log strace $OUT/others $few $every"
+		turns
+		[ $every = 0 ] && row 'attached, other calls, pinned' us/call '' 'x untr.' 'wall ms' '' '' ||
+			row 'attached, a pair in 200, pinned' us/call '' 'x untr.' 'wall ms' '' ''
+		for name in untraced sigtrap syscall strace; do
+			has "attach$every-$name" || continue
+			n=$ATTACHED limit=()
+			case $name in syscall | strace) n=$few ;; esac
+			call=$(awk -v t="$(median "attach$every-$name")" -v n="$n" 'BEGIN { printf "%.3f", t / n }')
+			[ "$name" != untraced ] || untraced=$call
+			[ "$name" != sigtrap ] || limit=(1000 most "$([ $every = 0 ] && echo 1.1 || echo 2)")
+			result "  $name" "$call" '' "$(times "$call" "$untraced")" "attach$every-$name" "${limit[@]}"
+		done
+		echo
+	done
+}
+
+section_servers() {
+	local work name
+	"$here/servers.sh" "$tmp" "$ROUNDS" "$REQUESTS" "$([ ${#engines[@]} = 1 ] || echo sigtrap) syscall"
+	for work in SET GET pgbench; do
+		has "$work-untraced" || continue
+		row "attached, $work, not pinned" per-second '' 'of untr.' per-second '' ''
+		for name in untraced sigtrap syscall; do
+			has "$work-$name" || continue
+			limit=(1)
+			[ "$name" != sigtrap ] || limit=(1 least 0.95)
+			result "  $name" "$(median "$work-$name")" '' "$(times "$(median "$work-$name")" "$(median "$work-untraced")")" "$work-$name" "${limit[@]}"
+		done
+		echo
+	done
+}
+
+# program NAME LIMIT COMMAND: the whole run of a program, held against strace without stacks
+program() {
+	local name=$1 limit=$2 engine
+	command -v "${3%% *}" >/dev/null && eval "$3" >"$tmp/stdout" 2>&1 || return 0
+	candidate "$name-untraced" "$3" free
+	[ -z "$strace" ] || candidate "$name-strace" "$strace ${quiet[*]} -o $tmp/log $3" free
+	for engine in "${engines[@]}"; do
+		eval "$(run "$engine") $3" >"$tmp/stdout" 2>&1 # names are kept from now on
+		candidate "$name-$engine" "$(run "$engine") $3" free
+	done
+	turns
+	row "$name, not pinned" 'wall ms' 'cpu ms' 'x strace' 'wall ms' '' ''
+	for engine in untraced strace "${engines[@]}"; do
+		has "$name-$engine" || continue
+		local against=() relation=''
+		! has "$name-strace" || relation=$(times "$(median "$name-$engine")" "$(median "$name-strace")")
+		case $engine in seccomp | sigtrap) [ -z "$relation" ] || against=(1000 most "$limit") ;; esac
+		result "  $engine" "$(ms "$name-$engine")" "$(ms "$name-$engine.cpu")" "$relation" "$name-$engine" "${against[@]}"
+	done
+	echo
+}
+
+section_programs() {
+	echo 'int main(void) { return 0; }' >"$tmp/main.c"
+	program 'true' 2 "$(type -P true)"
+	program python3 1.15 "python3 -c 'import json, ssl, urllib.request'"
+	program 'gcc -c' 1.15 "gcc -c -o $tmp/main.o $tmp/main.c"
+	program 'node -e' 1.15 'node -e 0'
+	program 'java -version' 1.15 'java -version'
+	program '200 forks' 1.15 "$OUT/forks 200"
+}
+
+section_reading() {
+	local log=$tmp/read.jsonl command at limit
+	"$VMBLAME" run -q -o "$log" -- "$OUT/pairs" "$READ_PAIRS" 18
+	at=$(sed -n '/"call":"munmap"/{s/.*"addr":"\(0x[0-9a-f]*\)".*/\1/p;q}' "$log")
+	candidate read-report "$VMBLAME report $log" free
+	candidate read-blame "$VMBLAME blame $log $at" free
+	candidate read-history "$VMBLAME history $log $at" free
+	candidate read-diff "$VMBLAME diff $log@start $log" free
+	candidate read-check "$VMBLAME check $log" free
+	candidate read-export "$VMBLAME export --json $log" free
+	turns
+	! command -v jq >/dev/null || { candidate read-jq "jq -n 'reduce inputs as \$r (0; . + 1)' $log" free; turns 1; }
+	row "a log of $((2 * READ_PAIRS)) events" 'wall ms' 'cpu ms' 'peak MiB' 'wall ms' '' ''
+	for command in report blame history diff check export jq; do
+		has "read-$command" || continue
+		limit=1000
+		case $command in check | export) limit=3000 ;; esac
+		verdict='' over=$over
+		[ $command = jq ] || judge "$(ms "read-$command")" most $limit
+		row "  $command" "$(ms "read-$command")" "$(ms "read-$command.cpu")" "$(awk -v k="$(median "read-$command.kb")" 'BEGIN { printf "%.1f", k / 1024 }')" \
+			"$(spread "read-$command")" "$([ $command = jq ] || echo "<= $limit")" "$verdict"
+	done
+	row '  the log, MB' "$(awk -v b="$(stat -c %s "$log")" 'BEGIN { printf "%.0f", b / 1e6 }')" '' '' '' '' ''
+	candidate read-record "$(run seccomp) $OUT/pairs $READ_PAIRS 18" free
+	turns 1
+	mib=$(awk '{ printf "%.1f", $1 / 1024 }' "$tmp/read-record.kb")
+	judge "$mib" most 60
+	row '  peak of the recording, MiB' "$mib" '' '' '' '<= 60' "$verdict"
+	echo
+}
+
+echo "$(uname -sr), $(nproc) processors, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), load $(cut -d ' ' -f 1-3 /proc/loadavg), $ROUNDS rounds; $("$VMBLAME" --version)"
+echo "pinned: processor $CPU; $((2 * PAIRS)) events a run"
+echo
+[ $# -gt 0 ] || set -- events others attach servers programs reading
+for section; do "section_$section"; done
+echo "load at the end: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 [ -z "${BENCH_STRICT:-}" ] || exit $over
