@@ -22,8 +22,9 @@ type Names struct {
 	mu     sync.Mutex // guards what follows
 	known  map[int]*Source
 	seen   map[eventlog.Place]struct{}
-	loaded []*elffile.File  // what the resolver keeps in memory, the last used last
-	todo   map[int][]uint64 // module id to addresses
+	loaded []*elffile.File    // what the resolver keeps in memory, the last used last
+	todo   map[int][]uint64   // module id to addresses
+	ready  []*eventlog.Symbol // named ahead of Resolve
 }
 
 // Source is where a module's names come from: its file, or the perf map of its process.
@@ -77,22 +78,40 @@ func (n *Names) Add(s *eventlog.Stack) {
 	}
 }
 
-// Resolve names what Add has noted and returns the symbol records. One goroutine at a time may call it.
+// Resolve names what Add has noted and returns the symbol records, by module and address. One goroutine at a time may
+// call it or Prepare.
 func (n *Names) Resolve() []eventlog.Record {
+	n.Prepare()
+	list := n.ready
+	n.ready = nil
 	n.mu.Lock()
-	todo := n.todo
+	todo := n.todo // code without a file
 	n.todo = make(map[int][]uint64)
 	n.mu.Unlock()
-	var out []eventlog.Record
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
-		addrs := todo[id]
-		n.mu.Lock()
-		s := n.known[id]
-		n.mu.Unlock()
-		if s.Perf != nil {
-			out = n.resolveCode(id, s.Perf, addrs, out)
-			continue
+		list = n.resolveCode(id, n.source(id).Perf, todo[id], list)
+	}
+	slices.SortStableFunc(list, func(a, b *eventlog.Symbol) int { return cmp.Or(a.Module-b.Module, cmp.Compare(a.Offset, b.Offset)) })
+	out := make([]eventlog.Record, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+// Prepare names what Add has noted so far of files, so that Resolve need not.
+func (n *Names) Prepare() {
+	n.mu.Lock()
+	todo := make(map[int][]uint64)
+	for id, addrs := range n.todo {
+		if n.known[id].Perf == nil {
+			todo[id] = addrs
+			delete(n.todo, id)
 		}
+	}
+	n.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(todo)) {
+		s := n.source(id)
 		if !s.Intact() {
 			continue // other code is there now
 		}
@@ -100,16 +119,21 @@ func (n *Names) Resolve() []eventlog.Record {
 			n.resolver.UseDebug(s.File, s.Debug)
 			s.Debug = nil
 		}
-		n.resolver.Resolve(s.File, addrs, func(addr uint64, sym symbolize.Symbol) {
-			out = append(out, symbolRecord(id, addr, sym, s.Label))
+		n.resolver.Resolve(s.File, todo[id], func(addr uint64, sym symbolize.Symbol) {
+			n.ready = append(n.ready, symbolRecord(id, addr, sym, s.Label))
 		})
 		n.keep(s.File)
 	}
-	return out
+}
+
+func (n *Names) source(id int) *Source {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known[id]
 }
 
 // resolveCode names code that has no file. What has no name yet is asked for again until the process ends.
-func (n *Names) resolveCode(id int, perf *PerfMap, addrs []uint64, out []eventlog.Record) []eventlog.Record {
+func (n *Names) resolveCode(id int, perf *PerfMap, addrs []uint64, out []*eventlog.Symbol) []*eventlog.Symbol {
 	named := make(map[uint64]bool)
 	done := perf.resolve(addrs, n.early, func(addr uint64, sym symbolize.Symbol) {
 		named[addr] = true
@@ -153,23 +177,34 @@ func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *ev
 	return rec
 }
 
-// every is how often a long recording gets the names of its new frames.
-const every = 2 * time.Second
+const (
+	// every is how often a long recording gets the names of its new frames.
+	every = 2 * time.Second
+	// firstLook is when names are first prepared. Nobody waits then; what is left when the program ends, everybody does.
+	firstLook = 50 * time.Millisecond
+)
 
 // Background names frames until stop is closed, and sends what it finds. It may wait for a debuginfod server: nothing
 // waits for it before the end of a recording.
 func (n *Names) Background(stop <-chan struct{}, send func(...eventlog.Record)) {
-	tick := time.NewTicker(every)
+	wait := firstLook
+	tick := time.NewTimer(wait)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
+		}
+		if wait == every {
 			if recs := n.Resolve(); len(recs) > 0 {
 				send(recs...)
 			}
+		} else {
+			n.Prepare()
 		}
+		wait = min(3*wait, every)
+		tick.Reset(wait)
 	}
 }
 

@@ -32,6 +32,31 @@ func stackOf(frames ...eventlog.Frame) *eventlog.Stack {
 	return &eventlog.Stack{Stack: 1, Frames: frames}
 }
 
+// What is prepared ahead is told once, by module and address like the rest, and is right although its file changes later.
+func TestNamesPrepared(t *testing.T) {
+	f, pc := own(t)
+	n := New(Options{DebugDirs: []string{os.DevNull}})
+	intact := true
+	for id := 1; id <= 2; id++ {
+		n.Module(id, &Source{File: f, Intact: func() bool { return intact }})
+	}
+	n.Add(stackOf(eventlog.Frame{Module: 2, Offset: pc}))
+	n.Prepare()
+	n.Add(stackOf(eventlog.Frame{Module: 1, Offset: pc + 1}, eventlog.Frame{Module: 1, Offset: pc}))
+	n.Prepare()
+	intact = false
+	var got []eventlog.Place
+	for _, r := range n.Resolve() {
+		got = append(got, r.(*eventlog.Symbol).Place())
+	}
+	if want := []eventlog.Place{{Module: 1, Offset: pc}, {Module: 1, Offset: pc + 1}, {Module: 2, Offset: pc}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if again := n.Resolve(); len(again) != 0 {
+		t.Errorf("told twice: %v", again)
+	}
+}
+
 // Each place is named once, and of a module nobody told of nothing is.
 func TestNamesOnce(t *testing.T) {
 	f, pc := own(t)
