@@ -8,11 +8,11 @@ import (
 )
 
 // Cgroup reads a task's cgroup (version 2) from /proc/TID/cgroup, as a path below /sys/fs/cgroup; "" for none.
-func Cgroup(tid int) string { return cgroup(tid, "") }
+func Cgroup(tid int) string { return groupIn(text(tid, "cgroup"), "") }
 
-// cgroup is a task's group of a controller of version 1, or with "" of version 2.
-func cgroup(tid int, controller string) string {
-	for line := range strings.Lines(text(tid, "cgroup")) {
+// groupIn is a task's group of a controller of version 1, or with "" of version 2. groups is its /proc/TID/cgroup.
+func groupIn(groups, controller string) string {
+	for line := range strings.Lines(groups) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(f) != 3 {
 			continue
@@ -50,9 +50,10 @@ type groupVersion struct {
 
 // MemoryGroupOf finds the group of a task; nil where there is no controller of memory.
 func MemoryGroupOf(tid int) *MemoryGroup {
-	g := &MemoryGroup{"/sys/fs/cgroup", Cgroup(tid), version2}
+	groups := text(tid, "cgroup")
+	g := &MemoryGroup{"/sys/fs/cgroup", groupIn(groups, ""), version2}
 	if g.at == "" || !exists(g.dir+g.at+"/memory.current") && !exists(g.dir+g.at+"/memory.max") {
-		g = &MemoryGroup{"/sys/fs/cgroup/memory", cgroup(tid, "memory"), version1}
+		g = &MemoryGroup{"/sys/fs/cgroup/memory", groupIn(groups, "memory"), version1}
 	}
 	if g.at == "" {
 		return nil
@@ -133,7 +134,7 @@ func boundOfMemory1(dir string) CgroupMemory {
 
 // number reads a file of one number, -1 where that is another word or cannot be read.
 func number(name string) int64 {
-	b, err := os.ReadFile(name)
+	b, err := contents(name)
 	if err != nil {
 		return -1
 	}
@@ -147,7 +148,7 @@ func number(name string) int64 {
 // fields reads a file of lines of a word and a number.
 func fields(name string) map[string]int64 {
 	list := map[string]int64{}
-	b, err := os.ReadFile(name)
+	b, err := contents(name)
 	if err != nil {
 		return list
 	}

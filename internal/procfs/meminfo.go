@@ -1,14 +1,13 @@
 package procfs
 
 import (
-	"os"
 	"strconv"
 	"strings"
 )
 
 // Meminfo reads /proc/meminfo by the words there: bytes, and numbers of huge pages; it is empty where that cannot be read.
 func Meminfo() map[string]int64 {
-	text, _ := os.ReadFile("/proc/meminfo")
+	text, _ := contents("/proc/meminfo")
 	list := make(map[string]int64)
 	for line := range strings.Lines(string(text)) {
 		word, value, ok := strings.Cut(line, ":")

@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"os"
 	"strconv"
 	"strings"
 )
@@ -13,7 +12,7 @@ type Rollup struct{ Rss, Pss, Shared, Swap uint64 }
 // SmapsRollup reads /proc/PID/smaps_rollup (Linux 4.14), which costs less than smaps: nothing is written for each row. The
 // error is that of the kernel where it may not be read, and ErrGone where there is no memory.
 func SmapsRollup(pid int) (r Rollup, err error) {
-	b, err := os.ReadFile(path(pid, "smaps_rollup"))
+	b, err := contents(path(pid, "smaps_rollup"))
 	if err != nil {
 		return r, err
 	}

@@ -1,14 +1,12 @@
 package procfs
 
 import (
-	"os"
-
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // Smaps reads /proc/TID/smaps: the rows of maps with their figures. ErrGone where the mm has ended.
 func Smaps(tid int) ([]vm.SmapsEntry, error) {
-	text, err := os.ReadFile(path(tid, "smaps"))
+	text, err := contents(path(tid, "smaps"))
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,9 @@
 # bench.sh: what vmblame costs, its backends seccomp and sigtrap beside each other and beside others who could do the work.
 # VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh [events|others|attach|servers|programs|reading]...
 # Candidates take turns and medians are taken; where "pinned" stands everything runs on one processor, else the kernel
-# places it. The last columns of a table: how often the time of what it is compared with, the least and most of the
-# runs in ms, what is to be reached and whether it is. What the machine lacks is left out.
+# places it. The last columns of a table: how often the wall time, and the processor time of tracer and program together, of
+# what it is compared with (on a quiet machine the same where it is pinned), the least and most of the runs, what is to be
+# reached and whether it is. What the machine lacks is left out.
 # ROUNDS (7), QUICK=1 (3 rounds, less work), CPU (the first allowed) can be set. BENCH_STRICT=1: exit 1 where one is short.
 set -eu -o pipefail
 export LC_ALL=C
@@ -38,27 +39,35 @@ quiet=(--seccomp-bpf -f -e trace=%memory) # strace of mapping calls, without sta
 # run ENGINE [FLAGS]: the beginning of a command line
 run() { echo "$VMBLAME run -q --backend $1 -o $tmp/log ${2:-} --"; }
 
-# events TITLE NAME WHERE FRAMES "ARGS" EVENTS LIMIT [all]: pairs with ARGS under each tracer, held against the bare loop
+# events TITLE NAME WHERE FRAMES "ARGS" "NONE" EVENTS LIMIT [all]: pairs with ARGS under each tracer, held against the bare
+# loop. What the same takes with the arguments NONE, the start, is taken off.
 events() {
-	local title=$1 name=$2 where=$3 frames=$4 args=$5 n=$6 limit=$7 engine bare bare_cpu value cpu
-	candidate "$name-untraced" "$OUT/pairs $args" "$where"
-	candidate "$name-bare" "$OUT/bare $OUT/pairs $args" "$where"
-	for engine in "${engines[@]}"; do candidate "$name-$engine" "$(run "$engine") $OUT/pairs $args" "$where"; done
-	if [ -n "${8:-}" ]; then
-		candidate "$name-nostacks" "$(run seccomp --no-stacks) $OUT/pairs $args" "$where"
-		[ -z "$strace" ] || candidate "$name-strace" "$strace ${quiet[*]} -o $tmp/log $OUT/pairs $args" "$where"
+	local title=$1 name=$2 where=$3 frames=$4 args=$5 none=$6 n=$7 limit=$8 engine value cpu bare bare_cpu
+	declare -A with=([untraced]='' [bare]="$OUT/bare")
+	local engine all=(untraced bare "${engines[@]}")
+	for engine in "${engines[@]}"; do with[$engine]=$(run "$engine"); done
+	if [ -n "${9:-}" ]; then
+		all+=(nostacks) with[nostacks]=$(run seccomp --no-stacks)
+		[ -z "$strace" ] || all+=(strace) with[strace]="$strace ${quiet[*]} -o $tmp/log"
 	fi
+	for engine in "${all[@]}"; do
+		candidate "$name-$engine" "${with[$engine]} $OUT/pairs $args" "$where"
+		candidate "$name-$engine-start" "${with[$engine]} $OUT/pairs $none" "$where"
+	done
 	turns
-	bare=$(each "$name-bare" "$name-untraced" "$n") bare_cpu=$(each "$name-bare.cpu" "$name-untraced.cpu" "$n")
-	row "$title" us/event cpu 'x bare' 'wall ms' '' ''
-	result '  bare loop of two stops' "$bare" "$bare_cpu" 1.00 "$name-bare"
-	for engine in "${engines[@]}" nostacks strace; do
-		has "$name-$engine" || continue
-		value=$(each "$name-$engine" "$name-untraced" "$n") cpu=$(each "$name-$engine.cpu" "$name-untraced.cpu" "$n")
+	row "$title" us/event cpu 'x bare' 'x cpu' 'wall ms' '' ''
+	for engine in "${all[@]:1}"; do
+		value=$(beyond "$name-$engine" "$name-untraced" "$n") cpu=$(beyond "$name-$engine" "$name-untraced" "$n" .cpu)
+		[ "$engine" != bare ] || bare=$value bare_cpu=$cpu
 		case $engine in
-		nostacks) result '  vmblame seccomp --no-stacks' "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" ;;
-		strace) result '  strace --seccomp-bpf, no stacks' "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" ;;
-		*) result "  vmblame $engine, $frames frames" "$value" "$cpu" "$(times "$value" "$bare")" "$name-$engine" 1000 most "$limit" ;;
+		bare) title='  bare loop of two stops' ;;
+		nostacks) title='  vmblame seccomp --no-stacks' ;;
+		strace) title='  strace --seccomp-bpf, no stacks' ;;
+		*) title="  vmblame $engine, $frames frames" ;;
+		esac
+		case $engine in
+		seccomp | sigtrap) result "$title" "$value" "$cpu" "$(times "$value" "$bare")" "$(times "$cpu" "$bare_cpu")" "$name-$engine" 1000 most "$limit" ;;
+		*) result "$title" "$value" "$cpu" "$(times "$value" "$bare")" "$(times "$cpu" "$bare_cpu")" "$name-$engine" ;;
 		esac
 	done
 	echo
@@ -66,22 +75,22 @@ events() {
 
 section_events() {
 	local n=$((2 * PAIRS)) engine k value
-	events 'an event, pinned' pin pinned 24 "$PAIRS 18" $n 1.1 all
-	events 'an event, not pinned' free free 24 "$PAIRS 18" $n 0.9
-	events 'depth 100, pinned' deep pinned 100 "$PAIRS 94" $n 1.3
-	events '5,000 mappings, pinned' many pinned 24 "$PAIRS 18 5000" $((n + 2501)) 1.3
-	events '8 threads, not pinned' eight free 23 "$PAIRS 18 0 8" $n 1.3
-	events '32 threads, not pinned' thirtytwo free 23 "$PAIRS 18 0 32" $n 1.3
+	events 'an event, pinned' pin pinned 24 "$PAIRS 18" '0 18' $n 1.1 all
+	events 'an event, not pinned' free free 24 "$PAIRS 18" '0 18' $n 0.9
+	events 'depth 100, pinned' deep pinned 100 "$PAIRS 94" '0 94' $n 1.3
+	events '5,000 mappings, pinned' many pinned 24 "$PAIRS 18 5000" '0 18 5000' $n 1.3
+	events '8 threads, not pinned' eight free 23 "$PAIRS 18 0 8" '0 18 0 8' $n 1.3
+	events '32 threads, not pinned' thirtytwo free 23 "$PAIRS 18 0 32" '0 18 0 32' $n 1.3
 	[ -n "$strace" ] || return 0
 	# slow: few events, less a run of none, so that the start (and its stacks) is not counted
 	candidate walk-start "$strace -f -k -o $tmp/log $OUT/pairs 0 18"
 	candidate walk "$strace -f -k -o $tmp/log $OUT/pairs $WALK_PAIRS 18"
 	turns 3
-	k=$(each walk walk-start $((2 * WALK_PAIRS)))
-	row 'strace -f -k, pinned' us/event '' 'dearer' 'wall ms' '' ''
+	k=$(each walk.cpu walk-start.cpu $((2 * WALK_PAIRS)))
+	row 'strace -f -k, pinned' 'cpu us' '' 'dearer' '' 'wall ms' '' ''
 	for engine in "${engines[@]}"; do
-		value=$(times "$k" "$(each "pin-$engine" pin-untraced "$n")")
-		result "  than vmblame $engine" "$k" '' "$value" walk 1000 least 200
+		value=$(times "$k" "$(beyond "pin-$engine" pin-untraced "$n" .cpu)")
+		result "  than vmblame $engine" "$k" '' "$value" '' walk 1000 least 200
 	done
 	echo
 }
@@ -92,11 +101,12 @@ section_others() {
 	candidate others-bare "$OUT/bare $OUT/others $OTHERS"
 	for name in "${engines[@]}"; do candidate "others-$name" "$(run "$name") $OUT/others $OTHERS"; done
 	turns
-	row "$OTHERS other calls, pinned" 'wall ms' 'cpu ms' 'x untr.' 'wall ms' '' ''
+	row "$OTHERS other calls, pinned" 'wall ms' 'cpu ms' 'x untr.' 'x cpu' 'wall ms' '' ''
 	for name in untraced bare "${engines[@]}"; do
 		limit=()
 		case $name in seccomp | sigtrap) limit=(1000 most 1.05) ;; esac
-		result "  $name" "$(ms "others-$name")" "$(ms "others-$name.cpu")" "$(times "$(median "others-$name")" "$(median others-untraced)")" "others-$name" "${limit[@]}"
+		result "  $name" "$(ms "others-$name")" "$(ms "others-$name.cpu")" "$(times "$(median "others-$name")" "$(median others-untraced)")" \
+			"$(times "$(median "others-$name.cpu")" "$(median others-untraced.cpu)")" "others-$name" "${limit[@]}"
 	done
 	echo
 }
@@ -110,8 +120,8 @@ section_attach() {
 		candidate "attach$every-syscall" "$here/attach.sh $tmp/log syscall $OUT/others $few $every"
 		[ -z "$strace" ] || candidate "attach$every-strace" "$here/attach.sh $tmp/log strace $OUT/others $few $every"
 		turns
-		[ $every = 0 ] && row 'attached, other calls, pinned' us/call '' 'x untr.' 'wall ms' '' '' ||
-			row 'attached, a pair in 200, pinned' us/call '' 'x untr.' 'wall ms' '' ''
+		[ $every = 0 ] && row 'attached, other calls, pinned' us/call '' 'x untr.' '' 'wall ms' '' '' ||
+			row 'attached, a pair in 200, pinned' us/call '' 'x untr.' '' 'wall ms' '' ''
 		for name in untraced sigtrap syscall strace; do
 			has "attach$every-$name" || continue
 			n=$ATTACHED limit=()
@@ -119,7 +129,7 @@ section_attach() {
 			call=$(awk -v t="$(median "attach$every-$name")" -v n="$n" 'BEGIN { printf "%.3f", t / n }')
 			[ "$name" != untraced ] || untraced=$call
 			[ "$name" != sigtrap ] || limit=(1000 most "$([ $every = 0 ] && echo 1.1 || echo 2)")
-			result "  $name" "$call" '' "$(times "$call" "$untraced")" "attach$every-$name" "${limit[@]}"
+			result "  $name" "$call" '' "$(times "$call" "$untraced")" '' "attach$every-$name" "${limit[@]}"
 		done
 		echo
 	done
@@ -130,12 +140,12 @@ section_servers() {
 	"$here/servers.sh" "$tmp" "$ROUNDS" "$REQUESTS" "$([ ${#engines[@]} = 1 ] || echo sigtrap) syscall"
 	for work in SET GET pgbench; do
 		has "$work-untraced" || continue
-		row "attached, $work, not pinned" per-second '' 'of untr.' per-second '' ''
+		row "attached, $work, not pinned" per-second '' 'of untr.' '' per-second '' ''
 		for name in untraced sigtrap syscall; do
 			has "$work-$name" || continue
 			limit=(1)
 			[ "$name" != sigtrap ] || limit=(1 least 0.95)
-			result "  $name" "$(median "$work-$name")" '' "$(times "$(median "$work-$name")" "$(median "$work-untraced")")" "$work-$name" "${limit[@]}"
+			result "  $name" "$(median "$work-$name")" '' "$(times "$(median "$work-$name")" "$(median "$work-untraced")")" '' "$work-$name" "${limit[@]}"
 		done
 		echo
 	done
@@ -148,17 +158,20 @@ program() {
 	candidate "$name-untraced" "$3" free
 	[ -z "$strace" ] || candidate "$name-strace" "$strace ${quiet[*]} -o $tmp/log $3" free
 	for engine in "${engines[@]}"; do
-		eval "$(run "$engine") $3" >"$tmp/stdout" 2>&1 # names are kept from now on
+		eval "$(run "$engine") $3" >"$tmp/stdout" 2>&1 || true # names are kept from now on
 		candidate "$name-$engine" "$(run "$engine") $3" free
 	done
 	turns
-	row "$name, not pinned" 'wall ms' 'cpu ms' 'x strace' 'wall ms' '' ''
+	row "$name, not pinned" 'wall ms' 'cpu ms' 'x strace' 'x cpu' 'wall ms' '' ''
 	for engine in untraced strace "${engines[@]}"; do
 		has "$name-$engine" || continue
-		local against=() relation=''
-		! has "$name-strace" || relation=$(times "$(median "$name-$engine")" "$(median "$name-strace")")
+		local against=() relation='' by_cpu=''
+		if has "$name-strace"; then
+			relation=$(times "$(median "$name-$engine")" "$(median "$name-strace")")
+			by_cpu=$(times "$(median "$name-$engine.cpu")" "$(median "$name-strace.cpu")")
+		fi
 		case $engine in seccomp | sigtrap) [ -z "$relation" ] || against=(1000 most "$limit") ;; esac
-		result "  $engine" "$(ms "$name-$engine")" "$(ms "$name-$engine.cpu")" "$relation" "$name-$engine" "${against[@]}"
+		result "  $engine" "$(ms "$name-$engine")" "$(ms "$name-$engine.cpu")" "$relation" "$by_cpu" "$name-$engine" "${against[@]}"
 	done
 	echo
 }
@@ -185,22 +198,22 @@ section_reading() {
 	candidate read-export "$VMBLAME export --json $log" free
 	turns
 	! command -v jq >/dev/null || { candidate read-jq "jq -n 'reduce inputs as \$r (0; . + 1)' $log" free; turns 1; }
-	row "a log of $((2 * READ_PAIRS)) events" 'wall ms' 'cpu ms' 'peak MiB' 'wall ms' '' ''
+	row "a log of $((2 * READ_PAIRS)) events" 'wall ms' 'cpu ms' 'peak MiB' '' 'wall ms' '' ''
 	for command in report blame history diff check export jq; do
 		has "read-$command" || continue
 		limit=1000
 		case $command in check | export) limit=3000 ;; esac
 		verdict='' over=$over
 		[ $command = jq ] || judge "$(ms "read-$command")" most $limit
-		row "  $command" "$(ms "read-$command")" "$(ms "read-$command.cpu")" "$(awk -v k="$(median "read-$command.kb")" 'BEGIN { printf "%.1f", k / 1024 }')" \
+		row "  $command" "$(ms "read-$command")" "$(ms "read-$command.cpu")" "$(awk -v k="$(median "read-$command.kb")" 'BEGIN { printf "%.1f", k / 1024 }')" '' \
 			"$(spread "read-$command")" "$([ $command = jq ] || echo "<= $limit")" "$verdict"
 	done
-	row '  the log, MB' "$(awk -v b="$(stat -c %s "$log")" 'BEGIN { printf "%.0f", b / 1e6 }')" '' '' '' '' ''
+	row '  the log, MB' "$(awk -v b="$(stat -c %s "$log")" 'BEGIN { printf "%.0f", b / 1e6 }')" '' '' '' '' '' ''
 	candidate read-record "$(run seccomp) $OUT/pairs $READ_PAIRS 18" free
 	turns 1
 	mib=$(awk '{ printf "%.1f", $1 / 1024 }' "$tmp/read-record.kb")
 	judge "$mib" most 60
-	row '  peak of the recording, MiB' "$mib" '' '' '' '<= 60' "$verdict"
+	row '  peak of the recording, MiB' "$mib" '' '' '' '' '<= 60' "$verdict"
 	echo
 }
 

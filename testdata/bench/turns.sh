@@ -34,6 +34,11 @@ median() { sort -n "$tmp/$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 
 spread() { sort -n "$tmp/$1" | awk -v u="${2:-1000}" '{ v[NR] = $1 } END { printf "%.4g-%.4g", v[1] / u, v[NR] / u }'; }
 # each NAME LESS N: µs of NAME's median for each of N events, that of LESS taken off
 each() { awk -v t="$(median "$1")" -v b="$(median "$2")" -v n="$3" 'BEGIN { printf "%.2f", (t - b) / n }'; }
+# beyond NAME LESS N [.cpu]: the same of NAME beyond its own start, that of LESS beyond its own taken off
+beyond() {
+	awk -v t="$(median "$1${4:-}")" -v s="$(median "$1-start${4:-}")" -v b="$(median "$2${4:-}")" -v c="$(median "$2-start${4:-}")" -v n="$3" \
+		'BEGIN { printf "%.2f", (t - s - b + c) / n }'
+}
 times() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "?" }'; }
 ms() { awk -v t="$(median "$1")" 'BEGIN { printf "%.1f", t / 1000 }'; }
 
@@ -43,11 +48,11 @@ judge() {
 	awk -v v="$1" -v w="$2" -v l="$3" 'BEGIN { exit !(w == "most" ? v + 0 <= l : v + 0 >= l) }' || verdict=short over=1
 }
 
-row() { printf '%-34s %10s %9s %9s %13s  %-8s %s\n' "$@"; }
+row() { printf '%-34s %10s %9s %8s %7s %13s  %-8s %s\n' "$@"; }
 
-# line TITLE VALUE CPU TIMES NAME [UNIT] [most|least LIMIT]
+# result TITLE VALUE CPU TIMES CPUTIMES NAME [UNIT] [most|least LIMIT]
 result() {
 	local limit='' verdict=''
-	[ -z "${8:-}" ] || { judge "$4" "$7" "$8"; limit="$([ "$7" = most ] && echo '<=' || echo '>=') $8"; }
-	row "$1" "$2" "$3" "$4" "$(spread "$5" "${6:-1000}")" "$limit" "$verdict"
+	[ -z "${9:-}" ] || { judge "$4" "$8" "$9"; limit="$([ "$8" = most ] && echo '<=' || echo '>=') $9"; }
+	row "$1" "$2" "$3" "$4" "$5" "$(spread "$6" "${7:-1000}")" "$limit" "$verdict"
 }
