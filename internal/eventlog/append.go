@@ -220,6 +220,9 @@ func appendSpace(dst []byte, s *Space) []byte {
 	if s.Argc != 0 {
 		dst = appendInt(dst, `,"argc":`, int64(s.Argc))
 	}
+	if s.Environment != nil {
+		dst = appendSpaceEnvironment(dst, s.Environment)
+	}
 	if s.Blind {
 		dst = append(dst, `,"blind":true`...)
 	}
@@ -232,6 +235,40 @@ func appendSpace(dst []byte, s *Space) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, `]}`...)
+}
+
+func appendSpaceEnvironment(dst []byte, e *SpaceEnvironment) []byte {
+	dst = appendStrings(append(dst, `,"environment":{"variables":`...), e.Variables)
+	dst = append(dst, `,"others":`...)
+	if e.Others == nil {
+		dst = append(dst, "null"...)
+	} else {
+		dst = append(dst, '[')
+		for i, name := range e.Others {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendString(dst, name)
+		}
+		dst = append(dst, ']')
+	}
+	return append(appendStrings(append(dst, `,"limits":`...), e.Limits), '}')
+}
+
+// appendStrings writes strings in the order of their names, null for nil.
+func appendStrings(dst []byte, m map[string]string) []byte {
+	if m == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '{')
+	for i, name := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendString(dst, name), ':')
+		dst = appendString(dst, m[name])
+	}
+	return append(dst, '}')
 }
 
 // appendSystem writes figures in the order of their names, nothing for none.

@@ -259,6 +259,8 @@ func (d *decoder) decodeSpace() *Space {
 			d.string(&s.Exe)
 		case "argc":
 			d.int(&s.Argc)
+		case "environment":
+			s.Environment = d.spaceEnvironment()
 		case "blind":
 			d.bool(&s.Blind)
 		case "argv":
@@ -286,6 +288,53 @@ func (d *decoder) decodeSpace() *Space {
 		}
 	}
 	return s
+}
+
+// mostVariables bounds the variables of an environment.
+const mostVariables = 100_000
+
+func (d *decoder) spaceEnvironment() *SpaceEnvironment {
+	if d.null() {
+		return nil
+	}
+	e := new(SpaceEnvironment)
+	var k []byte
+	for d.object(); d.key(&k); {
+		switch string(k) {
+		case "variables":
+			e.Variables = d.strings()
+		case "others":
+			if d.null() {
+				continue
+			}
+			e.Others = []string{}
+			for d.array(); d.element() && d.atMost(len(e.Others), mostVariables); {
+				var name string
+				d.string(&name)
+				e.Others = append(e.Others, name)
+			}
+		case "limits":
+			e.Limits = d.strings()
+		default:
+			d.skip()
+		}
+	}
+	return e
+}
+
+// strings reads an object of strings, nil for null.
+func (d *decoder) strings() map[string]string {
+	if d.null() {
+		return nil
+	}
+	m := map[string]string{}
+	var k []byte
+	for d.object(); d.key(&k) && d.atMost(len(m), mostVariables); {
+		name, value := string(k), ""
+		d.string(&value)
+		m[name] = value
+	}
+	return m
 }
 
 func (d *decoder) decodeSnapshot() *Snapshot {

@@ -76,9 +76,19 @@ type Space struct {
 	Exe    string   `json:"exe"`
 	Argv   []string `json:"argv"`
 	Argc   int      `json:"argc,omitempty"` // set if Argv is cut: the number of all arguments
+	// Environment is what the program began with; nil where that is what Parent's has, and unknown without one.
+	Environment *SpaceEnvironment `json:"environment,omitempty"`
 	// Blind goes with the cause "segment": the mappings could not be read when the space began.
 	Blind    bool      `json:"blind,omitempty"`
 	Mappings []Mapping `json:"mappings"`
+}
+
+// SpaceEnvironment are what a program began with that changes how it lays out memory.
+type SpaceEnvironment struct {
+	// Variables are those of the environment that the header names and that are set; nil where the environment could not be read.
+	Variables map[string]string `json:"variables"`
+	Others    []string          `json:"others"` // the names of all other variables, ascending, never what they hold; nil where unknown
+	Limits    map[string]string `json:"limits"` // rlimit_… and cgroup_… as in the header: those that are known
 }
 
 // Thread is the life of a thread.

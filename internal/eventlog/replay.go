@@ -28,10 +28,12 @@ type SpaceState struct {
 	Parent int    // 0 for none
 	Exe    string
 	Argv   []string
-	Began  int64  // t of its beginning
-	After  uint64 // the last event of the parent before it
-	Ledger *ledger.Ledger
-	Last   uint64 // seq of its last event, 0 for none
+	// Environment is what its program began with, under a fork child its parent's; nil where that is not known.
+	Environment *SpaceEnvironment
+	Began       int64  // t of its beginning
+	After       uint64 // the last event of the parent before it
+	Ledger      *ledger.Ledger
+	Last        uint64 // seq of its last event, 0 for none
 }
 
 // A LateError says that a record's "after" is not the last event of its space.
@@ -97,6 +99,9 @@ func (p *Replay) putSpace(r *Space) error {
 	s := &SpaceState{ID: r.Space, PID: r.PID, Cause: r.Cause, Exe: r.Exe, Argv: slices.Clone(r.Argv), Began: r.T, After: r.After, Ledger: ledger.New()}
 	if r.Parent != nil {
 		s.Parent = *r.Parent
+	}
+	if s.Environment = r.Environment; s.Environment == nil && p.byID[s.Parent] != nil {
+		s.Environment = p.byID[s.Parent].Environment
 	}
 	if r.Cause == "segment" {
 		s.Last = r.After

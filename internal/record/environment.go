@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,29 +73,90 @@ func layoutEnvironment(variables, env []string, exe string, pid int) eventlog.En
 			e[name] = &v
 		}
 	}
-	of := cmp.Or(pid, os.Getpid())
-	limits := procfs.SoftLimits(of)
-	for name, title := range rlimits {
-		e[name] = nil
-		if v, ok := limits[title]; ok {
-			e[name] = &v
-		}
+	bounds := limits(cmp.Or(pid, os.Getpid()))
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(rlimits)), cgroupFiles[:]) {
+		e[cgroupName(name)] = nil
 	}
-	readCgroup(e, procfs.Cgroup(of))
+	for name, v := range bounds {
+		e[name] = &v
+	}
 	e["libc_build_id"] = libcBuildID(pid, exe)
 	return e
 }
 
-// readCgroup reads the limits of the innermost cgroup (version 2).
-func readCgroup(e eventlog.Environment, path string) {
-	for _, name := range []string{"memory.max", "memory.high", "cpu.max", "pids.max"} {
-		key := "cgroup_" + strings.ReplaceAll(name, ".", "_")
-		e[key] = nil
-		if text, err := os.ReadFile("/sys/fs/cgroup" + path + "/" + name); err == nil && path != "" {
-			v := strings.TrimSpace(string(text))
-			e[key] = &v
+// cgroupFiles are the limits of a cgroup of version 2.
+var cgroupFiles = [...]string{"memory.max", "memory.high", "cpu.max", "pids.max"}
+
+// cgroupName is the name of such a file in the log.
+func cgroupName(file string) string {
+	if strings.HasPrefix(file, "rlimit_") {
+		return file
+	}
+	return "cgroup_" + strings.ReplaceAll(file, ".", "_")
+}
+
+// limits reads a process's limits, and those of its innermost cgroup, by their names in the log: those that can be read.
+func limits(pid int) map[string]string {
+	out := map[string]string{}
+	soft := procfs.SoftLimits(pid)
+	for name, title := range rlimits {
+		if v, ok := soft[title]; ok {
+			out[name] = v
 		}
 	}
+	if path := procfs.Cgroup(pid); path != "" {
+		for _, file := range cgroupFiles {
+			if text, err := os.ReadFile("/sys/fs/cgroup" + path + "/" + file); err == nil {
+				out[cgroupName(file)] = strings.TrimSpace(string(text))
+			}
+		}
+	}
+	return out
+}
+
+// listedVariables are the variables of the environment whose values are recorded.
+func listedVariables() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range classify.Known().Variables() {
+		m[name] = true
+	}
+	return m
+}
+
+// mostOthers is the most names of variables that are recorded.
+const mostOthers = 1000
+
+// beganWith reads the environment and limits that a program began with. Of variables that are not listed only the names are taken: what they hold may
+// be secret.
+func beganWith(tid int, listed map[string]bool) *eventlog.SpaceEnvironment {
+	s := &eventlog.SpaceEnvironment{Limits: limits(tid)}
+	env, ok := procfs.BeganWith(tid)
+	if !ok {
+		return s
+	}
+	s.Variables, s.Others = map[string]string{}, []string{}
+	for _, kv := range env {
+		name, value, is := strings.Cut(kv, "=")
+		if _, twice := s.Variables[name]; !is || twice {
+			continue // the first one counts (getenv(3))
+		}
+		if listed[name] {
+			s.Variables[name] = value
+		} else {
+			s.Others = append(s.Others, name)
+		}
+	}
+	slices.Sort(s.Others)
+	if s.Others = slices.Compact(s.Others); len(s.Others) > mostOthers {
+		s.Others = nil
+	}
+	return s
+}
+
+// sameEnvironment reports whether two programs began with the same; what is not known of either is not.
+func sameEnvironment(a, b *eventlog.SpaceEnvironment) bool {
+	return a != nil && b != nil && a.Variables != nil && b.Variables != nil && a.Others != nil && b.Others != nil &&
+		maps.Equal(a.Variables, b.Variables) && slices.Equal(a.Others, b.Others) && maps.Equal(a.Limits, b.Limits)
 }
 
 // libcBuildID finds the C library that the program will use: the mapped one, or the one in the directory of its

@@ -154,6 +154,12 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	if parent != nil {
 		id := parent.id
 		rec.Parent = &id
+		sp.environment = parent.environment
+	}
+	if cause != "fork" {
+		if now := beganWith(tid, r.listed); !sameEnvironment(now, sp.environment) {
+			sp.environment, rec.Environment = now, now
+		}
 	}
 	r.out.queue.Put(rec)
 	if cause == "fork" {

@@ -44,7 +44,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	exe := procfs.Exe(pid)
 	log := []eventlog.Record{
 		newHeader(tool, "map", start, procfs.Cmdline(pid), procfs.Environ(pid), exe, pid),
-		&eventlog.Space{Space: 1, PID: pid, Cause: "attach", Exe: exe, Argv: procfs.Cmdline(pid), Mappings: enc.mappings(of)},
+		&eventlog.Space{Space: 1, PID: pid, Cause: "attach", Exe: exe, Argv: procfs.Cmdline(pid), Environment: beganWith(pid, listedVariables()), Mappings: enc.mappings(of)},
 	}
 	for _, t := range l.Threads {
 		log = append(log, &eventlog.Thread{TID: t.TID, PID: pid, Space: 1, What: "start", Name: t.Name, SP: eventlog.Hex(t.SP)})

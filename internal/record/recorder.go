@@ -49,6 +49,7 @@ type Recorder struct {
 	leaks leaks
 
 	around surroundings
+	listed map[string]bool // the variables of the environment whose values are recorded
 
 	mainPID int
 	exit    *eventlog.Exit
@@ -81,6 +82,7 @@ func assemble(o Options, source tracer.Source) *Recorder {
 		names: naming.New(naming.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, Early: o.Names}),
 		out:   newOutput(o.Warn),
 	}
+	r.listed = listedVariables()
 	r.rules = r.orderRules()
 	r.backlog = newBacklog(r)
 	r.backend = &backend{}

@@ -41,6 +41,8 @@ type space struct {
 	most     uint64    // bytes that it has had above it
 	measured time.Time // when the last snapshot for that was taken
 
+	environment *eventlog.SpaceEnvironment // what its program began with
+
 	look    <-chan told        // nil where nobody looked into its memory
 	content []classify.Finding // what memory told of it
 }

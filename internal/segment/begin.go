@@ -68,6 +68,7 @@ func (c *Cutter) space(dst []byte, s *eventlog.SpaceState) []byte {
 	}
 	line := sp.Space
 	line.Cause, line.After, line.Blind = "segment", s.Last, sp.blind
+	line.Environment = s.Environment
 	if line.Parent != nil && c.spaces[*line.Parent] == nil {
 		line.Parent = nil
 	}
