@@ -15,10 +15,16 @@ const worthwhile = 4 << 20
 // advice lists what would help p, the largest saving first. size formats a number of bytes.
 func (s *State) advice(p *process, size func(int64) string) []Advice {
 	by := map[classify.Kind]*classify.Usage{}
+	recorded := func(name string) string {
+		if v, _ := s.recorded(p, name); v != nil {
+			return *v
+		}
+		return ""
+	}
 	for _, t := range p.objects() {
 		u := by[t.kind]
 		if u == nil {
-			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: s.environment, Loaded: func(is func(callers.Module) bool) bool { return s.loaded(p, is) }}
+			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: recorded, Loaded: func(is func(callers.Module) bool) bool { return s.loaded(p, is) }}
 			by[t.kind] = u
 		}
 		u.Things = append(u.Things, t.reserved)
@@ -32,7 +38,7 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 	list := []Advice{}
 	for _, k := range s.known.Kinds() {
 		u := by[k]
-		if u == nil || u.Row.Settings.Known(s.environment, p.Argv) {
+		if u == nil || u.Row.Settings.Known(recorded, p.Argv) {
 			continue
 		}
 		if n, text := u.Row.Advise(u); text != "" && n >= worthwhile {

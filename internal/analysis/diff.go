@@ -17,7 +17,7 @@ type Diff struct {
 	Before      Side      `json:"before"`      // one moment
 	After       Side      `json:"after"`       // the other
 	Processes   []Pair    `json:"processes"`   // the first one first
-	Environment []Setting `json:"environment"` // what differs of the surroundings
+	Environment []Setting `json:"environment"` // what differs of the surroundings of the first pair: of their programs and machines
 	Unrecorded  []Setting `json:"unrecorded"`  // what one side alone recorded: not known to differ, nor to be the same
 	Nameless    []Unnamed `json:"nameless"`    // files of whose code it shows addresses
 }
@@ -44,6 +44,10 @@ type Pair struct {
 	Difference int64    `json:"difference"`            // bytes reserved
 	Kinds      []Change `json:"kinds"`                 // the largest difference first
 	Because    *Because `json:"because"`               // null where no setting that differs governs a kind that does
+	// Environment is what differs of the surroundings of these two, where that is not the same as of the first pair.
+	Environment []Setting `json:"environment,omitempty"`
+	OnlyBefore  []string  `json:"only_before,omitempty"` // names of variables, of which no value is recorded, that the other did not begin with
+	OnlyAfter   []string  `json:"only_after,omitempty"`  // the same
 }
 
 // A Change is a kind, or what one chain of calls made of it, on both sides. Its who, of a part alone, is the calls as they are
@@ -78,11 +82,17 @@ type Because struct {
 // turned.
 func Compare(before, after *State, logs [2]string) *Diff {
 	c := comparer{before: before, after: after, nameless: nameless{}}
-	var unrecorded []Setting
-	c.settings, unrecorded = settings(before.header, after.header)
-	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}, Environment: c.settings, Unrecorded: unrecorded}
-	for _, m := range match(before.processes, after.processes) {
-		d.Processes = append(d.Processes, c.pair(m[0], m[1]))
+	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}}
+	pairs := match(before.processes, after.processes)
+	var first [2]*process
+	if len(pairs) > 0 && pairs[0][0] != nil && pairs[0][1] != nil {
+		first = pairs[0]
+	}
+	d.Environment, d.Unrecorded = c.differing(first[0], first[1])
+	for _, m := range pairs {
+		x := c.pair(m[0], m[1])
+		x.Environment = slices.DeleteFunc(x.Environment, func(s Setting) bool { return slices.ContainsFunc(d.Environment, s.equal) })
+		d.Processes = append(d.Processes, x)
 	}
 	d.Nameless = c.nameless.list()
 	return d
@@ -91,7 +101,6 @@ func Compare(before, after *State, logs [2]string) *Diff {
 // comparer makes a Diff.
 type comparer struct {
 	before, after *State
-	settings      []Setting
 	nameless      nameless
 }
 
@@ -143,7 +152,11 @@ func (c *comparer) pair(p, q *process) Pair {
 	if p != none && q != none && !slices.Equal(p.Argv, q.Argv) {
 		x.ArgvBefore, x.ArgvAfter, x.Same = p.Argv, q.Argv, false
 	}
-	x.Because = c.because(x.Kinds, x.ArgvBefore, x.ArgvAfter)
+	if p != none && q != none {
+		x.Environment, _ = c.differing(p, q)
+		x.OnlyBefore, x.OnlyAfter = onlyNamed(p, q)
+		x.Because = c.because(x.Kinds, x.Environment, x.ArgvBefore, x.ArgvAfter)
+	}
 	return x
 }
 
@@ -214,14 +227,14 @@ func (c *comparer) families(p, q *process) []*changed {
 }
 
 // because returns the largest difference that a setting explains, nil if there is none.
-func (c *comparer) because(kinds []Change, before, after []string) *Because {
+func (c *comparer) because(kinds []Change, settings []Setting, before, after []string) *Because {
 	for _, f := range kinds {
 		for _, o := range f.Parts {
 			if o.Difference == 0 {
 				continue
 			}
 			governs := c.after.known.Row(o.Kind).Settings
-			for _, s := range c.settings {
+			for _, s := range settings {
 				if governs.Explain(s.Name) {
 					return o.because(s)
 				}

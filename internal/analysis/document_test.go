@@ -352,6 +352,14 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("made", pressed.Report(ReportOptions{}))
+	began := func(environment string) *State {
+		s, err := Load(beganLog(`{}`, environment), Moment{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	check("made", Compare(began(`{"variables":{},"others":["A","B"],"limits":{}}`), began(`{"variables":{},"others":["B","C"],"limits":{}}`), [2]string{"a", "b"}))
 	refused := failedState(t, `{"rlimit_as":"1000000"}`, mmapFailed(1, 6<<30, "ENOMEM"))
 	check("made", refused.Failed())
 	check("made", refused.Report(ReportOptions{}))

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
@@ -17,10 +19,70 @@ type Setting struct {
 	UnknownAfter  bool    `json:"unknown_after,omitempty"`  // the same
 }
 
-// settings lists what differs between the surroundings of two recordings: every variable, limit and kernel setting of the
-// header by its name, processors, kernel and page size. What only one of them recorded counts as neither different nor equal.
-func settings(a, b *eventlog.Header) (list, unrecorded []Setting) {
+// equal reports whether o says the same.
+func (v Setting) equal(o Setting) bool {
+	same := func(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+	return v.Name == o.Name && same(v.Before, o.Before) && same(v.After, o.After)
+}
+
+// libcBuild is the name that a header has for the build id of the C library.
+const libcBuild = "libc_build_id"
+
+// recorded returns what the surroundings of p, which may be nil for the recording's own, had under a name; nil is unset. known is
+// false where that was not recorded.
+func (s *State) recorded(p *process, name string) (value *string, known bool) {
+	switch {
+	case p == nil:
+		return s.recordedOf(nil, name)
+	case name == libcBuild && s.names.roles.known():
+		return s.libcOf(p)
+	}
+	return s.recordedOf(p.Environment, name)
+}
+
+// recordedOf is recorded of a program that began with own, which may be nil.
+func (s *State) recordedOf(own *eventlog.SpaceEnvironment, name string) (value *string, known bool) {
+	variable := strings.ToLower(name) != name
+	switch {
+	case own != nil && variable:
+		if _, listed := s.header.Environment[name]; !listed || own.Variables == nil {
+			return nil, false
+		}
+		if v, set := own.Variables[name]; set {
+			return &v, true
+		}
+		return nil, true
+	case own != nil && (strings.HasPrefix(name, "rlimit_") || strings.HasPrefix(name, "cgroup_")):
+		v, ok := own.Limits[name]
+		return &v, ok
+	case s.header == nil:
+		return nil, false
+	}
+	value, known = s.header.Environment[name]
+	// Only a variable can be unset; anything else that is null could not be read.
+	return value, known && (value != nil || variable)
+}
+
+// libcOf is the build of the C library that p has loaded, where code of that is on a stack.
+func (s *State) libcOf(p *process) (id *string, known bool) {
+	for i := range p.mappings {
+		if f := p.mappings[i].File; f.Inode != 0 {
+			if role := s.names.role(f); role == callers.Glibc || role == callers.Musl {
+				if id := s.names.builds[fileKey(f)]; id != "" {
+					return &id, true
+				}
+			}
+		}
+	}
+	return nil, false
+}
+
+// differing lists what differs between the surroundings of p and q, one process of each side, nil for those of the recordings: every
+// variable, limit and kernel setting by its name, processors, kernel and page size. What only one of them recorded counts as
+// neither different nor equal.
+func (c *comparer) differing(p, q *process) (list, unrecorded []Setting) {
 	list, unrecorded = []Setting{}, []Setting{}
+	a, b := c.before.header, c.after.header
 	if a == nil || b == nil {
 		return list, unrecorded
 	}
@@ -33,12 +95,13 @@ func settings(a, b *eventlog.Header) (list, unrecorded []Setting) {
 	maps.Copy(names, a.Environment)
 	maps.Copy(names, b.Environment)
 	for _, n := range slices.Sorted(maps.Keys(names)) {
-		x, inA := a.Environment[n]
-		y, inB := b.Environment[n]
-		if inA && inB {
+		x, inA := c.before.recorded(p, n)
+		y, inB := c.after.recorded(q, n)
+		switch {
+		case inA && inB:
 			put(n, x, y)
-		} else {
-			unrecorded = append(unrecorded, Setting{n, x, y, !inA, !inB})
+		case inA || inB:
+			unrecorded = append(unrecorded, Setting{n, value(x, inA), value(y, inB), !inA, !inB})
 		}
 	}
 	put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
@@ -47,4 +110,29 @@ func settings(a, b *eventlog.Header) (list, unrecorded []Setting) {
 	put("page_size", ptr(strconv.Itoa(a.Host.PageSize)), ptr(strconv.Itoa(b.Host.PageSize)))
 	put("mode", &a.Mode, &b.Mode)
 	return list, unrecorded
+}
+
+// value is v where it is known, else nil.
+func value(v *string, known bool) *string {
+	if known {
+		return v
+	}
+	return nil
+}
+
+// onlyNamed are the names of variables that are not listed and that one of two processes alone began with; nil where the names of
+// one of them are not known.
+func onlyNamed(p, q *process) (before, after []string) {
+	if p.Environment == nil || q.Environment == nil || p.Environment.Others == nil || q.Environment.Others == nil {
+		return nil, nil
+	}
+	missing := func(of, in []string) (list []string) {
+		for _, n := range of {
+			if _, there := slices.BinarySearch(in, n); !there {
+				list = append(list, n)
+			}
+		}
+		return list
+	}
+	return missing(p.Environment.Others, q.Environment.Others), missing(q.Environment.Others, p.Environment.Others)
 }

@@ -86,7 +86,7 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 	}
 	x := &failure{sp, FailedCall{PID: sp.PID, Exe: sp.Exe, Call: r.Call, Error: r.Error, Mapped: int64(sp.Ledger.Bytes()), Times: 1, T: r.T, Last: r.T, Event: r.Seq, TID: r.TID,
 		Made: string(strace.AppendCall(nil, r)), Stack: key.stack}}
-	x.Asked, x.Limit = s.against(r, sp.Ledger)
+	x.Asked, x.Limit = s.against(r, sp)
 	x.Refused = (r.Error == "ENOMEM" || r.Error == "EAGAIN") && (x.Limit == nil || x.Limit.Name != "not mapped")
 	if f.by == nil {
 		f.by = map[failureKey]*failure{}
@@ -95,8 +95,15 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 	f.list = append(f.list, x)
 }
 
-// against is how many bytes a failed call would have added to l, and what it ran against, nil where that is not known.
-func (s *State) against(r *eventlog.Event, l *ledger.Ledger) (asked int64, limit *Limit) {
+// against is how many bytes a failed call would have added to sp, and what it ran against, nil where that is not known.
+func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64, limit *Limit) {
+	l := sp.Ledger
+	rlimit := func(name string) string {
+		if v, _ := s.recordedOf(sp.Environment, name); v != nil {
+			return *v
+		}
+		return ""
+	}
 	const (
 		addresses       = 1 << 47
 		mapPrivate      = 2
@@ -160,7 +167,7 @@ func (s *State) against(r *eventlog.Event, l *ledger.Ledger) (asked int64, limit
 		return max(asked, 0), nil
 	}
 	over := func(name string, used, more int64) bool {
-		v, err := strconv.ParseInt(s.environment(name), 10, 64)
+		v, err := strconv.ParseInt(rlimit(name), 10, 64)
 		if err != nil || used+more <= v && used <= v {
 			return false
 		}
@@ -176,10 +183,10 @@ func (s *State) against(r *eventlog.Event, l *ledger.Ledger) (asked int64, limit
 		return asked, &Limit{"addresses", ptr(int64(addresses)), &mapped, classify.Certain}
 	case asked > 0 && over("rlimit_as", mapped, asked):
 		return asked, limit
-	case private && s.environment("rlimit_data") != "unlimited" && over("rlimit_data", data(l), asked):
+	case private && rlimit("rlimit_data") != "unlimited" && over("rlimit_data", data(l), asked):
 		return asked, limit
 	case locked && r.Error == "EAGAIN":
-		if v, err := strconv.ParseInt(s.environment("rlimit_memlock"), 10, 64); err == nil && asked > v {
+		if v, err := strconv.ParseInt(rlimit("rlimit_memlock"), 10, 64); err == nil && asked > v {
 			return asked, &Limit{"rlimit_memlock", &v, nil, classify.Certain}
 		}
 		return asked, nil

@@ -16,11 +16,12 @@ type Names struct {
 	lines   bool // keep file and line of symbols
 	modules map[int]Module
 	in      map[int]callers.Module // the same
-	roles   map[vm.File]callers.Role
-	roots   []string        // of the systems that modules are of
-	frames  []frame         // every distinct frame
-	ids     map[frame]int32 // index into frames
-	calls   *callTree       // of frames
+	roles   roles
+	builds  map[vm.File]string // build ids
+	roots   []string           // of the systems that modules are of
+	frames  []frame            // every distinct frame
+	ids     map[frame]int32    // index into frames
+	calls   *callTree          // of frames
 	stacks  map[int]stack
 	scratch []int32          // frames of one stack
 	ends    []string         // why walks stop early, each once
@@ -78,7 +79,8 @@ func NewNames(lines bool, known *classify.Catalogue) *Names {
 		lines:   lines,
 		modules: map[int]Module{},
 		in:      map[int]callers.Module{},
-		roles:   map[vm.File]callers.Role{},
+		roles:   roles{},
+		builds:  map[vm.File]string{},
 		ids:     map[frame]int32{},
 		calls:   newCallTree(),
 		stacks:  map[int]stack{},
@@ -135,7 +137,11 @@ func (n *Names) putModule(r *eventlog.Module) {
 	m := callers.Module{Path: r.Path, Role: callers.Role(r.Role)}
 	n.in[r.Module] = m
 	if dev, err := vm.ParseDev(r.Dev); err == nil && r.Inode != 0 {
-		n.roles[vm.File{Dev: dev, Inode: r.Inode}] = m.Role
+		f := vm.File{Dev: dev, Inode: r.Inode}
+		n.roles[f] = m.Role
+		if r.BuildID != nil {
+			n.builds[f] = *r.BuildID
+		}
 	}
 	if root, ok := m.Root(); ok && root != "" && !slices.Contains(n.roots, root) {
 		n.roots = append(n.roots, root)
@@ -143,7 +149,23 @@ func (n *Names) putModule(r *eventlog.Module) {
 }
 
 // role is what a mapped file is, where the recording has looked.
-func (n *Names) role(f vm.File) callers.Role { return n.roles[vm.File{Dev: f.Dev, Inode: f.Inode}] }
+func (n *Names) role(f vm.File) callers.Role { return n.roles[fileKey(f)] }
+
+// fileKey is a file whatever it is called.
+func fileKey(f vm.File) vm.File { return vm.File{Dev: f.Dev, Inode: f.Inode} }
+
+// roles are what files are.
+type roles map[vm.File]callers.Role
+
+// known reports whether the recording has looked at files; earlier versions did not.
+func (r roles) known() bool {
+	for _, role := range r {
+		if role != callers.Unknown {
+			return true
+		}
+	}
+	return false
+}
 
 // stackEnd says why the walk of a stack stopped early, "" where it did not.
 func (n *Names) stackEnd(id int) string {

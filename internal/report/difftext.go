@@ -30,11 +30,22 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 		if len(p.ArgvBefore)+len(p.ArgvAfter) > 0 {
 			b = append(b, text.Fold(commandText(p.ArgvBefore, p.ArgvAfter), s.Lines(), "         ")+"\n"...)
 		}
+		if i > 0 {
+			if len(p.Environment) > 0 {
+				b = appendSettings(b, p.Environment, nil, s)
+			}
+			if first := &d.Processes[0]; !slices.Equal(p.OnlyBefore, first.OnlyBefore) || !slices.Equal(p.OnlyAfter, first.OnlyAfter) {
+				b = appendOnly(b, p, s)
+			}
+		}
 	}
 	if len(d.Processes) == 0 {
 		b = append(b, "nothing is mapped at either moment\n"...)
 	}
 	b = appendSettings(b, d.Environment, d.Unrecorded, s)
+	if len(d.Processes) > 0 {
+		b = appendOnly(b, &d.Processes[0], s)
+	}
 	if len(d.Processes) > 0 && d.Processes[0].Because != nil {
 		b = append(b, text.Fold(becauseText(d, d.Processes[0].Because, s), s.Lines(), "         ")+"\n"...)
 	}
@@ -195,6 +206,20 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 		line("recorded by one alone: ", words)
 	}
 	return b
+}
+
+// appendOnly names the variables that one side alone began with, of which no more is recorded: "variables of one side alone, by name: ERL_FLAGS | none".
+func appendOnly(b []byte, p *analysis.Pair, s text.Style) []byte {
+	if len(p.OnlyBefore)+len(p.OnlyAfter) == 0 {
+		return b
+	}
+	side := func(names []string) string {
+		if len(names) == 0 {
+			return "none"
+		}
+		return text.Printable(strings.Join(names, ", "))
+	}
+	return append(b, text.Fold("variables of one side alone, by name: "+side(p.OnlyBefore)+" | "+side(p.OnlyAfter), s.Lines(), "  ")+"\n"...)
 }
 
 // commandText is what differs between two command lines: "command: ... 100 | ... 200".
