@@ -2,7 +2,9 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -15,6 +17,7 @@ const (
 	goMapSize  = (1 << 48) / goArena * 8
 	goMapBase  = (1 << 47) / goArena * 8
 	goMapWords = 1 << 16 // arenas that are looked at: 4 TiB
+	goMapParts = 1 << 12 // parts of a row that are in memory and are looked at
 	goTries    = 1 << 12 // places where the map may be that are looked at
 )
 
@@ -65,14 +68,32 @@ func (l *look) goArenas() (*rangeSet, uint64) {
 			n++
 		}
 	}
+	// The map is sparse, an entry for 64 MiB: rows that have less in memory come first. The heap itself is full of
+	// pointers that would use the tries up.
+	type candidate struct {
+		*vm.SmapsEntry
+		parts    []vm.Range
+		resident uint64
+	}
+	var rows []candidate
 	for i := range l.Rows {
 		e := &l.Rows[i]
 		if !private(e) || e.Len() < goMapSize/2 {
 			continue
 		}
+		c := candidate{SmapsEntry: e}
 		for res := range l.Memory.Resident(e.Range) {
+			if c.resident += res.Len(); len(c.parts) < goMapParts {
+				c.parts = append(c.parts, res)
+			}
+		}
+		rows = append(rows, c)
+	}
+	slices.SortStableFunc(rows, func(a, b candidate) int { return cmp.Compare(a.resident, b.resident) })
+	for _, e := range rows {
+		for _, res := range e.parts {
 			if res.Len() > 1<<20 {
-				continue // the map is sparse: an entry for 64 MiB
+				continue
 			}
 			for at, w := range l.scan(res) {
 				if w%8 != 0 || l.row(w) == nil {
