@@ -25,7 +25,7 @@ var layers = []struct {
 	packages []string
 }{
 	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "tracer/launcher"}},
-	{1, []string{"internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
+	{1, []string{"internal/corefile", "internal/elffile", "internal/ledger", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
 	{4, []string{"internal/modules", "internal/naming", "internal/inspect", "internal/analysis"}},

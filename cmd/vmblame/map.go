@@ -2,27 +2,36 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/corefile"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func mapCommand() *cobra.Command {
 	m := mapping{by: choice{value: "kind", of: []string{"kind", "file", "thread"}},
 		sort: choice{value: "reserved", of: []string{"reserved", "committed", "resident", "count", "name", "vmas"}}}
 	cmd := &cobra.Command{
-		Use:   "map [flags] PID|NAME",
+		Use:   "map [flags] PID|NAME|CORE|FILE|-",
 		Short: "Say what a running process's memory is, now",
 		Long: `Says what the memory of a running process is, by what stands in it: stacks by the control blocks of
 threads, arenas by malloc's own headers, files by their program headers, runtimes by their books.
 Nothing is traced and nothing is stopped; vmblame attach records who maps more.
+
+Of a core file, and of a saved /proc/PID/maps, smaps or what pmap prints (a FILE, or - for standard input), it says
+what these tell, and what they cannot.
 
 --all lists the processes of the machine: how many addresses they have, how much of it can be accessed, is in
 memory and shared, how many mappings of vm.max_map_count, and of the first of them what they have most of.`,
@@ -31,7 +40,7 @@ memory and shared, how many mappings of vm.max_map_count, and of the first of th
 			if m.all {
 				return exactly()(cmd, args)
 			}
-			return exactly("PID|NAME")(cmd, args)
+			return exactly("PID|NAME|CORE|FILE|-")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if m.all {
@@ -68,13 +77,9 @@ type mapping struct {
 
 // one answers about one process.
 func (m *mapping) one(cmd *cobra.Command, word string) error {
-	pid, err := processOf(cmd, word)
+	records, source, err := recordsOf(cmd, word)
 	if err != nil {
 		return err
-	}
-	records, err := record.Map(pid, "vmblame "+version)
-	if err != nil {
-		return &exit{status: exitFailed, err: err}
 	}
 	if m.output != "" {
 		if err := writeRecords(m.output, records); err != nil {
@@ -84,13 +89,79 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 	m.o.By, m.o.Sort, m.o.Bytes = analysis.By(m.by.value), analysis.Sort(m.sort.value), m.bytes
 	r, err := reportOf(records, m.o)
 	if err != nil {
-		return failed("map %d: %w", pid, err)
+		return failed("map %s: %w", word, err)
+	}
+	r.Source = source
+	for _, rec := range records {
+		if n, ok := rec.(*eventlog.Note); ok {
+			say(cmd.ErrOrStderr(), "vmblame: "+text.PrintableLines(n.Text)+"\n")
+		}
 	}
 	l := m.look(m.output)
 	if cmd.Flags().Changed("top") {
 		l.Rows = m.top
 	}
 	return m.print(cmd, func() []byte { return report.Report(r, l) }, func() any { return r })
+}
+
+// savedLimit bounds the text of a saved list of mappings.
+const savedLimit = 1 << 30
+
+// recordsOf is the log of one moment of what a word means: a process by its number or name, a core file, a saved list of
+// mappings, or - for such a list on standard input. source is the file that it was made from, "" for a process.
+func recordsOf(cmd *cobra.Command, word string) (records []eventlog.Record, source string, err error) {
+	tool := "vmblame " + version
+	switch st, statErr := os.Stat(word); {
+	case word == "-":
+		return mapText(cmd.InOrStdin(), word, tool)
+	case statErr == nil && st.Mode().IsRegular() && !isNumber(word) && (strings.Contains(word, "/") || len(processesNamed(word)) == 0):
+		f, err := openfile.Regular(word)
+		if err != nil {
+			return nil, "", failed("map %s: %w", word, err)
+		}
+		defer f.Close()
+		head := make([]byte, 64)
+		n, _ := io.ReadFull(f, head)
+		head = head[:n]
+		if !bytes.HasPrefix(head, []byte("\x7fELF")) && corefile.Compressed(head) == "" {
+			if bytes.HasPrefix(head, []byte(`{"type":"header"`)) {
+				return nil, "", failed("map %s: it is a log: vmblame report %s", word, quote(word))
+			}
+			return mapText(io.MultiReader(bytes.NewReader(head), f), word, tool)
+		}
+		if records, err = record.MapCore(word, tool); err != nil {
+			return nil, "", &exit{status: exitFailed, err: err}
+		}
+		return records, word, nil
+	}
+	pid, err := processOf(cmd, word)
+	if err != nil {
+		return nil, "", err
+	}
+	if records, err = record.Map(pid, tool); err != nil {
+		return nil, "", &exit{status: exitFailed, err: err}
+	}
+	return records, "", nil
+}
+
+func mapText(r io.Reader, name, tool string) ([]eventlog.Record, string, error) {
+	text, err := io.ReadAll(io.LimitReader(r, savedLimit+1))
+	if err == nil && len(text) > savedLimit {
+		err = errors.New("more than 1 GiB of text")
+	}
+	if err != nil {
+		return nil, "", failed("map %s: %w", name, err)
+	}
+	records, err := record.MapText(text, tool)
+	if err != nil {
+		return nil, "", &exit{status: exitFailed, err: err}
+	}
+	return records, name, nil
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.Atoi(word)
+	return err == nil
 }
 
 // reportOf is the report of a log that is not in a file.

@@ -36,7 +36,7 @@ func TestUsage(t *testing.T) {
 		{"attach --duration=soon 1", "--duration"},
 		{"attach --duration=-1s 1", "--duration"},
 		{"attach --no-aslr 1", "unknown flag"},
-		{"map", "PID|NAME is missing"},
+		{"map", "PID|NAME|CORE|FILE|- is missing"},
 		{"map --all 1", "unexpected argument"},
 		{"map --all --by file", "--by is about one process"},
 		{"check", "LOG is missing"},

@@ -327,6 +327,7 @@ func TestSchema(t *testing.T) {
 	check("made", Compare(sides[0], sides[3], [2]string{"a", "b"}))
 	hinted := sides[0].Report(ReportOptions{})
 	hinted.Nameless = []Unnamed{{Module{"/bin/x", "ab"}, 1, "install x-dbgsym", true}}
+	hinted.Source = "core"
 	check("made", hinted)
 	deep, err := Load(deepLog(), Moment{}, nil)
 	if err != nil {

@@ -104,8 +104,10 @@ func (c *comparer) differing(p, q *process) (list, unrecorded []Setting) {
 			unrecorded = append(unrecorded, Setting{n, value(x, inA), value(y, inB), !inA, !inB})
 		}
 	}
-	put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
-	put("kernel", &a.Host.Kernel, &b.Host.Kernel)
+	if a.Host.CPUs > 0 && b.Host.CPUs > 0 { // a core file does not tell
+		put("cpus", ptr(strconv.Itoa(a.Host.CPUs)), ptr(strconv.Itoa(b.Host.CPUs)))
+		put("kernel", &a.Host.Kernel, &b.Host.Kernel)
+	}
 	put("arch", &a.Host.Arch, &b.Host.Arch)
 	put("page_size", ptr(strconv.Itoa(a.Host.PageSize)), ptr(strconv.Itoa(b.Host.PageSize)))
 	put("mode", &a.Mode, &b.Mode)

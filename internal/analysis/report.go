@@ -77,6 +77,7 @@ type Report struct {
 	Type Type `json:"type"` // "report"
 	At
 	Mode      string          `json:"mode"`               // of the recording: run, attach or map; "" where the log is cut before it says
+	Source    string          `json:"source,omitempty"`   // of a map that was made from a file: its name, "-" for standard input
 	By        By              `json:"by"`                 // what the rows are about: kind, stack, file, thread or function
 	Sort      Sort            `json:"sort"`               // the order of the rows
 	MinSize   int64           `json:"min_size"`           // rows with less reserved are summed up in one

@@ -38,7 +38,7 @@ var elfFamily = Family{
 func findELF(v *view) {
 	code := map[vm.File]bool{} // files of which some part can be executed
 	for i, e := range v.free {
-		if e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 && v.isCode(i, e) || v.byLoader(i, e) {
+		if e.File.Backed() && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 && v.isCode(i, e) || v.byLoader(i, e) {
 			code[fileOf(e)] = true
 		}
 	}
@@ -46,7 +46,7 @@ func findELF(v *view) {
 	for i, e := range v.free {
 		f := fileOf(e)
 		switch {
-		case e.File.Inode != 0 && code[f] && e.Perms&vm.Shared == 0 && !v.byProgram(i) && !v.read(i, e):
+		case e.File.Backed() && code[f] && e.Perms&vm.Shared == 0 && !v.byProgram(i) && !v.read(i, e):
 			if im == nil || fileOf(&v.Entries[im.last]) != f && im.file != f || e.Offset < lastOffset(v, im) {
 				im = v.newImage(i, e)
 			}
@@ -70,13 +70,19 @@ func findELF(v *view) {
 	}
 }
 
-// fileOf identifies the file of e without its name, which may change.
-func fileOf(e *ledger.Entry) vm.File { return vm.File{Dev: e.File.Dev, Inode: e.File.Inode} }
+// fileOf identifies the file of e without its name, which may change; by its name where nothing else is known, as of a core
+// file.
+func fileOf(e *ledger.Entry) vm.File {
+	if e.File.Inode == 0 {
+		return vm.File{Path: e.File.Path}
+	}
+	return vm.File{Dev: e.File.Dev, Inode: e.File.Inode}
+}
 
 // byLoader reports whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
 // exec.
 func (v *view) byLoader(i int, e *ledger.Entry) bool {
-	if e.File.Inode == 0 || e.Perms&vm.Shared != 0 {
+	if !e.File.Backed() || e.Perms&vm.Shared != 0 {
 		return false
 	}
 	if e.Origin.Cause == ledger.Kernel {
@@ -152,7 +158,7 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 
 func lastOffset(v *view, im *image) uint64 {
 	for i := im.last; i >= im.first; i-- {
-		if v.Entries[i].File.Inode != 0 {
+		if v.Entries[i].File.Backed() {
 			return v.Entries[i].Offset
 		}
 	}
@@ -226,7 +232,7 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 		return before.Origin.Cause == ledger.Kernel // it maps nothing else behind a file
 	}
 	// Behind the first such row something else may begin.
-	return e.Origin.Cause == before.Origin.Cause && before.File.Inode != 0 && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
+	return e.Origin.Cause == before.Origin.Cause && before.File.Backed() && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
 }
 
 // isMovedCode reports whether e is code of im that its program has moved onto pages of its own, as large ones: parts of the file

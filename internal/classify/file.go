@@ -124,7 +124,7 @@ func (v *view) has(is func(callers.Module) bool) bool {
 	if v.images == nil {
 		v.images = map[callers.Module]bool{}
 		for i := range v.Entries {
-			if e := &v.Entries[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 {
+			if e := &v.Entries[i]; e.File.Backed() && e.Perms&vm.Exec != 0 {
 				m := callers.Named(strings.TrimSuffix(e.File.Path, " (deleted)"))
 				if v.Role != nil {
 					m.Role = v.Role(e.File)

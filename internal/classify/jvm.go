@@ -40,7 +40,7 @@ var jvmFamily = Family{Modules: []string{"libjvm.so"}, Role: "jvm", Exports: []s
 // function that made the reservation decides; where libjvm has no names, address and size do.
 func findJVM(v *view) {
 	for i, e := range v.free {
-		if base := cleanName(e.File.Path); e.File.Inode != 0 {
+		if base := cleanName(e.File.Path); e.File.Backed() {
 			if strings.HasSuffix(base, ".jsa") {
 				v.claimArchive(i, Verdict{Kind: JVMCDS, Detail: base, Evidence: "file of that name", Group: v.group()})
 			}

@@ -72,7 +72,7 @@ func (v *view) afterData(i int) bool {
 		return false
 	}
 	before := &v.Entries[i-1]
-	return before.File.Inode != 0
+	return before.File.Backed()
 }
 
 // heapUser returns who moved the program break, "" for the C library's malloc.

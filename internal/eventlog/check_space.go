@@ -15,7 +15,7 @@ func validTime(s string) bool {
 
 // space checks the beginning of an address space.
 func (c *checker) space(r *Space) {
-	c.must(r.PID > 0, "space %d: process %d: not a positive number", r.Space, r.PID)
+	c.must(r.PID > 0 || r.PID == 0 && c.header.Mode == "map", "space %d: process %d: not a positive number", r.Space, r.PID)
 	c.number("space", r.Space, &c.segment.Spaces, c.p.Space(r.Space) != nil)
 	if err := c.p.Put(r); err != nil {
 		c.problem("space %d: %v", r.Space, err)

@@ -14,7 +14,7 @@ import (
 // What lies beyond belongs to something else, whatever it looks like.
 func findImages(l *look) {
 	for i := range l.Rows {
-		if e := &l.Rows[i]; l.notELF[fileID{e.File.Dev, e.File.Inode}] {
+		if e := &l.Rows[i]; l.notELF[idOf(e)] {
 			l.add(classify.Finding{Kind: classify.FileData, Detail: path.Base(strings.TrimSuffix(e.File.Path, " (deleted)")), Confidence: classify.Certain,
 				Evidence: "the row maps it, and its first bytes are not those of an ELF file", Parts: []classify.Part{{Range: e.Range}}})
 		}

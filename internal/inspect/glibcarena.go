@@ -221,6 +221,9 @@ func (l *look) mainArena(a, next uint64) {
 			continue
 		}
 		f := classify.Finding{Kind: classify.Heap, Detail: "glibc's main arena", Confidence: classify.Certain, Evidence: "the kernel's label; main_arena in the ring of malloc's arenas"}
+		if l.Aux != nil {
+			f.Evidence = "malloc's parameters say that it begins there; main_arena in the ring of malloc's arenas"
+		}
 		f.Parts = []classify.Part{{Range: e.Range}}
 		f.Books = l.arenaBooks(a, next, func(system uint64) bool { return system >= vm.PageSize && aligned(system) })
 		l.add(f)

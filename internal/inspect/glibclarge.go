@@ -102,6 +102,17 @@ func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
 		brk = l.Rows[i].Start
 	}
 	const maxDefault = 65536 // DEFAULT_MMAP_MAX
+	return l.mallocParameters(libc, func(w []uint64, field func(int) uint64, mem []uint64) bool {
+		if brk != 0 {
+			return mem[2] == brk || mem[3] == brk
+		}
+		return mem[2] == 0 && field(1) == maxDefault && w[2] != 0 && (w[0] == w[2] || w[0] == 2*w[2])
+	})
+}
+
+// mallocParameters looks for struct malloc_par among libc's variables: the first place where is holds of its words, its
+// int fields from n_mmaps on, and its words from mmapped_mem on, and where these agree with each other.
+func (l *look) mallocParameters(libc *Image, is func(w []uint64, field func(int) uint64, mem []uint64) bool) (n, bytes uint64, ok bool) {
 	for _, p := range libc.loads() {
 		if p.Flags&elf.PF_W == 0 {
 			continue
@@ -117,11 +128,9 @@ func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
 				}
 				field := func(i int) uint64 { return w[(k+4*i)/8] >> ((k + 4*i) % 8 * 8) & (1<<32 - 1) }
 				mem := w[(k+23)/8:]
-				if brk != 0 && mem[2] != brk && mem[3] != brk || brk == 0 && (mem[2] != 0 || field(1) != maxDefault || w[2] == 0 || w[0] != w[2] && w[0] != 2*w[2]) {
-					continue
-				}
 				n, most := field(0), field(2)
-				if n <= most && field(3) <= 1 && mem[0] <= mem[1] && aligned(mem[0]) && aligned(mem[1]) && mem[0] >= n*vm.PageSize && (n == 0) == (mem[0] == 0) && (most == 0) == (mem[1] == 0) {
+				if n <= most && field(3) <= 1 && mem[0] <= mem[1] && aligned(mem[0]) && aligned(mem[1]) && mem[0] >= n*vm.PageSize && (n == 0) == (mem[0] == 0) && (most == 0) == (mem[1] == 0) &&
+					is(w, field, mem) {
 					return n, mem[0], true
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/corefile"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -122,6 +123,9 @@ func newHostile(data []byte) (*Process, *hostile) {
 	p := &Process{PID: 1, Rows: h.rows, Memory: h}
 	for i := range first[1] % 8 {
 		p.Threads = append(p.Threads, Thread{TID: int(i) + 1, FSBase: h.place(first[2]+i, uint64(first[3])*8), SP: h.place(first[4]+i, uint64(first[5])*8)})
+	}
+	if first[6]&1 != 0 { // a core
+		p.Aux = map[uint64]uint64{corefile.AtRandom: h.place(first[6], 16), corefile.AtVDSO: h.place(first[7], 0)}
 	}
 	file := hostileFile()
 	p.Open = func(*vm.Mapping) (*elffile.File, error) {

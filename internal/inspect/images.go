@@ -15,6 +15,15 @@ import (
 type fileID struct {
 	dev   vm.Dev
 	inode uint64
+	path  string // where the inode is not known
+}
+
+func idOf(e *vm.SmapsEntry) fileID {
+	id := fileID{dev: e.File.Dev, inode: e.File.Inode}
+	if id.inode == 0 {
+		id.path = e.File.Path
+	}
+	return id
 }
 
 // openImages finds the ELF files that are loaded: a file of which a row can be executed, with all rows that have
@@ -31,17 +40,16 @@ func (l *look) openImages() {
 	left := int64(symbolTotal)
 	files := map[fileID]*elffile.File{}
 	code := map[fileID]bool{}
-	of := func(e *vm.SmapsEntry) fileID { return fileID{e.File.Dev, e.File.Inode} }
 	l.notELF = map[fileID]bool{}
 	for i := range l.Rows {
-		if e := &l.Rows[i]; e.File.Inode != 0 && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
-			code[of(e)] = true
+		if e := &l.Rows[i]; e.File.Backed() && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
+			code[idOf(e)] = true
 		}
 	}
 	for i := range l.Rows {
 		e := &l.Rows[i]
-		k := of(e)
-		if e.File.Inode == 0 || !code[k] {
+		k := idOf(e)
+		if !e.File.Backed() || !code[k] {
 			continue
 		}
 		f, seen := files[k]

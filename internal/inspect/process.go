@@ -30,6 +30,8 @@ type Process struct {
 	Rows    []vm.SmapsEntry // ascending, as the kernel keeps them apart; figures are not needed
 	Threads []Thread
 	Memory  Memory
+	// Aux is the auxiliary vector of a process whose rows have none of the kernel's labels; nil where they have them.
+	Aux map[uint64]uint64
 	// Open opens the file that a row maps, or says why it cannot; a nil Open opens none. It is called once per file.
 	// Look closes the files.
 	Open func(row *vm.Mapping) (*elffile.File, error)
@@ -58,6 +60,7 @@ var sources = [...]struct {
 	name string // for tests and benchmarks
 	find func(*look)
 }{
+	{"what a core does not label", findUnlabelled},
 	{"ELF images", findImages},
 	{"AddressSanitizer", findSanitizer},
 	{"glibc threads", findGlibcThreads},
@@ -97,6 +100,11 @@ func lookWithin(p *Process, left limits) []classify.Finding {
 	l.threads = map[int]*Thread{}
 	for i := range p.Threads {
 		l.threads[p.Threads[i].own()] = &p.Threads[i]
+	}
+	if l.Aux != nil { // labels are added
+		unlabelled := *p
+		unlabelled.Rows = slices.Clone(p.Rows)
+		l.Process = &unlabelled
 	}
 	l.openImages()
 	for _, s := range sources {

@@ -23,7 +23,7 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
 	usable := fmt.Sprintf("%s usable in %s, %s", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
 	if r.Mode == "map" {
-		return fmt.Sprintf("%s %d: %s of addresses, %s; %s of the addresses are known", processText(p.Name, p.Exe), p.PID, l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At)
+		return fmt.Sprintf("%s: %s of addresses, %s; %s of the addresses are known", mappedName(p), l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At)
 	}
 	when := momentText(&r.At)
 	if p.Ended && r.Moment == "end" {
@@ -39,6 +39,18 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 		t += "; " + e
 	}
 	return t + onlyText(&r.At)
+}
+
+// mappedName is what a map is of: "redis-server 4711", and less where a file tells less.
+func mappedName(p *analysis.ReportProcess) string {
+	name := processText(p.Name, p.Exe)
+	switch {
+	case p.PID == 0 && p.Name == "" && p.Exe == "":
+		return "a process"
+	case p.PID == 0:
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, p.PID)
 }
 
 func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
@@ -211,6 +223,8 @@ func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
 	p := &r.Processes[0]
 	next := fmt.Sprintf("vmblame report --by stack %s", l.Log)
 	switch x := largest(rows); {
+	case r.Source != "":
+		next = "vmblame map -o FILE " + text.Printable(shellWords([]string{r.Source}))
 	case r.Mode == "map":
 		next = fmt.Sprintf("vmblame attach %d", p.PID)
 	case len(r.Refused) > 0:

@@ -59,7 +59,9 @@ var features = map[string]feature{
 	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
 	// What drives a browser, and judges how a page can be used without seeing it; as the tests of cmd/vmblame/e2e find it.
 	"playwright-core": {func() bool { return isThere("../../../internal/html/web/node_modules/playwright-core") }, "npm --prefix internal/html/web ci"},
-	"hugetlb":         {hasHugePages, "vm.nr_hugepages=16"},
+	// A core file is written into the working folder.
+	"core":    {hasCore, "kernel.core_pattern=core"},
+	"hugetlb": {hasHugePages, "vm.nr_hugepages=16"},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},
@@ -77,6 +79,12 @@ func hasHugePages() bool {
 	text, _ := os.ReadFile("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	return err == nil && n >= 12
+}
+
+func hasCore() bool {
+	text, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	var hard syscall.Rlimit
+	return err == nil && strings.HasPrefix(string(text), "core") && syscall.Getrlimit(syscall.RLIMIT_CORE, &hard) == nil && hard.Max == 1<<64-1
 }
 
 func hasDebugLibc() bool {

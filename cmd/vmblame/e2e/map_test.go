@@ -37,11 +37,20 @@ func waits(t *testing.T, name string) (int, []string) {
 			t.Error(err)
 		}
 	})
-	var said []string
-	for s := bufio.NewScanner(stdout); s.Scan() && s.Text() != "ready"; {
+	return cmd.Process.Pid, untilReady(t, stdout)
+}
+
+// untilReady returns the lines of a program up to "ready".
+func untilReady(t *testing.T, r io.Reader) (said []string) {
+	t.Helper()
+	s := bufio.NewScanner(r)
+	for s.Scan() && s.Text() != "ready" {
 		said = append(said, s.Text())
 	}
-	return cmd.Process.Pid, said
+	if s.Text() != "ready" {
+		t.Fatalf("it ended: %q", said)
+	}
+	return said
 }
 
 // TestMapAndAttachKnow: what a process had before anybody looked is told to the byte, by map and by attach alike: a
