@@ -218,11 +218,10 @@ func (f *File) Exe() string {
 }
 
 // Close closes what Open opened.
-func (f *File) Close() error {
-	if f.closer == nil {
-		return nil
+func (f *File) Close() {
+	if f.closer != nil {
+		_ = f.closer.Close() // it was only read
 	}
-	return f.closer.Close()
 }
 
 // ReadPages fills p, whole pages, from addr on, and returns how many bytes it could.
