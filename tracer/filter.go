@@ -76,7 +76,7 @@ func numberBlocks(abi ABI) []unix.SockFilter {
 		}
 		when := s.When
 		if abi == ABI64 && s.Nr == unix.SYS_PRCTL {
-			when = append(slices.Clone(when), When{Arg: 0, Value: prGetSeccomp}) // see hide.go
+			when = append(slices.Clone(when), When{Arg: 0, Value: prGetSeccomp}, When{Arg: 0, Value: prSetSeccomp}) // hide.go, notice.go
 		}
 		if len(when) == 0 {
 			p.skipUnless(nr, 1)
@@ -98,6 +98,20 @@ func numberBlocks(abi ABI) []unix.SockFilter {
 		}
 		body.ret(unix.SECCOMP_RET_ALLOW)
 		p.skipUnless(nr, len(body.insns))
+		p.insns = append(p.insns, body.insns...)
+	}
+	if abi != ABI64 {
+		return p.insns
+	}
+	for _, w := range watched {
+		var body program
+		body.load(seccompArgs)
+		for _, v := range w.values {
+			body.skipUnless(v, 1)
+			body.ret(unix.SECCOMP_RET_TRACE | uint32(abi))
+		}
+		body.ret(unix.SECCOMP_RET_ALLOW)
+		p.skipUnless(w.nr, len(body.insns))
 		p.insns = append(p.insns, body.insns...)
 	}
 	return p.insns

@@ -41,6 +41,8 @@ const (
 	// Touched: the thread took mmap_lock for writing at Stop.Order, not by a followed call but by system call
 	// Stop.Number or a page fault (-1): a stack has grown, a driver has mapped.
 	Touched
+	// Noticed: the thread is about to do what Stop.Notice says. It is resumed as at Entered; no return follows.
+	Noticed
 	// Missed: the thread took mmap_lock for writing Stop.Count times, from Stop.First to Stop.Order, without being
 	// stopped: only the kernel's view can show what it did.
 	Missed
@@ -63,6 +65,7 @@ type Stop struct {
 	Order uint64
 	// Path is, for Execed, the path given to execve if Call was not seen at its entry.
 	Path   string
+	Notice Notice
 	Number int
 	// First and Count are also, of Returned, Touched and Exiting, about earlier locks of which no stop has told. Those may
 	// be the call's own: the stack has grown while it was served.

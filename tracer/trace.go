@@ -295,6 +295,12 @@ func (t *Tracer) entered(th *Thread) bool {
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
 		return false
 	}
+	if n := t.notice(th); n != 0 {
+		if t.filter {
+			th.inCall = false
+		}
+		return t.out(Stop{Kind: Noticed, Thread: th, Notice: n})
+	}
 	abi, sure := t.table.guess(th.regs.Orig_rax)
 	if !t.filter {
 		if s := t.table.lookup(abi, th.regs.Orig_rax); s == nil {

@@ -162,6 +162,9 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 			}
 			r.returned(t, s.Result)
 			r.source.Resume(s.Thread)
+		case tracer.Noticed:
+			r.noticed(t, s.Notice)
+			r.source.Resume(s.Thread)
 		case tracer.Touched:
 			r.backlog.touched(t, s)
 		case tracer.Missed:

@@ -35,6 +35,8 @@ type space struct {
 	events order.Sequence
 	compat bool // the note about 32-bit calls has been written
 
+	noticed map[tracer.Notice]bool // what has been said of its program; nil for nothing
+
 	stamps stamps
 
 	above    bool      // it has been above Options.Bound since it was below

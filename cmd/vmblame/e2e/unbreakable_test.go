@@ -130,6 +130,62 @@ func TestSeccompMode(t *testing.T) {
 	}
 }
 
+// TestNotices: what a program does that goes otherwise under vmblame is said when it does it.
+func TestNotices(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	for _, tt := range []struct {
+		argv     []string
+		noFilter string // what it says with --no-seccomp
+		with     string // what it says without
+		code     string
+		words    string
+	}{
+		{[]string{"seccomp_mode", "strict"}, "strict ok\n", "strict no\n", "strict-seccomp", "strict mode"},
+		{[]string{"seccomp_mode", "trace"}, "ENOSYS\n", "passed\n", "trace-filter", "SECCOMP_RET_TRACE"},
+		{[]string{"child_tracer", "seize"}, "", "", "nested-tracer", "--no-follow"},
+	} {
+		argv := append([]string{prog(t, tt.argv[0])}, tt.argv[1:]...)
+		c := begin(t, append([]string{built.vmblame, "run", "-o", log}, argv...))
+		c.mustEnd("exit status 0")
+		text := c.text("stderr")
+		if s := proven(t, log); s.note(tt.code) == "" || strings.Count(text, tt.words) != 1 || tt.with != "" && c.text("stdout") != tt.with {
+			t.Errorf("%v: said %q, and itself %q; notes %+v", tt.argv, text, c.text("stdout"), s.notes)
+		}
+		if tt.noFilter == "" {
+			continue
+		}
+		c = begin(t, append([]string{built.vmblame, "run", "--no-seccomp", "-o", log}, argv...))
+		c.mustEnd("exit status 0")
+		if s := proven(t, log); s.note(tt.code) != "" || c.text("stdout") != tt.noFilter {
+			t.Errorf("%v without filter: it said %q; notes %+v", tt.argv, c.text("stdout"), s.notes)
+		}
+	}
+	c := begin(t, []string{built.vmblame, "run", "-q", "--no-seccomp", "--no-follow", "-o", log, prog(t, "child_tracer"), "seize"})
+	c.mustEnd("exit status 0")
+	if s := proven(t, log); s.note("nested-tracer") != "" {
+		t.Errorf("left alone: %+v", s.notes)
+	}
+}
+
+// TestScale: programs that are large in one way, in small; docs/reliability.md has the figures of large ones.
+func TestScale(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	for what, n := range map[string]int{"events": 20000, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {
+		c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "scale"), what, fmt.Sprint(n)})
+		c.mustEnd("exit status 0")
+		if got := c.text("stdout"); got != "done\n" {
+			t.Errorf("%s: %s", what, got)
+		}
+		s := proven(t, log)
+		if s.end.Drifts != 0 || s.end.Lost != 0 || s.note("unverified") != "" {
+			t.Errorf("%s: %+v, %+v", what, s.end, s.notes)
+		}
+		if want := map[string]uint64{"events": 20000, "mappings": 5000}[what]; s.end.Events < want || what == "events" && s.stacks < 10000 {
+			t.Errorf("%s: %d events, %d stacks", what, s.end.Events, s.stacks)
+		}
+	}
+}
+
 // TestUntilExit: of processes that outlive the program it is said that they are waited for, and with --until-exit they are
 // let go.
 func TestUntilExit(t *testing.T) {
