@@ -5,11 +5,14 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func diffCommand() *cobra.Command {
 	var a answer
 	var only filter
+	var over failOver
+	var file string
 	cmd := &cobra.Command{
 		Use:   "diff [flags] BEFORE AFTER",
 		Short: "Say what differs between two logs, or two moments of one",
@@ -24,6 +27,9 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(a.pids) > 2 {
 				return misused(cmd, "--pid: at most one process of each log")
+			}
+			if file != "" && over.set == "" {
+				return misused(cmd, "--junit %s: there is no bound to tell of: --fail-over", file)
 			}
 			chosen, err := only.parse(cmd)
 			if err != nil {
@@ -46,10 +52,22 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 				}
 			}
 			d := analysis.Compare(side[0], side[1], [2]string{args[0], args[1]})
-			return give(&a, cmd, d, report.Diff, d.Nameless, a.look(args[0]), logs[:]...)
+			if err := give(&a, cmd, d, report.Diff, d.Nameless, a.look(args[0]), logs[:]...); err != nil {
+				return err
+			}
+			list := over.judge(d)
+			if err := deliver(file, "diff "+args[0]+" "+args[1], list, report.Diff(d, text.Style{Width: pipeWidth})); err != nil {
+				return failed("diff: %w", err)
+			}
+			if err := passed(list); err != nil {
+				return &exit{status: exitPassed, err: err}
+			}
+			return nil
 		},
 	}
 	a.flags(cmd)
+	cmd.Flags().Var(&over, "fail-over", "exit status 3 where a process has grown by more than `BOUND` of addresses: 5%, 10M")
+	cmd.Flags().StringVar(&file, "junit", "", "write what came of --fail-over to `FILE`, as JUnit XML")
 	only.flags(cmd, false, "kind", "function", "file", "thread")
 	return cmd
 }

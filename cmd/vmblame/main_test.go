@@ -225,7 +225,7 @@ func TestPanic(t *testing.T) {
 // TestCommands: each command has its help, and no flag of the contract is missing.
 func TestCommands(t *testing.T) {
 	flags := map[string]string{
-		"run":       "output live no-stacks max-frames verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp env chdir user",
+		"run":       "output live no-stacks max-frames verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp env chdir user max-addresses max-resident max-mappings junit",
 		"attach":    "output live no-stacks max-frames verify no-follow debug-dir debuginfod quiet backend duration",
 		"export":    "format",
 		"symbolize": "output debug-dir debuginfod",
@@ -235,7 +235,7 @@ func TestCommands(t *testing.T) {
 		"history":   "json bytes wide pid stacks",
 		"failed":    "json bytes wide pid since until function thread",
 		"growth":    "json bytes wide pid top all since until kind function file thread",
-		"diff":      "json bytes wide pid",
+		"diff":      "json bytes wide pid since kind function file thread fail-over junit",
 		"html":      "output pid json",
 		"serve":     "port pid",
 		"map":       "output json",

@@ -31,6 +31,8 @@ type recording struct {
 	limit   sizeValue // --log-limit, 0 for none
 	json    bool
 	debug   naming.DebugFiles
+	limits  limits // of run
+	junit   string // of run: the file
 
 	log     *logSink
 	summary *summary     // nil for none
@@ -119,8 +121,8 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	if _, _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
 		sinks = append(sinks, newStatus(r.stderr.Talk()))
 	}
-	if !r.quiet {
-		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json, log: name}
+	if !r.quiet || r.limits.any() || os.Getenv("GITHUB_STEP_SUMMARY") != "" {
+		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json, log: name, quiet: r.quiet}
 		sum.style = look(os.Stderr)
 		if log.regular {
 			sum.style.Log = quote(name)

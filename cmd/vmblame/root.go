@@ -19,6 +19,7 @@ import (
 const (
 	exitFailed        = 1
 	exitUsage         = 2
+	exitPassed        = 3 // a bound that was asked for
 	exitRunFailed     = 125
 	exitNotExecutable = 126
 	exitNotFound      = 127

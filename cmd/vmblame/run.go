@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/record"
+	"github.com/vmblame/vmblame/internal/report"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func runCommand() *cobra.Command {
@@ -18,7 +21,7 @@ func runCommand() *cobra.Command {
 PROGRAM keeps its standard input, output and error, its terminal and its exit status.
 Flags behind PROGRAM are PROGRAM's own.
 
-Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be executed,
+Exit status: the program's own; 3 a bound (--max-...) was passed and the program ended with 0; 125 vmblame failed, 126 PROGRAM cannot be executed,
 127 PROGRAM not found, 2 wrong usage.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -43,6 +46,9 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 			default:
 				return misused(cmd, "--lsan %s: unknown: off or keep", r.options.LSan)
 			}
+			if r.junit != "" && !r.limits.any() {
+				return misused(cmd, "--junit %s: there is no bound to tell of: --max-addresses, --max-resident or --max-mappings", r.junit)
+			}
 			r.options.Command = args
 			return r.run()
 		},
@@ -57,6 +63,10 @@ Exit status: the program's own; 125 vmblame failed, 126 PROGRAM cannot be execut
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")
 	f.StringVar(&r.options.User, "user", "", "start the program as user `NAME`")
+	f.Var(&r.limits.addresses, "max-addresses", "exit status 3 where a process had more than `SIZE` of addresses (200M)")
+	f.Var(&r.limits.resident, "max-resident", "the same of bytes in memory, at most")
+	f.IntVar(&r.limits.mappings, "max-mappings", 0, "the same of `N` mappings, at the end or at the peak")
+	f.StringVar(&r.junit, "junit", "", "write what came of the bounds to `FILE`, as JUnit XML")
 	return cmd
 }
 
@@ -78,13 +88,31 @@ func (r *recording) run() error {
 		}
 		return &exit{status: status, err: err}
 	}
+	over := r.judged()
 	switch x := outcome.Exit; {
 	case x == nil:
-		return nil
+		return over
 	case x.Signal != nil:
 		return &exit{status: 128 + *x.Signal, signal: *x.Signal, err: err}
 	case x.Code != nil && (*x.Code != 0 || err != nil):
 		return &exit{status: *x.Code, err: err}
+	}
+	return over
+}
+
+// judged holds the recording against the bounds, tells CI, and is the exit where a bound was passed.
+func (r *recording) judged() error {
+	if r.summary == nil || r.summary.sum == nil {
+		return nil
+	}
+	sum := r.summary.sum
+	list := r.limits.judge(sum)
+	body := report.Summary(sum, text.Style{Width: pipeWidth})
+	if err := deliver(r.junit, strings.Join(r.options.Command, " "), list, body); err != nil {
+		return &exit{status: exitRunFailed, err: fmt.Errorf("run: %w", err)}
+	}
+	if err := passed(list); err != nil {
+		return &exit{status: exitPassed, err: err}
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ type summary struct {
 	json  bool // as one line of JSON
 	log   string
 	ended bool
+
+	quiet bool              // nothing is written
+	sum   *analysis.Summary // once it is made
 }
 
 // Put implements eventlog.Sink.
@@ -33,11 +36,25 @@ func (s *summary) Put(r eventlog.Record) error {
 // or so.
 const rereadable = 32 << 20
 
-// write writes the summary, once the log has been closed.
+// write makes and writes the summary, once the log has been closed.
 func (s *summary) write() {
 	if s == nil || !s.ended {
 		return
 	}
+	sum := s.made()
+	switch {
+	case s.quiet:
+	case s.json:
+		e := json.NewEncoder(s.w)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(sum)
+	default:
+		_, _ = s.w.Write(report.Summary(sum, s.style))
+	}
+}
+
+// made is the summary.
+func (s *summary) made() *analysis.Summary {
 	sum := s.Summary()
 	if st, err := os.Stat(s.log); err == nil && st.Mode().IsRegular() && st.Size() <= rereadable && sum.Tidied() {
 		open := func() (*eventlog.Reader, error) { return eventlog.Open(s.log) }
@@ -45,11 +62,6 @@ func (s *summary) write() {
 			sum.Peak = peak.Report(analysis.ReportOptions{})
 		}
 	}
-	if s.json {
-		e := json.NewEncoder(s.w)
-		e.SetEscapeHTML(false)
-		_ = e.Encode(sum)
-		return
-	}
-	_, _ = s.w.Write(report.Summary(sum, s.style))
+	s.sum = sum
+	return sum
 }

@@ -8,7 +8,7 @@ import (
 // was killed for it.
 func pressedLog(environment string) Open {
 	return textLogIn(environment, mapLine(1, 0x7000000000, 0x7000100000),
-		`{"type":"snapshot","t":15000,"after":1,"space":1,"cause":"interval","mappings":[{"start":"0x400000","end":"0x401000","perms":"r-xp","offset":0,"dev":"fe:00","inode":9,"path":"/bin/x","origin":null,"origin_cause":"kernel","exec":null,"rss":4096,"pss":2048,"private_dirty":0,"swap":0,"shared":4096},{"start":"0x7000000000","end":"0x7000100000","perms":"rw-p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1,"rss":1048576,"pss":1048576,"private_dirty":1048576,"swap":0,"huge":524288,"locked":1048576}],"system":{"cgroup_current":95000000,"cgroup_high":200000000,"cgroup_max":100000000,"commit_limit":5000000000,"committed":1000000000,"hugepages":4,"hugepages_free":1,"locked":1048576}}`,
+		`{"type":"snapshot","t":15000,"after":1,"space":1,"cause":"interval","mappings":[{"start":"0x400000","end":"0x401000","perms":"r-xp","offset":0,"dev":"fe:00","inode":9,"path":"/bin/x","origin":null,"origin_cause":"kernel","exec":null,"rss":4096,"pss":2048,"private_dirty":0,"swap":0,"shared":4096},{"start":"0x7000000000","end":"0x7000100000","perms":"rw-p","offset":0,"dev":"00:00","inode":0,"path":"","origin":1,"rss":1048576,"pss":1048576,"private_dirty":1048576,"swap":0,"huge":524288,"locked":1048576}],"system":{"cgroup_current":95000000,"cgroup_high":200000000,"cgroup_max":100000000,"commit_limit":5000000000,"committed":1000000000,"hugepages":4,"hugepages_free":1,"locked":1048576,"resident_peak":2097152}}`,
 		mmapFailed(2, 1<<20, "ENOMEM"),
 		`{"type":"thread","t":30000,"tid":10,"pid":10,"space":1,"what":"exit","name":"x","exit":{"signal":9,"name":"SIGKILL"}}`,
 		`{"type":"end","t":40000,"cause":"exit","exit":{"signal":9,"name":"SIGKILL"},"events":2,"stacks":0,"checks":0,"drifts":0,"lost":0,"system":{"cgroup_max":100000000,"cgroup_max_events":7,"cgroup_oom_kills":1}}`)
@@ -49,6 +49,9 @@ func TestBounds(t *testing.T) {
 	}
 	if len(wants) > 0 {
 		t.Errorf("not told: %v", wants)
+	}
+	if number(p.HighWater) != 2<<20 {
+		t.Errorf("most in memory: %d", number(p.HighWater))
 	}
 	if p.Exit == nil || p.Exit.Name != "SIGKILL" || number(p.Kills) != 1 {
 		t.Errorf("the end: %+v, %v killed", p.Exit, number(p.Kills))

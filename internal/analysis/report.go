@@ -121,25 +121,26 @@ func together(list []ReportProcess) *Together {
 
 // A ReportProcess is one address space in a Report.
 type ReportProcess struct {
-	PID        int      `json:"pid"`                   // the process that began the address space
-	Space      int      `json:"space"`                 // the log's number of the address space
-	Name       string   `json:"name"`                  // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
-	Exe        string   `json:"exe"`                   // path of its executable, "" where that is not known
-	Argv       []string `json:"argv,omitempty"`        // its command line, as the log has it
-	Ended      bool     `json:"ended"`                 // it was over before the log was
-	Exit       *Exit    `json:"exit,omitempty"`        // how it ended; absent where it had not, or that was not seen
-	Until      int64    `json:"until"`                 // t of its last moment, or of the report's
-	Peak       int64    `json:"peak"`                  // the most that the process had mapped up to the moment, under programs that it executed before too
-	PeakT      int64    `json:"peak_t"`                // when that was first
-	Explained  int64    `json:"explained"`             // bytes that a call or exec made
-	Known      int64    `json:"known"`                 // bytes of which is known, and not guessed, what they are
-	ResidentAt *int64   `json:"resident_at,omitempty"` // t of the snapshot that the resident bytes are from
-	Total      Totals   `json:"total"`                 // all of it
-	VMAs       int      `json:"vmas"`                  // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
-	Bounds     []Bound  `json:"bounds"`                // what it can run against, and how near it is
-	Kills      *int64   `json:"oom_kills,omitempty"`   // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
-	Holders    []Row    `json:"holders"`               // the rows
-	Advice     []Advice `json:"advice"`                // what would spare most first
+	PID        int      `json:"pid"`                     // the process that began the address space
+	Space      int      `json:"space"`                   // the log's number of the address space
+	Name       string   `json:"name"`                    // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
+	Exe        string   `json:"exe"`                     // path of its executable, "" where that is not known
+	Argv       []string `json:"argv,omitempty"`          // its command line, as the log has it
+	Ended      bool     `json:"ended"`                   // it was over before the log was
+	Exit       *Exit    `json:"exit,omitempty"`          // how it ended; absent where it had not, or that was not seen
+	Until      int64    `json:"until"`                   // t of its last moment, or of the report's
+	Peak       int64    `json:"peak"`                    // the most that the process had mapped up to the moment, under programs that it executed before too
+	PeakT      int64    `json:"peak_t"`                  // when that was first
+	Explained  int64    `json:"explained"`               // bytes that a call or exec made
+	Known      int64    `json:"known"`                   // bytes of which is known, and not guessed, what they are
+	ResidentAt *int64   `json:"resident_at,omitempty"`   // t of the snapshot that the resident bytes are from
+	HighWater  *int64   `json:"resident_peak,omitempty"` // bytes that it had in memory at most, up to the nearest snapshot; absent where that was not recorded
+	Total      Totals   `json:"total"`                   // all of it
+	VMAs       int      `json:"vmas"`                    // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
+	Bounds     []Bound  `json:"bounds"`                  // what it can run against, and how near it is
+	Kills      *int64   `json:"oom_kills,omitempty"`     // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
+	Holders    []Row    `json:"holders"`                 // the rows
+	Advice     []Advice `json:"advice"`                  // what would spare most first
 }
 
 // A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
@@ -243,6 +244,11 @@ func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	}
 	if p.ended {
 		j.Exit = s.exitOf(p)
+	}
+	if p.figures != nil {
+		if n, ok := p.figures.system["resident_peak"]; ok {
+			j.HighWater = &n
+		}
 	}
 	if s.end != nil && s.Moment.Kind == AtEnd {
 		if n, ok := s.end.System["cgroup_oom_kills"]; ok {

@@ -20,9 +20,14 @@ func EffectiveUser(tid int) int {
 }
 
 // Locked reads how many bytes of a process are locked in memory from /proc/TID/status, -1 where that cannot be told.
-func Locked(tid int) int64 {
+func Locked(tid int) int64 { return statusBytes(tid, "VmLck:") }
+
+// PeakResident reads how many bytes of a process were in memory at most, from /proc/TID/status, -1 where that cannot be told.
+func PeakResident(tid int) int64 { return statusBytes(tid, "VmHWM:") }
+
+func statusBytes(tid int, name string) int64 {
 	for line := range strings.Lines(text(tid, "status")) {
-		if rest, ok := strings.CutPrefix(line, "VmLck:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
 				return kib << 10
 			}

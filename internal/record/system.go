@@ -33,6 +33,9 @@ func (s *surroundings) system(tid int) eventlog.System {
 	if n := procfs.Locked(tid); n >= 0 {
 		list["locked"] = n
 	}
+	if n := procfs.PeakResident(tid); n >= 0 {
+		list["resident_peak"] = n
+	}
 	return list
 }
 

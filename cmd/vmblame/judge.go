@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// A judgement is a bound that was asked for, and what came of it.
+type judgement struct {
+	name  string // "max-addresses"
+	text  string // what was found, beside the bound
+	who   string // has most of it, "" for nobody
+	over  bool
+	known bool // it was measured
+}
+
+// limits are the bounds of run, 0 for none.
+type limits struct {
+	addresses, resident sizeValue
+	mappings            int
+}
+
+func (l *limits) any() bool { return l.addresses > 0 || l.resident > 0 || l.mappings > 0 }
+
+// judge holds the processes of a recording against the bounds: each for itself, the one that is farthest over.
+func (l *limits) judge(s *analysis.Summary) []judgement {
+	var list []judgement
+	size := func(n int64) string { return text.Size(n) }
+	put := func(name, what string, bound int64, write func(int64) string, of func(p *analysis.ReportProcess) (n int64, known bool), by analysis.Sort) {
+		if bound == 0 {
+			return
+		}
+		j := judgement{name: name}
+		var worst *analysis.ReportProcess
+		var most int64
+		for _, r := range []*analysis.Report{s.Report, s.Peak} {
+			if r == nil {
+				continue
+			}
+			for i := range r.Processes {
+				n, known := of(&r.Processes[i])
+				if j.known = j.known || known; known && (worst == nil || n > most) {
+					worst, most = &r.Processes[i], n
+				}
+			}
+		}
+		if !j.known {
+			j.text = what + " were not measured, --" + name + " " + write(bound)
+			list = append(list, j)
+			return
+		}
+		j.over = most > bound
+		j.text = fmt.Sprintf("%d %s: %s %s, --%s %s", worst.PID, worst.Name, write(most), what, name, write(bound))
+		if s.Peak != nil { // what there was then tells more
+			for i := range s.Peak.Processes {
+				if p := &s.Peak.Processes[i]; p.PID == worst.PID {
+					worst = p
+				}
+			}
+		}
+		j.who = holderOf(worst, by)
+		list = append(list, j)
+	}
+	put("max-addresses", "of addresses", int64(l.addresses), size, func(p *analysis.ReportProcess) (int64, bool) { return p.Peak, true }, analysis.SortReserved)
+	put("max-resident", "in memory", int64(l.resident), size, func(p *analysis.ReportProcess) (int64, bool) {
+		switch {
+		case p.HighWater != nil:
+			return *p.HighWater, true
+		case p.Total.Resident != nil:
+			return *p.Total.Resident, true
+		}
+		return 0, false
+	}, analysis.SortResident)
+	put("max-mappings", "mappings", int64(l.mappings), text.Thousands, func(p *analysis.ReportProcess) (int64, bool) { return int64(p.VMAs), true }, analysis.SortVMAs)
+	return list
+}
+
+// holderOf names who has most of a process: "64.0 MiB glibc malloc arena by fopen < luaL_loadfilex".
+func holderOf(p *analysis.ReportProcess, by analysis.Sort) string {
+	rows := append([]analysis.Row(nil), p.Holders...)
+	analysis.SortRows(rows, by)
+	if len(rows) == 0 {
+		return ""
+	}
+	h := &rows[0]
+	if len(h.Parts) > 0 {
+		h = &h.Parts[0]
+	}
+	var n string
+	switch {
+	case by == analysis.SortVMAs:
+		n = text.Thousands(int64(h.VMAs)) + " of "
+	case by == analysis.SortResident && h.Resident != nil:
+		n = text.Size(*h.Resident) + " "
+	default:
+		n = text.Size(h.Reserved) + " "
+	}
+	t := n + rows[0].Label
+	if len(h.Calls) > 0 && !strings.Contains(rows[0].Label, " by ") {
+		t += " by " + h.Who.Text(60)
+	}
+	return t
+}
+
+// passed is the first bound that was passed, nil for none; one that was not measured has not been kept.
+func passed(list []judgement) error {
+	var lines []string
+	for _, j := range list {
+		switch {
+		case !j.known:
+			lines = append(lines, j.text)
+		case j.over && j.who != "":
+			lines = append(lines, j.text+": most is "+j.who)
+		case j.over:
+			lines = append(lines, j.text)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+// junit writes judgements as JUnit XML, a test case each.
+func junit(name, of string, list []judgement) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	type testcase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Time    string   `xml:"time,attr"`
+		Failure *failure `xml:"failure"`
+		Output  string   `xml:"system-out,omitempty"`
+	}
+	type testsuite struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	suite := testsuite{Name: "vmblame", Tests: len(list)}
+	for _, j := range list {
+		c := testcase{Class: of, Name: j.name, Time: "0", Output: j.text}
+		if err := passed([]judgement{j}); err != nil {
+			suite.Failures++
+			c.Failure = &failure{j.text, err.Error()}
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	b, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append([]byte(xml.Header), append(b, '\n')...), 0o644)
+}
+
+// githubSummary appends a section to the summary of a GitHub job, where there is one.
+func githubSummary(title string, list []judgement, body []byte) error {
+	name := os.Getenv("GITHUB_STEP_SUMMARY")
+	if name == "" {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "### vmblame: `%s`\n\n", strings.ReplaceAll(text.Printable(title), "`", "'"))
+	for _, j := range list {
+		mark := "✅"
+		if err := passed([]judgement{j}); err != nil {
+			mark = "❌"
+		}
+		fmt.Fprintf(&b, "- %s %s\n", mark, text.Printable(j.text))
+	}
+	fmt.Fprintf(&b, "\n````text\n%s````\n\n", body)
+	if _, err := io.WriteString(f, b.String()); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// deliver writes what CI asked for: JUnit XML to a file unless that is "", and the summary of a GitHub job.
+func deliver(file, of string, list []judgement, body []byte) error {
+	if file != "" {
+		if err := junit(file, of, list); err != nil {
+			return fmt.Errorf("--junit %s: %w", file, err)
+		}
+	}
+	if err := githubSummary(of, list, body); err != nil {
+		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
+	}
+	return nil
+}
+
+// failOver is the bound of diff: a share ("5%"), or bytes ("10M"); negative for none.
+type failOver struct {
+	percent float64
+	bytes   int64
+	set     string
+}
+
+func (f *failOver) String() string { return f.set }
+
+func (f *failOver) Type() string { return "BOUND" }
+
+func (f *failOver) Set(s string) error {
+	if number, ok := strings.CutSuffix(s, "%"); ok {
+		p, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(p >= 0) {
+			return errors.New("not a share: 5%, 0.5%")
+		}
+		*f = failOver{percent: p, set: s}
+		return nil
+	}
+	n, err := parseSize(s)
+	if err != nil {
+		return errors.New("neither a share (5%) nor a size (10M)")
+	}
+	*f = failOver{percent: -1, bytes: n, set: s}
+	return nil
+}
+
+// judge holds the processes of a diff against the bound.
+func (f *failOver) judge(d *analysis.Diff) []judgement {
+	if f.set == "" {
+		return nil
+	}
+	var list []judgement
+	for i := range d.Processes {
+		p := &d.Processes[i]
+		j := judgement{name: "fail-over", known: true, over: float64(p.Difference) > float64(p.Before.Reserved)*f.percent/100}
+		if f.percent < 0 {
+			j.over = p.Difference > f.bytes
+		}
+		name, share := p.NameAfter, ""
+		if name == "" {
+			name = p.NameBefore
+		}
+		if p.Before.Reserved > 0 {
+			share = fmt.Sprintf(" (%+.1f %%)", float64(p.Difference)/float64(p.Before.Reserved)*100)
+		}
+		j.text = fmt.Sprintf("%s: %s%s, --fail-over %s", name, text.Style{}.Change(p.Difference), share, f.set)
+		for k := range p.Kinds {
+			c := &p.Kinds[k]
+			if c.Difference <= 0 {
+				continue
+			}
+			j.who = text.Style{}.Change(c.Difference) + " " + c.Label
+			if len(c.Parts) > 0 && len(c.Parts[0].Calls) > 0 {
+				j.who += " by " + c.Parts[0].Who.Text(60)
+			}
+			break
+		}
+		list = append(list, j)
+	}
+	return list
+}
