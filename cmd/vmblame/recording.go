@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,9 @@ type recording struct {
 	stderr  *spool.Spool // nobody waits for a terminal or a pipe
 }
 
+// leastInterval is the least time between regular snapshots.
+const leastInterval = 10 * time.Millisecond
+
 // textWaiting bounds the bytes of text that wait for standard error.
 const textWaiting = 1 << 20
 
@@ -56,6 +60,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
 	debugFlags(cmd, &r.debug)
 	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
+	f.DurationVar(&r.options.SnapshotEvery, "snapshot-every", 0, "record what is in memory every `D` (10s); rarer where that took more than a hundredth of the time")
 	f.BoolVar(&r.json, "json", false, "the summary at the end as one line of JSON")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
 }
@@ -70,6 +75,9 @@ func (r *recording) check(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("log-limit") && r.limit < leastLimit {
 		return misused(cmd, "--log-limit %d: at least 4M", r.limit)
+	}
+	if cmd.Flags().Changed("snapshot-every") && r.options.SnapshotEvery < leastInterval {
+		return misused(cmd, "--snapshot-every %v: at least %v", r.options.SnapshotEvery, leastInterval)
 	}
 	switch r.options.Backend {
 	case "auto", "sigtrap", "seccomp", "syscall":

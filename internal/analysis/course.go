@@ -46,7 +46,7 @@ func (x *growing) course(list []int64, from, until int64) Course {
 	const (
 		leastTimes  = 5    // of fewer no line is made
 		leastCycles = 3    // of fewer no saw
-		straight    = 0.97 // R² of a line
+		straight    = 0.95 // R² of a line
 		sudden      = 20   // a step takes at most such a part of the time
 	)
 	net := x.came - x.went

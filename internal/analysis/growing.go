@@ -15,9 +15,10 @@ type grower struct {
 // growingSpace is one address space whose changes count.
 type growingSpace struct {
 	*process
-	from int64
-	by   map[growingKey]*growing
-	all  growing
+	from   int64
+	by     map[growingKey]*growing
+	all    growing
+	memory []MemoryPoint
 }
 
 type growingKey struct {
@@ -39,6 +40,8 @@ type growing struct {
 	first         int64 // t of what came first
 	last          int64 // and last
 	points        [points]int64
+	// bytes in memory at the first and at the last snapshot between the moments
+	firstResident, lastResident int64
 }
 
 func (g *grower) put(rec eventlog.Record, _ int) {
@@ -52,6 +55,10 @@ func (g *grower) put(rec eventlog.Record, _ int) {
 			key.stack = *r.Stack
 		}
 		g.changes(r.Space, r.T, r.Seq, key, r.Changes)
+	case *eventlog.Snapshot:
+		if sp := g.spaces[r.Space]; sp != nil && r.T >= g.from && r.T <= g.state.T {
+			g.snapshot(sp, r)
+		}
 	case *eventlog.Drift:
 		if !g.over && r.T <= g.state.T {
 			g.changes(r.Space, r.T, 0, growingKey{space: r.Space, cause: "drift"}, r.Changes)
@@ -115,6 +122,35 @@ func (g *grower) changes(space int, t int64, seq uint64, key growingKey, list []
 	}
 }
 
+// snapshot adds up what each stack has in memory.
+func (g *grower) snapshot(sp *growingSpace, r *eventlog.Snapshot) {
+	first := len(sp.memory) == 0
+	for _, x := range sp.by {
+		x.lastResident = 0
+	}
+	sum := int64(0)
+	for i := range r.Mappings {
+		m := &r.Mappings[i]
+		of := g.makers[originSeq(m.Origin)]
+		if of == nil || of.space != sp.ID {
+			k := growingKey{space: sp.ID, cause: m.OriginCause, path: filePath(&m.Attr)}
+			if of != nil {
+				k = of.growingKey
+				k.space = sp.ID
+			}
+			of = sp.of(k)
+		}
+		of.lastResident += int64(m.RSS)
+		sum += int64(m.RSS)
+	}
+	if first {
+		for _, x := range sp.by {
+			x.firstResident = x.lastResident
+		}
+	}
+	sp.memory = append(sp.memory, MemoryPoint{r.T, sum})
+}
+
 // filePath is the path of a mapped file, "" for memory of no file.
 func filePath(a *eventlog.Attr) string {
 	if a.Inode != 0 {
@@ -171,6 +207,8 @@ func (x *growing) merge(o *growing) {
 		x.first = o.first
 	}
 	x.last = max(x.last, o.last)
+	x.firstResident += o.firstResident
+	x.lastResident += o.lastResident
 	for i, n := range o.points {
 		x.points[i] += n
 	}

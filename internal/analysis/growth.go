@@ -23,14 +23,21 @@ type Growth struct {
 
 // A GrownProcess is one address space in a Growth: those that live at the later moment, or had ended by the end of the log.
 type GrownProcess struct {
-	PID   int    `json:"pid"`   // the process that began the address space
-	Name  string `json:"name"`  // what a person calls it, as in a report
-	Exe   string `json:"exe"`   // path of its executable
-	Ended bool   `json:"ended"` // it was over before the log was
-	From  int64  `json:"from"`  // the earlier moment, or the beginning of the address space where that is later
-	Until int64  `json:"until"` // the later moment, or the end of the process
+	PID    int           `json:"pid"`              // the process that began the address space
+	Name   string        `json:"name"`             // what a person calls it, as in a report
+	Exe    string        `json:"exe"`              // path of its executable
+	Ended  bool          `json:"ended"`            // it was over before the log was
+	From   int64         `json:"from"`             // the earlier moment, or the beginning of the address space where that is later
+	Until  int64         `json:"until"`            // the later moment, or the end of the process
+	Memory []MemoryPoint `json:"memory,omitempty"` // what was in memory at each snapshot between the moments
 	Grown
 	Rows []GrownRow `json:"rows"` // what grew most first, then what came and went
+}
+
+// A MemoryPoint is how much of an address space was in memory at a moment.
+type MemoryPoint struct {
+	T        int64 `json:"t"`        // when
+	Resident int64 `json:"resident"` // bytes
 }
 
 // Grown is how much memory came and went, and in what course.
@@ -50,11 +57,12 @@ type GrownRow struct {
 	Who
 	Where string `json:"where,omitempty"` // file and line of the first of the program's own calls, where they are known
 	Grown
-	Times  int    `json:"times"`            // calls that mapped
-	Unmaps int    `json:"unmaps"`           // changes that took something of it away
-	Left   int    `json:"left"`             // mappings that came and were never taken away, not even a part
-	Each   int64  `json:"each,omitempty"`   // bytes of each of those, where all are as large; absent where they are not
-	Oldest *int64 `json:"oldest,omitempty"` // nanoseconds that the oldest of those is old; absent for none
+	Times    int    `json:"times"`                  // calls that mapped
+	Unmaps   int    `json:"unmaps"`                 // changes that took something of it away
+	Left     int    `json:"left"`                   // mappings that came and were never taken away, not even a part
+	Each     int64  `json:"each,omitempty"`         // bytes of each of those, where all are as large; absent where they are not
+	Resident *int64 `json:"resident_net,omitempty"` // bytes in memory at the last snapshot between the moments, less those at the first; absent where there are not two
+	Oldest   *int64 `json:"oldest,omitempty"`       // nanoseconds that the oldest of those is old; absent for none
 }
 
 // points is in how many steps the time between the moments is divided.
@@ -125,7 +133,7 @@ func (sp *growingSpace) finish(s *State) GrownProcess {
 			}
 		}
 	}, compareGrowing) {
-		if k.came == 0 && k.went == 0 {
+		if k.came == 0 && k.went == 0 && k.lastResident == k.firstResident {
 			continue
 		}
 		row := GrownRow{Label: "anonymous memory", Who: s.made(causeOf(k.cause), k.call, k.stack, p.Exe)}
@@ -152,6 +160,9 @@ func (sp *growingSpace) finish(s *State) GrownProcess {
 			row.Where = s.where(k.stack, row.Who)
 			order = append(order, n)
 		}
+		if len(sp.memory) > 1 {
+			row.Resident = plus(row.Resident, ptr(k.lastResident-k.firstResident))
+		}
 		for _, x := range left[k.growingKey] {
 			if age := p.until - x.event.T; row.Oldest == nil || age > *row.Oldest {
 				row.Oldest = &age
@@ -173,7 +184,7 @@ func (sp *growingSpace) finish(s *State) GrownProcess {
 			total.times += x.times
 		}
 	}
-	j.Grown = total.grown(sp.from, p.until)
+	j.Grown, j.Memory = total.grown(sp.from, p.until), sp.memory
 	for _, n := range order {
 		row := made[n]
 		x := rows[n]
@@ -181,7 +192,7 @@ func (sp *growingSpace) finish(s *State) GrownProcess {
 		j.Rows = append(j.Rows, row)
 	}
 	slices.SortStableFunc(j.Rows, func(a, b GrownRow) int {
-		return cmp.Or(cmp.Compare(b.Net, a.Net), cmp.Compare(b.Came, a.Came), cmp.Compare(a.Label, b.Label))
+		return cmp.Or(cmp.Compare(b.Net, a.Net), cmp.Compare(b.Came, a.Came), cmp.Compare(measured(b.Resident), measured(a.Resident)), cmp.Compare(a.Label, b.Label))
 	})
 	return j
 }

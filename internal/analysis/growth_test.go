@@ -30,6 +30,14 @@ func growingLog() Open {
 			seq++
 			at(mapLine(seq, 0x6000000000, 0x6000800000), t+0.1, 2)
 		}
+		if i == 0 || i == 39 {
+			line := fmt.Sprintf(`{"type":"snapshot","t":%d,"after":%d,"space":1,"cause":"interval","mappings":[%s,"rss":4096,"pss":0,"private_dirty":0,"swap":0}`, int64((t+0.1)*second), seq, strings.TrimSuffix(pageOfExe, "}"))
+			if i > 0 {
+				line += fmt.Sprintf(`,{"start":"0x7000000000","end":"0x7000100000",%s,"rss":1048576,"pss":0,"private_dirty":0,"swap":0}`, strings.Trim(anonPage(1), "{}"))
+				line += fmt.Sprintf(`,{"start":"0x7001000000","end":"0x7001100000",%s,"rss":2097152,"pss":0,"private_dirty":0,"swap":0}`, strings.Trim(anonPage(4), "{}"))
+			}
+			lines = append(lines, line+"]}")
+		}
 		if i%4 == 0 {
 			seq++
 			at(mapLine(seq, 0x5000000000, 0x5001000000), t+0.2, 3)
@@ -70,6 +78,9 @@ func TestGrowth(t *testing.T) {
 	}
 	if p.Rows[0].Calls[0] != "line" {
 		t.Errorf("first is %v", p.Rows[0].Calls)
+	}
+	if len(p.Memory) != 2 || p.Memory[1].Resident != 3<<20+4096 || *line.Resident != 3<<20 || *step.Resident != 0 {
+		t.Errorf("in memory: %+v, line %d, step %d", p.Memory, *line.Resident, *step.Resident)
 	}
 	// Between two moments, and chosen.
 	since := Moment{Kind: AtTime, T: 20e9}

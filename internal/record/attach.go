@@ -76,6 +76,7 @@ func Attach(o Options) (out Outcome, err error) {
 		for _, tid := range late {
 			r.out.note("info", "late-thread", fmt.Sprintf("thread %d did not stop at once: a call it was inside may show as drift", tid))
 		}
+		defer r.watchRegularly()()
 		err := r.loop()
 		if r.ending == "" {
 			r.ending = "exit"

@@ -45,6 +45,8 @@ type Options struct {
 	Backend   string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
 	Bound     int64  // bytes: a space that becomes larger gets a snapshot then; 0 for none
 
+	SnapshotEvery time.Duration // between the snapshots of every space, 0 for none; more where they take too long
+
 	// Only run.
 	NoASLR    bool
 	NoSeccomp bool

@@ -48,8 +48,9 @@ type Recorder struct {
 	looks *looks
 	leaks leaks
 
-	around surroundings
-	listed map[string]bool // the variables of the environment whose values are recorded
+	around   surroundings
+	interval interval
+	listed   map[string]bool // the variables of the environment whose values are recorded
 
 	mainPID int
 	exit    *eventlog.Exit

@@ -63,6 +63,7 @@ func Run(o Options) (out Outcome, err error) {
 		if launched.ASLRKept {
 			r.out.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
+		defer r.watchRegularly()()
 		err := r.loop()
 		if r.ending != "" {
 			r.letGo()

@@ -89,6 +89,9 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 	case analysis.FormSaw:
 		t += ", up and down by " + l.Size(c.Swing)
 	}
+	if n := len(p.Memory); n > 1 {
+		t += fmt.Sprintf("; in memory %s at %s, %s at %s", l.Size(p.Memory[0].Resident), text.When(p.Memory[0].T), l.Size(p.Memory[n-1].Resident), text.When(p.Memory[n-1].T))
+	}
 	if g.Went > 0 {
 		t += fmt.Sprintf("; %s came, %s went", l.Size(g.Came), l.Size(g.Went))
 	}
@@ -96,20 +99,29 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 }
 
 func growthTable(rows []analysis.GrownRow, p *analysis.GrownProcess, l text.Style) *text.Table {
+	spare := 8
+	if len(p.Memory) < 2 {
+		spare = 1 // there is nothing in the column
+	}
 	t := &text.Table{Columns: []text.Column{
 		{Head: "NET", Right: true, Color: text.Number}, {Head: "CAME", Right: true, Color: text.Number, Spare: 1}, {Head: "WENT", Right: true, Color: text.Number, Spare: 2},
+		{Head: "IN MEMORY", Right: true, Color: text.Number, Spare: spare},
 		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 6}, {Head: "NEVER FREED", Spare: 5}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 7, Limit: 26},
 		{Head: "WHERE", Spare: 4, Limit: 24}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 10}, {Head: "WHO"},
 	}}
 	for i := range rows {
 		r := &rows[i]
+		memory := "?"
+		if r.Resident != nil {
+			memory = l.Change(*r.Resident)
+		}
 		hour := "?"
 		if r.Course.Form == analysis.FormStep {
 			hour = "-"
 		} else if r.PerHour != nil {
 			hour = l.Change(*r.PerHour)
 		}
-		t.Add(text.Plain(l.Change(r.Net)), text.Plain(l.Size(r.Came)), text.Plain(l.Size(r.Went)), text.Plain(hour), text.Plain(leftText(r, l)), text.Plain(oldestText(r)),
+		t.Add(text.Plain(l.Change(r.Net)), text.Plain(l.Size(r.Came)), text.Plain(l.Size(r.Went)), text.Plain(memory), text.Plain(hour), text.Plain(leftText(r, l)), text.Plain(oldestText(r)),
 			text.Plain(courseText(r, p, l)), text.Plain(r.Where), shortCell(r.Label), whoCell(r.Who, l))
 	}
 	return t
