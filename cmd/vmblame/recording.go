@@ -95,9 +95,14 @@ func (r *recording) prepare() {
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
-	r.options.Warn = &lines{w: r.stderr}
-	if _, _, seen := terminal(os.Stderr); seen && len(r.options.PIDs) > 0 {
-		r.options.Warn = &lines{w: r.stderr, before: clearLine}
+	notes := &lines{w: r.stderr}
+	_, _, onTerminal := terminal(os.Stderr)
+	if onTerminal || os.Getenv("COLUMNS") != "" {
+		notes.width = look(os.Stderr).Width
+	}
+	r.options.Warn = notes
+	if onTerminal && len(r.options.PIDs) > 0 {
+		notes.before = clearLine
 	}
 	if r.quiet {
 		r.options.Warn = nil
@@ -166,10 +171,19 @@ func quote(name string) string {
 type lines struct {
 	w      io.Writer
 	before string // what takes away a status that stands on the line
+	width  int    // of the terminal, 0 for lines that are not broken
 }
 
 func (l *lines) Write(p []byte) (int, error) {
-	text := strings.ReplaceAll(text.PrintableLines(strings.TrimRight(string(p), "\n")), "\n", "\nvmblame: ")
+	whole := text.PrintableLines(strings.TrimRight(string(p), "\n"))
+	if l.width > 0 {
+		var folded []string
+		for line := range strings.SplitSeq(whole, "\n") {
+			folded = append(folded, text.Fold(line, l.width-len("vmblame: "), "  "))
+		}
+		whole = strings.Join(folded, "\n")
+	}
+	text := strings.ReplaceAll(whole, "\n", "\nvmblame: ")
 	if _, err := io.WriteString(l.w, l.before+"vmblame: "+text+"\n"); err != nil {
 		return 0, err
 	}

@@ -21,15 +21,15 @@ const (
 	FormIrregular Form = "irregular" // none of these
 )
 
-// grown is what x has come to between two times.
-func (x *growing) grown(from, until int64) Grown {
+// grown is what x has come to between two times. A saw swings at least so many times farther than it moves.
+func (x *growing) grown(from, until int64, least int64) Grown {
 	j := Grown{Came: x.came, Went: x.went, Net: x.came - x.went}
 	var at int64
 	for _, n := range x.points {
 		at += n
 		j.Points = append(j.Points, at)
 	}
-	j.Course = x.course(j.Points, from, until)
+	j.Course = x.course(j.Points, from, until, least)
 	span := until - from
 	if j.Course.Form == FormLine {
 		span = until - x.first
@@ -42,7 +42,7 @@ func (x *growing) grown(from, until int64) Grown {
 }
 
 // course says which shape x has.
-func (x *growing) course(list []int64, from, until int64) Course {
+func (x *growing) course(list []int64, from, until, least int64) Course {
 	const (
 		leastTimes  = 5    // of fewer no line is made
 		leastCycles = 3    // of fewer no saw
@@ -53,7 +53,7 @@ func (x *growing) course(list []int64, from, until int64) Course {
 	switch {
 	case x.came == 0 && x.went == 0:
 		return Course{Form: FormNone}
-	case x.cycles >= leastCycles && x.went*2 >= x.came && max(net, -net)*2 <= x.high-x.low:
+	case x.cycles >= leastCycles && x.went*2 >= x.came && max(net, -net)*least <= x.high-x.low:
 		return Course{Form: FormSaw, Swing: x.high - x.low, Cycles: x.cycles}
 	case net < 0:
 		return Course{Form: FormFall}

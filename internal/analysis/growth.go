@@ -184,11 +184,11 @@ func (sp *growingSpace) finish(s *State) GrownProcess {
 			total.times += x.times
 		}
 	}
-	j.Grown, j.Memory = total.grown(sp.from, p.until), sp.memory
+	j.Grown, j.Memory = total.grown(sp.from, p.until, 4), sp.memory
 	for _, n := range order {
 		row := made[n]
 		x := rows[n]
-		row.Grown, row.Times, row.Unmaps = x.grown(sp.from, p.until), x.times, x.unmaps
+		row.Grown, row.Times, row.Unmaps = x.grown(sp.from, p.until, 1), x.times, x.unmaps
 		j.Rows = append(j.Rows, row)
 	}
 	slices.SortStableFunc(j.Rows, func(a, b GrownRow) int {

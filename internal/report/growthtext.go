@@ -89,6 +89,11 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 	case analysis.FormSaw:
 		t += ", up and down by " + l.Size(c.Swing)
 	}
+	if len(p.Rows) > 0 && g.Course.Form != analysis.FormLine {
+		if r := &p.Rows[0]; r.Course.Form == analysis.FormLine {
+			t += fmt.Sprintf(", %s in a straight line since %s by %s", l.Change(r.Net), text.When(*r.Course.T), r.Who.Text(40))
+		}
+	}
 	if n := len(p.Memory); n > 1 {
 		t += fmt.Sprintf("; in memory %s at %s, %s at %s", l.Size(p.Memory[0].Resident), text.When(p.Memory[0].T), l.Size(p.Memory[n-1].Resident), text.When(p.Memory[n-1].T))
 	}
@@ -99,15 +104,15 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 }
 
 func growthTable(rows []analysis.GrownRow, p *analysis.GrownProcess, l text.Style) *text.Table {
-	spare := 8
+	spare := 5
 	if len(p.Memory) < 2 {
 		spare = 1 // there is nothing in the column
 	}
 	t := &text.Table{Columns: []text.Column{
 		{Head: "NET", Right: true, Color: text.Number}, {Head: "CAME", Right: true, Color: text.Number, Spare: 1}, {Head: "WENT", Right: true, Color: text.Number, Spare: 2},
 		{Head: "IN MEMORY", Right: true, Color: text.Number, Spare: spare},
-		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 6}, {Head: "NEVER FREED", Spare: 5}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 7, Limit: 26},
-		{Head: "WHERE", Spare: 4, Limit: 24}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 10}, {Head: "WHO"},
+		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 7}, {Head: "NEVER FREED", Spare: 6}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 8, Limit: 26, Least: 19},
+		{Head: "WHERE", Spare: 4, Limit: 24}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 10, Least: 16}, {Head: "WHO"},
 	}}
 	for i := range rows {
 		r := &rows[i]
@@ -145,7 +150,7 @@ func oldestText(r *analysis.GrownRow) string {
 	return ageText(*r.Oldest)
 }
 
-// courseText is a course in a few words: "line since 0.41 s", "saw 64.0 MiB, 12 a minute".
+// courseText is a course in a few words: "line since 0.41 s", "saw 64.0 MiB, 12/min".
 func courseText(r *analysis.GrownRow, p *analysis.GrownProcess, l text.Style) string {
 	switch c := &r.Course; c.Form {
 	case analysis.FormLine:
@@ -155,7 +160,7 @@ func courseText(r *analysis.GrownRow, p *analysis.GrownProcess, l text.Style) st
 	case analysis.FormSaw:
 		t := "saw " + l.Size(c.Swing)
 		if minutes := float64(p.Until-p.From) / 60e9; minutes > 0 {
-			t += ", " + strconv.FormatFloat(float64(c.Cycles)/minutes, 'f', 0, 64) + " a minute"
+			t += ", " + strconv.FormatFloat(float64(c.Cycles)/minutes, 'f', 0, 64) + "/min"
 		}
 		return t
 	default:

@@ -25,6 +25,9 @@ type Column struct {
 	Spare int // where there is no room: the column with the lowest number is left out first; 0 stays
 }
 
+// leastTelling is up to which number of Spare columns go before others become narrow.
+const leastTelling = 2
+
 // A Cell is one field of a row.
 type Cell struct {
 	Text  string
@@ -151,9 +154,17 @@ func (t *Table) squeeze(l *layout, need, width int) {
 	// What tells least goes before the limited columns become narrower than is pleasant to read.
 	floor := least
 	least = 30
-	if narrow(); over() > 0 {
+	if width < 90 {
+		least = 24
+	}
+	for spare := range leastTelling + 1 {
 		for i, c := range t.Columns[:len(t.Columns)-1] {
-			l.out[i] = c.Spare == 1
+			l.out[i] = c.Spare > 0 && c.Spare <= spare
+		}
+		copy(l.widths, full)
+		copy(l.limits, limits)
+		if narrow(); over() <= 0 {
+			break
 		}
 	}
 	least = floor
