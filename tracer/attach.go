@@ -53,6 +53,9 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	for _, th := range t.threads {
 		t.protect(th)
 	}
+	if err := t.stopAll(); err != nil { // a signal may have come first
+		return nil, err
+	}
 	for _, th := range t.threads {
 		if th.born {
 			continue

@@ -260,6 +260,15 @@ func (t *Tracer) overdue(th *Thread) bool {
 	return false
 }
 
+// stoppedBehindCall handles a group-stop of a thread that has taken the lock: it has joined the stop at the end of the
+// call, before the signal. That comes when the process is continued, and the process may not be before we detach.
+func (t *Tracer) stoppedBehindCall(th *Thread) bool {
+	if th.blocksTrap() || !th.trapWaits() {
+		return t.missed(th)
+	}
+	return t.completed(th)
+}
+
 // missed hands out that a thread took the lock without stopping because it blocked SIGTRAP. Only the kernel's view
 // can show what it did. The thread is followed by PTRACE_SYSCALL while that lasts.
 func (t *Tracer) missed(th *Thread) bool {

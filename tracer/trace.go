@@ -256,6 +256,10 @@ func (t *Tracer) handle(w wait) bool {
 		if !th.born {
 			return t.started(th)
 		}
+		if th.Pending() != 0 {
+			t.ready = append(t.ready, Stop{Kind: GroupStopped, Thread: th, Status: w.status})
+			return t.stoppedBehindCall(th)
+		}
 		t.Resume(th)
 		return t.out(Stop{Kind: GroupStopped, Thread: th, Status: w.status})
 	case trapStop:

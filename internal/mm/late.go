@@ -151,13 +151,10 @@ func (s *Space) in(at vm.Range) ([]vm.Mapping, error) {
 	if s.told.Gone.Overlaps(at) {
 		return nil, nil // what stands there is another's
 	}
+	s.hide(at) // first, for it asks the view for the size of pages, and rows live until then
 	rows, err := s.view.In(at)
-	if err != nil {
-		return nil, err
-	}
-	s.hide(at)
-	if len(s.hidden) == 0 {
-		return rows, nil
+	if err != nil || len(s.hidden) == 0 {
+		return rows, err
 	}
 	return touching(s.behind(rows), at), nil
 }

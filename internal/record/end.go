@@ -86,7 +86,7 @@ func ended(tid int) bool {
 func (r *Recorder) lastLook(sp *space, cause string) {
 	r.backlog.settleAll(sp)
 	if r.opts.Verify != VerifyOff && sp.gate.Quiet() {
-		sp.proven = r.verify(sp, "")
+		sp.proven = r.verify(sp, sp.lookedFor())
 	}
 	r.names.LookAtPerfMap(sp.id, sp.TID(), sp.pid)
 	if s := r.snapshot(sp, cause); s != nil {

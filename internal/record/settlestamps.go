@@ -202,6 +202,14 @@ func (sp *space) lookedFor() (why string) {
 
 // settleAll settles all that is left of a space, whose threads have ended or stand still.
 func (b *backlog) settleAll(sp *space) {
+	if sp.stamps.queue.Len() > 0 {
+		b.r.tracer.Settle()
+		for th, stamp := range b.r.tracer.Pending { // it has ended or will, without a word
+			if t, _ := th.Data.(*task); t != nil && t.space == sp {
+				b.lose(sp, stamp)
+			}
+		}
+	}
 	for sp.stamps.queue.Len() > 0 {
 		b.shift(sp)
 	}

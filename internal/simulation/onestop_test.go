@@ -575,8 +575,11 @@ func shown(rows []vm.Mapping, at vm.Range) (list []vm.Mapping) {
 	return list
 }
 
-// PageSize implements mm.View.
-func (s *oneStop) PageSize(vm.Mapping) uint64 { return vm.PageSize }
+// PageSize implements mm.View. As everywhere, what In has returned is then no longer valid.
+func (s *oneStop) PageSize(vm.Mapping) uint64 {
+	clear(s.k.rows)
+	return vm.PageSize
+}
 
 // execed is the tracer at PTRACE_EVENT_EXEC.
 func (s *oneStop) execed(t *watched) {
