@@ -22,8 +22,8 @@ import (
 // blocked, none of which may go unnoticed; then it calls execve, and the new image must be followed from its first
 // call. It takes some milliseconds. t must have no tracees, and has none afterwards.
 func (t *Tracer) TestSigtrap() error {
-	if source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource"); err == nil && string(source) != "tsc\n" {
-		return fmt.Errorf("the clocksource is %q and not tsc: time stamps of different processors cannot be compared", string(source[:max(len(source)-1, 0)]))
+	if err := oneClock(); err != nil {
+		return err
 	}
 	backend := t.backend
 	if err := t.Arm(); err != nil {
@@ -236,8 +236,20 @@ func (t *Tracer) SigtrapWorks() error {
 	return nil
 }
 
+// oneClock returns why the time stamps of different processors cannot be compared.
+func oneClock() error {
+	source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+	if err == nil && string(source) != "tsc\n" {
+		return fmt.Errorf("the clocksource is %q and not tsc: time stamps of different processors cannot be compared", strings.TrimSpace(string(source)))
+	}
+	return nil
+}
+
 // mayWatch returns why this process may have no perf events now: filters come and go.
 func mayWatch() error {
+	if err := oneClock(); err != nil {
+		return err
+	}
 	id, err := lockTracepoint()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -141,4 +142,45 @@ time.sleep(1000)
 		t.Errorf("%q", text)
 	}
 	mustBeFree(t, own.pid)
+}
+
+// Each precondition taken away: version and the log's header say which is missing, and attach works all the same.
+func TestSigtrapPreconditions(t *testing.T) {
+	testenv.Need(t, "root", "sigtrap")
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	target := begin(t, []string{"sleep", "1000"})
+	mounted := func(script string) []string {
+		return []string{"unshare", "--mount", "sh", "-ec", script + `; exec "$0" "$@"`}
+	}
+	for _, c := range []struct {
+		name, reason string
+		in           []string
+	}{
+		{"no tracefs", "tracefs is not mounted", mounted("mount -t tmpfs none /sys/kernel/tracing; mount -t tmpfs none /sys/kernel/debug")},
+		{"no capability", "perf_event_open: permission denied", sandboxed(t, "caps=80000")}, // CAP_SYS_PTRACE alone
+		{"another clocksource", `the clocksource is "hpet"`, mounted(`echo hpet >"$PWD/clocksource"; mount --bind "$PWD/clocksource" /sys/devices/system/clocksource/clocksource0/current_clocksource`)},
+		{"a seccomp profile", "perf_event_open: operation not permitted", sandboxed(t, "perf_event_open=1")},
+		{"a gVisor", "perf_event_open: function not implemented", sandboxed(t, "perf_event_open=38")},
+		{"a kernel without sigtrap", "the kernel is older than 5.13", sandboxed(t, "perf_event_open=22")},
+	} {
+		v := begin(t, append(c.in, built.vmblame, "version", "--json"))
+		v.mustEnd("exit status 0")
+		var version struct {
+			Backends map[string]struct{ Name, Why string }
+		}
+		if err := json.Unmarshal([]byte(v.text("stdout")), &version); err != nil {
+			t.Fatal(err)
+		}
+		if got := version.Backends["attach"]; got.Name != "syscall" || !strings.Contains(got.Why, c.reason) {
+			t.Errorf("%s: version: %+v", c.name, got)
+		}
+		a := begin(t, append(c.in, built.vmblame, "attach", "--duration", "50ms", "-o", log, fmt.Sprint(target.pid)))
+		a.mustEnd("exit status 0")
+		if b := proven(t, log).header.Backend; b.Name != "syscall" || !strings.Contains(b.Why, c.reason) {
+			t.Errorf("%s: the header: %+v", c.name, b)
+		}
+		if first, _, _ := strings.Cut(a.text("stderr"), "\n"); !strings.Contains(first, "for EVERY system call") || !strings.Contains(first, c.reason) {
+			t.Errorf("%s: attach said %q", c.name, first)
+		}
+	}
 }
