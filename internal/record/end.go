@@ -15,8 +15,7 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 		r.backlog.last(t, s)
 	} else if s.Call != nil && f.call.Syscall == s.Call.Syscall {
 		if s.NotExecuted {
-			r.undo(f)
-			r.cancel(f)
+			r.notExecuted(f)
 		} else if f.call.Op.Kind != vm.OpExec {
 			r.returned(t, s.Result)
 		}
@@ -111,10 +110,24 @@ func (r *Recorder) cancel(f *pending) {
 		r.finishEarly(f, 0, 0, f.taken)
 	}
 	if f.Active() {
+		sp.mm.MarkUncertain() // it may have been served
 		if f.call.Op.Kind == vm.OpBrk {
-			sp.mm.SetBreak(0) // it may have moved it
+			sp.mm.SetBreak(0)
 		}
-		r.done(sp, f)
+	}
+	r.drop(f)
+}
+
+// notExecuted drops a call that the kernel has not performed.
+func (r *Recorder) notExecuted(f *pending) {
+	r.undo(f)
+	r.drop(f)
+}
+
+// drop takes a call of which nothing more is told out of the gate.
+func (r *Recorder) drop(f *pending) {
+	if f.Active() {
+		r.done(f.space, f)
 	}
 	f.call.Syscall = nil
 }

@@ -147,8 +147,7 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 			r.entered(t, s.Call)
 		case tracer.Returned:
 			if s.NotExecuted {
-				r.undo(&t.pending)
-				r.cancel(&t.pending)
+				r.notExecuted(&t.pending)
 				r.source.Resume(s.Thread)
 				return false
 			}

@@ -155,8 +155,7 @@ func (s *twoStops) step() bool {
 		} else {
 			t.state = running
 			if t.refused {
-				s.undo(t)
-				s.cancel(t)
+				s.notExecuted(t)
 			} else {
 				s.returned(t)
 			}
@@ -429,8 +428,7 @@ func (s *twoStops) ended(t *thread) {
 	case !t.told, t.state == dyingMute:
 		s.cancel(t)
 	case t.skipped, t.refused:
-		s.undo(t)
-		s.cancel(t)
+		s.notExecuted(t)
 	case t.served && t.op.Kind != vm.OpExec:
 		s.returned(t)
 	default:
@@ -463,9 +461,22 @@ func (s *twoStops) cancel(t *thread) {
 		s.finishEarly(t, t.taken)
 	}
 	if t.Active() {
+		s.space.MarkUncertain()
 		if t.op.Kind == vm.OpBrk {
 			s.space.SetBreak(0)
 		}
+	}
+	s.drop(t)
+}
+
+// notExecuted drops a call that the kernel has not performed.
+func (s *twoStops) notExecuted(t *thread) {
+	s.undo(t)
+	s.drop(t)
+}
+
+func (s *twoStops) drop(t *thread) {
+	if t.Active() {
 		s.done(t)
 	}
 	t.told = false
