@@ -34,7 +34,7 @@ compared. The pictures go from start to end.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.json && out == "" {
 				return a.print(cmd, nil, func() any { return p })
 			}
 			if out == "-" {
@@ -55,6 +55,9 @@ compared. The pictures go from start to end.`,
 			if err := replaceFile(out, func(w io.Writer) error { return html.Write(w, p) }); err != nil {
 				return failed("html: write %s: %w", out, err)
 			}
+			if a.json {
+				return a.print(cmd, nil, func() any { return p })
+			}
 			_, err = io.WriteString(cmd.OutOrStdout(), out+"\n")
 			return err
 		},
@@ -63,7 +66,7 @@ compared. The pictures go from start to end.`,
 	f.SortFlags = false
 	f.StringVarP(&out, "output", "o", "", "write `FILE`")
 	f.IntSliceVar(&a.pids, "pid", nil, "only the process with this `PID`")
-	f.BoolVar(&a.json, "json", false, "what the pictures are drawn from, as one JSON document on standard output")
+	f.BoolVar(&a.json, "json", false, "print what the pictures are drawn from as one JSON document; with -o the page is written, too")
 	return cmd
 }
 

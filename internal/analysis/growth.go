@@ -75,7 +75,7 @@ type GrowthOptions struct {
 	Filter Filter // its Since is the earlier moment: nil for the start
 }
 
-// ReadGrowth reads what came, went and stayed. The log is read two or three times.
+// ReadGrowth reads what came, went and stayed. The log is read three times or more.
 func ReadGrowth(open Open, o GrowthOptions) (*Growth, error) {
 	s, err := Load(open, o.Until, o.PIDs)
 	if err != nil {
@@ -90,7 +90,16 @@ func ReadGrowth(open Open, o GrowthOptions) (*Growth, error) {
 		return nil, err
 	}
 	o.Filter.Since = nil // of it are the changes, not what there is
-	g := &grower{state: s, from: start.T, fromSeq: start.Seq, makers: map[uint64]*growing{}, spaces: map[int]*growingSpace{}}
+	if o.Filter.any() {
+		s.only = &o.Filter
+	}
+	return s.GrowthSince(open, since, start.T, start.Seq)
+}
+
+// GrowthSince reads what came, went and stayed in the log of s since an earlier moment, that of time from behind event fromSeq. The log
+// is read once.
+func (s *State) GrowthSince(open Open, since Moment, from int64, fromSeq uint64) (*Growth, error) {
+	g := &grower{state: s, from: from, fromSeq: fromSeq, makers: map[uint64]*growing{}, spaces: map[int]*growingSpace{}}
 	if since.Kind == AtTime {
 		g.from, g.fromSeq = since.T, 0
 	}
@@ -99,9 +108,6 @@ func ReadGrowth(open Open, o GrowthOptions) (*Growth, error) {
 	}
 	if _, err := each(open, g.put); err != nil {
 		return nil, err
-	}
-	if o.Filter.any() {
-		s.only = &o.Filter
 	}
 	r := &Growth{Type: "growth", At: s.at(), Since: since.String(), From: g.from, Processes: []GrownProcess{}}
 	n := nameless{}

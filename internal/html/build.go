@@ -1,6 +1,7 @@
 package html
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/analysis"
@@ -19,7 +20,10 @@ type Options struct {
 // Embedded are the bounds of a page that is one file.
 func Embedded() Options { return Options{Moments: 1000, Mappings: 2_000_000, Ranges: 200_000} }
 
-// Read makes the Value of a log, which it reads twice, and the State of its end.
+// ErrEmpty is the error of a log of which there is nothing to draw.
+var ErrEmpty = errors.New("no address space is in the log")
+
+// Read makes the Value of a log, which it reads three times, and the State of its end.
 func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, error) {
 	survey, err := analysis.Take(open, o.PIDs, o.Moments, o.Mappings, o.From, o.To)
 	if err != nil {
@@ -28,7 +32,7 @@ func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, e
 	b := newBuilder(log)
 	var end *analysis.State
 	err = analysis.LoadEach(open, survey.Moments, o.PIDs, func(_ int, s *analysis.State) error {
-		b.put(s)
+		b.put(s) // the first one is the start
 		end = s
 		return nil
 	})
@@ -37,6 +41,13 @@ func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, e
 	}
 	if len(end.Report(analysis.ReportOptions{}).Processes) == 0 && len(o.PIDs) > 0 {
 		return nil, nil, analysis.ErrNoProcess
+	}
+	if len(b.v.Processes) == 0 {
+		return nil, nil, ErrEmpty
+	}
+	start := b.v.Moments[0]
+	if b.v.Growth, err = end.GrowthSince(open, survey.Moments[0], start.T, start.Seq); err != nil {
+		return nil, nil, err
 	}
 	b.v.Events, b.v.Made, b.v.Every = survey.Events, survey.Made, survey.Every
 	b.thin(o.Ranges)

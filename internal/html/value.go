@@ -40,6 +40,7 @@ type Value struct {
 	Frames      Frames             `json:"frames"`      // of stacks
 	Stacks      map[int]Stack      `json:"stacks"`      // by the log's number: those of makers and of failed calls
 	Failed      *analysis.Failed   `json:"failed"`      // calls that failed, up to the end
+	Growth      *analysis.Growth   `json:"growth"`      // what came, went and stayed from the start to the end
 }
 
 // A Moment is one at which the log is shown.

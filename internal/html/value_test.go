@@ -223,6 +223,11 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 			}
 		}
 	}
+	growth, err := analysis.ReadGrowth(fileLog(name), analysis.GrowthOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold(t, "growth", v.Growth, growth)
 	if compared == 0 {
 		t.Errorf("%s: nothing was compared", name)
 	}

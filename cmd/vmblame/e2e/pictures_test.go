@@ -24,6 +24,7 @@ type pictured struct {
 	Name    string           `json:"name"`
 	URL     string           `json:"url"`
 	Served  bool             `json:"served"`
+	Dark    bool             `json:"dark"`
 	Reports []momentsReports `json:"reports"`
 }
 
@@ -38,7 +39,7 @@ type momentsReports struct {
 var shots = flag.String("shots", "", "a `FOLDER` for pictures of the pages")
 
 // browsing is how long what reads a large log, or drives a browser, may take before it counts as hung.
-const browsing = 15 * time.Minute
+const browsing = 30 * time.Minute
 
 // TestPictures opens the pages of real programs, and one of 1,000,000 events, in a browser: what they show is what the reports have,
 // they can be used by pointer, keyboard and screen reader, and nothing leaves them.
@@ -78,7 +79,7 @@ func TestPictures(t *testing.T) {
 	pages = append(pages, page)
 	both := printed(t, dir, built.vmblame, "html", "-o", "both.html", "case.jsonl", "node.jsonl")
 	t.Logf("%s", both)
-	pages = append(pages, pictured{Name: "both", URL: "file://" + filepath.Join(dir, "both.html"), Reports: []momentsReports{}})
+	pages = append(pages, pictured{Name: "both", URL: "file://" + filepath.Join(dir, "both.html"), Dark: true, Reports: []momentsReports{}})
 	url, stop := serveLog(t, dir, "node.jsonl")
 	pages = append(pages, pictured{Name: "served", URL: url, Served: true, Reports: []momentsReports{}})
 
@@ -123,7 +124,6 @@ func printed(t *testing.T, dir string, argv ...string) []byte {
 func picture(t *testing.T, dir, name string, n int) pictured {
 	t.Helper()
 	log := name + ".jsonl"
-	printed(t, dir, built.vmblame, "html", log)
 	var value struct {
 		Logs []struct {
 			Moments []struct {
@@ -131,10 +131,10 @@ func picture(t *testing.T, dir, name string, n int) pictured {
 			} `json:"moments"`
 		} `json:"logs"`
 	}
-	if err := json.Unmarshal(printed(t, dir, built.vmblame, "html", "--json", log), &value); err != nil {
+	if err := json.Unmarshal(printed(t, dir, built.vmblame, "html", "--json", "-o", name+".html", log), &value); err != nil {
 		t.Fatal(err)
 	}
-	p := pictured{Name: name, URL: "file://" + filepath.Join(dir, name+".html")}
+	p := pictured{Name: name, Dark: name == "calls", URL: "file://" + filepath.Join(dir, name+".html")}
 	moments := value.Logs[0].Moments
 	for i := range n {
 		r := momentsReports{Moment: moments[(len(moments)-1)*(i+1)/n].Moment}

@@ -49,26 +49,74 @@ export function threads(app) {
   return { el, draw: show, show }
 }
 
+// The calls up to the first of the program's own.
+function short(r) {
+  const who = r.who ?? []
+  return who.slice(0, r.who_keep).join(' < ') + (who.length > r.who_keep ? ' < …' : '')
+}
+
+// The course of a row as a line.
+function course(points) {
+  if (!points?.length) return ''
+  const low = Math.min(0, ...points)
+  const high = Math.max(1, ...points)
+  const d = points.map((n, i) => `${i ? 'L' : 'M'}${((i / (points.length - 1 || 1)) * 120).toFixed(1)} ${(21 - ((n - low) / (high - low)) * 20).toFixed(1)}`).join('')
+  return h('svg:svg', { class: 'course', width: 120, height: 22, viewBox: '0 0 120 22', 'aria-hidden': 'true' }, h('svg:path', { d }))
+}
+
 export function growth(app) {
   const { t } = app
-  const el = h('div', {})
+  const box = h('div', {})
+  const el = h('div', {}, box)
+
+  // From the start to the end of the log, as `vmblame growth` has it.
+  function whole() {
+    const { log, process } = app.state
+    const p = log.value.processes[process]
+    const g = log.value.growth.processes.find((x) => x.pid === p.pid && x.until === p.until) ?? log.value.growth.processes.find((x) => x.pid === p.pid)
+    if (!g) return []
+    const form = (x) => {
+      const c = x.course
+      switch (c.form) {
+        case 'line':
+          return `${t('a straight line since')} ${when(c.t)}` + (x.per_hour === null ? '' : `, ${signed(x.per_hour)} ${t('an hour')}`)
+        case 'step':
+          return `${t('one step at')} ${when(c.t)}`
+        case 'saw':
+          return `${t('up and down')}: ${number(c.cycles)} × ${size(c.swing)}`
+      }
+      return t(c.form)
+    }
+    return [
+      h('h3', {}, t('From the start to the end')),
+      h('p', { class: 'verdict', 'data-net': g.net }, h('b', {}, signed(g.net)), ` ${t('in')} ${((g.until - g.from) / 1e9).toFixed(3)} s`, h('span', {}, form(g)), course(g.points), h('span', { class: 'dim' }, `${t('came')} ${size(g.came)}, ${t('went')} ${size(g.went)}`)),
+      g.rows.length ? sheet(t('Growth'), [{ label: t('difference'), number: true }, { label: t('course') }, { label: t('What') }, { label: t('never freed'), number: true }, { label: t('came'), number: true }, { label: t('went'), number: true }, { label: t('oldest'), number: true }, { label: t('Who') }],
+        g.rows.slice(0, 200).map((r) => h('tr', {}, change(r.net), h('td', {}, course(r.points), ' ', form(r)), h('th', { scope: 'row' }, r.label), cell(r.left ? (r.each ? `${number(r.left)} × ${size(r.each)}` : number(r.left)) : '', { class: 'number' }), bytes(r.came), bytes(r.went), cell(r.oldest === undefined ? '' : `${(r.oldest / 1e9).toFixed(1)} s`, { class: 'number' }), cell(short(r) + (r.where ? ` (${r.where})` : ''), { title: (r.who ?? []).join(' < ') })))) : null,
+    ]
+  }
+
+  function draw() {
+    el.replaceChildren(box, ...whole().filter(Boolean))
+    show()
+  }
+
   function show() {
     const { log, process, at, group, measure, from } = app.state
     const moments = log.value.processes[process].moments
     const before = log.sums(process, moments[from], group, measure)
     const after = log.sums(process, moments[at], group, measure)
+    // What was counted on one side alone has no growth.
     const rows = [...new Set([...before.keys(), ...after.keys()])].map((k) => ({ k, was: before.get(k) ?? (before.has(k) ? null : 0), is: after.get(k) ?? (after.has(k) ? null : 0) })).map((r) => ({ ...r, by: r.was === null || r.is === null ? null : r.is - r.was }))
       .filter((r) => r.by !== 0).sort((a, b) => Math.abs(b.by ?? 0) - Math.abs(a.by ?? 0))
     const sum = rows.reduce((n, r) => n + (r.by ?? 0), 0)
-    // A measure that was counted on one side alone has no growth.
     const seconds = (log.times(process)[at] - log.times(process)[from]) / 1e9
-    el.replaceChildren(
-      h('div', { class: 'bar' }, h('span', {}, `${t('Growth from')} ${app.momentText(from)}`), h('button', { onclick: () => app.set({ from: at }) }, t('Set to this moment')), h('button', { onclick: () => app.set({ from: 0 }) }, t('Set to the start'))),
-      h('p', { class: 'verdict', 'data-bytes': sum }, `${signed(sum)}, ${seconds.toFixed(3)} s`),
+    box.replaceChildren(
+      h('div', { class: 'bar' }, h('span', {}, `${t('Growth from')} ${app.momentText(from)} ${t('to')} ${app.momentText(at)}`), h('button', { onclick: () => app.set({ from: at }) }, t('Set to this moment')), h('button', { onclick: () => app.set({ from: 0 }) }, t('Set to the start'))),
+      h('p', { class: 'verdict', 'data-bytes': sum }, h('b', {}, signed(sum)), ` ${t('in')} ${seconds.toFixed(3)} s`),
       rows.length ? sheet(t('Growth'), [{ label: app.groupName(group) }, { label: t('before'), number: true }, { label: t('now'), number: true }, { label: t('difference'), number: true }],
         rows.map((r) => h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'swatch', style: { background: app.state.palette.colour(r.k) } }), ` ${log.label(r.k, group, app.words)}`), bytes(r.was), bytes(r.is), r.by === null ? cell('?', { class: 'number' }) : change(r.by)))) : h('p', { class: 'dim' }, t('Nothing grew, and nothing shrank.')))
   }
-  return { el, draw: show, show }
+  return { el, draw, show }
 }
 
 export function failed(app) {

@@ -1,6 +1,6 @@
 // Opens pages in Chromium and holds them against reports, in the manner of someone who looks at them. Usage:
 // node pictures.mjs PLAN.json, where PLAN is
-//   { "chromium": PATH, "shots": FOLDER, "pages": [{ "name", "url", "served", "reports": [{ "moment", "kind", "function", "stack" }] }] }
+//   { "chromium": PATH, "shots": FOLDER, "pages": [{ "name", "url", "served", "dark", "reports": [{ "moment", "kind", "function", "stack" }] }] }
 // and kind, function and stack are what `vmblame report --json --by …` prints. Prints a line for everything that is wrong, and then what it
 // has seen.
 import { chromium } from 'playwright-core'
@@ -30,7 +30,7 @@ async function look(page, p) {
   await growth(page)
   await appearance(page)
   await language(page)
-  const judged = await access(page)
+  const judged = await access(page, p)
   await policy(page)
   const frame = await speed(page)
   const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime)
@@ -239,10 +239,10 @@ async function language(page) {
   hold('English again', await tab(), english)
 }
 
-// What axe-core finds serious, of every tab, light and dark.
-async function access(page) {
+// What axe-core finds serious, of every tab, light and, where that is asked for, dark.
+async function access(page, p) {
   let judged = 0
-  for (const scheme of ['light', 'dark']) {
+  for (const scheme of p.dark ? ['light', 'dark'] : ['light']) {
     await page.emulateMedia({ colorScheme: scheme })
     for (const tab of await page.$$eval('[role=tab]', (list) => list.map((e) => e.id))) {
       await page.click('#' + tab)
