@@ -93,8 +93,9 @@ func (st *status) attachable(pid int) error {
 	return nil
 }
 
-// stopAll collects the first stops of all threads, within a bound.
+// stopAll interrupts the threads and collects their first stops, within a bound.
 func (t *Tracer) stopAll() error {
+	t.interruptAll()
 	within, done := t.bound(stopBound)
 	defer done()
 	for !t.allStopped() && within() {
@@ -146,9 +147,37 @@ func (t *Tracer) allStopped() bool {
 // once, which nothing would repair.
 func (t *Tracer) Quiesce() {
 	t.parking = true
+	t.interruptAll()
+}
+
+const (
+	// oneStop and allStops bound how long interruptAll waits for one thread and for all together. One that waits for a
+	// processor takes longer; one in a call that cannot be interrupted does not stop at all.
+	oneStop  = 10 * time.Millisecond
+	allStops = 250 * time.Millisecond
+)
+
+// interruptAll interrupts the threads one after the other, and waits for the stop of each to repair what that did to its
+// call: if we are killed meanwhile, no more than one call returns EINTR.
+func (t *Tracer) interruptAll() {
+	end := time.Now().Add(allStops)
 	for _, th := range t.threads {
-		if th.state != stopped && !th.interrupted {
-			th.interrupt()
+		if th.state == stopped || th.interrupted {
+			continue
+		}
+		th.interrupt()
+		for until := time.Now().Add(oneStop); until.Before(end); {
+			if status, ok := waitFor(th.TID); ok {
+				if classify(status) == trapStop && !th.grouped {
+					th.cureEINTR()
+				}
+				t.queue = append(t.queue, wait{th.TID, status})
+				break
+			}
+			if time.Now().After(until) {
+				break
+			}
+			_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seizeAll seizes and interrupts the threads of pid until two scans in a row find no new one: threads created
-// meanwhile by seized ones are attached by the kernel. A thread that calls execve takes over its leader's tid, and
+// seizeAll seizes the threads of pid until two scans in a row find no new one: threads created meanwhile by seized ones
+// are attached by the kernel. None is interrupted yet; see stopAll. A thread that calls execve takes over its leader's tid, and
 // for a moment the kernel refuses to seize that tid: only a lasting refusal counts.
 func (t *Tracer) seizeAll(pid int, options uintptr) error {
 	const patience, pause = 20, time.Millisecond
@@ -49,7 +49,6 @@ func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) 
 			th := &Thread{TID: tid, TGID: pid}
 			delete(t.newborn, tid)
 			t.add(th)
-			th.interrupt()
 			found = true
 			continue
 		}
