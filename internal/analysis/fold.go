@@ -18,6 +18,7 @@ type folder struct {
 	line   int // with AtPeak: the last line before the moment
 	pids   []int
 	past   bool   // the moment is over
+	skim   func() // has of the events to come only Seq and T read; nil once called
 	moved  bool   // the first whole state is over
 	execed int    // with AtSeq: the space whose process left it by the execve that is the moment's event
 	latest int64  // t of the log's last line, behind the moment too
@@ -51,6 +52,10 @@ func (l *folder) begin() {
 func (l *folder) put(rec eventlog.Record, line int) {
 	s := l.state
 	past := l.isPast(rec, line)
+	if l.past && l.skim != nil {
+		l.skim()
+		l.skim = nil
+	}
 	l.note(rec)
 	if l.follow != nil && !past {
 		l.follow(rec)

@@ -113,7 +113,13 @@ func fold(open Open, l folder) (*State, error) {
 		l.line = peak.line
 	}
 	l.begin()
-	cut, err := each(open, l.put)
+	cut, err := each(func() (*eventlog.Reader, error) {
+		r, err := open()
+		if err == nil {
+			l.skim = r.SkimEvents
+		}
+		return r, err
+	}, l.put)
 	if err != nil {
 		return nil, err
 	}

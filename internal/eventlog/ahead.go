@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -27,6 +28,7 @@ type ahead struct {
 	inOrder chan *batch // all batches as they stand in the log
 	free    chan *batch // those that nobody uses; it has room for all
 	stop    chan struct{}
+	skim    atomic.Bool // of events only Seq and T are wanted
 	running sync.WaitGroup
 
 	current *batch // whose lines are being taken, nil before the first
@@ -111,11 +113,22 @@ func (a *ahead) decode() {
 			n := bytes.IndexByte(rest, '\n')
 			l := batchLine{text: rest[:n]}
 			rest = rest[n+1:]
-			l.rec, l.err = b.dec.decodeMore(l.text)
+			if e := a.skimmed(b, l.text); e != nil {
+				l.rec = e
+			} else {
+				l.rec, l.err = b.dec.decodeMore(l.text)
+			}
 			b.lines = append(b.lines, l)
 		}
 		b.ready <- struct{}{}
 	}
+}
+
+func (a *ahead) skimmed(b *batch, line []byte) *Event {
+	if !a.skim.Load() {
+		return nil
+	}
+	return b.dec.skimEvent(line)
 }
 
 // read cuts the log into batches until its end, or until stop is closed.

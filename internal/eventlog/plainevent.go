@@ -90,6 +90,23 @@ func (d *decoder) plainEvent(line []byte) *Event {
 	return e
 }
 
+// skimEvent reads no more of such a line than when the event was, and which.
+func (d *decoder) skimEvent(line []byte) *Event {
+	s := plainLine{b: line}
+	if !s.literal(`{"type":"event","seq":`) {
+		return nil
+	}
+	e := &d.parts.newEvent().Event
+	e.Seq = s.unsigned()
+	s.want(`,"t":`)
+	e.T = s.signed()
+	s.want(`,"space":`)
+	if s.other || line[len(line)-1] != '}' {
+		return nil
+	}
+	return e
+}
+
 // plainAttr reads an attr or null.
 func (d *decoder) plainAttr(s *plainLine) *Attr {
 	if s.other || s.literal(`null`) {

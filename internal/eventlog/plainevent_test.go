@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"io"
 	"testing"
 )
 
@@ -61,6 +62,51 @@ func TestPlainEvents(t *testing.T) {
 	e := hotEvent()
 	if line := AppendRecord(nil, e); !agree(t, line[:len(line)-1]) {
 		t.Errorf("not plain: %s", line)
+	}
+}
+
+// TestSkimEvents: of events that are skimmed Seq and T are right, and all other records are whole.
+func TestSkimEvents(t *testing.T) {
+	skimmed, err := NewReader(bytes.NewReader(repeated(5000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer skimmed.Close()
+	same, err := NewReader(bytes.NewReader(repeated(5000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer same.Close()
+	short := 0
+	for n := 0; ; n++ {
+		want, errWant := same.Next()
+		got, errGot := skimmed.Next()
+		if errWant != nil || errGot != nil {
+			if errWant != io.EOF || errGot != io.EOF {
+				t.Fatalf("%v, %v", errWant, errGot)
+			}
+			break
+		}
+		if n == 1 {
+			skimmed.SkimEvents()
+		}
+		a, event := want.(*Event)
+		if !event {
+			if x, y := AppendRecord(nil, want), AppendRecord(nil, got); !bytes.Equal(x, y) {
+				t.Fatalf("%s%s", x, y)
+			}
+			continue
+		}
+		b := got.(*Event)
+		if a.Seq != b.Seq || a.T != b.T {
+			t.Fatalf("event %d at %d, want %d at %d", b.Seq, b.T, a.Seq, a.T)
+		}
+		if b.Call == "" {
+			short++
+		}
+	}
+	if short == 0 {
+		t.Error("nothing is skimmed")
 	}
 }
 

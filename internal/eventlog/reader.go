@@ -160,6 +160,14 @@ func (r *Reader) readHeader() error {
 	return nil
 }
 
+// SkimEvents says that of the events to come only Seq and T are wanted: the rest of most of them is not read, and may be
+// missing. It may be called once a record other than the header has been returned.
+func (r *Reader) SkimEvents() {
+	if r.ahead != nil {
+		r.ahead.skim.Store(true)
+	}
+}
+
 // Header returns the header. Of a log cut within its first line only Format and Version are set.
 func (r *Reader) Header() *Header { return r.header }
 
