@@ -111,9 +111,9 @@ section_others() {
 	echo
 }
 
-# Of the candidates' shorter loops the start of the tracer is a greater part: it counts as theirs.
 section_attach() {
 	local every name n call untraced limit few=$((ATTACHED / 50))
+	export TOOK=$tmp/took # the loop's own time: the start of the tracer is not in it
 	for every in 0 200; do
 		candidate "attach$every-untraced" "$OUT/others $ATTACHED $every"
 		[ ${#engines[@]} = 1 ] || candidate "attach$every-sigtrap" "$here/attach.sh $tmp/log sigtrap $OUT/others $ATTACHED $every"
@@ -133,6 +133,7 @@ section_attach() {
 		done
 		echo
 	done
+	unset TOOK
 }
 
 section_servers() {

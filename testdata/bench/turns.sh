@@ -8,13 +8,14 @@ candidate() { names+=("$1"); line[$1]=$2; place[$1]=${3:-pinned}; }
 once() {
 	local wall cpu kb rc on=()
 	[ "${place[$1]}" = free ] || on=(taskset -c "$CPU")
-	rm -f "$tmp/log" "$tmp/result"
+	rm -f "$tmp/log" "$tmp/result" "$tmp/took"
 	"${on[@]}" "$OUT/peak" "$tmp/result" bash -c "exec ${line[$1]}" >"$tmp/stdout" 2>"$tmp/stderr" || true
 	read -r wall cpu kb rc <"$tmp/result"
 	if [ "$rc" != 0 ]; then
 		echo "bench: $1: exit status $rc: $(tail -n 2 "$tmp/stderr")" >&2
 		exit 1
 	fi
+	[ ! -s "$tmp/took" ] || read -r wall <"$tmp/took" # it has timed itself
 	echo "$wall" >>"$tmp/$1"
 	echo "$cpu" >>"$tmp/$1.cpu"
 	echo "$kb" >>"$tmp/$1.kb"
