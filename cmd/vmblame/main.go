@@ -27,6 +27,7 @@ func subcommands() []*cobra.Command {
 		runCommand(),
 		attachCommand(),
 		mapCommand(),
+		watchCommand(),
 		reportCommand(),
 		blameCommand(),
 		historyCommand(),

@@ -227,7 +227,8 @@ func TestCommands(t *testing.T) {
 	flags := map[string]string{
 		"run":       "output live no-stacks max-frames snapshot-every verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp env chdir user max-addresses max-resident max-mappings junit",
 		"attach":    "output live no-stacks max-frames snapshot-every verify no-follow debug-dir debuginfod quiet backend duration",
-		"export":    "format",
+		"export":    "format at pid value table output json",
+		"watch":     "output map",
 		"symbolize": "output debug-dir debuginfod",
 		"check":     "json",
 		"report":    "json bytes wide pid by sort min-size vmas columns top all since until kind function file thread",

@@ -215,6 +215,15 @@ func largestIn(pid int, sort analysis.Sort) *analysis.LargestShare {
 	return &analysis.LargestShare{Kind: h.Kind, Label: h.Label, Reserved: h.Reserved, Resident: h.Resident}
 }
 
+// recorded is the state at the end of a log.
+func recorded(records []eventlog.Record) (*analysis.State, error) {
+	var log []byte
+	for _, r := range records {
+		log = eventlog.AppendRecord(log, r)
+	}
+	return analysis.Load(func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(log)) }, analysis.Moment{}, nil)
+}
+
 // writeRecords writes a whole log.
 func writeRecords(name string, records []eventlog.Record) error {
 	w, err := eventlog.Create(name)

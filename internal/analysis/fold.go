@@ -25,20 +25,22 @@ type folder struct {
 	last   uint64 // seq of its last event
 	watch  *watcher
 	follow func(eventlog.Record) // is given every record up to the moment, nil for nobody
-	known  *classify.Catalogue
-	state  *State
-	replay *eventlog.Replay
-	seen   map[int]*nearest           // by space
-	told   map[int][]classify.Finding // what memory told, by space
-	sizes  map[int]int64              // mapped bytes, by space
-	mapped int64                      // their sum
-	peaks  map[int]int64              // the most of sizes
-	peaksT map[int]int64              // when that was
-	first  int                        // pid of the first process
-	begun  int                        // how many processes began an address space
-	led    int                        // how many threads were the first of their process
-	keep   int                        // so many ended processes are kept, the largest ones; 0 for all
-	gone   []int                      // the spaces of those
+	// measure counts what is resident in a space that is in use, nil for nobody.
+	measure func(*eventlog.SpaceState) *eventlog.Snapshot
+	known   *classify.Catalogue
+	state   *State
+	replay  *eventlog.Replay
+	seen    map[int]*nearest           // by space
+	told    map[int][]classify.Finding // what memory told, by space
+	sizes   map[int]int64              // mapped bytes, by space
+	mapped  int64                      // their sum
+	peaks   map[int]int64              // the most of sizes
+	peaksT  map[int]int64              // when that was
+	first   int                        // pid of the first process
+	begun   int                        // how many processes began an address space
+	led     int                        // how many threads were the first of their process
+	keep    int                        // so many ended processes are kept, the largest ones; 0 for all
+	gone    []int                      // the spaces of those
 }
 
 func (l *folder) begin() {
@@ -307,6 +309,13 @@ func (l *folder) sort() {
 func (l *folder) fill(p *process) {
 	s := l.state
 	seen := l.seen[p.ID]
+	if l.measure != nil && !p.ended {
+		if r := l.measure(p.SpaceState); r != nil {
+			r.T = s.T
+			seen = &nearest{}
+			seen.put(r, false)
+		}
+	}
 	if p.ended {
 		p.until = s.threads.lastOf(p.ID)
 		// As it was before its threads were taken away. One that was killed has no such snapshot.

@@ -98,6 +98,12 @@ func LoadFollowed(open Open, at Moment, pids []int, follow func(eventlog.Record)
 	return fold(open, folder{at: at, pids: pids, known: classify.Known(), follow: follow})
 }
 
+// LoadMeasured is Load at the end of a log that is still written: of the spaces in use measure tells how much is resident
+// now, or nil where that cannot be known.
+func LoadMeasured(open Open, measure func(*eventlog.SpaceState) *eventlog.Snapshot) (*State, error) {
+	return fold(open, folder{known: classify.Known(), measure: measure})
+}
+
 // load is Load with a watcher, which may be nil, and a catalogue of kinds.
 func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
 	return fold(open, folder{at: at, pids: pids, watch: w, known: known})

@@ -1,0 +1,122 @@
+package watch
+
+import (
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/callers"
+)
+
+// A frame is what is kept of a moment: numbers alone, so that thousands of moments may be kept.
+type frame struct {
+	t     int64
+	seq   uint64
+	end   bool // of the end of a log that has one, where processes are as they ended
+	procs map[int]figures
+	rows  map[analysis.By]map[rowKey]figures
+}
+
+// figures are those of a process or of a row.
+type figures struct {
+	addresses, usable int64
+	resident          int64
+	counted           bool // resident was
+	ended             bool // of a process: as it ended
+	count             int
+}
+
+// A rowKey is a row of a report: of a process, told from others by what its line says.
+type rowKey struct {
+	pid int
+	row int // index into register.rows
+}
+
+// A row is what stays the same of a row from moment to moment.
+type row struct {
+	label string
+	who   callers.Chain
+}
+
+// A register gives the rows of reports numbers, so that frames need not keep their words.
+type register struct {
+	rows      []row
+	ids       map[string]int
+	processes map[int]string // names, by pid
+}
+
+func newRegister() *register { return &register{ids: map[string]int{}, processes: map[int]string{}} }
+
+// bys are the ways to list that can be chosen.
+var bys = [...]analysis.By{analysis.ByKind, analysis.ByFunction, analysis.ByThread, analysis.ByFile}
+
+// frame keeps the numbers of a state.
+func (g *register) frame(s *analysis.State) *frame {
+	f := &frame{t: s.T, seq: s.Seq, end: s.Moment == analysis.Moment{} && s.End() != nil, procs: map[int]figures{}, rows: map[analysis.By]map[rowKey]figures{}}
+	for _, by := range bys {
+		f.rows[by] = map[rowKey]figures{}
+		r := s.Report(analysis.ReportOptions{By: by})
+		for i := range r.Processes {
+			p := &r.Processes[i]
+			g.processes[p.PID] = p.Name
+			n := figuresOf(&p.Total)
+			n.ended = p.Ended
+			f.procs[p.PID] = n
+			for j := range p.Holders {
+				f.rows[by][rowKey{p.PID, g.id(by, &p.Holders[j])}] = figuresOf(&p.Holders[j].Totals)
+			}
+		}
+	}
+	return f
+}
+
+// id is the number of a row.
+func (g *register) id(by analysis.By, r *analysis.Row) int {
+	key := identity(by, r)
+	id, ok := g.ids[key]
+	if !ok {
+		id = len(g.rows)
+		g.rows = append(g.rows, row{})
+		g.ids[key] = id
+	}
+	g.rows[id] = row{r.Label, r.Who} // a label may count things, whose number changes
+	return id
+}
+
+// identity tells a row from the others of its process, at every moment: labels of kinds count things.
+func identity(by analysis.By, r *analysis.Row) string {
+	if by == analysis.ByKind {
+		return "kind " + string(r.Kind)
+	}
+	return string(by) + " " + r.Label
+}
+
+// partIdentity tells a part of a row from the others.
+func partIdentity(r *analysis.Row) string {
+	if len(r.Who.Calls) > 0 {
+		return r.Who.Text(0) + "\x00" + r.Part
+	}
+	return r.Label
+}
+
+// total is what all processes have that live, or have had if none does.
+func (f *frame) total() (sum figures) {
+	alive := false
+	for _, n := range f.procs {
+		alive = alive || !n.ended
+	}
+	for _, n := range f.procs {
+		if n.ended && alive {
+			continue
+		}
+		sum.addresses += n.addresses
+		sum.resident += n.resident
+		sum.counted = sum.counted || n.counted
+	}
+	return sum
+}
+
+func figuresOf(t *analysis.Totals) figures {
+	f := figures{addresses: t.Reserved, usable: t.Committed, count: t.Count}
+	if t.Resident != nil {
+		f.resident, f.counted = *t.Resident, true
+	}
+	return f
+}
