@@ -25,6 +25,10 @@ func supply(nameless []analysis.Unnamed) {
 			break
 		}
 		m := &nameless[i]
+		if m.Path == analysis.MadeCode {
+			m.Hint = "vmblame run --jit-names has its runtime tell them"
+			continue
+		}
 		debug, here, whole := known(m.Module)
 		switch {
 		case debug != "":
@@ -63,6 +67,11 @@ func known(m analysis.Module) (debug string, here, whole bool) {
 // takes the names into the logs.
 func appendHints(b []byte, nameless []analysis.Unnamed, width int, logs ...string) []byte {
 	shown, missing, server := 0, false, ""
+	made := slices.IndexFunc(nameless, func(m analysis.Unnamed) bool { return m.Path == analysis.MadeCode && m.Hint != "" })
+	if made >= 0 {
+		b = append(b, text.Fold("names of interpreted code and of what is made at run time: "+nameless[made].Hint, width, "  ")+"\n"...)
+		nameless = slices.Delete(slices.Clone(nameless), made, made+1)
+	}
 	line := func(s string) { b = append(b, text.Fold(s, width, "  ")+"\n"...) }
 	for i, m := range nameless {
 		if shown == mostHints {

@@ -60,6 +60,7 @@ Exit status: the program's own; 3 a bound (--max-...) was passed and the program
 	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
 	f.BoolVar(&r.options.UntilExit, "until-exit", false, "end with the program, and let go the processes that it leaves (daemons); without a filter, as --backend sigtrap or syscall")
 	f.StringVar(&r.options.LSan, "lsan", "", "a search for leaks at the program's end, which no tracer can stand: `off` or keep (it then ends with status 1 or 23)")
+	f.BoolVar(&r.options.JITNames, "jit-names", false, "have Java, Node, Python and .NET tell the names of code that they make (sets variables of theirs)")
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")
 	f.StringVar(&r.options.User, "user", "", "start the program as user `NAME`")

@@ -2,13 +2,16 @@ package analysis
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/callers"
 )
 
 // A Module is a file with code, as the log names it.
 type Module struct {
-	Path    string `json:"path"`               // as the log has it
+	Path    string `json:"path"`               // as the log has it; "[anon]" for code made at run time that has no file
 	BuildID string `json:"build_id,omitempty"` // absent where it has none
 }
 
@@ -51,7 +54,11 @@ func (n nameless) countIn(calls []string, sides ...*State) {
 // stack counts the frames of a stack that is shown whole.
 func (n nameless) stack(s *State, stack int) {
 	for st := range s.names.walk(stack) {
-		if m, ok := st.nameless(); ok {
+		m, ok := st.nameless()
+		if s.wouldTell(&st) {
+			m, ok = Module{Path: MadeCode}, true
+		}
+		if ok {
 			n[m]++
 		}
 	}
@@ -69,12 +76,57 @@ func (n nameless) list() []Unnamed {
 	return list
 }
 
+// MadeCode is the Path of what stands for code made at run time, of which a recording with --jit-names would have the names.
+const MadeCode = callers.Anonymous
+
+// tellers are runtimes that --jit-names makes tell the names of their code, by what is recorded where they have been told so already,
+// and the function that stands on a stack for those of their programs that are interpreted.
+var tellers = [...]struct {
+	is             func(callers.Module) bool
+	variable, with string
+	interpreter    string
+}{
+	{func(m callers.Module) bool { return m.Role == "jvm" || m.Base() == "libjvm.so" }, "JAVA_TOOL_OPTIONS", "DumpPerfMapAtExit", ""},
+	{func(m callers.Module) bool { return m.Role == "v8" || m.Base() == "node" }, "NODE_OPTIONS", "perf-basic-prof", "Builtins_InterpreterEntryTrampoline"},
+	{func(m callers.Module) bool { return m.Base() == "libcoreclr.so" }, "DOTNET_PerfMapEnabled", "", ""},
+	{func(m callers.Module) bool { return perfPython.MatchString(m.Base()) }, "PYTHONPERFSUPPORT", "", "_PyEval_EvalFrameDefault"},
+}
+
+// perfPython are files of a CPython that can tell: of 3.12 and later.
+var perfPython = regexp.MustCompile(`^(lib)?python3\.(1[2-9]|[2-9][0-9])`)
+
+// wouldTell reports whether --jit-names would have a runtime tell the name of a step: it is code in no file without a name, or an
+// interpreter, and the runtime was not told so.
+func (s *State) wouldTell(st *step) bool {
+	made := st.name == "" && st.module == callers.Anonymous
+	for _, t := range tellers {
+		if !made && (t.interpreter == "" || st.name != t.interpreter || !t.is(st.in)) {
+			continue
+		}
+		if v := s.environment(t.variable); v != "" && strings.Contains(v, t.with) {
+			continue
+		}
+		for _, m := range s.names.in {
+			if t.is(m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // noteUnnamed records which steps of a stack have no name, under the label that they get instead.
 func (s *State) noteUnnamed(stack int) {
 	for st := range s.names.walk(stack) {
 		m, ok := st.nameless()
-		if call := st.caller().Label(); ok && !slices.Contains(s.unnamed[call], m) {
-			s.unnamed[call] = append(s.unnamed[call], m)
+		calls := []string{st.caller().Label()}
+		if s.wouldTell(&st) {
+			m, ok, calls = Module{Path: MadeCode}, true, append(calls, callers.MadeCode, callers.MadeCodeEnd)
+		}
+		for _, call := range calls {
+			if ok && !slices.Contains(s.unnamed[call], m) {
+				s.unnamed[call] = append(s.unnamed[call], m)
+			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (c Chain) spoken() Chain {
 func (c *Chain) recursed(times int) {
 	last := len(c.Calls) - 1
 	switch {
-	case times > 2 && c.Calls[last] != madeCode:
+	case times > 2 && c.Calls[last] != MadeCode:
 		c.Calls[last] = fmt.Sprintf("%s (%d times)", c.Calls[last], times)
 	case times == 2 && !isPlumbing(c.Calls[last]):
 		c.Calls = append(c.Calls, c.Calls[last])

@@ -22,7 +22,7 @@ func (c Call) Label() string {
 	case c.Omitted > 0:
 		return "(" + strconv.Itoa(c.Omitted) + " frames)"
 	case c.Function != "":
-		if c.Module.Path == anonymous {
+		if c.Module.Path == Anonymous {
 			return c.Function // as its compiler calls it
 		}
 		return Bare(public(c.Function, c.Module))
@@ -34,19 +34,22 @@ func (c Call) Label() string {
 // time.
 func (c Call) label() string {
 	if c.isMade() {
-		return madeCode
+		return MadeCode
 	}
 	return c.Label()
 }
 
-// madeCode stands for code made at run time of which no name is known.
-const madeCode = "(JIT code)"
+// MadeCode stands in chains for code made at run time of which no name is known, MadeCodeEnd where nothing is known of its callers.
+const (
+	MadeCode    = "(JIT code)"
+	MadeCodeEnd = "(JIT code, where the stack ends)"
+)
 
-// anonymous is the module of code in no file.
-const anonymous = "[anon]"
+// Anonymous is the module of code in no file.
+const Anonymous = "[anon]"
 
 // isMade reports whether c is code in no file, without a name.
-func (c Call) isMade() bool { return c.Function == "" && c.Module.Path == anonymous }
+func (c Call) isMade() bool { return c.Function == "" && c.Module.Path == Anonymous }
 
 // An Allocator maps memory and hands it out: a malloc, or a language runtime. To blame for the memory is the function
 // that called it. Names of functions are those of its source; one that ends in "*" stands for all that begin so.
@@ -244,7 +247,7 @@ func (r *Rules) chain(calls []Call, own []bool, owned, cut bool) Chain {
 		labels[i] = c.label()
 	}
 	if last := len(calls) - 1; cut && calls[last].isMade() {
-		labels[last] = "(JIT code, where the stack ends)"
+		labels[last] = MadeCodeEnd
 	}
 	wrapper := 0          // calls that only make the system call
 	first, last := -1, -1 // the first and the last of the program's own

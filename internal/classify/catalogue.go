@@ -165,7 +165,7 @@ func (c *Catalogue) Kinds() []Kind { return c.kinds }
 func (c *Catalogue) Callers() *callers.Rules { return c.rules }
 
 // alsoRecorded are variables that change what programs do, but not how much there is of any one kind.
-const alsoRecorded = "LD_LIBRARY_PATH LD_BIND_NOW MALLOC_PERTURB_ MALLOC_CHECK_ PYTHONMALLOCSTATS"
+const alsoRecorded = "LD_LIBRARY_PATH LD_BIND_NOW MALLOC_PERTURB_ MALLOC_CHECK_ PYTHONMALLOCSTATS PYTHONPERFSUPPORT DOTNET_PerfMapEnabled"
 
 // Variables are the variables of the environment that change how programs lay out memory, each once.
 func (c *Catalogue) Variables() []string {

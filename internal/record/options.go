@@ -56,6 +56,8 @@ type Options struct {
 	UntilExit bool
 	LSan      string // "off" or "keep"; "" to warn of a program that it would end
 	User      string
+	// JITNames switches on what makes runtimes tell the names of the code that they make.
+	JITNames bool
 
 	// Only attach.
 	Duration time.Duration // 0 means until Ctrl-C or the target's end

@@ -63,6 +63,10 @@ func Run(o Options) (out Outcome, err error) {
 		if launched.ASLRKept {
 			r.out.note("warning", "aslr-kept", "--no-aslr was refused by the kernel (personality): addresses are random")
 		}
+		if o.JITNames {
+			r.out.note("info", "jit-names", jitNamesNote())
+			r.out.warn(jitNamesNote())
+		}
 		defer r.watchRegularly()()
 		err := r.loop()
 		if r.ending != "" {
@@ -81,6 +85,9 @@ func prepareLaunch(o *Options) (tracer.Launch, error) {
 	name := o.Command[0]
 	l := tracer.Launch{Argv: o.Command, Dir: o.Chdir, NoASLR: o.NoASLR, Filter: !o.NoSeccomp, Follow: true, Alone: o.NoFollow}
 	l.Env = mergeEnv(os.Environ(), o.Env)
+	if o.JITNames {
+		l.Env = withJITNames(l.Env)
+	}
 	if o.LSan == "off" {
 		l.Env = withoutLeakCheck(l.Env)
 	}

@@ -65,21 +65,34 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	testenv.Need(t, "node")
-	n, o := recordNames(t, nil, "node", "--perf-basic-prof", "--interpreted-frames-native-stack", script)
-	if o.status != "exit status 0" {
-		t.Fatalf("%s: %s", o.status, o.stderr)
-	}
-	seen := make(map[string]bool)
-	for _, s := range n.symbols {
-		if s.Source == "perfmap" {
-			for _, word := range []string{"outerOne", "innerOne"} {
-				if strings.Contains(s.Frames[0].Function, word) {
-					seen[word] = true
+	for _, c := range []struct{ flags, argv []string }{
+		{nil, []string{"node", "--perf-basic-prof", "--interpreted-frames-native-stack", script}},
+		{[]string{"--jit-names"}, []string{"node", script}},
+	} {
+		n, o := recordNames(t, c.flags, c.argv...)
+		if o.status != "exit status 0" {
+			t.Fatalf("%s: %s", o.status, o.stderr)
+		}
+		seen := make(map[string]bool)
+		for _, s := range n.symbols {
+			if s.Source == "perfmap" {
+				for _, word := range []string{"outerOne", "innerOne"} {
+					if strings.Contains(s.Frames[0].Function, word) {
+						seen[word] = true
+					}
 				}
 			}
 		}
+		if len(seen) != 2 {
+			t.Errorf("%v %v: of the program's functions %v are on the stacks", c.flags, c.argv, seen)
+		}
 	}
-	if len(seen) != 2 {
-		t.Errorf("of the program's functions %v are on the stacks", seen)
+	const hint = "vmblame run --jit-names"
+	for _, flags := range [][]string{nil, {"--jit-names"}} {
+		log := filepath.Join(dir, "log.jsonl")
+		output(t, slices.Concat([]string{built.vmblame, "run", "-q", "-o", log}, flags, []string{"--", "node", script})...)
+		if told := strings.Contains(output(t, built.vmblame, "report", log+"@peak"), hint); told != (flags == nil) {
+			t.Errorf("run %v: the report tells of --jit-names: %v", flags, told)
+		}
 	}
 }
