@@ -2,6 +2,7 @@ package callers
 
 import (
 	"iter"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 type Call struct {
 	Function string // demangled, "" where no symbol covers the address
 	Module   Module // the file that it lies in
+	Source   string // the file of its source, "" where unknown
 	Address  uint64 // of the frame, as the file itself counts
 	Frame    int    // 0 for the innermost; functions inlined into a frame have its number
 	Omitted  int    // where it stands for frames that were not recorded: how many; it has no other field then
@@ -59,6 +61,7 @@ type Allocator struct {
 	Functions []string // its functions, where they may lie in the program itself
 	Pages     []string // its functions that only get pages, for any purpose
 	Proper    bool     // the names of its functions are nobody else's
+	Sources   []string // the files of its source, as Functions; nil where they are not listed
 	Prefix    string   // its functions may have a prefix that ends so: "je_", "redis_je_", "_rjem_je_"
 	// Lowest are its functions that do no more than make the system call, on whatever system. Nobody asks about them, also
 	// where the rest of it is the program's own, as that of a language is.
@@ -182,7 +185,7 @@ func (r *Rules) helpers(calls []Call) []bool {
 		helps[i] = c.Omitted > 0 || IsMalloc(withoutSuffix(c.Function)) || isLibrary(name)
 		for k := 0; k < len(r.allocators) && !helps[i]; k++ {
 			a := &r.allocators[k]
-			if helps[i] = a.is(c.Module); helps[i] || !a.has(name) {
+			if helps[i] = a.is(c.Module); helps[i] || !a.has(name) || !a.wrote(c) {
 				continue
 			}
 			p, known := proven[a]
@@ -202,6 +205,21 @@ func (a *Allocator) has(name string) bool {
 		name = Unprefixed(name, a.Prefix)
 	}
 	return Matches(name, a.Functions)
+}
+
+// wrote reports whether a function may be the allocator's by the file of its source.
+func (a *Allocator) wrote(c Call) bool {
+	name := SourceName(c.Source)
+	return a.Sources == nil || name == "" || Matches(name, a.Sources)
+}
+
+// SourceName is the name of a file of source without directories, "" where it does not say whose code it is: what is inlined from
+// headers may be anybody's.
+func SourceName(file string) string {
+	if !strings.HasSuffix(file, ".c") && !strings.HasSuffix(file, ".cc") && !strings.HasSuffix(file, ".cpp") {
+		return ""
+	}
+	return path.Base(file)
 }
 
 // actsOn reports whether the first of the calls is the allocator's, and not one of the program's that is called alike

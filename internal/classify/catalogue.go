@@ -27,6 +27,9 @@ type Family struct {
 	// no proof: beside the caller another one of these, of Caller's Functions, or of Beside is wanted on the stack. A
 	// family with a rule of its own has no Calls, and in Beside all that prove it.
 	Calls, Own, Beside []string
+	// Sources are the files of its source that its functions are in, nil where they are not listed: a function of the same name in
+	// another file is another's.
+	Sources []string
 }
 
 // proof returns the functions two of which on one stack prove that the family made the call.
@@ -132,6 +135,7 @@ func newCatalogue(families []Family) *Catalogue {
 	for i := range families {
 		f := &families[i]
 		a := f.Caller
+		a.Sources = f.Sources
 		if !f.Language {
 			a.Role, a.Modules = f.Role, f.Modules
 		}

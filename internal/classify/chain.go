@@ -19,6 +19,7 @@ type frame struct {
 	name   string // as callers.Source writes it; "" where unknown
 	module string // file name without directory
 	in     callers.Module
+	source string // file of its source without directory; "" where unknown, or a header
 }
 
 // chain returns the call stack of e, an empty one where it has none.
@@ -33,7 +34,7 @@ func (v *view) chain(e *Event) *chain {
 	c = &chain{}
 	v.Frames(e.Stack, func(f callers.Call) bool {
 		if f.Omitted == 0 {
-			c.frames = append(c.frames, frame{callers.Source(f.Function), f.Module.Base(), f.Module})
+			c.frames = append(c.frames, frame{callers.Source(f.Function), f.Module.Base(), f.Module, callers.SourceName(f.Source)})
 		}
 		return true
 	})

@@ -42,6 +42,9 @@ func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by
 // nobody else gives, or a second one of the family's functions is on the stack.
 func (c *chain) provenBy(f *Family) bool {
 	proven, known := c.proven[f]
+	if !known && !c.by().of(f) {
+		return false
+	}
 	if !known {
 		by, prefix := c.by(), f.Caller.Prefix
 		proven = f.has(by.in) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
@@ -54,6 +57,11 @@ func (c *chain) provenBy(f *Family) bool {
 		c.proven[f] = proven
 	}
 	return proven
+}
+
+// of reports whether a function may be one of the family's by the file of its source.
+func (f frame) of(family *Family) bool {
+	return f.source == "" || family.Sources == nil || callers.Matches(f.source, family.Sources)
 }
 
 // throughGlibc reports whether the stack passes through glibc as a file of its own, which it begins in where it is whole.

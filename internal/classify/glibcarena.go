@@ -14,8 +14,9 @@ const heapMax = 64 << 20
 
 // glibcFamily is malloc of glibc, beside the program break.
 var glibcFamily = Family{
-	Beside: append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...),
-	Role:   callers.Glibc, Exports: []string{"gnu_get_libc_version"},
+	Beside:  append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...),
+	Sources: []string{"malloc.c", "arena.c", "hooks.c", "morecore.c", "malloc-*", "dl-minimal-malloc.c", "allocatestack.c", "mremap.c"},
+	Role:    callers.Glibc, Exports: []string{"gnu_get_libc_version"},
 	Is: callers.Module.IsGlibc,
 	Kinds: []Row{
 		{GlibcArena, words("glibc malloc arena"), nil, false, "first malloc in", hint(Variable, "MALLOC_ARENA_MAX").hint(Tunable, "glibc.malloc.arena_max").
@@ -126,12 +127,20 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	c := v.chain(ev)
 	by := c.by()
 	switch {
+	case !by.of(&glibcFamily):
+		return "", "", false
 	case c.find("new_heap", "alloc_new_heap", "_int_new_arena", "arena_get2") != "" && (by.module == "" || !c.throughGlibc() || by.in.IsGlibc()):
 		return Certain, text + "; called by " + by.name, true
 	case by.in.IsGlibc():
 		return Certain, text + "; called from within " + by.module, true
-	case by.module == "", isAllocation(by.name), by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
-		return Likely, text, true // no stack, or a static program
+	case isAllocation(by.name):
+		return Likely, text, true
+	case ev.Length != 2*heapMax && ev.Result%heapMax != 0:
+		return "", "", false // nobody says that it is malloc's, nor does its place
+	case by.module == "" && v.has(callers.Module.IsGlibc):
+		return Likely, text, true // no stack
+	case by.module == "", by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
+		return Guess, text, true // a static program may reserve and trim so itself
 	}
 	// The function that reserved it belongs to something else.
 	return "", "", false

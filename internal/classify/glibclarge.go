@@ -24,7 +24,7 @@ func findGlibcLarge(v *view) {
 		// A program may have a malloc of its own; names that begin with "_" are the C library's alone.
 		proven := c.provenBy(&glibcFamily) ||
 			strings.HasPrefix(by.name, "_") && isAllocation(by.name) || v.holdsGlibc(by.module) && (by.name == "" || callers.IsMalloc(by.name))
-		if glibc, _ := c.libc(); !glibc || !proven || !isAllocation(by.name) && by.name != "" {
+		if glibc, _ := c.libc(); !glibc || !proven || !by.of(&glibcFamily) || !isAllocation(by.name) && by.name != "" {
 			continue
 		}
 		switch entry, other := c.allocation(); {

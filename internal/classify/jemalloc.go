@@ -32,6 +32,8 @@ var jemallocFamily = Family{
 		{Jemalloc, words("jemalloc extent"), nil, false, "", jemallocSettings, adviseJemalloc},
 		{JemallocOwn, mass("jemalloc metadata"), nil, false, "", jemallocSettings, noAdvice},
 	},
+	Sources: []string{"pages.c", "base.c", "extent*", "arena.c", "large.c", "huge.c", "chunk*", "ehooks.c", "ecache.c", "eset.c", "edata*", "emap.c", "rtree.c", "pa.c", "pac.c", "hpa*", "sec.c", "tcache.c", "tsd.c",
+		"bin.c", "jemalloc*", "mozjemalloc.cpp", "background_thread.c", "cache_bin.c", "ctl.c", "prof*", "san*"},
 	Modules: []string{"libjemalloc"}, Role: "jemalloc", Exports: []string{"mallctl", "malloc_stats_print", "mallocx"},
 	Caller: callers.Allocator{Prefix: jemallocPrefix, Functions: []string{
 		"mallocx", "rallocx", "sdallocx", "dallocx",

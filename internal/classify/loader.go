@@ -21,6 +21,8 @@ func findLoader(v *view) {
 		c := v.chain(ev)
 		by := c.by()
 		switch {
+		case by.source != "" && by.name == "__minimal_malloc" && by.source != "dl-minimal-malloc.c" && by.source != "dl-minimal.c":
+			continue
 		case (!by.in.IsLoader() || by.in.IsMusl()) && (by.module != "" || !c.calledBy("__minimal_malloc")):
 			continue
 		case by.name == "":

@@ -124,8 +124,9 @@ func TestArenaOfThread(t *testing.T) {
 		{"with symbols", []string{"mmap64" + libc, "new_heap" + libc, "malloc" + libc, "fopen" + libc, "work"}, 128 << 20, Certain, GlibcArena},
 		{"stripped", []string{libc, libc, libc, "malloc" + libc, "fopen" + libc, "work"}, 128 << 20, Certain, GlibcArena},
 		{"at the hint", []string{libc, libc, libc, "malloc" + libc, "work"}, 64 << 20, Certain, GlibcArena},
-		{"without a stack", nil, 128 << 20, Likely, GlibcArena},
-		{"static and stripped", []string{"", "", ""}, 64 << 20, Likely, GlibcArena},
+		{"without a stack", nil, 128 << 20, Guess, GlibcArena},
+		{"static and stripped", []string{"", "", ""}, 128 << 20, Guess, GlibcArena},
+		{"static and stripped, not trimmed", []string{"", "", ""}, 64 << 20, Likely, Direct},
 		{"somebody else's pool", []string{"mmap64" + libc, "Pool::reserve"}, 64 << 20, Likely, Direct},
 		{"another size", []string{libc, libc, "malloc" + libc}, 32 << 20, Likely, Direct},
 	} {
