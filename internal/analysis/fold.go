@@ -32,15 +32,16 @@ type folder struct {
 	replay  *eventlog.Replay
 	seen    map[int]*nearest           // by space
 	told    map[int][]classify.Finding // what memory told, by space
-	sizes   map[int]int64              // mapped bytes, by space
-	mapped  int64                      // their sum
-	peaks   map[int]int64              // the most of sizes
-	peaksT  map[int]int64              // when that was
-	first   int                        // pid of the first process
-	begun   int                        // how many processes began an address space
-	led     int                        // how many threads were the first of their process
-	keep    int                        // so many ended processes are kept, the largest ones; 0 for all
-	gone    []int                      // the spaces of those
+	guards  guards
+	sizes   map[int]int64 // mapped bytes, by space
+	mapped  int64         // their sum
+	peaks   map[int]int64 // the most of sizes
+	peaksT  map[int]int64 // when that was
+	first   int           // pid of the first process
+	begun   int           // how many processes began an address space
+	led     int           // how many threads were the first of their process
+	keep    int           // so many ended processes are kept, the largest ones; 0 for all
+	gone    []int         // the spaces of those
 }
 
 func (l *folder) begin() {
@@ -48,6 +49,7 @@ func (l *folder) begin() {
 	l.replay = eventlog.NewReplay()
 	l.seen, l.told = map[int]*nearest{}, map[int][]classify.Finding{}
 	l.sizes, l.peaks = map[int]int64{}, map[int]int64{}
+	l.guards = guards{}
 	l.peaksT = map[int]int64{}
 }
 
@@ -114,6 +116,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 				l.first = r.PID
 			}
 			l.begun++
+			l.guards.begin(r)
 			if old := l.left(r); old != 0 {
 				l.begun--
 				l.size(old, 0)
@@ -138,6 +141,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			}
 			s.origins.put(r)
 			_ = l.replay.Put(r) // what does not fit is for check to say
+			l.guards.put(r)
 			l.resize(r.Space)
 			if s.origins.full() {
 				s.origins.forget(l.replay)
@@ -339,6 +343,7 @@ func (l *folder) fill(p *process) {
 	for i, e := range space.Entries {
 		p.mappings[i].Entry = e
 		p.mappings[i].event = s.origins.by[e.Origin.Event]
+		p.mappings[i].guarded = l.guards.in(p.ID, e.Range)
 	}
 	names := seen.usage(p, s.T)
 	if names != nil {

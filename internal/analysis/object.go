@@ -92,7 +92,7 @@ func (x *mapping) totals() totals {
 	s := totals{reserved: int64(x.Len()), usage: x.usage, mappings: 1}
 	// Pages stay in memory where mprotect takes all permissions away.
 	if s.committed = s.rss; x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
-		s.committed = s.reserved
+		s.committed = max(s.reserved-x.guarded, s.rss)
 	}
 	return s
 }

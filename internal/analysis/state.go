@@ -57,9 +57,10 @@ type process struct {
 type mapping struct {
 	ledger.Entry
 	classify.Verdict
-	row   *classify.Row   // of its kind
-	event *classify.Event // nil where no event made it
-	begin *int            // rows of the kernel's that begin in it, nil where nobody counted them
+	row     *classify.Row   // of its kind
+	event   *classify.Event // nil where no event made it
+	guarded int64           // bytes that cannot be accessed, though the rest of it can: see guards
+	begin   *int            // rows of the kernel's that begin in it, nil where nobody counted them
 	usage
 }
 
