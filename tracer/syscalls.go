@@ -45,8 +45,8 @@ func sint(n string) Arg { return Arg{n, Int} }
 func adr(n string) Arg  { return Arg{n, Address} }
 func text(n string) Arg { return Arg{n, Text} }
 
-// Advice values that change the flags of a mapping (include/uapi/asm-generic/mman-common.h); all others
-// change contents or page tables only.
+// Advice values that change the flags of a mapping, or which of its pages can be accessed (include/uapi/asm-generic/mman-common.h); all
+// others change contents or page tables only.
 var flagAdvice = []When{
 	{Arg: 2, Value: 0}, {Arg: 2, Value: 1}, {Arg: 2, Value: 2}, // NORMAL, RANDOM, SEQUENTIAL
 	{Arg: 2, Value: 10}, {Arg: 2, Value: 11}, // DONTFORK, DOFORK
@@ -54,6 +54,7 @@ var flagAdvice = []When{
 	{Arg: 2, Value: 14}, {Arg: 2, Value: 15}, // HUGEPAGE, NOHUGEPAGE
 	{Arg: 2, Value: 16}, {Arg: 2, Value: 17}, // DONTDUMP, DODUMP
 	{Arg: 2, Value: 18}, {Arg: 2, Value: 19}, // WIPEONFORK, KEEPONFORK
+	{Arg: 2, Value: 102}, {Arg: 2, Value: 103}, // GUARD_INSTALL, GUARD_REMOVE
 }
 
 // prctl and arch_prctl operations that touch mappings (include/uapi/linux/prctl.h, asm/prctl.h).
