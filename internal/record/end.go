@@ -36,7 +36,8 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 
 // lookIfLast takes the last look at a space where none of its users will run in it any more.
 func (r *Recorder) lookIfLast(sp *space) {
-	const few = 4 // of more than these it is unlikely that all have ended without a word
+	// Threads that a group exit takes along may pass their stops unseen, all of hundreds. The first that lives ends the question.
+	const few = 256
 	left := sp.users - sp.exiting
 	if left > few {
 		return
@@ -160,7 +161,7 @@ func (r *Recorder) endSpace(sp *space) {
 	}
 	r.backlog.settleAll(sp)
 	if !sp.proven {
-		r.unverified(sp.pid, "it was killed, and its ledger could not be held against the kernel's view at the end")
+		r.unverified(sp.pid, "its ledger could not be held against the kernel's view at the end: its last threads ended without a stop, killed or with their process")
 	}
 	if last := r.names.EndPerfMap(sp.id); last != nil {
 		r.out.queue.Define(mark(last)) // behind all of its stacks
