@@ -29,6 +29,7 @@ func Run(s Source, color bool, save func(r *analysis.Report) (file string, err e
 		p.Quit()
 	}()
 	_, err := p.Run()
+	close(m.quit)
 	if errors.Is(err, tea.ErrInterrupted) {
 		return nil // Ctrl-C from outside: it is an end as any other
 	}
@@ -52,6 +53,7 @@ type model struct {
 	color  bool
 	save   func(r *analysis.Report) (string, error)
 	send   func(tea.Msg)
+	quit   chan struct{} // closed when messages are no longer taken
 
 	width, height int
 	register      *register
@@ -86,14 +88,18 @@ type model struct {
 }
 
 func newModel(s Source, color bool, save func(r *analysis.Report) (string, error)) *model {
-	return &model{source: s, color: color, save: save, register: newRegister(), live: true, reports: map[analysis.By]*analysis.Report{}, send: func(tea.Msg) {}}
+	return &model{source: s, color: color, save: save, register: newRegister(), live: true, reports: map[analysis.By]*analysis.Report{}, send: func(tea.Msg) {}, quit: make(chan struct{})}
 }
 
 // Messages.
 type (
-	stateMsg  struct{ state *analysis.State } // the next one of the source
-	pastMsg   struct{ state *analysis.State } // an earlier one; who sends it waits until it was taken
-	overMsg   struct{ err error }             // nil: the source has ended
+	stateMsg struct{ state *analysis.State } // the next one of the source
+	// An earlier one. It has parts in common with those that follow, which are made when taken is closed.
+	pastMsg struct {
+		state *analysis.State
+		taken chan struct{}
+	}
+	overMsg   struct{ err error } // nil: the source has ended
 	saidMsg   string
 	loadedMsg struct {
 		frame *frame
@@ -125,8 +131,14 @@ func (m *model) next() tea.Msg {
 // past reads what was before.
 func (m *model) past() tea.Msg {
 	err := m.source.Past(func(s *analysis.State) bool {
-		m.send(pastMsg{s})
-		return true
+		taken := make(chan struct{})
+		m.send(pastMsg{s, taken})
+		select {
+		case <-taken:
+			return true
+		case <-m.quit:
+			return false
+		}
 	})
 	if err != nil {
 		return saidMsg(err.Error())
@@ -157,6 +169,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.next
 	case pastMsg:
 		m.insert(m.register.frame(msg.state))
+		close(msg.taken)
 	case overMsg:
 		m.over, m.err = true, msg.err
 	case saidMsg:

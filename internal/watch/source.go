@@ -14,7 +14,8 @@ type Source interface {
 	// Next waits for the next state, and returns the present one at first. io.EOF says that there will be no other. The
 	// state is the caller's.
 	Next() (*analysis.State, error)
-	// Past yields states from before the first that Next returned, in their order, until yield returns false.
+	// Past yields states from before the first that Next returned, in their order, until yield returns false. A state is not
+	// used any more when yield returns.
 	Past(yield func(*analysis.State) bool) error
 	// Load returns the state at an earlier moment, or ErrNotKept.
 	Load(at analysis.Moment) (*analysis.State, error)
