@@ -34,7 +34,7 @@ var packages = map[string]string{
 	"mariadb": "mariadb-client", "mariadb-install-db": "mariadb-server", "mariadbd": "mariadb-server", "initdb": "postgresql", "postgres": "postgresql", "psql": "postgresql-client",
 	"R": "r-base-core", "chromium": "chromium", "firefox-esr": "firefox-esr", "erl": "erlang-base", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
-	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "tmux": "tmux", "unshare": "util-linux", "zstd": "zstd",
+	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "tmux": "tmux", "unshare": "util-linux", "nsenter": "util-linux", "zstd": "zstd",
 }
 
 // features are what is no program of PATH.

@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
+)
+
+// rootOf makes a root folder that has a program, what it needs of the C library, and vmblame.
+func rootOf(t *testing.T, program string) string {
+	t.Helper()
+	root := t.TempDir()
+	for from, to := range map[string]string{"/lib64/ld-linux-x86-64.so.2": "lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6": "lib/x86_64-linux-gnu/libc.so.6",
+		program: filepath.Base(program), built.vmblame: "vmblame"} {
+		b, err := os.ReadFile(from)
+		if os.IsNotExist(err) {
+			testenv.Lacks(t, "a Debian C library")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(to)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, to), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(root, "proc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// knows fails the test unless a report in JSON has what memory_malloc has: four stacks, four arenas, its large allocations.
+func knows(t *testing.T, where, report string) {
+	t.Helper()
+	var r analysis.Report
+	if err := json.Unmarshal([]byte(report), &r); err != nil {
+		t.Fatalf("%s: %v", where, err)
+	}
+	n, large := map[classify.Kind]int{}, uint64(0)
+	for _, m := range ranges(r.Processes[0].Holders) {
+		if m.Confidence == classify.Certain {
+			n[m.Kind]++
+		}
+		if m.Kind == classify.GlibcLarge {
+			large += uint64(m.End - m.Start)
+		}
+	}
+	if n[classify.ThreadStack] != 4 || n[classify.GlibcArena] < 4 || large != 10<<20+4*4096 || n[classify.ELFText] < 3 {
+		t.Errorf("%s: %v, %d bytes of large allocations", where, n, large)
+	}
+}
+
+// TestMapInContainer: a process in a pid, user and mount namespace of its own, under a root of its own, is known by the host's
+// pid, and from inside by its own.
+func TestMapInContainer(t *testing.T) {
+	testenv.Need(t, "root", "unshare", "nsenter")
+	root := rootOf(t, prog(t, "memory_malloc"))
+	argv := []string{"unshare", "--pid", "--mount", "--fork", "--root", root, "--mount-proc"}
+	if exec.Command("unshare", "--user", "--map-root-user", "--pid", "--fork", "true").Run() == nil {
+		argv = append(argv, "--user", "--map-root-user")
+	}
+	cmd := exec.Command(argv[0], append(argv[1:], "/memory_malloc")...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = cmd.Wait()
+	})
+	untilReady(t, stdout)
+	pids := descendants(cmd.Process.Pid)
+	if len(pids) != 1 {
+		t.Fatalf("children %v", pids)
+	}
+	pid := strconv.Itoa(pids[0])
+	knows(t, "by the host's pid", output(t, built.vmblame, "map", "--json", pid))
+	inside := []string{"nsenter", "--target", pid, "--pid", "--mount", "--root", "--wd"}
+	if len(argv) > 7 {
+		inside = append(inside, "--user")
+	}
+	knows(t, "from inside", output(t, append(inside, "/vmblame", "map", "--json", "1")...))
+}
+
+// TestMapUnprivileged: a user's own processes are known to him as to root; those of others are refused in one line that says
+// what would help.
+func TestMapUnprivileged(t *testing.T) {
+	testenv.Need(t, "root", "setpriv")
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	root := rootOf(t, prog(t, "memory_malloc"))
+	for d := root; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(filepath.Join(root, "memory_malloc"))
+	cmd.SysProcAttr = nobody
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = cmd.Wait()
+	})
+	untilReady(t, stdout)
+	as := func(pid int, more ...string) *exec.Cmd {
+		c := exec.Command(filepath.Join(root, "vmblame"), append([]string{"map", strconv.Itoa(pid)}, more...)...)
+		c.SysProcAttr, c.Dir = nobody, "/"
+		return c
+	}
+	own := as(cmd.Process.Pid, "--json")
+	out, err := own.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) > 0 && strings.Contains(string(out), string(classify.GlibcArena)) {
+		knows(t, "as its own user", string(out))
+	} else {
+		testenv.Need(t, "attach") // Yama keeps others of the same user out
+		t.Errorf("its own user is told %.300s", out)
+	}
+	text, err := as(os.Getpid()).CombinedOutput()
+	if err == nil || !strings.Contains(string(text), "permission denied") || !strings.Contains(string(text), "CAP_SYS_PTRACE") || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("another's: %v, %s", err, text)
+	}
+}
