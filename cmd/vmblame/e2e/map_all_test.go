@@ -54,7 +54,7 @@ func TestMapAll(t *testing.T) {
 	if !found {
 		t.Errorf("%d is not in the table", pid)
 	}
-	if text := output(t, built.vmblame, "map", "--all"); !strings.Contains(text, "memory_malloc") || !strings.Contains(text, "OF LIMIT") {
+	if text := output(t, built.vmblame, "map", "--all"); !strings.Contains(text, "memory_malloc") || !strings.Contains(text, "RESIDENT") {
 		t.Errorf("the table:\n%s", text)
 	}
 }

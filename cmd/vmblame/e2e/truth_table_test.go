@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,16 +79,35 @@ func TestTruth(t *testing.T) {
 		})
 	}
 	if *kindsFlag != "" {
-		fmt.Printf("\n| program | by | accessible | right | unknown | not judged | wrong |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
-		for _, f := range table {
-			fmt.Printf("| %s | %s | %s | %s | %s | %s | %d |\n", f.program, f.by, mebi(f.usable), share(f.right, f.usable), share(f.unknown, f.usable), share(f.unjudged, f.usable), f.wrong)
-		}
+		printTable(table)
 	}
 }
 
-func mebi(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// printTable prints the table of docs/kinds.md: processes of one name are one row.
+func printTable(table []figure) {
+	var names []string
+	sums := map[string]tally{}
+	for _, f := range table {
+		if !slices.Contains(names, f.program) {
+			names = append(names, f.program)
+		}
+		sums[f.program+f.by] = sums[f.program+f.by].plus(f.tally)
+	}
+	fmt.Printf("\n| program | accessible | by map | by attach | by run | wrong |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, name := range names {
+		var all tally
+		row := ""
+		for _, by := range []string{"map", "attach", "run"} {
+			j := sums[name+by]
+			all = all.plus(j)
+			row += fmt.Sprintf(" | %s / %s / %s", share(j.right, j.usable), share(j.unknown, j.usable), share(j.unjudged, j.usable))
+		}
+		fmt.Printf("| %s | %.1f MiB%s | %d |\n", name, float64(sums[name+"map"].usable)/(1<<20), row, all.wrong)
+	}
+}
 
-func share(n, of uint64) string { return fmt.Sprintf("%.2f %%", 100*float64(n)/float64(max(of, 1))) }
+// share is a part in percent.
+func share(n, of uint64) string { return fmt.Sprintf("%.2f", 100*float64(n)/float64(max(of, 1))) }
 
 // known is a process with what others say of it.
 type known struct {
@@ -125,7 +145,7 @@ func hold(t *testing.T, s subject) (rows []figure) {
 		}
 		var notes strings.Builder
 		j := h.judge(list, func(format string, args ...any) { fmt.Fprintf(&notes, format+"\n", args...) })
-		t.Logf("%s by %s: %d bytes accessible, %s right, %s unknown, %s not judged, %d wrong", h.name, by, j.usable, share(j.right, j.usable), share(j.unknown, j.usable), share(j.unjudged, j.usable), j.wrong)
+		t.Logf("%s by %s: %d bytes accessible, %s %% right, %s %% unknown, %s %% not judged, %d wrong", h.name, by, j.usable, share(j.right, j.usable), share(j.unknown, j.usable), share(j.unjudged, j.usable), j.wrong)
 		if j.wrong > 0 || j.right == 0 {
 			t.Errorf("%s by %s is wrong", h.name, by)
 		}

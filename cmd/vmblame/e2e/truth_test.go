@@ -329,6 +329,10 @@ type tally struct {
 	wrong                           uint64 // of all
 }
 
+func (j tally) plus(o tally) tally {
+	return tally{j.all + o.all, j.usable + o.usable, j.right + o.right, j.bySum + o.bySum, j.unknown + o.unknown, j.unjudged + o.unjudged, j.wrong + o.wrong}
+}
+
 // judge holds an answer against the truth. What is mapped in one of them alone came or went meanwhile.
 func (h *truth) judge(answer []analysis.Range, told func(format string, args ...any)) tally {
 	var j tally
