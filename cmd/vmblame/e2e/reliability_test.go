@@ -132,7 +132,9 @@ func whileAttached(do func(r *round, vmblame *exec.Cmd), mayLack bool) func(*rou
 		do(r, v)
 		v.Wait()
 		r.steady(target, out)
-		r.look(mayLack)
+		_, err := os.Stat(r.log)
+		tooLate := err != nil && v.ProcessState.ExitCode() == 1 // the target had ended before vmblame came
+		r.look(mayLack || tooLate)
 	}
 }
 
