@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -243,7 +245,7 @@ func (r *Recorder) rescue(err *error) {
 	if p == nil {
 		return
 	}
-	*err = &Error{Failed, fmt.Sprintf("internal error, the recording ends and all processes go on: %v", p)}
+	*err = &Error{Failed, fmt.Sprintf("internal error, the recording ends and all processes go on: %v%s", p, panicSite())}
 	r.tracer.Abdicate(func(s *tracer.Stop) {
 		if s.Thread.TID == r.mainPID {
 			r.setExit(s.Status)
@@ -261,6 +263,26 @@ func (r *Recorder) rescue(err *error) {
 		case status.Exited() || status.Signaled():
 			r.setExit(status)
 			return
+		}
+	}
+}
+
+// panicSite returns where a panic that is being recovered came from, as " (record.(*Recorder).done, calls.go:97)": a report of
+// it is of use only with that.
+func panicSite() string {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	panicked := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicked = true
+		case panicked && !strings.HasPrefix(f.Function, "runtime."):
+			return fmt.Sprintf(" (%s, %s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
+		}
+		if !more {
+			return ""
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestRescue(t *testing.T) {
 		nobody.name = "x"
 		return nil
 	})
-	if err == nil || !strings.Contains(err.Error(), "internal error") {
+	if err == nil || !strings.Contains(err.Error(), "internal error") || !strings.Contains(err.Error(), "rescue_test.go:") {
 		t.Errorf("error %v", err)
 	}
 	if out.Exit == nil || out.Exit.Code == nil || *out.Exit.Code != 5 {
