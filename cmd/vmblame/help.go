@@ -23,6 +23,9 @@ func examples() map[string]string {
 		"map": `  vmblame map 4711
   vmblame map --all --sort reserved
   vmblame map -o now.jsonl redis-server`,
+		"watch": `  vmblame watch 4711                 (q detaches)
+  vmblame watch --map redis-server
+  vmblame watch server.jsonl`,
 		"report": `  vmblame report server.jsonl
   vmblame report --by stack --min-size 1M server.jsonl@peak
   vmblame report --kind arena --thread worker server.jsonl`,

@@ -163,10 +163,25 @@ func unknownCommand(root *cobra.Command, name string) error {
 	} else if _, err := exec.LookPath(name); err == nil {
 		hint = ": to run the program of that name: vmblame run " + quote(name)
 	}
-	if like := root.SuggestionsFor(name); len(like) > 0 {
+	if like := nearest(name, root.SuggestionsFor(name)); len(like) > 0 {
 		hint = ": did you mean " + strings.Join(like, " or ") + "?"
 	}
 	return misused(root, "unknown command %q%s", name, hint)
+}
+
+// nearest returns those of words that are spelled most like word.
+func nearest(word string, words []string) (list []string) {
+	best := len(word) + 1
+	for _, w := range words {
+		n := distance(word, w)
+		if n < best {
+			list, best = nil, n
+		}
+		if n == best {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // flagMistake is a flag that a command does not have, with one that looks like it, or how others do what it says.
