@@ -15,6 +15,7 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/export"
+	"github.com/vmblame/vmblame/internal/html"
 )
 
 // An exportFormat is one value of --format.
@@ -36,6 +37,7 @@ func exportFormats() []exportFormat {
 		{name: "chrome", about: "the same in the Trace Event Format: chrome://tracing and others", most: 1, write: exportChrome},
 		{name: "parquet", about: "tables for DuckDB, ClickHouse, Spark: a folder (docs/sql.md)", most: 1, tables: true, write: exportParquet},
 		{name: "csv", about: "the same tables as text", most: 1, tables: true, write: exportCSV},
+		{name: "html", about: "the page of pictures of `vmblame html`", most: 2, write: exportHTML},
 		{name: "json", about: "one JSON document of all that the log says, names in the frames", most: 1, whole: true, write: exportJSON},
 	}
 }
@@ -333,6 +335,18 @@ func exportJSON(x *exporting, w io.Writer) error {
 	}
 	_, err = w.Write([]byte("\n"))
 	return written(err)
+}
+
+// exportHTML writes what `vmblame html` does.
+func exportHTML(x *exporting, w io.Writer) error {
+	if x.at != "" {
+		return misused(x.cmd, "html has all moments: without --at")
+	}
+	p, err := readPictures(x.cmd, x.logs, x.pids, html.Embedded(), (*logFile).close)
+	if err != nil {
+		return err
+	}
+	return html.Write(w, p)
 }
 
 func findFormat(cmd *cobra.Command, name string) (exportFormat, error) {

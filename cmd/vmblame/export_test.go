@@ -253,3 +253,14 @@ func TestExportCut(t *testing.T) {
 		}
 	}
 }
+
+// TestExportHTML: the page is that of `vmblame html`.
+func TestExportHTML(t *testing.T) {
+	log := mustAbs(t, sampleLog)
+	page, other := vmblame(t, "", "export", "--format", "html", log), vmblame(t, "", "html", "-o", "-", log)
+	page.wants(t, 0)
+	if other.wants(t, 0); page.stdout != other.stdout || !strings.HasPrefix(page.stdout, "<!") {
+		t.Errorf("%d bytes, html writes %d", len(page.stdout), len(other.stdout))
+	}
+	vmblame(t, "", "export", "--format", "html", "--at", "peak", log).wants(t, 2, "without --at")
+}
