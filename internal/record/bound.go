@@ -6,12 +6,12 @@ import "time"
 // crossing it is not read all the time.
 const between = time.Second
 
-// crosses reports whether a space has risen from below Options.Bound to a new maximum above it.
-func (r *Recorder) crosses(sp *space) bool {
-	if r.opts.Bound <= 0 {
+// crosses reports whether a space has risen from below a bound to a new maximum above it; one of 0 or less is none.
+func (sp *space) crosses(limit int64) bool {
+	if limit <= 0 {
 		return false
 	}
-	n, bound := sp.Ledger().Bytes(), uint64(r.opts.Bound)
+	n, bound := sp.Ledger().Bytes(), uint64(limit)
 	crossed := !sp.above && n > max(bound, sp.most)
 	sp.above = n > bound && (sp.above || crossed)
 	if sp.above {
@@ -23,7 +23,7 @@ func (r *Recorder) crosses(sp *space) bool {
 // watchSize writes a snapshot when a space crosses the bound. Its thread is still stopped, so that the figures are
 // those of the moment.
 func (r *Recorder) watchSize(sp *space) {
-	if sp.ended || !r.crosses(sp) {
+	if sp.ended || !sp.crosses(r.opts.Bound) {
 		return
 	}
 	now := time.Now()

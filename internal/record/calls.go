@@ -55,7 +55,7 @@ func (r *Recorder) release(f *pending) {
 	}
 	r.out.drift(sp, sp.mm.GrowthBefore(op), sp.events.Last())
 	if f.OnlyRemoves() && !sp.alone() {
-		r.takeEarly(sp, f)
+		r.out.takeEarly(sp, f)
 	}
 	sp0 := f.task.thread.Regs().Rsp
 	early := f.At().Contains(sp0) || op.Range.Contains(sp0) || op.Target.Contains(sp0)
@@ -120,12 +120,12 @@ func (r *Recorder) returned(t *task, result int64) {
 	case errno != 0:
 		sp.mm.PutBack(f.taken)
 		sp.touchedCode(f.taken)
-		r.finishEarly(f, result, errno, r.apply(f, result, errno, f.event))
+		r.out.finishEarly(f, result, errno, r.apply(f, result, errno, f.event))
 	default:
 		if op.Kind == vm.OpBrk {
 			sp.mm.SetBreak(uint64(result))
 		}
-		r.finishEarly(f, result, 0, f.taken)
+		r.out.finishEarly(f, result, 0, f.taken)
 	}
 	r.watchSize(sp)
 	r.done(sp, f)
@@ -135,7 +135,7 @@ func (r *Recorder) returned(t *task, result int64) {
 // then its thread need not wait until it is entered.
 func (r *Recorder) standsApart(t *task, result int64) bool {
 	f := &t.pending
-	if !t.space.alone() || f.event != nil || errnoOf(result) != 0 || r.looksAtReturn(t.space) {
+	if !t.space.alone() || f.event != nil || errnoOf(result) != 0 || r.opts.looksAtReturn(t.space) {
 		return false
 	}
 	switch f.call.Op.Kind {
@@ -146,8 +146,8 @@ func (r *Recorder) standsApart(t *task, result int64) bool {
 }
 
 // looksAtReturn reports whether the process is to be looked at when a call has returned, and therefore must stand still.
-func (r *Recorder) looksAtReturn(sp *space) bool {
-	return sp.mm.Uncertain() || r.opts.Verify == VerifyEach || r.opts.Bound > 0
+func (o *Options) looksAtReturn(sp *space) bool {
+	return sp.mm.Uncertain() || o.Verify == VerifyEach || o.Bound > 0
 }
 
 // done releases a call that has ended from the gate of its space. Any call that ends, even one that the gate never

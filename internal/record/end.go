@@ -101,14 +101,14 @@ func (r *Recorder) cancel(f *pending) {
 	}
 	sp := f.space
 	if f.event != nil && sp.mm.StillThere(f.taken) {
-		r.undo(f)
+		r.out.undo(f)
 	}
 	if f.event != nil {
 		// It had been let go, so most likely the kernel has done it; what stands there the space's last
 		// look tells.
 		f.Uncertain = true
 		sp.mm.MarkUncertain()
-		r.finishEarly(f, 0, 0, f.taken)
+		r.out.finishEarly(f, 0, 0, f.taken)
 	}
 	if f.Active() {
 		sp.mm.MarkUncertain() // it may have been served
@@ -121,7 +121,7 @@ func (r *Recorder) cancel(f *pending) {
 
 // notExecuted drops a call that the kernel has not performed.
 func (r *Recorder) notExecuted(f *pending) {
-	r.undo(f)
+	r.out.undo(f)
 	r.drop(f)
 }
 

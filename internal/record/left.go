@@ -13,7 +13,7 @@ const leftFor = time.Second
 
 // mainEnded runs when the launched program has ended. Others may be left, a daemon, say.
 func (r *Recorder) mainEnded() {
-	if len(r.left()) == 0 {
+	if len(r.tasks.left()) == 0 {
 		return
 	}
 	if r.opts.UntilExit {
@@ -24,9 +24,9 @@ func (r *Recorder) mainEnded() {
 }
 
 // left are the processes that are recorded, by pid, with the name of one of their threads.
-func (r *Recorder) left() map[int]string {
+func (l tasks) left() map[int]string {
 	list := make(map[int]string)
-	for _, t := range r.tasks {
+	for _, t := range l {
 		if list[t.pid] == "" || t.thread.TID == t.pid {
 			list[t.pid] = t.name
 		}
@@ -36,7 +36,7 @@ func (r *Recorder) left() map[int]string {
 
 // sayLeft says what the recording waits for.
 func (r *Recorder) sayLeft() {
-	list := r.left()
+	list := r.tasks.left()
 	if len(list) == 0 || r.ending != "" {
 		return
 	}

@@ -163,7 +163,7 @@ func (r *Recorder) announce(sp *space, tid, pid int, cause string, parent *space
 	}
 	r.out.queue.Put(rec)
 	if cause == "fork" {
-		r.crosses(sp) // as its parent
+		sp.crosses(r.opts.Bound) // as its parent
 		return
 	}
 	r.watchSize(sp)

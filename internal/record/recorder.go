@@ -32,7 +32,7 @@ type Recorder struct {
 	signals  *signals
 	hugePage uint64 // bytes of a default huge page
 
-	tasks    map[int]*task
+	tasks    tasks
 	expected map[int]*inheritance // by tid, between Cloned and Started
 	chosen   map[int]bool         // the processes that were asked for
 	current  *task                // whose stop is being handled
@@ -81,7 +81,7 @@ func newRecorder(o Options) *Recorder {
 func assemble(o Options, source tracer.Source) *Recorder {
 	r := &Recorder{
 		opts: o, source: source, hugePage: procfs.HugePageSize(),
-		maps: newDescriptors(), tasks: make(map[int]*task), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
+		maps: newDescriptors(), tasks: make(tasks), expected: make(map[int]*inheritance), chosen: make(map[int]bool),
 		names: naming.New(naming.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, Early: o.Names}),
 		out:   newOutput(o.Warn),
 	}
@@ -226,7 +226,8 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	if end.System = r.around.cgroup(r.around.group); len(end.System) == 0 {
 		end.System = nil
 	}
-	r.out.queue.Send(append(r.finalNames(), &end)...)
+	r.out.catchUp() // with all stacks, so that what is named now is all that is left
+	r.out.queue.Send(append(r.names.Final(), &end)...)
 	r.out.queue.End()
 	<-delivered
 	return Outcome{Exit: r.exit, End: end}, err
@@ -295,12 +296,11 @@ func (r *Recorder) nameFrames(stop, done chan struct{}) {
 	}
 }
 
-// finalNames names what is left, once the sinks have caught up with all stacks.
-func (r *Recorder) finalNames() []eventlog.Record {
+// catchUp waits until the sinks have all records that were sent.
+func (o *output) catchUp() {
 	caught := make(chan struct{})
-	r.out.queue.Send(mark(func() { close(caught) }))
+	o.queue.Send(mark(func() { close(caught) }))
 	<-caught
-	return r.names.Final()
 }
 
 // setExit takes note of how the launched program ended.

@@ -96,6 +96,9 @@ func (sp *space) forgetCode() {
 // alone reports whether one task uses the space: its calls race with no other.
 func (sp *space) alone() bool { return sp.users <= 1 }
 
+// tasks are the threads that are recorded, by tid.
+type tasks map[int]*task
+
 // task is the recorder's side of a thread.
 type task struct {
 	thread *tracer.Thread

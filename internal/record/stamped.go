@@ -55,7 +55,7 @@ func (b *backlog) returned(t *task, s *tracer.Stop) {
 		return
 	}
 	if sp.alone() && sp.stamps.queue.Len() == 0 {
-		if !f.asks() && !sp.stamps.look && !b.r.looksAtReturn(sp) {
+		if !f.asks() && !sp.stamps.look && !b.r.opts.looksAtReturn(sp) {
 			b.r.source.Resume(t.thread)
 			b.place(f)
 			return

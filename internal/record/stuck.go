@@ -12,7 +12,7 @@ import (
 func (r *Recorder) orderRules() *order.Rules {
 	return &order.Rules{
 		Now:        time.Now,
-		Stuck:      func(c *order.Call, inside time.Duration) bool { return r.stuck(c.Owner.(*pending), inside) },
+		Stuck:      func(c *order.Call, inside time.Duration) bool { return r.tasks.stuck(c.Owner.(*pending), inside) },
 		Killed:     func(c *order.Call) bool { return c.Owner.(*pending).task.thread.Killed() },
 		OneAtATime: r.opts.Verify == VerifyEach,
 	}
@@ -24,7 +24,7 @@ const maxHold = time.Second
 // stuck reports whether a call waits in the kernel for something outside. One that runs, waits for a processor, or
 // sleeps for mmap_lock does not: it only needs time. Nor does one in a space where another thread runs or waits for a
 // processor, since that may hold the lock, until it has had four times as long as others.
-func (r *Recorder) stuck(f *pending, waited time.Duration) bool {
+func (l tasks) stuck(f *pending, waited time.Duration) bool {
 	tid := f.task.thread.TID
 	state := tracer.State(tid)
 	if state == 't' {
@@ -36,7 +36,7 @@ func (r *Recorder) stuck(f *pending, waited time.Duration) bool {
 	if state != 'S' && state != 'D' || waitsForKernel(tracer.WaitsIn(tid)) {
 		return false
 	}
-	return waited >= 4*order.HoldBound || !r.runnable(f.space)
+	return waited >= 4*order.HoldBound || !l.runnable(f.space)
 }
 
 // waitsForKernel reports whether a call that sleeps in this kernel function waits for mmap_lock or for the kernel
@@ -61,8 +61,8 @@ func waitsForKernel(function string) bool {
 
 // runnable reports whether a thread of the space runs or waits for a processor: it may hold the lock that others wait
 // for.
-func (r *Recorder) runnable(sp *space) bool {
-	for tid, t := range r.tasks {
+func (l tasks) runnable(sp *space) bool {
+	for tid, t := range l {
 		if t.space == sp && tracer.State(tid) == 'R' {
 			return true
 		}
