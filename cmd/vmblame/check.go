@@ -28,9 +28,14 @@ that is cut. Exit status 0 means that there is nothing.`,
 		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) (failure error) {
 			log := args[0]
-			r, err := eventlog.Open(log)
+			file, err := openWholeLog(cmd, log)
 			if err != nil {
-				return failed("check %s: %w%s", log, cause(err, log), remedy(err))
+				return err
+			}
+			defer file.close()
+			r, err := file.open()
+			if err != nil {
+				return file.failed(cmd, err)
 			}
 			defer r.Close()
 			n, cut := 0, false
@@ -49,12 +54,14 @@ that is cut. Exit status 0 means that there is nothing.`,
 				cut = cut || p.Cut
 				if n++; n <= maxProblems {
 					found.Problems = append(found.Problems, problemJSON{p.Line, p.Text})
+					file.bar.erase()
 					fmt.Fprintf(out, "%s: %s\n", log, text.Printable(p.String()))
 				}
 			})
+			file.bar.end()
 			switch {
 			case err != nil:
-				return failed("check %s: %w%s", log, cause(err, log), remedy(err))
+				return file.failed(cmd, err)
 			case n > maxProblems:
 				fmt.Fprintf(out, "%s: and %d more\n", log, n-maxProblems)
 			}

@@ -326,7 +326,15 @@ func written(err error) error {
 // exportJSON writes the whole log; one that is cut up to there.
 func exportJSON(x *exporting, w io.Writer) error {
 	log := x.logs[0]
-	err := eventlog.ExportJSON(log, w)
+	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
+		return failed("export %s: not a regular file, and the log is read several times: copy it to one first", log)
+	}
+	l, err := openWholeLog(x.cmd, log)
+	if err != nil {
+		return err
+	}
+	err = eventlog.ExportJSON(l.open, w)
+	l.close()
 	if err != nil && !errors.Is(err, eventlog.ErrCut) {
 		return failed("export %s: %w", log, cause(err, log))
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +21,9 @@ type logFile struct {
 	name   string
 	at     analysis.Moment
 	file   *os.File
-	stderr *os.File
-	size   int64
+	bar    *bar
 	read   int64 // bytes of this pass
 	passes int
-	begun  time.Time
-	shown  time.Time // when the bar was drawn last; zero: not yet
 
 	segment *eventlog.Segment // of its header
 }
@@ -44,16 +40,23 @@ func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 			l.name, l.at = arg[:i], at
 		}
 	}
+	return l.begin(cmd)
+}
+
+// openWholeLog opens a log that is asked for no moment of it.
+func openWholeLog(cmd *cobra.Command, name string) (*logFile, error) {
+	return (&logFile{name: name}).begin(cmd)
+}
+
+// begin opens the file.
+func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 	f, err := os.Open(l.name)
 	if err != nil {
 		return nil, l.failed(cmd, err)
 	}
-	l.file, l.begun = f, time.Now()
+	l.file = f
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-		l.size = st.Size()
-	}
-	if _, _, onTerminal := terminal(os.Stderr); onTerminal && l.size > 0 {
-		l.stderr = os.Stderr
+		l.bar = newBar(l.name, st.Size())
 	}
 	return l, nil
 }
@@ -74,33 +77,18 @@ func (l *logFile) open() (*eventlog.Reader, error) {
 	return r, err
 }
 
-// Read implements io.Reader, and draws the bar of progress from time to time.
+// Read implements io.Reader, and shows how far it is.
 func (l *logFile) Read(p []byte) (int, error) {
 	n, err := l.file.Read(p)
 	l.read += int64(n)
-	if l.stderr != nil {
-		if now := time.Now(); now.Sub(l.begun) > time.Second && now.Sub(l.shown) > 100*time.Millisecond {
-			l.shown = now
-			const width = 40
-			done := int(l.read * width / max(l.size, l.read, 1))
-			fmt.Fprintf(l.stderr, "\r%s [%s%s] %3d %%", l.name, strings.Repeat("#", done), strings.Repeat(".", width-done), l.read*100/max(l.size, l.read, 1))
-		}
-	}
+	l.bar.reached(l.read)
 	return n, err
 }
 
-// close ends the reading; the bar is wiped.
+// close ends the reading; the bar is erased.
 func (l *logFile) close() {
-	l.hideBar()
+	l.bar.end()
 	l.file.Close()
-}
-
-// hideBar wipes the bar, and draws none from now on.
-func (l *logFile) hideBar() {
-	if !l.shown.IsZero() {
-		fmt.Fprint(l.stderr, clearLine)
-	}
-	l.stderr, l.shown = nil, time.Time{}
 }
 
 // load reads the state of the log's moment, as far as it is chosen, and says where the log is cut.

@@ -40,7 +40,7 @@ the address that it prints. Ctrl-C ends it.`,
 			}
 			var sources []html.Source
 			for _, log := range logs {
-				log.hideBar()
+				log.bar.end()
 				sources = append(sources, html.Source{Open: log.open, Name: log.name})
 			}
 			s, err := html.NewServer(p, sources, pids)

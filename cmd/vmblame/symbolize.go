@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +36,7 @@ tells more.`,
 			if err := checkDebugFlags(cmd, &debug); err != nil {
 				return err
 			}
-			return symbolizeLog(args[0], out, &debug, cmd.ErrOrStderr(), func(n *naming.Log) error {
+			return symbolizeLog(cmd, args[0], out, &debug, func(n *naming.Log) error {
 				if a.json {
 					return a.print(cmd, nil, func() any { return n.Answer(args[0]) })
 				}
@@ -54,14 +53,20 @@ tells more.`,
 }
 
 // symbolizeLog names the frames of a log; tell reports what has been found.
-func symbolizeLog(log, out string, debug *naming.DebugFiles, stderr io.Writer, tell func(*naming.Log) error) error {
+func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles, tell func(*naming.Log) error) error {
 	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
 		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
 	}
-	n, cut, err := naming.ReadLog(log, debug)
+	file, err := openWholeLog(cmd, log)
 	if err != nil {
-		return failed("symbolize %s: %w%s", log, cause(err, log), remedy(err))
+		return err
 	}
+	defer file.close()
+	n, cut, err := readNames(file, debug)
+	if err != nil {
+		return file.failed(cmd, err)
+	}
+	file.bar.erase()
 	n.Resolve()
 	if err := tell(n); err != nil {
 		return err
@@ -73,23 +78,34 @@ func symbolizeLog(log, out string, debug *naming.DebugFiles, stderr io.Writer, t
 		// Its recorder may still be writing, and would go on writing to the file that is replaced.
 		return failed("symbolize %s: %w, or still written to: name another file with -o", log, eventlog.ErrCut)
 	case out == "":
-		err = replaceLog(log, n)
+		err = replaceLog(file, n)
 		out = log
 	default:
-		err = writeLog(log, out, n)
+		err = writeLog(file, out, n)
 	}
+	file.bar.end()
 	if err != nil {
 		return failed("symbolize %s: write %s: %w", log, out, cause(err, log))
 	}
 	if cut {
-		fmt.Fprintf(stderr, "vmblame: symbolize %s: %v: what stands before the cut was written\n", log, eventlog.ErrCut)
+		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: symbolize %s: %v: what stands before the cut was written\n", log, eventlog.ErrCut)
 	}
 	return nil
 }
 
+// readNames reads the addresses of a log, and the names that it has.
+func readNames(file *logFile, debug *naming.DebugFiles) (n *naming.Log, cut bool, err error) {
+	r, err := file.open()
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	return naming.ReadLog(r, debug)
+}
+
 // writeLog writes the log with its names to another file.
-func writeLog(log, out string, n *naming.Log) error {
-	a, errA := os.Stat(log)
+func writeLog(file *logFile, out string, n *naming.Log) error {
+	a, errA := file.file.Stat()
 	b, errB := os.Stat(out)
 	if errA == nil && errB == nil && os.SameFile(a, b) {
 		return errors.New("that is the log itself: leave -o out to replace it")
@@ -98,12 +114,12 @@ func writeLog(log, out string, n *naming.Log) error {
 	if err != nil {
 		return err
 	}
-	return finishLog(log, w, n)
+	return finishLog(file, w, n)
 }
 
 // replaceLog puts the log with its names in the place of the log, whole or not at all.
-func replaceLog(log string, n *naming.Log) error {
-	path, err := filepath.EvalSymlinks(log)
+func replaceLog(file *logFile, n *naming.Log) error {
+	path, err := filepath.EvalSymlinks(file.name)
 	if err != nil {
 		return err
 	}
@@ -121,7 +137,7 @@ func replaceLog(log string, n *naming.Log) error {
 		return err
 	}
 	keepOwner(f, st)
-	if err := finishLog(path, eventlog.NewWriter(f, strings.HasSuffix(path, ".zst")), n); err != nil {
+	if err := finishLog(file, eventlog.NewWriter(f, strings.HasSuffix(path, ".zst")), n); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -131,8 +147,12 @@ func replaceLog(log string, n *naming.Log) error {
 }
 
 // finishLog copies the log and its new names to w, which it closes.
-func finishLog(log string, w *eventlog.Writer, n *naming.Log) error {
-	err := eventlog.Rewrite(log, w, n.Replaced, n.Fresh)
+func finishLog(file *logFile, w *eventlog.Writer, n *naming.Log) error {
+	r, err := file.open()
+	if err == nil {
+		err = eventlog.Rewrite(r, w, n.Replaced, n.Fresh)
+		r.Close()
+	}
 	if e := w.Close(); e != nil {
 		return e
 	}

@@ -4,26 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 )
 
-// ExportJSON writes the log at path to w as one JSON document: one array for each type of the log's objects, with the
-// names of symbol lines in the frames of the stacks (ExportFrame). It reads the log once for each array, so path must
-// name a file, and its memory does not grow with the number of events. Lines added to the log meanwhile are left out.
+// ExportJSON writes a log to w as one JSON document: one array for each type of the log's objects, with the names of symbol
+// lines in the frames of the stacks (ExportFrame). It reads the log once for each array, so open begins it anew each time,
+// and its memory does not grow with the number of events. Lines added to the log meanwhile are left out.
 //
 // Of a cut log the document holds all whole lines, and null for the end; ExportJSON then returns an error that wraps
 // ErrCut after the whole document has been written. After any other error the document is incomplete.
-func ExportJSON(path string, w io.Writer) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("export %s: not a regular file, and export reads the log several times: copy it to one first", path)
-	}
-	x := &export{path: path, w: bufio.NewWriterSize(w, 64<<10), last: map[string]int{}, names: map[Place]*Symbol{}}
+func ExportJSON(open func() (*Reader, error), w io.Writer) error {
+	x := &export{open: open, w: bufio.NewWriterSize(w, 64<<10), last: map[string]int{}, names: map[Place]*Symbol{}}
 	cut := x.survey()
 	if cut != nil && !errors.Is(cut, ErrCut) {
 		return cut
@@ -53,7 +44,7 @@ func ExportJSON(path string, w io.Writer) error {
 }
 
 type export struct {
-	path string
+	open func() (*Reader, error)
 	w    *bufio.Writer // keeps its first error
 	line []byte
 	last map[string]int // by type: the line of its last record
@@ -77,7 +68,7 @@ func (x *export) record(rec Record) {
 
 // survey reads the whole log once to find errors, the single records, and the symbols needed by others.
 func (x *export) survey() error {
-	r, err := Open(x.path)
+	r, err := x.open()
 	if err != nil {
 		return err
 	}
@@ -108,7 +99,7 @@ func (x *export) array(record string) error {
 	if x.last[record] == 0 {
 		return nil
 	}
-	r, err := Open(x.path)
+	r, err := x.open()
 	if err != nil {
 		return err
 	}

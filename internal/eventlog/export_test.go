@@ -28,10 +28,15 @@ type document struct {
 	End       json.RawMessage   `json:"end"`
 }
 
+// opens opens the log again and again.
+func opens(path string) func() (*Reader, error) {
+	return func() (*Reader, error) { return Open(path) }
+}
+
 func exported(t *testing.T, path string) (document, []byte, error) {
 	t.Helper()
 	var b bytes.Buffer
-	err := ExportJSON(path, &b)
+	err := ExportJSON(opens(path), &b)
 	if err != nil && !errors.Is(err, ErrCut) {
 		return document{}, b.Bytes(), err
 	}
@@ -138,8 +143,8 @@ func TestExportErrors(t *testing.T) {
 		"testdata/broken/text.jsonl":    "not a vmblame log",
 		"testdata/broken/newer.jsonl":   "version 2 is newer",
 		"testdata/broken/garbage.jsonl": "line 10: ",
-		"/dev/null":                     "not a regular file",
-		"testdata":                      "not a regular file",
+		"/dev/null":                     "not a vmblame log",
+		"testdata":                      "is a directory",
 	} {
 		_, _, err := exported(t, path)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
@@ -151,7 +156,7 @@ func TestExportErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	if err := ExportJSON("testdata/good.jsonl", full); err == nil || !strings.Contains(err.Error(), "/dev/full") {
+	if err := ExportJSON(opens("testdata/good.jsonl"), full); err == nil || !strings.Contains(err.Error(), "/dev/full") {
 		t.Errorf("to a full device: %v", err)
 	}
 }
@@ -166,7 +171,7 @@ func TestExportMemory(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		var w countingWriter
-		if err := ExportJSON(path, &w); err != nil {
+		if err := ExportJSON(opens(path), &w); err != nil {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)

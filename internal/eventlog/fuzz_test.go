@@ -113,7 +113,7 @@ func FuzzLog(f *testing.F) {
 			t.Fatal(err)
 		}
 		var doc bytes.Buffer
-		err = ExportJSON(path, &doc)
+		err = ExportJSON(opens(path), &doc)
 		switch {
 		case end == io.EOF && err != nil, end == ErrCut && !errors.Is(err, ErrCut):
 			t.Fatalf("reading ends with %v, export with %v", end, err)

@@ -5,15 +5,10 @@ import (
 	"io"
 )
 
-// Rewrite copies the log at path to w with other symbol lines: those for which drop returns true are left out, and
+// Rewrite copies the log of r, of which nothing has been read, to w with other symbol lines: those for which drop returns true are left out, and
 // those of add are inserted before the end line. All else is copied byte by byte, unknown fields included. A cut log
 // is copied up to its last whole line, followed by add, and the error then wraps ErrCut. It does not close w.
-func Rewrite(path string, w *Writer, drop func(*Symbol) bool, add []*Symbol) error {
-	r, err := Open(path)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
+func Rewrite(r *Reader, w *Writer, drop func(*Symbol) bool, add []*Symbol) (err error) {
 	if r.err != nil {
 		return r.named(r.err) // cut within its first line: nothing to copy
 	}

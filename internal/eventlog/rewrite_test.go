@@ -34,10 +34,15 @@ func TestRewrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = Rewrite(from, w, func(s *Symbol) bool { return s.Offset == 0x10 }, []*Symbol{symbol})
+		r, err := Open(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = Rewrite(r, w, func(s *Symbol) bool { return s.Offset == 0x10 }, []*Symbol{symbol})
 		if errors.Is(err, ErrCut) != c.cut || err != nil && !c.cut {
 			t.Errorf("%s: %v", c.name, err)
 		}
+		r.Close()
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -39,13 +39,8 @@ type namedModule struct {
 	hint   string                      // what would give more names
 }
 
-// ReadLog reads the addresses of a log; cut says that it has no end.
-func ReadLog(log string, debug *DebugFiles) (n *Log, cut bool, err error) {
-	r, err := eventlog.Open(log)
-	if err != nil {
-		return nil, false, err
-	}
-	defer r.Close()
+// ReadLog reads the addresses of a log from its beginning; cut says that it has no end.
+func ReadLog(r *eventlog.Reader, debug *DebugFiles) (n *Log, cut bool, err error) {
 	n = &Log{debug: debug, header: r.Header(), instead: make(map[eventlog.Place]bool),
 		resolver: symbolize.New(symbolize.Options{DebugDirs: debug.Directories(), Debuginfod: debug.Servers(), Cache: symbolize.DefaultCache()})}
 	byID := make(map[int]*namedModule)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+const (
+	barWidth    = 40                     // columns of the bar between its brackets
+	barInterval = 100 * time.Millisecond // how often it is drawn at most
+)
+
+// barPatience is how long a reading takes before it shows how far it is.
+var barPatience = time.Second
+
+// A bar shows on a terminal, in one line that is drawn again and again, how far the reading of a file is. The reader of a log
+// reads ahead of who uses it, so that a bar is drawn and erased by two goroutines. A nil bar draws nothing.
+type bar struct {
+	w     io.Writer
+	width int // columns of the terminal, 0 for unknown
+	name  string
+	size  int64 // of the file
+	begun time.Time
+
+	mu    sync.Mutex
+	drawn time.Time // last; zero: not yet
+	stays bool      // the line of the terminal shows it
+	over  bool
+}
+
+// newBar is the bar of a file of that name and size; nil where standard error is no terminal.
+func newBar(name string, size int64) *bar {
+	width, _, ok := terminal(os.Stderr)
+	if !ok || size <= 0 {
+		return nil
+	}
+	return &bar{w: os.Stderr, width: width, name: text.Printable(name), size: size, begun: time.Now()}
+}
+
+// reached draws the bar, from time to time, when so many bytes of the file have been read.
+func (b *bar) reached(read int64) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.over || now.Sub(b.begun) < barPatience || now.Sub(b.drawn) < barInterval {
+		return
+	}
+	whole := max(b.size, read) // it may still be written
+	done := int(read * barWidth / whole)
+	percent := fmt.Sprintf("%3d %%", read*100/whole)
+	line := fmt.Sprintf("[%s%s] %s", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), percent)
+	switch room := b.width - 1 - len(line); { // a line that fills the last column may wrap
+	case b.width == 0:
+		line = b.name + " " + line
+	case room > len("a... "):
+		line = text.Clip(b.name, room-1) + " " + line
+	case room >= 0:
+	case b.width > len(percent):
+		line = percent
+	default:
+		return
+	}
+	b.drawn, b.stays = now, true
+	fmt.Fprint(b.w, clearLine+line)
+}
+
+// erase makes room for other words: the bar is gone until it is drawn again.
+func (b *bar) erase() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stays {
+		fmt.Fprint(b.w, clearLine)
+		b.stays = false
+	}
+}
+
+// end erases the bar for good.
+func (b *bar) end() {
+	if b == nil {
+		return
+	}
+	b.erase()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+}
