@@ -56,7 +56,7 @@ func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 	}
 	l.file = f
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-		l.bar = newBar(l.name, st.Size())
+		l.bar = newBar(cmd.Context(), cmd.ErrOrStderr(), l.name, st.Size())
 	}
 	return l, nil
 }

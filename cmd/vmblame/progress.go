@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,16 +15,18 @@ import (
 const (
 	barWidth    = 40                     // columns of the bar between its brackets
 	barInterval = 100 * time.Millisecond // how often it is drawn at most
+	barPatience = time.Second            // how long a reading takes before it shows how far it is
 )
 
-// barPatience is how long a reading takes before it shows how far it is.
-var barPatience = time.Second
+// barPatienceKey is the key of another barPatience in a command's context: a test does not wait.
+type barPatienceKey struct{}
 
 // A bar shows on a terminal, in one line that is drawn again and again, how far the reading of a file is. The reader of a log
 // reads ahead of who uses it, so that a bar is drawn and erased by two goroutines. A nil bar draws nothing.
 type bar struct {
 	w     io.Writer
-	width int // columns of the terminal, 0 for unknown
+	after time.Duration // how long nothing is drawn
+	width int           // columns of the terminal, 0 for unknown
 	name  string
 	size  int64 // of the file
 	begun time.Time
@@ -34,13 +37,21 @@ type bar struct {
 	over  bool
 }
 
-// newBar is the bar of a file of that name and size; nil where standard error is no terminal.
-func newBar(name string, size int64) *bar {
-	width, _, ok := terminal(os.Stderr)
+// newBar is the bar of a file of that name and size; nil where w is no terminal.
+func newBar(ctx context.Context, w io.Writer, name string, size int64) *bar {
+	stderr, ok := w.(*os.File)
 	if !ok || size <= 0 {
 		return nil
 	}
-	return &bar{w: os.Stderr, width: width, name: text.Printable(name), size: size, begun: time.Now()}
+	width, _, ok := terminal(stderr)
+	if !ok {
+		return nil
+	}
+	after := barPatience
+	if d, ok := ctx.Value(barPatienceKey{}).(time.Duration); ok {
+		after = d
+	}
+	return &bar{w: stderr, after: after, width: width, name: text.Printable(name), size: size, begun: time.Now()}
 }
 
 // reached draws the bar, from time to time, when so many bytes of the file have been read.
@@ -51,7 +62,7 @@ func (b *bar) reached(read int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if b.over || now.Sub(b.begun) < barPatience || now.Sub(b.drawn) < barInterval {
+	if b.over || now.Sub(b.begun) < b.after || now.Sub(b.drawn) < barInterval {
 		return
 	}
 	whole := max(b.size, read) // it may still be written

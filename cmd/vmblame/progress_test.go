@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,8 +16,9 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// onTerminal runs the command with standard error a terminal of so many columns, and returns what it showed.
-func onTerminal(t *testing.T, columns int, args ...string) string {
+// onTerminal runs the command with standard error a terminal of so many columns, and returns what it showed. A reading that
+// takes longer than after shows how far it is.
+func onTerminal(t *testing.T, after time.Duration, columns int, args ...string) string {
 	t.Helper()
 	master, slave := testenv.Terminal(t)
 	defer master.Close()
@@ -29,13 +30,11 @@ func onTerminal(t *testing.T, columns int, args ...string) string {
 		b, _ := io.ReadAll(master) // ends with an error when the other side is closed
 		shown <- string(b)
 	}()
-	stderr := os.Stderr
-	os.Stderr = slave
 	root := rootCommand()
 	root.SetOut(io.Discard)
 	root.SetErr(slave)
+	root.SetContext(context.WithValue(t.Context(), barPatienceKey{}, after))
 	execute(root, args, slave)
-	os.Stderr = stderr
 	slave.Close()
 	return <-shown
 }
@@ -46,14 +45,6 @@ var readingLogs = []string{
 	"check LOG", "symbolize --debug-dir= -o OUT LOG", "html -o OUT LOG", "export --format json LOG", "export --format folded LOG", "export --format csv --table events LOG",
 }
 
-// setPatience makes every reading long, or short.
-func setPatience(t *testing.T, d time.Duration) {
-	t.Helper()
-	old := barPatience
-	barPatience = d
-	t.Cleanup(func() { barPatience = old })
-}
-
 // TestProgress: what reads a log for long shows in one line of a terminal how far it is, and takes that away again; what is
 // over soon shows nothing, nor does what writes its errors to a file.
 func TestProgress(t *testing.T) {
@@ -62,9 +53,8 @@ func TestProgress(t *testing.T) {
 	for _, line := range readingLogs {
 		t.Run(strings.ReplaceAll(line, " ", "_"), func(t *testing.T) {
 			args := ask(strings.ReplaceAll(line, "OUT", filepath.Join(t.TempDir(), "out")), sampleLog)
-			setPatience(t, 0)
 			const columns = 70
-			shown := onTerminal(t, columns, args...)
+			shown := onTerminal(t, 0, columns, args...)
 			drawn := 0
 			for _, part := range strings.Split(shown, clearLine) {
 				if percent.MatchString(part) {
@@ -80,8 +70,7 @@ func TestProgress(t *testing.T) {
 			if last := shown[strings.LastIndex(shown, clearLine):]; percent.MatchString(last) {
 				t.Errorf("it stays: %q", shown)
 			}
-			setPatience(t, time.Hour)
-			if shown := onTerminal(t, columns, args...); percent.MatchString(shown) || strings.Contains(shown, clearLine) {
+			if shown := onTerminal(t, time.Hour, columns, args...); percent.MatchString(shown) || strings.Contains(shown, clearLine) {
 				t.Errorf("of a short reading: %q", shown)
 			}
 		})
@@ -91,7 +80,6 @@ func TestProgress(t *testing.T) {
 // TestProgressMakesRoom: a problem that check prints stands in a line of its own.
 func TestProgressMakesRoom(t *testing.T) {
 	var b bytes.Buffer
-	setPatience(t, 0)
 	wide := &bar{w: &b, width: 60, name: strings.Repeat("long", 20), size: 10}
 	wide.reached(5)
 	wide.erase()
