@@ -13,6 +13,7 @@ type image struct {
 	file        vm.File
 	first, last int
 	group       int
+	zeroed      *Event // that mapped its zeroed memory, nil for none that is known
 	evidence    string
 	confidence  Confidence
 }
@@ -53,12 +54,15 @@ func findELF(v *view) {
 			im.last = i
 			v.claimSegment(im, i, e)
 		case im != nil && v.isBSS(im, i, e):
-			im.last = i
+			im.last, im.zeroed = i, v.events[i]
 			d := im.verdict(ELFBSS, v)
 			if e.Origin.Cause == ledger.BeforeAttach {
 				d.Confidence, d.Evidence = Likely, "behind the data of the file"
 			}
 			v.claim(i, d)
+		case im != nil && im.zeroed != nil && im.zeroed == v.events[i] && anonymous(e):
+			// Something was mapped into the middle of it, or taken away there.
+			v.claim(i, im.verdict(ELFBSS, v))
 		case im != nil && v.isMovedCode(im, i, e):
 			im.last = i
 			d := im.verdict(ELFText, v)
@@ -225,7 +229,11 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	}
 	before := &v.Entries[i-1]
 	if ev := v.events[i]; ev != nil {
-		// Mapped over the reservation of the first segment.
+		// Mapped over the reservation of the first segment; by the program, it is no part of what a loader mapped.
+		c := v.chain(ev)
+		if im.confidence == Certain && !c.inLoader() && !c.by().in.IsMusl() {
+			return false
+		}
 		return ev.fixed() && ev.anonymous() && ev.Prot&vm.ProtWrite != 0 && ev.Over != nil && ev.Over == v.root(i-1)
 	}
 	if e.Origin.Cause == ledger.Kernel {

@@ -382,6 +382,32 @@ func TestELFImages(t *testing.T) {
 	}
 }
 
+// TestELFHoles: what a program maps over a part of a library's zeroed memory is the program's, beside the library's
+// data too, and what is left of that memory stays the library's.
+func TestELFHoles(t *testing.T) {
+	b := newBuild(t)
+	load := b.stack("mmap64@/lib64/ld-linux-x86-64.so.2", "_dl_map_segments@/lib64/ld-linux-x86-64.so.2", "dl_open_worker@/lib64/ld-linux-x86-64.so.2")
+	own := b.stack("mmap64"+libc, "fill@prog", "main@prog")
+	first := b.event(Event{Prot: vm.ProtRead, Flags: vm.MapPrivate, Stack: load})
+	seg := func(prot, flags uint64, stack int) *Event {
+		return b.event(Event{Prot: prot, Flags: vm.MapPrivate | vm.MapFixed | flags, Stack: stack, Over: first})
+	}
+	b.entry(ELFText, "7f0000000000-7f0000010000 r-xp 00000000 fe:00 2 /lib/libx.so", first)
+	b.entry(ELFData, "7f0000010000-7f0000011000 rw-p 00010000 fe:00 2 /lib/libx.so", seg(rw, 0, load))
+	zeroed := seg(rw, vm.MapAnonymous, load)
+	b.entry(ELFBSS, "7f0000011000-7f0000020000 rw-p", zeroed)
+	b.entry(Direct, "7f0000020000-7f0000021000 rw-p", seg(rw, vm.MapAnonymous, own))
+	b.entry(ELFBSS, "7f0000021000-7f0000028000 rw-p", zeroed)
+	b.entry(ELFBSS, "7f0000029000-7f0000030000 rw-p", zeroed)
+	out := b.check()
+	if last := out[len(out)-1]; last.Detail != "libx.so" || last.Group != out[0].Group {
+		t.Errorf("the rest: %+v", last)
+	}
+	if out[3].Group == out[0].Group {
+		t.Errorf("the program's own is of the library: %+v", out[3])
+	}
+}
+
 func TestSpecialFiles(t *testing.T) {
 	b := newBuild(t)
 	at := uint64(0x7f0000000000)
