@@ -18,6 +18,7 @@ type growingSpace struct {
 	from   int64
 	by     map[growingKey]*growing
 	all    growing
+	open   []*growing // what the event at hand changed
 	memory []MemoryPoint
 }
 
@@ -34,6 +35,8 @@ type growing struct {
 	came, went    int64
 	times, unmaps int
 	live          int64 // net
+	before        int64 // the same before the event at hand
+	open          bool  // it is among the open ones of its space
 	low, high     int64
 	rising        bool
 	cycles        int
@@ -120,6 +123,25 @@ func (g *grower) changes(space int, t int64, seq uint64, key growingKey, list []
 			}
 		}
 	}
+	if counts {
+		sp.settle()
+	}
+}
+
+// settle ends an event. What moved in it, by mremap or with another piece mapped over a part, has not gone and come again:
+// only what is left of an event goes up or down.
+func (sp *growingSpace) settle() {
+	for _, x := range sp.open {
+		if up := x.live > x.before; x.live != x.before && up != x.rising {
+			if x.rising {
+				x.cycles++
+			}
+			x.rising = up
+		}
+		x.low, x.high = min(x.low, x.live), max(x.high, x.live)
+		x.before, x.open = x.live, false
+	}
+	sp.open = sp.open[:0]
 }
 
 // snapshot adds up what each stack has in memory.
@@ -179,14 +201,11 @@ func (x *growing) add(t, n int64, sp *growingSpace) {
 	} else {
 		x.went -= n
 	}
-	if up := n > 0; up != x.rising {
-		if x.rising {
-			x.cycles++
-		}
-		x.rising = up
-	}
 	x.live += n
-	x.low, x.high = min(x.low, x.live), max(x.high, x.live)
+	if !x.open {
+		x.open = true
+		sp.open = append(sp.open, x)
+	}
 	at := 0
 	if span := sp.until - sp.from; span > 0 {
 		at = int(min(max(t-sp.from, 0)*points/span, points-1))

@@ -93,6 +93,32 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestGrowthMoves: memory that grows by mremap and is moved each time is a line: what moves within a call has not gone and
+// come again.
+func TestGrowthMoves(t *testing.T) {
+	const second, size = 1_000_000_000, 1 << 20
+	at := func(i int) uint64 { return 0x7000000000 + uint64(i)<<24 }
+	lines := []string{mapLine(1, at(1), at(1)+size)}
+	for i := 2; i <= 40; i++ {
+		was, now := uint64(i-1)*size, uint64(i)*size
+		lines = append(lines, fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,"call":"mremap","args":{"old_address":"%#x","old_size":%d,"new_size":%d,"flags":1,"new_address":"0x0"},"result":"%#x","stack":null,"changes":[{"start":"%#x","end":"%#x","was":%s,"now":null},{"start":"%#x","end":"%#x","was":null,"now":%s}]}`,
+			i, i*second, at(i-1), was, now, at(i), at(i-1), at(i-1)+was, anonPage(i-1), at(i), at(i)+now, anonPage(i)))
+	}
+	lines = append(lines, fmt.Sprintf(`{"type":"end","t":%d,"cause":"exit","exit":{"code":0},"events":40,"stacks":0,"checks":0,"drifts":0,"lost":0}`, 41*second))
+	g, err := ReadGrowth(textLog(lines...), GrowthOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := g.Processes[0]; p.Course.Form != FormLine || p.Course.Cycles != 0 || p.Net != 40*size {
+		t.Errorf("all: %+v, net %d", p.Course, p.Net)
+	}
+	for _, r := range g.Processes[0].Rows {
+		if len(r.Calls) > 0 && r.Course.Form == FormSaw {
+			t.Errorf("%v: %+v", r.Calls, r.Course)
+		}
+	}
+}
+
 // TestChoose: every regular expression and the time leave what they say.
 func TestChoose(t *testing.T) {
 	re := regexp.MustCompile
