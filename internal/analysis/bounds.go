@@ -34,9 +34,12 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 		b := Bound{Name: name, State: state, Value: value, Used: used}
 		if value != nil && used != nil {
 			b.Near = *value > 0 && float64(*used) >= float64(*value)*nearPercent/100
+			if name == "rlimit_memlock" && *used > *value {
+				b.Near = false // CAP_IPC_LOCK, or a limit that the program has raised: this one does not hold it
+			}
 		}
 		for _, x := range s.failures.list {
-			if x.space.ID == p.ID && x.Limit != nil && (x.Limit.Name == name || x.Limit.Name == "nr_hugepages" && name == "hugepages" || x.Limit.Name == "overcommit_memory" && name == "commit_limit") {
+			if l := s.limitOf(x); x.space.ID == p.ID && l != nil && (l.Name == name || l.Name == "nr_hugepages" && name == "hugepages" || l.Name == "overcommit_memory" && name == "commit_limit") {
 				b.Refused += x.Times
 			}
 		}

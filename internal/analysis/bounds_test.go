@@ -73,6 +73,16 @@ func TestBounds(t *testing.T) {
 	if p.Total.Common != nil || p.Kills != nil || p.Exit != nil {
 		t.Errorf("nothing was recorded: %+v", p)
 	}
+	// What is locked beyond a limit is not held by it: the limit does not count for who has the right.
+	s, err = Load(pressedLog(`{"rlimit_memlock":"1000000"}`), Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range s.Report(ReportOptions{}).Processes[0].Bounds {
+		if b.Name == "rlimit_memlock" && (b.Near || number(b.Used) != 1<<20 || number(b.Value) != 1000000) {
+			t.Errorf("locked beyond the limit: %+v", b)
+		}
+	}
 	// Of what else was attached to the limits are its own.
 	s = failedState(t, `{"rlimit_as":"2000000"}`, `{"type":"space","space":2,"t":2,"after":0,"pid":11,"cause":"attach","parent":null,"exe":"/bin/y","argv":["y"],"mappings":[`+pageOfExe+`]}`)
 	for _, q := range s.processes {

@@ -208,6 +208,16 @@ func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64
 	return max(asked, 0), limit
 }
 
+// limitOf is what x ran against, nil where that is not known. A kernel that guesses (vm.overcommit_memory 0) refuses no less
+// than all the memory of the machine: what asked for less ran against something that is not in the log, as a limit that the
+// program set itself.
+func (s *State) limitOf(x *failure) *Limit {
+	if l := x.Limit; l != nil && l.Name == "overcommit_memory" && *l.Value == 0 && x.Asked <= s.memory {
+		return nil
+	}
+	return x.Limit
+}
+
 // data is what RLIMIT_DATA counts: private memory that can be written to, stacks left out.
 func data(l *ledger.Ledger) (n int64) {
 	for e := range l.All {
@@ -242,6 +252,7 @@ func (s *State) failedCalls() []FailedCall {
 		if !s.choosesCall(c.Event, c.T, c.TID, c.Stack) || s.only != nil && (s.only.Kind != nil || s.only.File != nil) {
 			continue
 		}
+		c.Limit = s.limitOf(x)
 		c.Name, c.Thread = s.nameOf(x.space, c.T), s.threads.name(c.TID, c.T)
 		c.Who = s.made(ledger.FromEvent, c.Call, c.Stack, c.Exe)
 		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Whole()}

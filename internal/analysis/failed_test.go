@@ -68,6 +68,28 @@ func TestAgainst(t *testing.T) {
 	}
 }
 
+// TestGuessedOvercommit: a kernel that guesses refuses no less than the memory of the machine; what asked for less is not said
+// to have run against its promises, by the calls or by the bounds.
+func TestGuessedOvercommit(t *testing.T) {
+	snapshot := `{"type":"snapshot","t":30000,"after":2,"space":1,"cause":"interval","mappings":[` + strings.TrimSuffix(pageOfExe, "}") + `,"rss":4096,"pss":4096,"private_dirty":0,"swap":0}],"system":{"memory":17179869184}}`
+	for _, c := range []struct {
+		mode  string
+		asked uint64
+		limit bool
+	}{{"0", 3 << 30, false}, {"0", 16 << 30, false}, {"0", 17 << 30, true}, {"2", 3 << 30, true}} {
+		s := failedState(t, `{"rlimit_as":"unlimited","overcommit_memory":"`+c.mode+`"}`, mmapFailed(1, c.asked, "ENOMEM"), mapLine(2, 0x7000000000, 0x7000100000), snapshot)
+		f := s.Failed().Calls[0]
+		if limit := f.Limit; (limit != nil) != c.limit || !f.Refused {
+			t.Errorf("mode %s, %d bytes: %+v", c.mode, c.asked, limit)
+		}
+		for _, b := range s.Report(ReportOptions{}).Processes[0].Bounds {
+			if b.Name == "commit_limit" && b.Near != c.limit {
+				t.Errorf("mode %s, %d bytes: %+v", c.mode, c.asked, b)
+			}
+		}
+	}
+}
+
 // TestFailedTogether: what fails again and again at one place is told once, what was refused memory first; up to the moment,
 // and of the processes that were asked for.
 func TestFailedTogether(t *testing.T) {

@@ -78,6 +78,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 			l.seen[r.Space] = v
 		}
 		v.put(r, past)
+		s.memory = max(s.memory, r.System["memory"])
 	case *eventlog.Content:
 		// It describes what existed before the recording, so it holds at every moment.
 		l.told[r.Space] = append(l.told[r.Space], findings(r)...)
