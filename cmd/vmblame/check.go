@@ -39,7 +39,14 @@ that is cut. Exit status 0 means that there is nothing.`,
 			}
 			defer r.Close()
 			n, cut := 0, false
-			out := cmd.OutOrStdout()
+			out, width := cmd.OutOrStdout(), a.look("").Lines()
+			tell := func(format string, args ...any) {
+				line := log + ": " + fmt.Sprintf(format, args...)
+				if width > 0 && text.Width(line) > width {
+					line = text.Fold(line, width, "  ")
+				}
+				fmt.Fprintln(out, line)
+			}
 			found := verdictJSON{Log: log, Problems: []problemJSON{}}
 			if a.json {
 				out = io.Discard
@@ -55,7 +62,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 				if n++; n <= maxProblems {
 					found.Problems = append(found.Problems, problemJSON{p.Line, p.Text})
 					file.bar.erase()
-					fmt.Fprintf(out, "%s: %s\n", log, text.Printable(p.String()))
+					tell("%s", text.Printable(p.String()))
 				}
 			})
 			file.bar.end()
@@ -63,7 +70,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 			case err != nil:
 				return file.failed(cmd, err)
 			case n > maxProblems:
-				fmt.Fprintf(out, "%s: and %d more\n", log, n-maxProblems)
+				tell("and %d more", n-maxProblems)
 			}
 			if cut && n == 1 {
 				return failed("check %s: %w: what stands before the cut is consistent", log, eventlog.ErrCut)
@@ -75,13 +82,14 @@ that is cut. Exit status 0 means that there is nothing.`,
 				}
 				return failed("check %s: %s found: what the log says cannot all be true", log, problems)
 			}
-			fmt.Fprintf(out, "%s: consistent, %d lines\n", log, r.Line())
+			tell("consistent, %d lines", r.Line())
 			if g := r.Header().Segment; g != nil {
-				fmt.Fprintf(out, "%s: %s\n", log, missing(log, g))
+				tell("%s", missing(log, g))
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&a.wide, "wide", false, "a line for each problem, as wide as it is")
 	cmd.Flags().BoolVar(&a.json, "json", false, "answer in JSON")
 	return cmd
 }

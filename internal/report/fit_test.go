@@ -96,6 +96,34 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestProcessesFit: the table of processes is no wider than the terminal, whatever they are called.
+func TestProcessesFit(t *testing.T) {
+	size := int64(123456789012)
+	var list []analysis.ProcessMemory
+	for i, name := range []string{"a", strings.Repeat("long-name ", 20), strings.Repeat("预言", 40)} {
+		p := analysis.ProcessMemory{PID: 4194304 - i, Name: name, Reserved: size}
+		if i > 0 {
+			p.Committed, p.Resident, p.Shared, p.VMAs = &size, &size, &size, &size
+			p.Largest = &analysis.LargestShare{Label: "glibc malloc arena of thread 31014 " + name, Reserved: size, Resident: &size}
+		}
+		list = append(list, p)
+	}
+	maps := int64(65530)
+	for _, width := range []int{60, 80, 100, 120, 200} {
+		for _, exact := range []bool{false, true} {
+			b := Processes(analysis.NewProcesses(list, analysis.SortResident, &maps), text.Style{Width: width, Bytes: exact})
+			if n := bytes.Count(b, []byte("\n")); n != len(list)+1 {
+				t.Errorf("width %d: %d lines:\n%s", width, n, b)
+			}
+			for line := range strings.Lines(string(b)) {
+				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
+					t.Errorf("width %d: %d columns: %s", width, n, line)
+				}
+			}
+		}
+	}
+}
+
 // TestAddressesStay: at 80 columns blame and history say where.
 func TestAddressesStay(t *testing.T) {
 	s := state(t, "testdata/case.jsonl", analysis.Moment{})

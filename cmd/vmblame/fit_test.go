@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/text"
+)
+
+// TestFits: what commands print that no view of a log does is no wider than the terminal, either.
+func TestFits(t *testing.T) {
+	testenv.Need(t, "attach")
+	logs, err := filepath.Glob("../../internal/eventlog/testdata/broken/*.jsonl")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no broken logs (%v)", err)
+	}
+	whole, err := filepath.Glob("../../internal/*/testdata/*.jsonl")
+	if err != nil || len(whole) == 0 {
+		t.Fatalf("no logs (%v)", err)
+	}
+	calls := [][]string{{"version"}, {"map", "--all"}, {"map", strconv.Itoa(os.Getpid())}}
+	for _, by := range []string{"file", "thread"} {
+		calls = append(calls, []string{"map", "--by", by, strconv.Itoa(os.Getpid())})
+	}
+	dir := t.TempDir()
+	for _, log := range append(logs, whole...) {
+		b, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(log)
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, []string{"check", name})
+	}
+	t.Chdir(dir)
+	lines := map[string]int{}
+	for _, width := range []int{60, 80, 100, 120, 200} {
+		t.Setenv("COLUMNS", strconv.Itoa(width))
+		for _, args := range calls {
+			var out bytes.Buffer
+			root := rootCommand()
+			root.SetOut(&out)
+			root.SetErr(io.Discard)
+			execute(root, args, io.Discard)
+			for line := range strings.Lines(out.String()) {
+				lines[args[0]]++
+				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
+					t.Errorf("%v: width %d: %d columns: %s", args, width, n, line)
+				}
+			}
+		}
+	}
+	for _, command := range []string{"version", "map", "check"} {
+		if lines[command] < 5 {
+			t.Errorf("%s: %d lines", command, lines[command])
+		}
+	}
+}
