@@ -13,7 +13,6 @@ type image struct {
 	file        vm.File
 	first, last int
 	group       int
-	zeroed      *Event // that mapped its zeroed memory, nil for none that is known
 	evidence    string
 	confidence  Confidence
 }
@@ -54,14 +53,14 @@ func findELF(v *view) {
 			im.last = i
 			v.claimSegment(im, i, e)
 		case im != nil && v.isBSS(im, i, e):
-			im.last, im.zeroed = i, v.events[i]
+			im.last = i
 			d := im.verdict(ELFBSS, v)
 			if e.Origin.Cause == ledger.BeforeAttach {
 				d.Confidence, d.Evidence = Likely, "behind the data of the file"
 			}
 			v.claim(i, d)
-		case im != nil && im.zeroed != nil && im.zeroed == v.events[i] && anonymous(e):
-			// Something was mapped into the middle of it, or taken away there.
+		case im != nil && anonymous(e) && im.confidence == Certain && v.zeroed(im.first, v.events[i]):
+			// Behind a piece of it that the program has mapped over, or taken away.
 			v.claim(i, im.verdict(ELFBSS, v))
 		case im != nil && v.isMovedCode(im, i, e):
 			im.last = i
@@ -229,18 +228,29 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	}
 	before := &v.Entries[i-1]
 	if ev := v.events[i]; ev != nil {
-		// Mapped over the reservation of the first segment; by the program, it is no part of what a loader mapped.
-		c := v.chain(ev)
-		if im.confidence == Certain && !c.inLoader() && !c.by().in.IsMusl() {
-			return false
-		}
-		return ev.fixed() && ev.anonymous() && ev.Prot&vm.ProtWrite != 0 && ev.Over != nil && ev.Over == v.root(i-1)
+		// Over what the loader has mapped the program may map something of its own.
+		return ev.zeroes(v.root(i-1)) && (im.confidence != Certain || v.zeroed(i-1, ev))
 	}
 	if e.Origin.Cause == ledger.Kernel {
 		return before.Origin.Cause == ledger.Kernel // it maps nothing else behind a file
 	}
 	// Behind the first such row something else may begin.
 	return e.Origin.Cause == before.Origin.Cause && before.File.Backed() && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
+}
+
+// zeroes reports whether ev mapped memory over the reservation of an image's first segment, as loaders do for the variables
+// that begin as zero.
+func (ev *Event) zeroes(reservation *Event) bool {
+	return ev.fixed() && ev.anonymous() && ev.Prot&vm.ProtWrite != 0 && ev.Over != nil && ev.Over == reservation
+}
+
+// zeroed reports whether the loader made ev for the zeroed memory of the image whose first entry is given.
+func (v *view) zeroed(first int, ev *Event) bool {
+	if ev == nil || !ev.zeroes(v.root(first)) {
+		return false
+	}
+	c := v.chain(ev)
+	return c.inLoader() || c.by().in.IsMusl()
 }
 
 // isMovedCode reports whether e is code of im that its program has moved onto pages of its own, as large ones: parts of the file

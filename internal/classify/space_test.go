@@ -406,6 +406,12 @@ func TestELFHoles(t *testing.T) {
 	if out[3].Group == out[0].Group {
 		t.Errorf("the program's own is of the library: %+v", out[3])
 	}
+
+	// From the first page on.
+	b.s.Entries, b.want = b.s.Entries[:2], b.want[:2]
+	b.entry(Direct, "7f0000011000-7f0000020000 rw-p", seg(rw, vm.MapAnonymous, own))
+	b.entry(ELFBSS, "7f0000020000-7f0000028000 rw-p", zeroed)
+	b.check()
 }
 
 func TestSpecialFiles(t *testing.T) {
