@@ -70,7 +70,11 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		of, was := r, p
 		if q := atPeak(s, p); q != nil {
 			of, was = s.Peak, q
-			say("what follows is of the peak, %s:", text.When(s.Peak.T))
+			together := ""
+			if s.Processes > 1 {
+				together = " of all processes together" // each one's own may have been at another time
+			}
+			say("what follows is of the peak%s, %s:", together, text.When(s.Peak.T))
 		}
 		rows := shownRows(of, was.Holders, l)
 		b = rowTable(of, was, most(rows), l).Append(append(b, '\n'), l)
