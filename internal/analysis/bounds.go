@@ -59,9 +59,14 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 	// The limits are those of the first process; its children have them too, what else was attached to has its own.
 	inherits := p.first || p.Cause != "attach"
 	limit := func(name string, used *int64) {
-		v := s.setting(name)
+		v, known := s.setting(name), inherits
+		if p.Environment != nil {
+			if own, ok := s.recordedOf(p.Environment, name); ok {
+				v, known = own, true // an entrypoint may set limits before it executes the program
+			}
+		}
 		switch {
-		case v == nil || !inherits:
+		case v == nil || !known:
 			put(name, nil, used, NotRecorded)
 		case *v == "unlimited":
 			put(name, nil, used, Unlimited)

@@ -83,6 +83,13 @@ func TestBounds(t *testing.T) {
 			t.Errorf("locked beyond the limit: %+v", b)
 		}
 	}
+	// A program that an entrypoint executes has the limits that it began with, not those of the recording.
+	s = failedState(t, `{"rlimit_as":"unlimited"}`, `{"type":"space","space":2,"t":2,"after":0,"pid":10,"cause":"exec","parent":1,"exe":"/bin/y","argv":["y"],"environment":{"variables":{},"others":[],"limits":{"rlimit_as":"4096"}},"mappings":[`+pageOfExe+`]}`)
+	if q := s.processes[len(s.processes)-1]; q.Exe != "/bin/y" {
+		t.Errorf("the last program is %s", q.Exe)
+	} else if b := s.bounds(q, nil, 1)[0]; b.State != Limited || number(b.Value) != 4096 || !b.Near {
+		t.Errorf("%s: %+v", q.Exe, b)
+	}
 	// Of what else was attached to the limits are its own.
 	s = failedState(t, `{"rlimit_as":"2000000"}`, `{"type":"space","space":2,"t":2,"after":0,"pid":11,"cause":"attach","parent":null,"exe":"/bin/y","argv":["y"],"mappings":[`+pageOfExe+`]}`)
 	for _, q := range s.processes {
