@@ -238,10 +238,10 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	return e.Origin.Cause == before.Origin.Cause && before.File.Backed() && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
 }
 
-// zeroes reports whether ev mapped memory over the reservation of an image's first segment, as loaders do for the variables
+// zeroes reports whether e mapped memory over the reservation of an image's first segment, as loaders do for the variables
 // that begin as zero.
-func (ev *Event) zeroes(reservation *Event) bool {
-	return ev.fixed() && ev.anonymous() && ev.Prot&vm.ProtWrite != 0 && ev.Over != nil && ev.Over == reservation
+func (e *Event) zeroes(reservation *Event) bool {
+	return e.fixed() && e.anonymous() && e.Prot&vm.ProtWrite != 0 && e.Over != nil && e.Over == reservation
 }
 
 // zeroed reports whether the loader made ev for the zeroed memory of the image whose first entry is given.
