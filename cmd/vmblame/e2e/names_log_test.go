@@ -48,6 +48,11 @@ func recordNames(t *testing.T, flags []string, argv ...string) (*namedLog, outco
 	log := filepath.Join(dir, "log.jsonl")
 	args := append([]string{built.vmblame, "run", "-q", "-o", log}, flags...)
 	out := start(t, dir, filepath.Join(dir, "account"), append(append(args, "--"), argv...)...)
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s: %s", out.status, out.stderr)
+		}
+	}()
 	return readNames(t, log), out
 }
 
