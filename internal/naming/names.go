@@ -84,10 +84,8 @@ func (n *Names) Resolve() []eventlog.Record {
 	n.Prepare()
 	list := n.ready
 	n.ready = nil
-	n.mu.Lock()
-	todo := n.todo // code without a file
-	n.todo = make(map[int][]uint64)
-	n.mu.Unlock()
+	// Of files there is something again if it was added meanwhile: that is for the next time.
+	todo := n.take(func(s *Source) bool { return s.Perf != nil })
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
 		list = n.resolveCode(id, n.source(id).Perf, todo[id], list)
 	}
@@ -101,15 +99,7 @@ func (n *Names) Resolve() []eventlog.Record {
 
 // Prepare names what Add has noted so far of files, so that Resolve need not.
 func (n *Names) Prepare() {
-	n.mu.Lock()
-	todo := make(map[int][]uint64)
-	for id, addrs := range n.todo {
-		if n.known[id].Perf == nil {
-			todo[id] = addrs
-			delete(n.todo, id)
-		}
-	}
-	n.mu.Unlock()
+	todo := n.take(func(s *Source) bool { return s.Perf == nil })
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
 		s := n.source(id)
 		if !s.Intact() {
@@ -124,6 +114,23 @@ func (n *Names) Prepare() {
 		})
 		n.keep(s.File)
 	}
+}
+
+// take takes the addresses of those modules whose source which accepts. Nobody names those of modules that have gone.
+func (n *Names) take(which func(*Source) bool) map[int][]uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	taken := make(map[int][]uint64)
+	for id, addrs := range n.todo {
+		s := n.known[id]
+		if s != nil && !which(s) {
+			continue
+		}
+		if delete(n.todo, id); s != nil {
+			taken[id] = addrs
+		}
+	}
+	return taken
 }
 
 func (n *Names) source(id int) *Source {

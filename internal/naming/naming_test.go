@@ -161,3 +161,28 @@ func TestTellsMore(t *testing.T) {
 		}
 	}
 }
+
+// TestAddWhileNaming: stacks come while names are looked for. What they add of files is for the next time, and what they add
+// of a module that has gone meanwhile is for nobody.
+func TestAddWhileNaming(t *testing.T) {
+	n := New(Options{})
+	stack := func(module int) *eventlog.Stack {
+		return &eventlog.Stack{Frames: []eventlog.Frame{{Module: module, Offset: 0x10}}}
+	}
+	asked := 0
+	n.Module(1, &Source{Intact: func() bool { n.Add(stack(2)); return false }})
+	n.Module(2, &Source{Intact: func() bool { asked++; return false }})
+	n.Add(stack(1))
+	if got := n.Resolve(); len(got) != 0 || asked != 0 {
+		t.Errorf("%v, %d", got, asked)
+	}
+	if n.Resolve(); asked != 1 {
+		t.Errorf("what was added is named %d times", asked)
+	}
+	n.Module(3, &Source{})
+	n.Add(stack(3))
+	delete(n.known, 3)
+	if n.Resolve(); len(n.todo) != 0 {
+		t.Errorf("left %v", n.todo)
+	}
+}

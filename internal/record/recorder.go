@@ -291,6 +291,11 @@ func panicSite() string {
 // nameFrames runs on its own goroutine until stop is closed.
 func (r *Recorder) nameFrames(stop, done chan struct{}) {
 	defer close(done)
+	defer func() {
+		if p := recover(); p != nil { // a bug of ours costs names, not the recording
+			r.out.warn(fmt.Sprintf("internal error, names may be missing: %v%s", p, panicSite()))
+		}
+	}()
 	if !r.opts.Names { // else the sinks' goroutine does it
 		r.names.Background(stop, r.out.queue.Send)
 	}

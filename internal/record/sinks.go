@@ -15,7 +15,7 @@ func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool,
 	defer func() {
 		// A bug of a sink ends the log, not the program: the rest is taken and dropped.
 		if p := recover(); p != nil {
-			o.warn(fmt.Sprintf("internal error, nothing more is written: %v", p))
+			o.warn(fmt.Sprintf("internal error, nothing more is written: %v%s", p, panicSite()))
 			o.drop()
 		}
 	}()
