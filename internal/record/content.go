@@ -41,6 +41,12 @@ func (l *looks) into(sp *space) {
 			return
 		}
 		defer live.Close()
+		defer func() {
+			if p := recover(); p != nil { // a bug of ours costs what memory shows, not the recording
+				l.out.warn(fmt.Sprintf("internal error, the memory of process %d tells nothing: %v%s", pid, p, panicSite()))
+				answer <- told{}
+			}
+		}()
 		answer <- told{inspect.Look(&live.Process), live.Refused}
 	}(sp.pid)
 }
