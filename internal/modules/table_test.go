@@ -10,6 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/openfile"
 	"github.com/vmblame/vmblame/internal/procfs"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -124,9 +125,10 @@ func TestCodeInNoFile(t *testing.T) {
 // A file that was written to since is another module; one that was replaced or deleted is the one it was.
 func TestChangedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
+	testenv.Need(t, "true")
 	program, err := exec.LookPath("true")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	image, err := os.ReadFile(program)
 	if err != nil {
