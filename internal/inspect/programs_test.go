@@ -3,7 +3,6 @@ package inspect
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // program builds one of testdata's programs, starts it untraced, by a command or alone, and returns what it says up to
@@ -29,24 +29,7 @@ func command(t *testing.T, argv ...string) ([]string, *Live, []classify.Finding)
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		io.Copy(io.Discard, stdout)
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
+	_, stdout := testenv.Waiting(t, cmd)
 	var said []string
 	s := bufio.NewScanner(stdout)
 	s.Buffer(nil, 1<<20)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // watched is memory_rows, which notices what is done to it.
@@ -28,21 +30,7 @@ func startWatched(t testing.TB, rows int) *watched {
 		t.Fatalf("build: %v\n%s", err, b)
 	}
 	cmd := exec.Command(filepath.Join(out, "memory_rows"), fmt.Sprint(rows))
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		cmd.Wait()
-	})
+	stdin, stdout := testenv.Waiting(t, cmd)
 	w := &watched{cmd.Process.Pid, stdin, bufio.NewScanner(stdout)}
 	if !w.lines.Scan() || w.lines.Text() != "ready" {
 		t.Fatalf("said %q", w.lines.Text())

@@ -117,22 +117,7 @@ func TestMapUnprivileged(t *testing.T) {
 	}
 	cmd := exec.Command(filepath.Join(root, "memory_malloc"))
 	cmd.SysProcAttr = nobody
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		_, _ = io.Copy(io.Discard, stdout)
-		_ = cmd.Wait()
-	})
+	_, stdout := testenv.Waiting(t, cmd)
 	untilReady(t, stdout)
 	as := func(pid int, more ...string) *exec.Cmd {
 		c := exec.Command(filepath.Join(root, "vmblame"), append([]string{"map", strconv.Itoa(pid)}, more...)...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // waits starts a program of testdata that waits for its standard input to close, untraced, and returns its pid and what
@@ -19,24 +20,7 @@ import (
 func waits(t *testing.T, name string) (int, []string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(built.progs, name))
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		io.Copy(io.Discard, stdout)
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
+	_, stdout := testenv.Waiting(t, cmd)
 	return cmd.Process.Pid, untilReady(t, stdout)
 }
 
