@@ -156,7 +156,7 @@ func (s *Space) in(at vm.Range) ([]vm.Mapping, error) {
 	if err != nil || len(s.hidden) == 0 {
 		return rows, err
 	}
-	return touching(s.behind(rows), at), nil
+	return vm.Touching(s.behind(rows), at), nil
 }
 
 // hides reports whether late calls hide a part of a range.
@@ -243,19 +243,6 @@ func (s *Space) behind(rows []vm.Mapping) []vm.Mapping {
 	slices.SortFunc(out, func(a, b vm.Mapping) int { return cmp.Compare(a.Start, b.Start) })
 	s.rows = out
 	return out
-}
-
-// touching returns those rows, ascending, that touch a range.
-func touching(rows []vm.Mapping, at vm.Range) []vm.Mapping {
-	i := 0
-	for i < len(rows) && rows[i].End <= at.Start {
-		i++
-	}
-	j := i
-	for j < len(rows) && rows[j].Start < at.End {
-		j++
-	}
-	return rows[i:j]
 }
 
 // follows reports whether what a call did follows from the ledger, its arguments, its result and Return.Own where the

@@ -34,13 +34,13 @@ func (v *view) PageSize(row vm.Mapping) uint64 {
 // In implements mm.View: what the kernel shows, or has shown when it was asked for the call that is being settled.
 func (v *view) In(at vm.Range) ([]vm.Mapping, error) {
 	if v.rows != nil {
-		return touching(v.rows, at), nil
+		return vm.Touching(v.rows, at), nil
 	}
 	if f := v.space.stamps.settling; f != nil {
 		for _, looked := range f.looked {
 			if looked.Covers(at) {
 				slices.SortFunc(f.rows, func(a, b vm.Mapping) int { return cmp.Compare(a.Start, b.Start) })
-				return touching(slices.CompactFunc(f.rows, func(a, b vm.Mapping) bool { return a.Start == b.Start }), at), nil
+				return vm.Touching(slices.CompactFunc(f.rows, func(a, b vm.Mapping) bool { return a.Start == b.Start }), at), nil
 			}
 		}
 	}
@@ -56,17 +56,4 @@ func (b *backlog) lookAtOwn(f *pending) {
 	f.own, f.gone = f.space.mm.Own(&f.call.Op, &ret, func() (vm.File, bool) {
 		return procfs.FD(f.task.thread.TID, f.call.Op.FD)
 	})
-}
-
-// touching returns those rows that touch a range.
-func touching(rows []vm.Mapping, at vm.Range) []vm.Mapping {
-	i := 0
-	for i < len(rows) && rows[i].End <= at.Start {
-		i++
-	}
-	j := i
-	for j < len(rows) && rows[j].Start < at.End {
-		j++
-	}
-	return rows[i:j]
 }

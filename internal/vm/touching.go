@@ -1,0 +1,14 @@
+package vm
+
+// Touching returns those of ascending rows that share bytes with a range.
+func Touching(rows []Mapping, at Range) []Mapping {
+	i := 0
+	for i < len(rows) && rows[i].End <= at.Start {
+		i++
+	}
+	j := i
+	for j < len(rows) && rows[j].Start < at.End {
+		j++
+	}
+	return rows[i:j]
+}
