@@ -15,6 +15,9 @@ import (
 // the file that each skip adds a line to, "TEST\tNEED\tHOW", for `make test` to count.
 var ci, skips = os.Getenv("CI") != "", os.Getenv("VMBLAME_TEST_SKIPS")
 
+// CI reports whether CI is set, for a test that holds more there than anybody wants to wait for.
+func CI() bool { return ci }
+
 // Need skips the test unless the machine has all of what: each is a program of PATH, or one of the features.
 func Need(t testing.TB, what ...string) {
 	t.Helper()

@@ -35,34 +35,26 @@ type momentsReports struct {
 	Stack    json.RawMessage `json:"stack"`
 }
 
-// shots is where pictures of the pages go.
-var shots = flag.String("shots", "", "a `FOLDER` for pictures of the pages")
+var (
+	shots    = flag.String("shots", "", "a `FOLDER` for pictures of the pages")
+	allPages = flag.Bool("pages", testenv.CI(), "TestPictures opens the pages of node, java and a million events, too")
+)
 
 // browsing is how long what reads a large log, or drives a browser, may take before it counts as hung.
 const browsing = 30 * time.Minute
 
-// TestPictures opens the pages of real programs, and one of 1,000,000 events, in a browser: what they show is what the reports have,
-// they can be used by pointer, keyboard and screen reader, and nothing leaves them.
+// TestPictures opens pages in a browser, of a small program or, with -pages, of large ones and of 1,000,000 events: what they show is
+// what the reports have, they can be used by pointer, keyboard and screen reader, and nothing leaves them.
 func TestPictures(t *testing.T) {
 	testenv.Optional(t, "chromium", "playwright-core", "node")
 	need(t, []string{built.vmblame, "run"})
 	dir := t.TempDir()
-	logs := map[string][]string{
-		"case": {prog(t, "case")},
-		"node": {"node", "-e", "const a = []; for (let i = 0; i < 3e6; i++) a.push({ i }); console.log(a.length)"},
-	}
-	if testenv.Has("java") {
-		logs["java"] = []string{"java", "-version"}
-	}
-	for name, argv := range logs {
+	recorded := func(name string, argv ...string) {
 		if o := start(t, dir, filepath.Join(dir, name+".account"), append([]string{built.vmblame, "run", "-q", "-o", name + ".jsonl", "--"}, argv...)...); o.status != "exit status 0" {
 			t.Fatalf("%s: %v", name, o)
 		}
 	}
-	var pages []pictured
-	for name := range logs {
-		pages = append(pages, picture(t, dir, name, 4))
-	}
+	recorded("case", prog(t, "case"))
 	calls, err := os.ReadFile("../../../internal/report/testdata/calls.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -70,19 +62,34 @@ func TestPictures(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "calls.jsonl"), calls, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pages = append(pages, picture(t, dir, "calls", 2))
-	many := millionEvents(t, filepath.Join(dir, "million.jsonl"))
-	page := picture(t, dir, "million", 1)
-	if st, err := os.Stat(filepath.Join(dir, "million.html")); err != nil || st.Size() >= 20e6 {
-		t.Errorf("the page of %d events: %v bytes, want less than 20 MB (%v)", many, st.Size(), err)
+	pages := []pictured{picture(t, dir, "case", 4)}
+	second, served := "calls", "many"
+	manyEvents(t, filepath.Join(dir, "many.jsonl"), 3000)
+	if *allPages {
+		second, served = "node", "node"
+		recorded("node", "node", "-e", "const a = []; for (let i = 0; i < 3e6; i++) a.push({ i }); console.log(a.length)")
+		pages = append(pages, picture(t, dir, "node", 4), picture(t, dir, "calls", 2))
+		if testenv.Has("java") {
+			recorded("java", "java", "-version")
+			pages = append(pages, picture(t, dir, "java", 4))
+		}
+		manyEvents(t, filepath.Join(dir, "million.jsonl"), 1_000_000)
+		pages = append(pages, picture(t, dir, "million", 1))
+		if st, err := os.Stat(filepath.Join(dir, "million.html")); err != nil || st.Size() >= 20e6 {
+			t.Errorf("the page of a million events: %v bytes, want less than 20 MB (%v)", st.Size(), err)
+		}
 	}
-	pages = append(pages, page)
-	both := printed(t, dir, built.vmblame, "html", "-o", "both.html", "case.jsonl", "node.jsonl")
-	t.Logf("%s", both)
+	t.Logf("%s", printed(t, dir, built.vmblame, "html", "-o", "both.html", "case.jsonl", second+".jsonl"))
 	pages = append(pages, pictured{Name: "both", URL: "file://" + filepath.Join(dir, "both.html"), Dark: true, Reports: []momentsReports{}})
-	url, stop := serveLog(t, dir, "node.jsonl")
+	url, stop := serveLog(t, dir, served+".jsonl")
 	pages = append(pages, pictured{Name: "served", URL: url, Served: true, Reports: []momentsReports{}})
+	browse(t, dir, pages)
+	stop()
+}
 
+// browse opens pages in a browser, as internal/html/web/test/pictures.mjs does.
+func browse(t *testing.T, dir string, pages []pictured) {
+	t.Helper()
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +106,6 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s", printed(t, dir, "node", driver, "plan.json"))
-	stop()
 }
 
 // printed runs a program that must succeed, and returns what it writes to standard output.
@@ -184,9 +190,8 @@ func serveLog(t *testing.T, dir, log string) (url string, stop func()) {
 	}
 }
 
-// millionEvents writes a log of 1,000,000 events, of eight owners whose mappings come and go and become more, and returns how
-// many it has.
-func millionEvents(t *testing.T, name string) int {
+// manyEvents writes a log of so many events, of eight owners whose mappings come and go and become more.
+func manyEvents(t *testing.T, name string, events int) {
 	t.Helper()
 	f, err := os.Create(name)
 	if err != nil {
@@ -206,9 +211,8 @@ func millionEvents(t *testing.T, name string) int {
 	fmt.Fprintln(w, `{"type":"symbol","module":1,"offset":"0x5f","frames":[{"function":"main","start":"0x58","inlined":false}],"source":"symtab"}`)
 
 	const (
-		events = 1_000_000
-		slot   = 1 << 24
-		base   = 0x7f0000000000
+		slot = 1 << 24
+		base = 0x7f0000000000
 	)
 	type mapped struct {
 		slot  int
@@ -228,7 +232,7 @@ func millionEvents(t *testing.T, name string) int {
 	for seq := 1; seq <= events; seq++ {
 		const page = `{"perms":"rw-p","offset":0,"dev":"00:00","inode":0,"path":"","origin":%d}`
 		want := 200 + 1000*seq/events
-		if seq > 400_000 && seq < 450_000 {
+		if seq > events/5*2 && seq < events/20*9 {
 			want += 500
 		}
 		head := fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,`, seq, 60_000*seq)
@@ -259,5 +263,4 @@ func millionEvents(t *testing.T, name string) int {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return events
 }

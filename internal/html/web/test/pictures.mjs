@@ -239,18 +239,23 @@ async function language(page) {
   hold('English again', await tab(), english)
 }
 
-// What axe-core finds serious, of every tab, light and, where that is asked for, dark.
+// What axe-core finds serious: of the whole page with its first tab open, then of what each other tab shows. In the dark, where that
+// is asked for, only colours can be worse.
 async function access(page, p) {
   let judged = 0
+  // The page's policy forbids scripts of others in it: axe comes by the debugger.
+  await page.evaluate(axe)
+  const judge = async (tab, scheme, where, rules) => {
+    const found = await page.evaluate(([w, r]) => window.axe.run(w, { resultTypes: ['violations'], preload: false, ...r }), [where, rules])
+    for (const v of found.violations) if (v.impact === 'serious' || v.impact === 'critical') fail(`axe, ${tab}, ${scheme}: ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any.concat(n.all, n.none).map((c) => c.message).join('; ')}`).join(' | ')}`)
+    judged++
+  }
+  const tabs = await page.$$eval('[role=tab]', (list) => list.map((e) => e.id))
   for (const scheme of p.dark ? ['light', 'dark'] : ['light']) {
     await page.emulateMedia({ colorScheme: scheme })
-    for (const tab of await page.$$eval('[role=tab]', (list) => list.map((e) => e.id))) {
+    for (const [i, tab] of tabs.entries()) {
       await page.click('#' + tab)
-      // The page's policy forbids scripts of others in it: axe comes by the debugger.
-      await page.evaluate(`if (!window.axe) { ${axe} }`)
-      const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
-      for (const v of found.violations) if (v.impact === 'serious' || v.impact === 'critical') fail(`axe, ${tab}, ${scheme}: ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any.concat(n.all, n.none).map((c) => c.message).join('; ')}`).join(' | ')}`)
-      judged++
+      await judge(tab, scheme, i ? '#panel' : 'html', scheme === 'dark' ? { runOnly: ['color-contrast'] } : {})
     }
   }
   await page.emulateMedia({ colorScheme: 'light' })
@@ -276,13 +281,13 @@ async function speed(page) {
     const slider = document.querySelector('[role=slider]')
     const times = []
     let last = performance.now()
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 30; i++) {
       slider.dispatchEvent(new KeyboardEvent('keydown', { key: i % 10 === 9 ? 'PageUp' : 'ArrowLeft', bubbles: true }))
       await new Promise((r) => requestAnimationFrame(r))
       times.push(performance.now() - last)
       last = performance.now()
     }
-    return times.sort((a, b) => a - b)[30]
+    return times.sort((a, b) => a - b)[15]
   })
 }
 
