@@ -120,7 +120,7 @@ func Known() *Catalogue {
 	return newCatalogue([]Family{
 		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily,
 		goFamily, jvmFamily, v8Family, pythonFamily, rubyFamily, ocamlFamily,
-		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
+		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
 }
 

@@ -54,6 +54,7 @@ const (
 	SBCL    Kind = "sbcl"
 	LuaJIT  Kind = "luajit"
 	BDWGC   Kind = "bdwgc" // the Boehm-Demers-Weiser collector
+	GHC     Kind = "ghc"   // of Haskell programs
 
 	InnoDBPool  Kind = "innodb-buffer-pool"
 	MySQLBuffer Kind = "mysql-buffer" // caches of keys and pages, buffers of logs

@@ -22,6 +22,7 @@ var rules = [...]rule{
 	{"JVM", findJVM},
 	{"V8", findV8},
 	{"CPython", findCPython},
+	{"GHC", findGHC},
 	{"files", findFiles},
 	{"shape alone", findByShape},
 	{"the rest", findRest},

@@ -76,11 +76,13 @@ var sources = [...]struct {
 	{"MariaDB's buffers", findMySQLBuffers},
 	{"SBCL", findSBCL},
 	{"BEAM", findBEAM},
+	{"GHC", findGHC},
 	{"bdwgc", findBDWGC},
 	{"LuaJIT", findLuaJIT},
 	{"CRuby", findRuby},
 	{"PHP", findPHP},
 	{"mimalloc", findMimalloc},
+	{"tcmalloc", findTCMalloc},
 	// These search memory; what others have claimed is left out.
 	{"glibc arenas", findArenas},
 	{"jemalloc", findJemalloc},

@@ -50,6 +50,13 @@ func (s *rangeSet) add(r vm.Range) {
 	s.ends.Set(r.Start, r.End)
 }
 
+// put puts a range into the set, parts of which may be in it.
+func (s *rangeSet) put(r vm.Range) {
+	for _, x := range s.free(r) {
+		s.add(x)
+	}
+}
+
 // remove takes a range out of the set, all of which is in it.
 func (s *rangeSet) remove(r vm.Range) {
 	x, _ := s.at(r.Start)

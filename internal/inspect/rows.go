@@ -132,3 +132,8 @@ func flagged(e *vm.SmapsEntry, flag string) bool {
 
 // aligned reports whether v is a multiple of a page.
 func aligned(v uint64) bool { return v%vm.PageSize == 0 }
+
+// pages returns the pages that [addr, addr+n) lies in; it is empty where that wraps.
+func pages(addr, n uint64) vm.Range {
+	return vm.RangeOf(vm.PageDown(addr), n+addr%vm.PageSize)
+}

@@ -1,8 +1,10 @@
 package inspect
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -114,7 +116,7 @@ func TestLuaJIT(t *testing.T) {
 // TestMimalloc: all blocks lie in segments, and what the program mapped does not.
 func TestMimalloc(t *testing.T) {
 	testenv.Need(t, "libmimalloc.so")
-	said, l, found := preloaded(t, "libmimalloc.so.2")
+	said, l, found := preloaded(t, "LD_PRELOAD=libmimalloc.so.2")
 	held(t, said, found, classify.Mimalloc)
 	var unknown uint64
 	var claims rangeSet
@@ -136,13 +138,72 @@ func TestMimalloc(t *testing.T) {
 }
 
 // preloaded runs memory_blocks with another allocator.
-func preloaded(t *testing.T, lib string) ([]string, *Live, []classify.Finding) {
+func preloaded(t *testing.T, env ...string) ([]string, *Live, []classify.Finding) {
 	t.Helper()
-	out := t.TempDir()
-	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, "memory_blocks").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, b)
+	return program(t, "memory_blocks", append([]string{"env"}, env...)...)
+}
+
+// TestTCMalloc: all blocks lie in spans, which are as much as tcmalloc says beside what of it is the program break, and what
+// the program mapped does not.
+func TestTCMalloc(t *testing.T) {
+	testenv.Need(t, "libtcmalloc.so")
+	for name, argv := range map[string][]string{
+		"preloaded":         {"env", "LD_PRELOAD=libtcmalloc_minimal.so.4", "TCMALLOC_SKIP_SBRK=1", "memory_blocks"},
+		"of many gigabytes": {"env", "LD_PRELOAD=libtcmalloc_minimal.so.4", "TCMALLOC_SKIP_SBRK=1", "memory_blocks", "12"},
+		"static":            {"env", "TCMALLOC_SKIP_SBRK=1", "memory_blocks_tcmalloc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := slices.IndexFunc(argv, func(s string) bool { return strings.HasPrefix(s, "memory_") })
+			said, l, found := program(t, argv[at], argv[:at]...)
+			for i := range l.Rows { // what it has of the program break
+				if e := &l.Rows[i]; e.File.Path == "[heap]" {
+					found = append(found, classify.Finding{Kind: classify.TCMalloc, Detail: "heap", Parts: []classify.Part{{Range: e.Range}}})
+				}
+			}
+			held(t, said, found, classify.TCMalloc)
+			system, heap := number(t, said, "system"), bytesOf(l, found, classify.TCMalloc, "heap", false)
+			if got := bytesOf(l, found, classify.TCMalloc, "", false); got-heap > system || got < system {
+				t.Errorf("%d bytes found, tcmalloc says %d, with a part of the program break's %d", got, system, heap)
+			}
+			if name == "of many gigabytes" && bytesOf(l, found, classify.TCMallocOwn, "", false)%tcMetadata != 0 {
+				t.Errorf("%d bytes of metadata", bytesOf(l, found, classify.TCMallocOwn, "", false))
+			}
+		})
 	}
-	return command(t, "env", "LD_PRELOAD="+lib, filepath.Join(out, "memory_blocks"))
+}
+
+// TestGHC: what of the heap can be accessed is what the runtime says that it has.
+func TestGHC(t *testing.T) {
+	testenv.Optional(t, "ghc")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Kept.hs"), []byte(`import GHC.Stats
+import System.IO
+import System.Mem
+main = do
+  let kept = [show i | i <- [1 .. 200000 :: Int]]
+  length (concat kept) `+"`seq`"+` performGC
+  s <- getRTSStats
+  putStrLn ("use " ++ show (gcdetails_mem_in_use_bytes (gc s)) ++ "\nready")
+  hFlush stdout
+  getContents >>= putStr
+  print (last kept)
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("ghc", "-v0", "-rtsopts", "Kept.hs")
+	cmd.Dir = dir
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	if b, err := exec.Command("strip", "-o", filepath.Join(dir, "Stripped"), filepath.Join(dir, "Kept")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	for _, name := range []string{"Kept", "Stripped"} {
+		said, l, found := command(t, filepath.Join(dir, name), "+RTS", "-T")
+		if got, want := bytesOf(l, found, classify.GHC, "", true), number(t, said, "use"); got != want || bytesOf(l, found, classify.GHC, "", false) < 1<<40 {
+			t.Errorf("%d bytes, the runtime says %d", got, want)
+		}
+	}
 }
 
 // held fails the test unless all blocks that the program says it has lie in findings of the kind, and what it mapped itself

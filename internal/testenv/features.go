@@ -32,7 +32,7 @@ var packages = map[string]string{
 	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
 	"bash": "bash", "dpkg-query": "dpkg", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "jcmd": "default-jdk-headless", "make": "make",
 	"mariadb": "mariadb-client", "mariadb-install-db": "mariadb-server", "mariadbd": "mariadb-server", "initdb": "postgresql", "postgres": "postgresql", "psql": "postgresql-client",
-	"R": "r-base-core", "chromium": "chromium", "firefox-esr": "firefox-esr", "erl": "erlang-base", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
+	"R": "r-base-core", "chromium": "chromium", "firefox-esr": "firefox-esr", "erl": "erlang-base", "ghc": "ghc", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
 	"redis-server": "redis-server", "script": "bsdutils", "setpriv": "util-linux", "strace": "strace", "tmux": "tmux", "unshare": "util-linux", "nsenter": "util-linux", "zstd": "zstd",
 }
@@ -48,7 +48,10 @@ var features = map[string]feature{
 	"libjemalloc.a":  {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc*.a") }, "libjemalloc-dev"},
 	"libjemalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") }, "libjemalloc2"},
 	"libmimalloc.so": {func() bool { return isThere("/usr/lib/x86_64-linux-gnu/libmimalloc.so.2") }, "libmimalloc2.0"},
-	"numpy":          {func() bool { return isThere("/usr/lib/python3/dist-packages/numpy") }, "python3-numpy"},
+	"libtcmalloc.so": {func() bool {
+		return isThere("/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4") && isThere("/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.a")
+	}, "libgoogle-perftools-dev"},
+	"numpy": {func() bool { return isThere("/usr/lib/python3/dist-packages/numpy") }, "python3-numpy"},
 	// DuckDB for node, which npm installs beside the program that uses it.
 	"duckdb": {func() bool { return isThere("../../testdata/sql/node_modules/@duckdb/node-api") }, "npm ci --prefix testdata/sql"},
 	// A process may trace its children: a container may forbid even that.

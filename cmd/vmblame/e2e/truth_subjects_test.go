@@ -92,6 +92,19 @@ var subjects = []subject{
 			h.said(w.said, "block", classify.Jemalloc)
 			h.said(w.said, "mine", own...)
 		}},
+	{name: "C, tcmalloc", small: true, needs: []string{"libtcmalloc.so"}, argv: testProgram("memory_blocks"),
+		env: []string{"LD_PRELOAD=libtcmalloc_minimal.so.4", "TCMALLOC_SKIP_SBRK=1"}, truth: func(h *truth, w *world) {
+			h.said(w.said, "block", classify.TCMalloc, classify.Heap)
+			h.said(w.said, "mine", own...)
+			var heap uint64 // what it has of the program break, its own records too
+			for i := range h.rows {
+				if h.rows[i].File.Path == "[heap]" {
+					heap += h.rows[i].Len()
+				}
+			}
+			n := h.number(strings.Join(w.said, "\n"), `system (\d+)`)
+			h.sum("generic.heap_size", n-heap, n, false, classify.TCMalloc)
+		}},
 	{name: "redis", small: true, needs: []string{"redis-server", "redis-cli"},
 		argv: func(w *world) []string {
 			return []string{"redis-server", "--port", "0", "--save", "", "--unixsocket", filepath.Join(w.dir, "s")}
@@ -169,6 +182,32 @@ for k in kids: q.get()
 		print("ready") io.stdout:flush() io.read("*a")`), truth: func(h *truth, w *world) {
 		n := h.number(strings.Join(w.said, "\n"), `heap (\d+)`)
 		h.sum("collectgarbage", n, n+n/2, false, classify.LuaJIT)
+	}},
+	{name: "haskell", needs: []string{"ghc"}, argv: func(w *world) []string {
+		text := `import GHC.Stats
+import System.IO
+import System.Mem
+main = do
+  let kept = [show i | i <- [1 .. 200000 :: Int]]
+  length (concat kept) ` + "`seq`" + ` performGC
+  s <- getRTSStats
+  putStrLn ("use " ++ show (gcdetails_mem_in_use_bytes (gc s)) ++ "\nready")
+  hFlush stdout
+  getContents >>= putStr
+  print (last kept)
+`
+		if err := os.WriteFile(filepath.Join(w.dir, "Kept.hs"), []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		cmd := exec.Command("ghc", "-v0", "-rtsopts", "-threaded", "Kept.hs")
+		cmd.Dir = w.dir
+		if b, err := cmd.CombinedOutput(); err != nil {
+			w.t.Fatalf("%v\n%s", err, b)
+		}
+		return []string{filepath.Join(w.dir, "Kept"), "+RTS", "-T", "-N2"}
+	}, truth: func(h *truth, w *world) {
+		n := h.number(strings.Join(w.said, "\n"), `use (\d+)`)
+		h.sum("getRTSStats", n, n, true, classify.GHC)
 	}},
 	{name: "sbcl", needs: []string{"sbcl"}, argv: words("sbcl", "--noinform", "--disable-debugger", "--no-userinit", "--eval", `
 		(progn (defvar *kept* (make-array 2000000 :initial-element 7))

@@ -1,0 +1,175 @@
+package inspect
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	tcMetadata = 8 << 20 // kMetadataAllocChunkSize of gperftools' src/common.cc
+	tcGap      = 512     // bytes of a page map below the first of its words that leads to a leaf, at least
+	tcTries    = 1 << 12 // words that are looked at as such
+	tcSpans    = 1 << 20
+	tcFirst    = 4 // spans of a leaf that are tried
+)
+
+// tcShifts are the sizes of its pages that gperftools can be built for (kPageShift of src/common.h), the usual one first.
+var tcShifts = [...]uint{13, 12, 15, 16, 18}
+
+// hasTCMalloc reports whether a file contains gperftools' tcmalloc: a library of that name, a program that exports its
+// functions, or one that has a malloc of its own, or no library at all, with the names of tcmalloc's variables in it.
+func (l *look) hasTCMalloc(m *Image) bool {
+	if strings.HasPrefix(m.name(), "libtcmalloc") || m.exported("tc_malloc") != 0 {
+		return true
+	}
+	if m.exported("malloc") == 0 && l.image(isGlibc) != nil || isGlibc(m.name()) {
+		return false
+	}
+	text, err := m.File.SectionData(".rodata", constantsLimit)
+	return err == nil && bytes.Contains(text, []byte("TCMALLOC_"))
+}
+
+// tcMap is a page map (TCMalloc_PageMap2 of gperftools' src/pagemap.h): pages of 1<<shift bytes lead by two steps to the
+// record of the span that they are in (struct Span of src/span.h), which begins with its first page and its length.
+type tcMap struct {
+	root  uint64 // where its words are, one for each leaf
+	shift uint
+}
+
+func (t tcMap) leafBits() uint { return (48 - t.shift + 1) / 2 }
+
+// findTCMalloc recognises what gperftools' tcmalloc has by its page map, one of its variables: both ends of a span lead to
+// the record that says where they are. What tcmalloc has of the program break the kernel has labelled.
+func findTCMalloc(l *look) {
+	m := l.image2(l.hasTCMalloc)
+	if m == nil {
+		return
+	}
+	t, ok := l.tcPageMap(m)
+	if !ok {
+		return
+	}
+	var spans, meta rangeSet
+	n := 0
+	own := func(r vm.Range) bool {
+		return l.covered(r, func(e *vm.SmapsEntry) bool { return private(e) && e.File.Path == "" })
+	}
+	for at, leaf := range l.scan(pages(t.root, 8<<(48-t.shift-t.leafBits()))) {
+		if at < t.root {
+			continue
+		}
+		first := (at - t.root) / 8 << t.leafBits()
+		if first>>(48-t.shift) != 0 {
+			break
+		}
+		meta.put(pages(leaf, 8<<t.leafBits()))
+		for slot, record := range l.scan(pages(leaf, 8<<t.leafBits())) {
+			page := first + (slot-leaf)/8
+			start, length, ok := l.tcSpan(t, record)
+			if slot < leaf || slot >= leaf+8<<t.leafBits() || !ok || start != page {
+				continue
+			}
+			if n++; n > tcSpans {
+				return
+			}
+			meta.put(pages(record, 16))
+			if r := vm.RangeOf(start<<t.shift, length<<t.shift); own(r) {
+				spans.put(r)
+			}
+		}
+	}
+	for _, r := range spans.ranges() {
+		l.add(classify.Finding{Kind: classify.TCMalloc, Confidence: classify.Certain,
+			Evidence: "both ends of a span lead to its record by tcmalloc's page map", Parts: l.partsOf(r)})
+	}
+	l.tcOwn(m, &meta)
+}
+
+// tcOwn adds what tcmalloc took for itself, in pieces of eight megabytes: the one whose rest two of its variables tell, and the
+// others that records lie in and that neighbours leave as long.
+func (l *look) tcOwn(m *Image, meta *rangeSet) {
+	claim := func(r vm.Range) {
+		if l.covered(r, private) {
+			l.add(classify.Finding{Kind: classify.TCMallocOwn, Confidence: classify.Certain,
+				Evidence: "tcmalloc's page map and spans lie in a piece of the length that it takes for them", Parts: l.partsOf(r)})
+		}
+	}
+	var before, last uint64
+	for at, w := range l.variables(m) {
+		if at == last+8 && w < tcMetadata && aligned(before+w) && before+w >= tcMetadata {
+			if r := (vm.Range{Start: before + w - tcMetadata, End: before + w}); meta.overlaps(r) && l.row(r.Start) != nil && l.row(r.Start).File.Path == "" {
+				claim(r)
+			}
+		}
+		before, last = w, at
+	}
+	for _, x := range meta.ranges() {
+		e := l.row(x.Start)
+		if e == nil || !private(e) || e.File.Path != "" {
+			continue
+		}
+		for _, free := range l.claims.free(e.Range) {
+			if free.Overlaps(x) && free.Len()%tcMetadata == 0 {
+				claim(free)
+			}
+		}
+	}
+}
+
+// tcSpan reads the record of a span: its first page and its length; the page map must lead from its last page to it.
+func (l *look) tcSpan(t tcMap, record uint64) (start, length uint64, ok bool) {
+	if record%8 != 0 {
+		return 0, 0, false
+	}
+	w := l.words(record, 2)
+	if w == nil || w[0] == 0 || w[1] == 0 || w[0]>>(48-t.shift) != 0 || w[1]>>(48-t.shift) != 0 {
+		return 0, 0, false
+	}
+	last := w[0] + w[1] - 1
+	leaf, ok := l.word(t.root + last>>t.leafBits()*8)
+	if !ok {
+		return 0, 0, false
+	}
+	back, ok := l.word(leaf + last&(1<<t.leafBits()-1)*8)
+	return w[0], w[1], ok && back == record
+}
+
+// tcPageMap finds the page map among the variables of a file: a word with nothing below it, since a page map is almost
+// empty, leads to a leaf, one of whose spans says which of the words it is.
+func (l *look) tcPageMap(m *Image) (tcMap, bool) {
+	tries := 0
+	last := uint64(0)
+	for at, leaf := range l.variables(m) {
+		gap := at - last
+		last = at
+		if e := l.row(leaf); gap < tcGap || leaf%8 != 0 || e == nil || !private(e) {
+			continue
+		}
+		if tries++; tries > tcTries {
+			break
+		}
+		for _, shift := range tcShifts {
+			t := tcMap{shift: shift}
+			n := 0
+			for slot, record := range l.scan(pages(leaf, 8<<t.leafBits())) {
+				if n++; n > tcFirst {
+					break
+				}
+				w := l.words(record, 1)
+				if w == nil || slot < leaf || w[0]>>(48-shift) != 0 || w[0]&(1<<t.leafBits()-1) != (slot-leaf)/8 {
+					continue
+				}
+				if t.root = at - w[0]>>t.leafBits()*8; t.root > at || l.imageAt(t.root) != m {
+					continue
+				}
+				if _, _, ok := l.tcSpan(t, record); ok {
+					return t, true
+				}
+			}
+		}
+	}
+	return tcMap{}, false
+}
