@@ -275,13 +275,19 @@ var faults = []fault{
 	}},
 }
 
-var howMany = flag.Int("faults", 200, "how many faults TestReliability makes")
+var howMany = flag.Int("faults", 0, "how many faults TestReliability makes (0: 200 where CI is set, else 50 or so, one of each kind at least)")
 
 // TestReliability makes faults happen, and prints what came of them (make reliability: 2000 of them).
 func TestReliability(t *testing.T) {
 	testenv.Need(t, "ptrace")
 	testenv.Need(t, "attach")
 	all := *howMany
+	if all == 0 {
+		all = 50
+		if testenv.CI() {
+			all = 200
+		}
+	}
 	seed := uint64(all)
 	fmt.Printf("%-42s %6s %9s %10s %12s\n", "fault", "times", "unharmed", "log whole", "ledger true")
 	times, unharmed, whole, right := 0, 0, 0, 0
