@@ -42,6 +42,16 @@ func exportFormats() []exportFormat {
 	}
 }
 
+// ofTwo are the names of those that take two logs.
+func ofTwo() (names []string) {
+	for _, f := range exportFormats() {
+		if f.most == 2 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // exporting is one run of the command.
 type exporting struct {
 	cmd   *cobra.Command
@@ -83,7 +93,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 			case err != nil:
 				return err
 			case len(args) > f.most:
-				return misused(cmd, "%s is of one log", f.name)
+				return misused(cmd, "%s is of one log: the difference between two is for %s", f.name, strings.Join(ofTwo(), ", "))
 			case f.whole && (x.at != "" || len(x.pids) > 0):
 				return misused(cmd, "%s is of the whole log: without --at and --pid", f.name)
 			case f.tables && x.table == "" && output == "":

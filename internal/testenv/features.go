@@ -62,6 +62,7 @@ var features = map[string]feature{
 	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
 	// What drives a browser, and judges how a page can be used without seeing it; as the tests of cmd/vmblame/e2e find it.
 	"playwright-core": {func() bool { return isThere("../../../internal/html/web/node_modules/playwright-core") }, "npm --prefix internal/html/web ci"},
+	"speedscope":      {func() bool { return isThere("../../../internal/html/web/node_modules/speedscope") }, "npm --prefix internal/html/web ci"},
 	// A core file is written into the working folder.
 	"core":    {hasCore, "kernel.core_pattern=core"},
 	"hugetlb": {hasHugePages, "vm.nr_hugepages=16"},
