@@ -27,13 +27,12 @@ type logSink struct {
 	bounded *boundedLog // nil without --log-limit
 	broken  bool        // there is no file to write to any more
 
-	mu    sync.Mutex
-	lines []byte // that wait
-	cuts  []cut  // ascending, where a segment ends in lines
-	lost  uint64 // events that found no room
-	end   *eventlog.End
-	bad   bool
-	full  bool // there was no room for a line: no more are taken
+	mu      sync.Mutex
+	waiting waitingLines
+	lost    uint64 // events that found no room
+	end     *eventlog.End
+	bad     bool
+	full    bool // there was no room for a line: no more are taken
 
 	wake    chan struct{}
 	stop    chan struct{}
@@ -46,7 +45,6 @@ const (
 	flushEvery = 500 * time.Millisecond
 	// mostWaiting bounds the bytes of lines that wait: a second's worth of the fastest recordings.
 	mostWaiting = 64 << 20
-	linesChunk  = 64 << 10
 	// patience is how long an end waits for a reader that takes nothing.
 	patience = 2 * time.Second
 )
@@ -111,16 +109,17 @@ func (l *logSink) Put(r eventlog.Record) error {
 	if l.full {
 		return nil
 	}
-	n := len(l.lines)
+	before := l.waiting.here()
 	l.append(r)
-	if len(l.lines) > mostWaiting && n > 0 {
-		l.lines, l.full = l.lines[:n], true
+	if l.waiting.bytes > mostWaiting && before.bytes > 0 {
+		l.waiting.backTo(before)
+		l.full = true
 		if _, event := r.(*eventlog.Event); event {
 			l.lost++
 		}
 		l.saySlow()
 	}
-	if _, first := r.(*eventlog.Header); first || len(l.lines) >= linesChunk {
+	if _, first := r.(*eventlog.Header); first || l.waiting.bytes >= linesChunk {
 		select {
 		case l.wake <- struct{}{}:
 		default:
@@ -132,23 +131,26 @@ func (l *logSink) Put(r eventlog.Record) error {
 // append appends the lines of r. l.mu is held.
 func (l *logSink) append(r eventlog.Record) {
 	b := l.bounded
-	if b == nil {
-		l.lines = eventlog.AppendRecord(l.lines, r)
-		return
-	}
-	n := len(l.lines)
-	if _, event := r.(*eventlog.Event); event && b.full() {
-		l.cuts = append(l.cuts, cut{n, b.cutter.End()})
-		l.lines = b.cutter.Begin(l.lines)
-		b.began, b.state = len(l.lines)-n, len(l.lines)-n
+	if _, event := r.(*eventlog.Event); event && b != nil && b.full() {
+		l.waiting.endSegment(b.cutter.End())
+		p := l.waiting.open()
+		p.lines = b.cutter.Begin(p.lines)
+		l.waiting.grown(len(p.lines))
+		b.began, b.state = len(p.lines), len(p.lines)
 		if inFile := int64(b.state) * b.ratio.Load() / 1024; inFile > b.limit/2 && !b.told {
 			b.told = true
 			fmt.Fprintf(l.stderr, "vmblame: --log-limit %d: what is mapped takes %d bytes in the log: it is larger than that\n", b.limit, inFile)
 		}
-		n = len(l.lines)
 	}
-	l.lines = b.cutter.Append(l.lines, r)
-	b.began += len(l.lines) - n
+	p := l.waiting.open()
+	n := len(p.lines)
+	if b == nil {
+		p.lines = eventlog.AppendRecord(p.lines, r)
+	} else {
+		p.lines = b.cutter.Append(p.lines, r)
+		b.began += len(p.lines) - n
+	}
+	l.waiting.grown(len(p.lines) - n)
 }
 
 // saySlow is said once. l.mu is held.
@@ -181,21 +183,19 @@ func (l *logSink) write() {
 // drain writes what waits.
 func (l *logSink) drain() {
 	l.mu.Lock()
-	lines, cuts := l.lines, l.cuts
-	l.lines, l.cuts = nil, nil
+	pieces := l.waiting.take()
 	l.mu.Unlock()
-	from := 0
-	for _, c := range cuts {
-		l.writeLines(lines[from:c.at])
-		l.nextSegment(c.end)
-		from = c.at
+	for i := range pieces {
+		p := &pieces[i]
+		l.writeLines(p.lines)
+		if p.end != nil {
+			l.nextSegment(p.end)
+		}
+		l.mu.Lock()
+		l.waiting.recycle(p.lines)
+		l.mu.Unlock()
+		p.lines = nil
 	}
-	l.writeLines(lines[from:])
-	l.mu.Lock()
-	if l.lines == nil && cap(lines) <= 4*linesChunk {
-		l.lines = lines[:0]
-	}
-	l.mu.Unlock()
 }
 
 // writeLines writes whole lines.

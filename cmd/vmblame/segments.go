@@ -51,12 +51,6 @@ type part struct {
 	size int64
 }
 
-// cut is a place in the lines that wait where a segment ends.
-type cut struct {
-	at  int
-	end *eventlog.End
-}
-
 func newBoundedLog(limit int64, name string) *boundedLog {
 	b := &boundedLog{cutter: segment.NewCutter(), limit: limit, number: 1}
 	b.ratio.Store(1024)

@@ -5,29 +5,39 @@ import (
 	"runtime/debug"
 )
 
-// modestHeap is how much memory, in bytes, Go's runtime may hold before it collects more often than gcPercent says.
-// Together with the executable's own pages that keeps a usual recording below 50 MiB.
+// The heap may grow by gcPercent of what is live while that is little, which saves time on a shared processor, and by
+// slack bytes, or leastPercent, once it is not. Together with the executable's own pages that keeps a usual recording
+// below 50 MiB, and one of 16,384 stacks below 64.
 const (
-	modestHeap = 32 << 20
-	gcPercent  = 200
+	gcPercent    = 200
+	leastPercent = 50
+	slack        = 14 << 20
 )
 
-// boundHeap sets how often the heap is collected: rarely while it is small, which saves time on a shared processor,
-// and once it is not, at twice the live heap at the latest.
+// boundHeap sets how often the heap is collected.
 func boundHeap() {
 	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(modestHeap)
-	afterCollection()
+	afterCollection(gcPercent)
 }
 
-// afterCollection raises the limit as the live heap grows, since near the limit the collector would run all the time.
-// It runs once per GC cycle, when the sentinel of the last cycle is found dead.
-func afterCollection() {
+// afterCollection sets the percentage for what is live now. It runs once per GC cycle, when the sentinel of the last cycle
+// is found dead. That may be long after the end of the cycle: HeapAlloc has much in it then that is not live. What was
+// follows from NextGC, which the runtime has computed from it by the percentage in force.
+func afterCollection(percent int) {
 	sentinel := new([2]*byte) // with pointers: the runtime would batch it with other tiny objects otherwise
-	runtime.AddCleanup(sentinel, func(struct{}) {
+	runtime.AddCleanup(sentinel, func(percent int) {
 		var m runtime.MemStats // package runtime/metrics would add a tenth of a millisecond to every start
 		runtime.ReadMemStats(&m)
-		debug.SetMemoryLimit(max(modestHeap, 2*int64(m.HeapAlloc)+modestHeap/4)) // just collected: most of it is live
-		afterCollection()
-	}, struct{}{})
+		live := int(m.NextGC) / (100 + percent) * 100
+		if want := percentFor(live); want != percent {
+			debug.SetGCPercent(want)
+			percent = want
+		}
+		afterCollection(percent)
+	}, percent)
+}
+
+// percentFor returns the percentage for that many live bytes, in steps of 10: each change stops the world for a moment.
+func percentFor(live int) int {
+	return min(max(slack*10/max(live, 1)*10, leastPercent), gcPercent)
 }

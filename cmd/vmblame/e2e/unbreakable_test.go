@@ -167,10 +167,13 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// mostMemory is what vmblame may have resident while it records scale's 16,384 stacks, however many events there are.
+const mostMemory = 64 << 10 // KiB
+
 // TestScale: programs that are large in one way, in small; docs/reliability.md has the figures of large ones.
 func TestScale(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	for what, n := range map[string]int{"events": 20000, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {
+	for what, n := range map[string]int{"events": 100000, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {
 		c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "scale"), what, fmt.Sprint(n)})
 		c.mustEnd("exit status 0")
 		if got := c.text("stdout"); got != "done\n" {
@@ -180,8 +183,11 @@ func TestScale(t *testing.T) {
 		if s.end.Drifts != 0 || s.end.Lost != 0 || s.note("unverified") != "" {
 			t.Errorf("%s: %+v, %+v", what, s.end, s.notes)
 		}
-		if want := map[string]uint64{"events": 20000, "mappings": 5000}[what]; s.end.Events < want || what == "events" && s.stacks < 10000 {
+		if want := map[string]uint64{"events": 100000, "mappings": 5000}[what]; s.end.Events < want || what == "events" && s.stacks < 10000 {
 			t.Errorf("%s: %d events, %d stacks", what, s.end.Events, s.stacks)
+		}
+		if peak := c.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; what == "events" && peak > mostMemory {
+			t.Errorf("%s: vmblame had up to %d KiB resident", what, peak)
 		}
 	}
 }
