@@ -160,6 +160,7 @@ func (l *Launch) config() *launcher.Config {
 	}
 	s := inheritedSignals()
 	c.SetSignals, c.Ignored, c.Blocked = s.Known, s.Ignored, s.Blocked
+	c.Closed = launcher.Closed()
 	return c
 }
 

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "vmblame")
-		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.version=test", "-o", binary, ".")
+		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-E vmblame_entry -X main.version=test", "-o", binary, ".")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build vmblame: %v\n%s", err, out)

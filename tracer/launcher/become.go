@@ -38,6 +38,11 @@ func become(c *Config, status int) (Step, syscall.Errno) {
 	if c.SetSignals {
 		setSignals(c)
 	}
+	for fd := range 3 {
+		if c.Closed>>fd&1 != 0 {
+			syscall.Close(fd)
+		}
+	}
 	return Exec, errno(syscall.Exec(c.Path, c.Argv, c.Env))
 }
 

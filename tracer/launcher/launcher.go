@@ -45,6 +45,8 @@ type Config struct {
 	// SetSignals reports whether to set Ignored and Blocked, signal N in bit N-1.
 	SetSignals       bool
 	Ignored, Blocked uint64
+	// Closed has a bit for each of the descriptors 0 to 2 that the program finds closed.
+	Closed uint32
 }
 
 // Encode returns c as the helper reads it: eight-byte numbers in native byte order, strings and lists prefixed by
@@ -88,6 +90,7 @@ func (c *Config) Encode() []byte {
 	flag(c.SetSignals)
 	number(c.Ignored)
 	number(c.Blocked)
+	number(uint64(c.Closed))
 	size := uint64(len(b))
 	copy(b, unsafe.Slice((*byte)(unsafe.Pointer(&size)), 8))
 	return b
@@ -130,6 +133,7 @@ func decode(b []byte) (c Config) {
 		c.Groups[i] = uint32(r.number())
 	}
 	c.SetSignals, c.Ignored, c.Blocked = r.flag(), r.number(), r.number()
+	c.Closed = uint32(r.number())
 	return c
 }
 

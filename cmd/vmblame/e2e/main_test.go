@@ -96,7 +96,7 @@ func buildAndRun(m *testing.M) int {
 	built.vmblame = filepath.Join(dir, "vmblame")
 	built.progs = filepath.Join(dir, "progs")
 	for _, argv := range [][]string{
-		{"go", "build", "-buildvcs=false", "-o", built.vmblame, ".."},
+		{"go", "build", "-buildvcs=false", "-ldflags=-E vmblame_entry", "-o", built.vmblame, ".."},
 		{"make", "-s", "-j2", "-C", "../../../testdata", "OUT=" + built.progs},
 	} {
 		cmd := exec.Command(argv[0], argv[1:]...)

@@ -365,3 +365,45 @@ func TestForeignProc(t *testing.T) {
 		t.Error("there is a log")
 	}
 }
+
+// TestClosedDescriptors: a program finds the descriptors closed that were closed when vmblame was started, and no other.
+func TestClosedDescriptors(t *testing.T) {
+	for mask := range 8 {
+		how, want := "exec 3>said", "closed:"
+		next := 4
+		for fd := 2; fd >= 0; fd-- {
+			if mask>>fd&1 != 0 {
+				next = fd
+			}
+		}
+		for fd := range 3 {
+			if mask>>fd&1 != 0 {
+				how += fmt.Sprintf(" %d>&-", fd)
+				want += fmt.Sprintf(" %d", fd)
+			}
+		}
+		c := begin(t, []string{"sh", "-c", how + ` && exec "$@"`, "sh", built.vmblame, "run", "-q", "-o", "log.jsonl", prog(t, "closed_descriptors")})
+		c.mustEnd("exit status 0")
+		if got, want := c.text("said"), fmt.Sprintf("%s; the next is %d\n", want, next); got != want {
+			t.Errorf("%s: it said %q, want %q", how, got, want)
+		}
+		proven(t, c.file("log.jsonl"))
+	}
+}
+
+// TestTooFewAddresses: where Go's runtime could not begin, one line says so.
+func TestTooFewAddresses(t *testing.T) {
+	for _, limit := range []string{"80000", "700000", "1200000"} {
+		c := begin(t, []string{"sh", "-c", `ulimit -v "$1" && exec "$0" run -o log.jsonl sh -c 'echo ran'`, built.vmblame, limit})
+		c.mustEnd("exit status 125")
+		if text := c.text("stderr"); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "vmblame: the address space limit (ulimit -v)") || c.text("stdout") != "" {
+			t.Errorf("%s: said:\n%s%s", limit, text, c.text("stdout"))
+		}
+	}
+	c := begin(t, []string{"sh", "-c", `ulimit -v 1600000 && exec "$0" run -q -o log.jsonl sh -c 'ulimit -v'`, built.vmblame})
+	c.mustEnd("exit status 0")
+	if got := c.text("stdout"); got != "1600000\n" {
+		t.Errorf("the program's limit: %s%s", got, c.text("stderr"))
+	}
+	proven(t, c.file("log.jsonl"))
+}
