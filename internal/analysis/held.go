@@ -48,6 +48,10 @@ func (s *State) Threads(space int) []classify.Thread {
 // Frames are the frames of a stack, innermost first, and why the walk of it ended early.
 func (s *State) Frames(stack int) (list []Frame, end string) { return s.names.Frames(stack) }
 
+// Made are the calls that mapped something, in their order: of the last state that LoadEach yields, if it is that of the end; of
+// others none.
+func (s *State) Made() []Making { return s.makings }
+
 // Header is the log's first line, nil where the log is cut before its end.
 func (s *State) Header() *eventlog.Header { return s.header }
 

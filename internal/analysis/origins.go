@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"slices"
+
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
@@ -19,16 +21,18 @@ func newOrigins() *origins { return &origins{by: map[uint64]*classify.Event{}, s
 
 // put stores an event if it mapped pages.
 func (m *origins) put(r *eventlog.Event) {
-	for i := range r.Changes {
-		now := r.Changes[i].Now
-		if now == nil || now.Origin == nil || *now.Origin != r.Seq {
-			continue
-		}
+	if i := makes(r); i >= 0 {
 		e := compact(r)
 		e.Over = m.over(r, i)
 		m.by[r.Seq] = e
-		return
 	}
+}
+
+// makes is the first change of an event that maps pages, -1 for none.
+func makes(r *eventlog.Event) int {
+	return slices.IndexFunc(r.Changes, func(c eventlog.Change) bool {
+		return c.Now != nil && c.Now.Origin != nil && *c.Now.Origin == r.Seq
+	})
 }
 
 // over is the event that had made the first page that change i maps, or moves.

@@ -32,11 +32,18 @@ func LoadEach(open Open, moments []Moment, pids []int, yield func(i int, s *Stat
 	return nil
 }
 
+// A Making is a call that mapped something.
+type Making struct {
+	Space int    // the log's number of the address space
+	Seq   uint64 // of the event
+}
+
 // A series is what several moments of a log need of it.
 type series struct {
 	*folder
 	moments []Moment
 	next    int // so many of them are over
+	made    []Making
 	frozen  []*frozen
 	waiting map[int][]*nearest // by space: those that lack the first snapshot behind their moment
 	// chains and unnamed are the same for every moment, once the log has been read.
@@ -69,6 +76,11 @@ func (m *series) put(rec eventlog.Record, line int) {
 		delete(m.waiting, r.Space)
 	}
 	m.folder.put(rec, line)
+	if r, ok := rec.(*eventlog.Event); ok && makes(r) >= 0 {
+		if sp := m.replay.Space(r.Space); sp != nil && wanted(m.pids, sp.PID) {
+			m.made = append(m.made, Making{r.Space, r.Seq})
+		}
+	}
 }
 
 // over reports whether rec is the first record behind the next moment.
@@ -118,6 +130,7 @@ func (m *series) state(i int) *State {
 	}
 	if i >= len(m.frozen) {
 		m.finish()
+		end.makings = m.made
 		return end
 	}
 	f := m.frozen[i]

@@ -33,6 +33,7 @@ type State struct {
 	memory    int64                  // bytes that the machine has, 0 where that was not recorded
 	exits     map[int]*eventlog.Exit // how processes ended, by space
 	unnamed   map[string][]Module    // by the label of a step without a name
+	makings   []Making
 }
 
 type chainKey struct {

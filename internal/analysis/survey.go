@@ -11,7 +11,6 @@ import (
 // A Survey is what one reading of a log says of how much happens when, and the moments that show it best.
 type Survey struct {
 	Events   int      // mapping calls that the log has
-	Made     int      // how many mappings they made
 	Moments  []Moment // ascending: the start, events that are no execve, the end
 	Every    bool     // every event that changed something is one of the moments
 	Mappings int      // the most mappings at a time, of all processes together
@@ -27,7 +26,7 @@ func Take(open Open, pids []int, most, mappings int, from, to uint64) (*Survey, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{Events: v.events, Made: v.made, Mappings: v.mostEntries, Every: v.all > 0}
+	s := &Survey{Events: v.events, Mappings: v.mostEntries, Every: v.all > 0}
 	chosen := v.seqs
 	if !s.Every {
 		chosen = append(v.byNumber.seqs(), v.byTime.seqs()...)
@@ -64,7 +63,7 @@ type surveyor struct {
 	pids             []int
 	replay           *eventlog.Replay
 	threads          *threads
-	events, made     int
+	events           int
 	all              int // so many events are kept; 0 from when there were more
 	seqs             []uint64
 	byNumber, byTime buckets
@@ -93,12 +92,6 @@ func (v *surveyor) put(rec eventlog.Record, from, to uint64) {
 		}
 	case *eventlog.Event:
 		v.events++
-		for i := range r.Changes {
-			if now := r.Changes[i].Now; now != nil && now.Origin != nil && *now.Origin == r.Seq {
-				v.made++
-				break
-			}
-		}
 		v.count(r.Space)
 		if strings.HasPrefix(r.Call, "execve") || len(r.Changes) == 0 || r.Seq < from || to > 0 && r.Seq > to {
 			return

@@ -49,7 +49,7 @@ func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, e
 	if b.v.Growth, err = end.GrowthSince(open, survey.Moments[0], start.T, start.Seq); err != nil {
 		return nil, nil, err
 	}
-	b.v.Events, b.v.Made, b.v.Every = survey.Events, survey.Made, survey.Every
+	b.v.Events, b.v.Every = survey.Events, survey.Every
 	b.thin(o.Ranges)
 	return b.finish(end), end, nil
 }

@@ -17,7 +17,8 @@ func (b *builder) finish(s *analysis.State) *Value {
 	}
 	v.sortFigures()
 	v.dropMakers()
-	v.Cut, v.Shown, v.Failed = s.Cut, v.shown(), s.Failed()
+	v.Cut, v.Failed = s.Cut, s.Failed()
+	v.unseen(s.Made())
 	for i := range v.Failed.Calls {
 		b.stack(s, v.Failed.Calls[i].Stack)
 	}
@@ -50,15 +51,36 @@ func (v *Value) dropMakers() {
 	*m = Makers{pick(m.Origin, kept), pick(m.Cause, kept), pick(m.Call, kept), pick(m.T, kept), pick(m.PID, kept), pick(m.TID, kept), pick(m.Thread, kept), pick(m.Stack, kept), pick(m.Chain, kept)}
 }
 
-// shown counts the events of which something is among the ranges.
-func (v *Value) shown() int {
-	events := map[uint64]bool{}
+// unseen counts the calls that mapped something, and of each process those of which nothing is among the ranges: it came and went
+// between two moments.
+func (v *Value) unseen(made []analysis.Making) {
+	shown := map[uint64]bool{}
 	for _, m := range v.Ranges.Maker {
 		if o := v.Makers.Origin[m]; o != nil {
-			events[*o] = true
+			shown[*o] = true
 		}
 	}
-	return len(events)
+	of := map[int]*Process{} // by space
+	for i := range v.Processes {
+		p := &v.Processes[i]
+		p.Unseen = make([]int, len(p.Moments))
+		of[p.Space] = p
+	}
+	v.Made = len(made)
+	for _, m := range made {
+		if shown[m.Seq] {
+			v.Shown++
+			continue
+		}
+		p := of[m.Space]
+		if p == nil {
+			continue // it came and went itself
+		}
+		at, _ := slices.BinarySearchFunc(p.Moments, m.Seq, func(at int, seq uint64) int { return cmp.Compare(v.Moments[at].Seq, seq) })
+		if at < len(p.Moments) {
+			p.Unseen[at]++
+		}
+	}
 }
 
 // sortFigures brings the figures into the order of their ranges.

@@ -25,8 +25,8 @@ type Value struct {
 	Environment map[string]*string `json:"environment"` // as the header has it; null for what was unset
 	Cut         bool               `json:"cut"`         // the log ends without its end line
 	Events      int                `json:"events"`      // mapping calls in the log
-	Made        int                `json:"made"`        // how many mappings they made
-	Shown       int                `json:"shown"`       // how many of those are in ranges: the others came and went between two moments
+	Made        int                `json:"made"`        // how many of them mapped something, in the processes that are shown
+	Shown       int                `json:"shown"`       // of how many of those something is in ranges: of the others it came and went between two moments
 	Every       bool               `json:"every"`       // every event that changed something is a moment
 	Moments     []Moment           `json:"moments"`     // in the order of the log; the last is its end
 	Processes   []Process          `json:"processes"`   // address spaces, in the order in which they are met
@@ -63,6 +63,7 @@ type Process struct {
 	Mappings   []int    `json:"mappings"`    // entries of the ledger
 	VMAs       []int    `json:"vmas"`        // rows of /proc/PID/maps
 	Peak       []int64  `json:"peak"`        // the most that was mapped up to then
+	Unseen     []int    `json:"unseen"`      // calls since its moment before (at the first, since it began) of which nothing is in ranges
 	ResidentAt []*int64 `json:"resident_at"` // t of the snapshot that the figures are from, null for none
 	Threads    []Thread `json:"threads"`     // in the order of their start
 }

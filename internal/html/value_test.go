@@ -168,6 +168,7 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 	t.Helper()
 	v := read(t, name, o)
 	compared := 0
+	drawn := map[uint64]bool{} // events of which a moment has something
 	for at, m := range v.Moments {
 		moment, err := analysis.ParseMoment(m.Moment)
 		if err != nil {
@@ -180,6 +181,14 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 		if s.T != m.T || s.Seq != m.Seq {
 			t.Errorf("%s is at %d after event %d, the report's at %d after %d", m.Moment, m.T, m.Seq, s.T, s.Seq)
 		}
+		s.Held(func(_ *analysis.ReportProcess, held []analysis.Held) bool {
+			for i := range held {
+				if o := held[i].Origin; o != nil {
+					drawn[*o] = true
+				}
+			}
+			return true
+		})
 		shown := 0
 		for i := range v.Processes {
 			if slices.Contains(v.Processes[i].Moments, at) {
@@ -223,6 +232,7 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 			}
 		}
 	}
+	holdUnseen(t, name, v, drawn)
 	growth, err := analysis.ReadGrowth(fileLog(name), analysis.GrowthOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +242,45 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 		t.Errorf("%s: nothing was compared", name)
 	}
 	return v
+}
+
+// holdUnseen holds what came and went between two moments against the log, drawn being the events of which a moment has something.
+func holdUnseen(t *testing.T, name string, v *Value, drawn map[uint64]bool) {
+	t.Helper()
+	r, err := fileLog(name)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, shown, unseen := 0, 0, map[int][]int{}
+	for i := range v.Processes {
+		unseen[v.Processes[i].Space] = make([]int, len(v.Processes[i].Moments))
+	}
+	for {
+		rec, err := r.Next()
+		if err != nil {
+			break // the end, or the cut
+		}
+		e, ok := rec.(*eventlog.Event)
+		if !ok || !slices.ContainsFunc(e.Changes, func(c eventlog.Change) bool { return c.Now != nil && c.Now.Origin != nil && *c.Now.Origin == e.Seq }) {
+			continue
+		}
+		made++
+		if drawn[e.Seq] {
+			shown++
+			continue
+		}
+		for i := range v.Processes {
+			p := &v.Processes[i]
+			if k := slices.IndexFunc(p.Moments, func(at int) bool { return v.Moments[at].Seq >= e.Seq }); p.Space == e.Space && k >= 0 {
+				unseen[p.Space][k]++
+			}
+		}
+	}
+	hold(t, "made and shown", []int{v.Made, v.Shown}, []int{made, shown})
+	for i := range v.Processes {
+		p := &v.Processes[i]
+		hold(t, fmt.Sprintf("unseen of space %d", p.Space), p.Unseen, unseen[p.Space])
+	}
 }
 
 func hold(t *testing.T, what string, got, want any) {

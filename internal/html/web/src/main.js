@@ -313,6 +313,12 @@ class Hand {
     return this.app.course()
   }
 
+  // How many mappings came and went since the moment before, at every moment.
+  unseen() {
+    const { log, process } = this.app.state
+    return log.value.processes[process].unseen
+  }
+
   // The moment that is drawn at a part of the width.
   nearest(fraction) {
     return this.app.state.axis.moment(fraction)

@@ -7,6 +7,7 @@ import { ink } from './palette.js'
 // as in a picture of memory. What nothing ever lay in is folded.
 
 const HEIGHT = 560
+const STRIP = 12 // of what is not drawn
 
 // Folded says where addresses are drawn: pieces between the ends of mappings, each with a weight, gaps with a small one.
 export class Folded {
@@ -80,16 +81,19 @@ export class Folded {
 
 export function space(app) {
   const { t } = app
-  const canvas = h('canvas', { tabindex: 0, role: 'application', 'aria-roledescription': t('Address space'), 'aria-label': t('Address space') })
+  const canvas = h('canvas', { class: 'picture', tabindex: 0, role: 'application', 'aria-roledescription': t('Address space'), 'aria-label': t('Address space') })
   const line = h('div', { class: 'moment-line' })
   const cursor = h('div', { class: 'space-cursor', hidden: true })
   const tip = h('div', { class: 'tip', hidden: true })
+  const strip = h('canvas', { class: 'strip', 'aria-hidden': 'true' })
+  const unseen = h('p', { class: 'hidden-ones', hidden: true })
   const note = h('p', { class: 'note' })
   const say = h('p', { class: 'unseen', 'aria-live': 'polite' })
   let scale = 'compressed'
   let low = 0 // what of the height is shown, from 0 to 1
   let high = 1
   let folded = null
+  let rectangles = '' // how many are drawn, in words
   const zoom = (factor, around = (low + high) / 2) => {
     const part = Math.min((high - low) * factor, 1)
     low = Math.min(Math.max(around - ((around - low) / (high - low)) * part, 0), 1 - part)
@@ -108,7 +112,7 @@ export function space(app) {
         draw()
       }),
       h('button', { onclick: () => zoom(0.5) }, t('Zoom in')), h('button', { onclick: () => zoom(2) }, t('Zoom out')), h('button', { onclick: whole }, t('Whole'))),
-    h('div', { class: 'canvas' }, canvas, line, cursor), tip, note, say)
+    unseen, h('div', { class: 'canvas' }, canvas, strip, line, cursor), tip, note, say)
 
   const width = () => el.clientWidth || 900
   const inner = () => width() - GUTTER - RIGHT
@@ -197,28 +201,64 @@ export function space(app) {
     g.font = '11px ui-monospace, monospace'
     let last = HEIGHT + 20
     for (let i = 0; i < folded.edges.length; i++) {
-      const py = y(folded.edges[i])
-      if (py > HEIGHT + 1 || py < -1) continue
+      const edge = y(folded.edges[i])
+      if (edge > HEIGHT + 1 || edge < -1) continue
+      const py = Math.min(Math.max(edge, 7), HEIGHT - 7)
       const gapBelow = i > 0 && !folded.full[i - 1]
       if (last - py < 13 || (i > 0 && !gapBelow && last - py < 40)) continue
       last = py
-      g.fillText(hex(folded.edges[i] * 4096), GUTTER - 6, Math.min(Math.max(py, 7), HEIGHT - 7))
+      g.fillText(hex(folded.edges[i] * 4096), GUTTER - 6, py)
       g.strokeStyle = rule
       g.beginPath()
-      g.moveTo(GUTTER - 4, py)
-      g.lineTo(GUTTER, py)
+      g.moveTo(GUTTER - 4, edge)
+      g.lineTo(GUTTER, edge)
       g.stroke()
     }
-    const v = log.value
-    note.textContent = [
-      `${number(all)} ${t('rectangles')}` + (thin ? `, ${t('of')} ${number(thin)} ${t('are thinner than a pixel: zoom in')}`.replace(`${t('of')} `, '') : ''),
-      v.every || v.made <= v.shown ? '' : `${number(v.made - v.shown)} / ${number(v.made)} ${t('mappings came and went between two moments and are not drawn')}`,
-    ].filter(Boolean).join('; ')
+    rectangles = `${number(all)} ${t('rectangles')}` + (thin ? `, ${number(thin)} ${t('are thinner than a pixel: zoom in')}` : '')
+    hidden(ratio, text)
     show()
   }
 
+  // What came and went between two moments is not drawn: how much that is, and a strip below the picture that says when it was, the
+  // darker the more.
+  function hidden(ratio, text) {
+    const { log, process, axis } = app.state
+    const p = log.value.processes[process]
+    const sum = p.unseen.reduce((a, b) => a + b, 0)
+    unseen.hidden = strip.hidden = !sum
+    if (!sum) return
+    unseen.dataset.unseen = sum
+    unseen.replaceChildren(h('b', {}, number(sum)), ` ${t('mappings came and went between two moments and are not drawn; the strip below the picture shows when.')} `, ...(app.page.served ? [t('“More moments here” draws those around the moment.')] : [t('All of them:'), ' ', h('code', {}, `vmblame serve ${log.value.log}`)]))
+    strip.width = width() * ratio
+    strip.height = STRIP * ratio
+    strip.style.setProperty('width', `${width()}px`)
+    strip.style.setProperty('height', `${STRIP}px`)
+    const g = strip.getContext('2d')
+    g.scale(ratio, ratio)
+    const most = Math.log1p(p.unseen.reduce((a, b) => Math.max(a, b), 0))
+    g.fillStyle = text
+    g.font = '11px system-ui'
+    g.textAlign = 'right'
+    g.textBaseline = 'middle'
+    g.fillText(t('not drawn'), GUTTER - 6, STRIP / 2)
+    // Several moments may stand in one pixel: the darkest counts.
+    const dark = new Float64Array(Math.ceil(inner()) + 1)
+    p.unseen.forEach((n, k) => {
+      if (!n) return
+      const to = Math.floor(axis.fraction(k) * inner())
+      for (let x = Math.floor(axis.fraction(Math.max(k - 1, 0)) * inner()); x < Math.max(to, 1); x++) dark[x] = Math.max(dark[x], Math.log1p(n) / most)
+    })
+    dark.forEach((d, x) => {
+      if (!d) return
+      g.globalAlpha = 0.15 + 0.85 * d
+      g.fillRect(GUTTER + x, 2, 1, STRIP - 3)
+    })
+  }
+
   function show() {
-    const { axis, at } = app.state
+    const { axis, at, log, process } = app.state
+    const n = log.value.processes[process].unseen[at]
+    note.textContent = rectangles + (n ? `; ${number(n)} ${t('mappings came and went since the moment before')}` : '')
     line.style.setProperty('transform', `translateX(${GUTTER + axis.fraction(at) * inner()}px)`)
     mark()
   }

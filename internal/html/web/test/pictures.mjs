@@ -26,6 +26,7 @@ async function look(page, p) {
   if (p.served) await served(page)
   await keys(page)
   if (!p.served) await pointer(page)
+  await unseen(page)
   await search(page)
   await growth(page)
   await appearance(page)
@@ -81,8 +82,8 @@ async function numbers(page, p) {
 // A server tells everything that happened at an address, and has more moments.
 async function served(page) {
   const spot = await page.evaluate(() => window.vmblame.spot())
-  await page.locator('.space canvas').scrollIntoViewIfNeeded()
-  await page.locator('.space canvas').click({ position: { x: spot.x, y: spot.y } })
+  await page.locator('.space .picture').scrollIntoViewIfNeeded()
+  await page.locator('.space .picture').click({ position: { x: spot.x, y: spot.y } })
   await page.waitForSelector('.biography .steps.exact li')
   if (!(await page.textContent('.biography .steps')).includes('mapped')) fail(`the biography has no step: ${await page.textContent('.biography .steps')}`)
   await page.click('.biography .close')
@@ -128,7 +129,7 @@ async function keys(page) {
   await page.keyboard.press('Enter')
   await page.focus('#tab-flame')
   await page.keyboard.press('ArrowLeft')
-  await page.focus('.space canvas')
+  await page.focus('.space .picture')
   await page.keyboard.press('ArrowDown')
   await page.keyboard.press('ArrowUp')
   if (!(await page.textContent('.space .unseen'))) fail('the address space does not say which mapping is chosen')
@@ -152,8 +153,8 @@ async function pointer(page) {
   await page.keyboard.press('End')
   // The largest mapping is hit where it is drawn.
   const spot = await page.evaluate(() => window.vmblame.spot())
-  await page.locator('.space canvas').scrollIntoViewIfNeeded()
-  const canvas = await page.locator('.space canvas').boundingBox()
+  await page.locator('.space .picture').scrollIntoViewIfNeeded()
+  const canvas = await page.locator('.space .picture').boundingBox()
   await page.mouse.move(canvas.x + spot.x, canvas.y + spot.y)
   await page.waitForSelector('.tip:not([hidden])')
   if (!(await page.textContent('.tip')).includes(spot.start)) fail(`the tip says ${await page.textContent('.tip')}, want ${spot.start}`)
@@ -170,6 +171,20 @@ async function pointer(page) {
   await page.mouse.up()
   await page.mouse.dblclick(canvas.x + 300, canvas.y + 150)
   await page.mouse.move(0, 0)
+}
+
+// What came and went between two moments is told of, and shown when it was.
+async function unseen(page) {
+  const all = await page.evaluate(() => window.vmblame.unseen())
+  const told = await page.$eval('.hidden-ones', (e) => (e.hidden ? 0 : +e.dataset.unseen))
+  hold('what is not drawn', told, all.reduce((a, b) => a + b, 0))
+  if (!told) return
+  const dark = await page.$eval('.strip', (c) => c.getContext('2d').getImageData(c.width / 8, 0, (c.width * 7) / 8, c.height).data.some((x, i) => i % 4 === 3 && x > 0))
+  if (!dark) fail('the strip of what is not drawn is empty')
+  await page.keyboard.press('Home')
+  for (let i = 0; i < all.length && !(await page.evaluate((i) => window.vmblame.unseen()[i], i)); i++) await page.keyboard.press('ArrowRight')
+  if (!/\d .*(came and went)/.test(await page.textContent('.space .note'))) fail(`the note says ${await page.textContent('.space .note')}`)
+  await page.keyboard.press('End')
 }
 
 async function search(page) {
