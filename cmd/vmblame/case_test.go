@@ -263,7 +263,7 @@ func TestCase(t *testing.T) {
 		for _, s := range steps {
 			verbs = append(verbs, s.What)
 		}
-		// The end of the story: the main thread maps and frees, the loader is given the range.
+		// The last three steps: the main thread maps the range and unmaps it, then the kernel gives it to the loader.
 		story := strings.Join(verbs, " ")
 		if !regexp.MustCompile(`mapped freed mapped( (split|overlaid|protected))*$`).MatchString(story) {
 			t.Fatalf("steps: %s", story)

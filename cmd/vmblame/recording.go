@@ -65,7 +65,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
 }
 
-// check says what is wrong with the flags together, nil where nothing is.
+// check returns an error if the flags, or their combination, are invalid.
 func (r *recording) check(cmd *cobra.Command) error {
 	if r.options.MaxFrames < 1 {
 		return misused(cmd, "--max-frames %d: at least 1", r.options.MaxFrames)
