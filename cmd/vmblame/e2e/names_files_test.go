@@ -204,7 +204,7 @@ func startAs(t *testing.T, user int, dir, account string, argv ...string) outcom
 	return start(t, dir, account, append(append([]string{"setpriv"}, flags...), argv...)...)
 }
 
-// TestMemfd: a program that was executed from memory has its names, for root and for others.
+// TestMemfd: functions of a program that was executed from a memfd are named, whether vmblame runs as root or not.
 func TestMemfd(t *testing.T) {
 	testenv.Need(t, "root", "setpriv", "/usr/bin/python3")
 	for _, user := range []int{0, 65534} {

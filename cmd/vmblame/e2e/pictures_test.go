@@ -190,7 +190,8 @@ func serveLog(t *testing.T, dir, log string) (url string, stop func()) {
 	}
 }
 
-// manyEvents writes a log of so many events, of eight owners whose mappings come and go and become more.
+// manyEvents writes a log with the given number of events. They belong to eight functions, whose mappings are made
+// and unmapped, their number growing.
 func manyEvents(t *testing.T, name string, events int) {
 	t.Helper()
 	f, err := os.Create(name)
