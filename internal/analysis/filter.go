@@ -124,7 +124,8 @@ func (s *State) calls(stack int, re *regexp.Regexp) bool {
 	return false
 }
 
-// choosesCall reports whether the filter of s chooses a call: by its stack, its thread and its time alone.
+// choosesCall reports whether the filter of s matches a call by its time, thread and stack; the filter's other
+// criteria are for mappings.
 func (s *State) choosesCall(seq uint64, t int64, tid, stack int) bool {
 	f := s.only
 	return f == nil || f.after(t, seq) && (f.Thread == nil || f.Thread.MatchString(s.thread(tid, t))) && (f.Function == nil || s.calls(stack, f.Function))

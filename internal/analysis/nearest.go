@@ -12,7 +12,7 @@ type nearest struct {
 	before, after *snapshot
 }
 
-// A snapshot is what the kernel counted in a space at a moment.
+// A snapshot holds the kernel's figures (smaps) for one address space at one moment.
 type snapshot struct {
 	t      int64
 	cause  string
@@ -21,13 +21,13 @@ type snapshot struct {
 	system eventlog.System // nil in logs of versions that did not ask
 }
 
-// counted is a row of a snapshot: pages of one origin.
+// counted is a row of a snapshot: neighbouring pages with one origin.
 type counted struct {
 	vm.Range
 	origin uint64 // seq, 0 for none
-	cause  string // of the origin, where that is no event
+	cause  string // why there is no event, if origin is 0
 	anon   string // the name that the kernel shows, "" for none
-	begin  int    // rows of the kernel's that begin in it
+	begin  int    // number of VMAs that begin in it
 	usage
 }
 

@@ -90,7 +90,7 @@ func before(a, b *mapping) bool {
 
 func (x *mapping) totals() totals {
 	s := totals{reserved: int64(x.Len()), usage: x.usage, mappings: 1}
-	// Pages stay in memory where mprotect takes all permissions away.
+	// Pages that were touched stay resident after mprotect(PROT_NONE), so they count as committed.
 	if s.committed = s.rss; x.Perms&(vm.Read|vm.Write|vm.Exec) != 0 {
 		s.committed = max(s.reserved-x.guarded, s.rss)
 	}

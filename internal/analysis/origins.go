@@ -7,14 +7,14 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// origins stores the events that made what is mapped, and drops those of which nothing is left.
+// origins stores the events that made what is mapped. Those of which no page is left are dropped now and then.
 type origins struct {
 	by     map[uint64]*classify.Event
-	sweep  int             // the number of events at which the dead are looked for
-	pinned map[uint64]bool // those that a moment needs which is over: they are never forgotten
+	sweep  int             // the number of events at which unused ones are dropped next
+	pinned map[uint64]bool // needed by a moment already computed: never dropped
 }
 
-// firstSweep is how many events are kept before anything is forgotten.
+// firstSweep is the number of events at which unused ones are dropped for the first time.
 const firstSweep = 1 << 14
 
 func newOrigins() *origins { return &origins{by: map[uint64]*classify.Event{}, sweep: firstSweep} }

@@ -90,8 +90,8 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestUnnamedJemalloc: a log's return addresses reach the rules, so that a jemalloc without names has its
-// metadata told apart from what it hands out.
+// TestUnnamedJemalloc: the rules see the return addresses in the log, so that jemalloc's own metadata is told apart
+// from the memory it hands out even if its functions have no names.
 func TestUnnamedJemalloc(t *testing.T) {
 	lines := []string{`{"type":"module","module":1,"path":"/usr/lib/libjemalloc.so.2","build_id":null,"dev":"fe:00","inode":7}`}
 	for i, offsets := range [][]uint64{{0x100, 0x200, 0x300, 0x900}, {0x100, 0x200, 0x400}, {0x100, 0x200, 0x300, 0x800}} {
