@@ -149,8 +149,8 @@ func (r *Rules) Who(s Stack) Chain {
 	return r.chain(calls, own, owned, s.Cut)
 }
 
-// collect takes the calls of a stack up to those that only start the program or a thread. Calls of code that was made at
-// run time, of which no more is known, are one.
+// collect returns the calls of a stack, innermost first, without those that only start the program or a thread.
+// Consecutive frames of JIT-compiled code that has no names become one call.
 func collect(stack iter.Seq[Call], exe string, roots []string) []Call {
 	var calls []Call
 	for c := range stack {
