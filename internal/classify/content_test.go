@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// TestContent: one row of the kernel's holds a guard, a stack and somebody's memory; what memory told divides it, and
-// holds only for what no call has touched since.
+// TestContent: one row of /proc/PID/maps holds a stack guard, a stack and other memory. Findings from inspecting
+// memory split it, and apply only to pages that no call has changed since.
 func TestContent(t *testing.T) {
 	row := func(start, end uint64, o ledger.Origin) ledger.Entry {
 		return ledger.Entry{Mapping: vm.Mapping{Range: vm.Range{Start: start, End: end}, Perms: vm.Read | vm.Write}, Origin: o}

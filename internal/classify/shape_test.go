@@ -49,7 +49,8 @@ func TestUnnamedV8(t *testing.T) {
 	b.check()
 }
 
-// TestNotOfJVM: that a Java VM is loaded does not make what others reserve its own.
+// TestNotOfJVM: in a process that has loaded libjvm.so, reservations made by other code are not attributed to the
+// JVM.
 func TestNotOfJVM(t *testing.T) {
 	b := newBuild(t)
 	b.entry(ELFText, "7f0010000000-7f0011000000 r-xp 0 fe:00 9 /usr/lib/jvm/lib/server/libjvm.so", nil)

@@ -42,7 +42,7 @@ type Thread struct {
 	Creator  int    // tid, 0 where unknown
 }
 
-// Space is one address space at one moment. The functions may be nil.
+// Space is one address space at one moment, as the rules see it. Any of the function fields may be nil.
 type Space struct {
 	PID     int
 	Exe     string
