@@ -58,7 +58,7 @@ func (f *file) abbrevTable(off uint64) *abbrevs {
 	return a
 }
 
-// trim drops what is kept of units where that has become much. No unit may be in use.
+// trim empties the caches of units and abbreviations if they have grown too large. No unit may be in use.
 func (f *file) trim() {
 	for _, s := range f.splits.files {
 		s.trim()
