@@ -47,7 +47,8 @@ func (c *checker) event(r *Event) {
 	}
 }
 
-// changes checks each change by itself, and reports whether all of them are possible.
+// changes checks that every change is well formed (whole pages, a mapping that the kernel could show), whatever was
+// mapped before, and reports whether the list can be applied to the ledger.
 func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 	for i := range changes {
 		ch := &changes[i]

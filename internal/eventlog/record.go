@@ -36,7 +36,8 @@ type Header struct {
 	Segment     *Segment    `json:"segment,omitempty"` // nil unless the recording went on from another log
 }
 
-// Segment says of a log that it is a later part of a recording with a bounded log, and what came before it.
+// Segment marks a log as a later segment of a recording with a bounded log (--log-limit), and says where it
+// continues.
 type Segment struct {
 	Number  int    `json:"number"`  // 2, 3, 4 …
 	Events  uint64 `json:"events"`  // seq of the last event before it
