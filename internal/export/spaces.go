@@ -33,7 +33,7 @@ func (l *spaces) put(rec eventlog.Record) {
 	l.order = append(l.order, sp)
 }
 
-// wanted reports whether the space is of one of pids, which is so for all without any.
+// wanted reports whether the space belongs to one of pids. An empty list means all.
 func (sp *space) wanted(pids []int) bool { return len(pids) == 0 || slices.Contains(pids, sp.pid) }
 
 // name is what a person calls the process, as in a report.
