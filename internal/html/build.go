@@ -170,7 +170,7 @@ func (b *builder) put(s *analysis.State) {
 	}
 }
 
-// close ends the ranges of a process that is not there at a moment.
+// close ends all ranges of a process that does not exist at moment at.
 func (b *builder) close(process, at int) {
 	for _, x := range b.live[process] {
 		b.v.Ranges.To[x.at] = at
