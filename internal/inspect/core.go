@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// OfCore is what a look at a core file begins with. Files are opened where they are on this machine, if the core shows that
-// they are the ones that were mapped.
+// OfCore returns the process in a core file, for inspection. A mapped file is opened from this machine if the core
+// proves that it is the same file.
 func OfCore(f *corefile.File) *Process {
 	p := &Process{PID: f.PID, Memory: f, Aux: f.Aux, Open: func(m *vm.Mapping) (*elffile.File, error) {
 		o, err := f.OpenFile(m)

@@ -27,7 +27,7 @@ func findLarge(l *look) {
 		if !private(e) || e.File.Path != "" {
 			continue
 		}
-		// Advice given to a part of a chunk, huge pages for one, makes rows of it that stand side by side.
+		// madvise on part of a chunk, MADV_HUGEPAGE for one, splits its VMA: join adjacent rows.
 		r := e.Range
 		for i+1 < len(l.Rows) && l.Rows[i+1].Start == r.End && private(&l.Rows[i+1]) && l.Rows[i+1].File.Path == "" {
 			i++

@@ -78,13 +78,13 @@ func (l *look) zend(first, heap uint64) {
 	}
 }
 
-// ringEnds reports whether the first of a ring names the last one as its previous.
+// ringEnds reports whether the first element of a ring points back to the last.
 func (l *look) ringEnds(first, last uint64) bool {
 	previous, ok := l.word(first + 16)
 	return ok && previous == last
 }
 
-// zendHuge returns the blocks of the list of huge ones: where, how large, and the next.
+// zendHuge returns the blocks in the list of huge blocks, whose elements are {address, size, next}.
 func (l *look) zendHuge(at uint64) (list []vm.Range) {
 	for at != 0 && len(list) < maxChunks {
 		w := l.words(at, 3)
@@ -101,7 +101,7 @@ func (l *look) zendHuge(at uint64) (list []vm.Range) {
 	return list
 }
 
-// zendCached returns the chunks that are kept for later, which still name the heap.
+// zendCached returns the chunks that Zend keeps for reuse. Each must still point to its heap.
 func (l *look) zendCached(at, heap uint64) (list []vm.Range) {
 	for at != 0 && len(list) < maxChunks {
 		w := l.words(at, 2)

@@ -101,7 +101,7 @@ func (l *look) covered(r vm.Range, ok func(*vm.SmapsEntry) bool) bool {
 	return r.Start < r.End && at == r.End
 }
 
-// partsOf returns r by its rows, nil where not all of it is mapped.
+// partsOf splits r where rows of the kernel's map begin. It returns nil if part of r is not mapped.
 func (l *look) partsOf(r vm.Range) (parts []classify.Part) {
 	at := r.Start
 	for _, x := range l.within(r) {

@@ -87,7 +87,8 @@ func TestInnoDB(t *testing.T) {
 	}
 }
 
-// TestPostgres: the segment is as long as the server says that its shared memory is, up to the size of a huge page.
+// TestPostgres: the size of the segment equals what the server reports as its shared memory, rounded up to a huge
+// page.
 func TestPostgres(t *testing.T) {
 	testenv.Optional(t, "root", "postgres", "initdb", "psql")
 	dir := t.TempDir()
