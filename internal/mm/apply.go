@@ -42,8 +42,8 @@ func (s *Space) Apply(op *vm.Op, ret Return, dst []ledger.Change) Outcome {
 	return Outcome{Changes: changes, Drifts: s.drifts, Unseen: s.blind}
 }
 
-// ApplyAmong is Apply where the kernel has already served other calls since: late are all that it had when it was
-// last asked, in its order.
+// ApplyAmong is Apply for a call after which the kernel has already served others. late holds all of those up to the
+// last reading of the view, in the kernel's order; Apply must not take their effects for the call's own.
 func (s *Space) ApplyAmong(op *vm.Op, ret Return, late []Late, dst []ledger.Change) Outcome {
 	s.told, s.late = &ret, late
 	s.blind, s.drifts = false, s.drifts[:0]
