@@ -54,7 +54,7 @@ func (t *Table) displaced(sp Space, e *ledger.Entry, pc uint64) (m *Module, vadd
 	return m, vaddr, ok
 }
 
-// fileOf opens the file of a mapping, once; nil where it is no ELF file of 64 bits.
+// fileOf returns the file of a mapping, opening it the first time, or nil if it is not a 64-bit ELF file.
 func (t *Table) fileOf(sp Space, k key, e *ledger.Entry) *File {
 	f := t.pinned[k]
 	if m := t.byKey[k]; m != nil {
