@@ -36,7 +36,8 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 
 // lookIfLast takes the last look at a space where none of its users will run in it any more.
 func (r *Recorder) lookIfLast(sp *space) {
-	// Threads that a group exit takes along may pass their stops unseen, all of hundreds. The first that lives ends the question.
+	// In a group exit hundreds of threads may die without an exit stop of their own, so that /proc has to be asked
+	// for each. The search ends at the first that is alive, and is not made while more than few are left.
 	const few = 256
 	left := sp.users - sp.exiting
 	if left > few {

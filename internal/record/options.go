@@ -56,7 +56,8 @@ type Options struct {
 	UntilExit bool
 	LSan      string // "off" or "keep"; "" to warn of a program that it would end
 	User      string
-	// JITNames switches on what makes runtimes tell the names of the code that they make.
+	// JITNames sets environment variables that make language runtimes write symbol names for JIT-compiled code (perf
+	// maps).
 	JITNames bool
 
 	// Only attach.

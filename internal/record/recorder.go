@@ -268,8 +268,8 @@ func (r *Recorder) rescue(err *error) {
 	}
 }
 
-// panicSite returns where a panic that is being recovered came from, as " (record.(*Recorder).done, calls.go:97)": a report of
-// it is of use only with that.
+// panicSite returns the function and line that panicked, as " (record.(*Recorder).done, calls.go:97)", for the error
+// message. It must be called in the deferred function that recovers.
 func panicSite() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])

@@ -1,9 +1,9 @@
 package record
 
-// settleQuiet holds the ledger against the kernel's view where that is due and no call is in flight.
+// settleQuiet verifies the space if that is due and no call is in flight.
 func (r *Recorder) settleQuiet(sp *space) {
 	if !sp.gate.Quiet() || sp.ended || r.backend.stamps() {
-		return // with stamps it is the backlog that knows when all is quiet
+		return // with stamps, only the backlog knows when no call is in flight
 	}
 	if sp.mm.Uncertain() {
 		r.verify(sp, "uncertain order")
@@ -12,8 +12,9 @@ func (r *Recorder) settleQuiet(sp *space) {
 	}
 }
 
-// verify holds the ledger against the kernel's view and writes what differed. No call of the space may be in
-// flight. why explains differences, "" where nothing does. It reports whether the view could be read.
+// verify compares the ledger with the kernel's view, corrects it, and writes the differences as drift. No call of the
+// space may be in flight. why is the known cause of differences, "" if there is none. It reports whether the view
+// could be read.
 func (r *Recorder) verify(sp *space, why string) (compared bool) {
 	drifts, compared := sp.mm.Verify(why)
 	if compared {

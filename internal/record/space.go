@@ -29,7 +29,7 @@ type space struct {
 	users   int // tasks that use the mm
 	exiting int // those of them that have reached their exit stop
 	ended   bool
-	proven  bool // the ledger was held against the kernel's view at the end
+	proven  bool // the ledger was compared with the kernel's view at the end
 
 	gate   *order.Gate
 	events order.Sequence
@@ -39,14 +39,14 @@ type space struct {
 
 	stamps stamps
 
-	above    bool      // it has been above Options.Bound since it was below
-	most     uint64    // bytes that it has had above it
+	above    bool      // its size is above Options.Bound now
+	most     uint64    // the largest size in bytes above the bound
 	measured time.Time // when the last snapshot for that was taken
 
 	environment *eventlog.SpaceEnvironment // what its program began with
 
-	look    <-chan told        // nil where nobody looked into its memory
-	content []classify.Finding // what memory told of it
+	look    <-chan told        // nil if its memory was not inspected
+	content []classify.Finding // what inspecting its memory found
 }
 
 // ID implements modules.Space, as the four below do.
@@ -66,7 +66,7 @@ func (sp *space) TID() int {
 	return 0
 }
 
-// ReadMemory reads by a task that uses the space.
+// ReadMemory reads the space's memory through any of its live tasks.
 func (sp *space) ReadMemory(addr uint64, p []byte) int {
 	if t := sp.live(sp); t != nil {
 		return t.thread.ReadMemory(addr, p)
@@ -74,7 +74,7 @@ func (sp *space) ReadMemory(addr uint64, p []byte) int {
 	return 0
 }
 
-// touchedCode makes the unwinder forget what it knows of executable pages that changed.
+// touchedCode invalidates what the unwinder has cached about executable pages that changed.
 func (sp *space) touchedCode(changes []ledger.Change) {
 	for i := range changes {
 		c := &changes[i]
@@ -84,7 +84,8 @@ func (sp *space) touchedCode(changes []ledger.Change) {
 	}
 }
 
-// forgetCode makes the copy of a space forget what it inherited of code in no file: it is its own.
+// forgetCode drops, after a fork, what the child's unwinder has inherited about executable memory without a file:
+// parent and child may now write different code there.
 func (sp *space) forgetCode() {
 	for e := range sp.Ledger().All {
 		if e.Perms&vm.Exec != 0 && e.File.Inode == 0 && e.File.Path != "[vdso]" {
@@ -93,7 +94,7 @@ func (sp *space) forgetCode() {
 	}
 }
 
-// alone reports whether one task uses the space: its calls race with no other.
+// alone reports whether a single task uses the space, so that no other task's call can race with its own.
 func (sp *space) alone() bool { return sp.users <= 1 }
 
 // tasks are the threads that are recorded, by tid.
@@ -118,21 +119,21 @@ type pending struct {
 	task  *task
 	space *space // the task's when it made the call
 	call  tracer.Call
-	value uint64 // what package mm wants to know of the result
+	value uint64 // mm.Return.Value
 
-	// Of a source that knows the order: the call's place in it, its result, and the task that a fork has made, with
-	// its thread where that has started already.
+	// From a source that knows the order: the call's place, its result, and the task that a fork has created, with
+	// its thread if it has started.
 	stamp   uint64
 	result  int64
-	own     vm.Mapping // what it has mapped, as the kernel showed it at its stop; empty where that is not needed
-	gone    vm.Range   // what it has mapped, where nothing was left of that by then
-	looked  []vm.Range // what was asked of the kernel before it is settled, and the answer
+	own     vm.Mapping // what it mapped, as the kernel's view showed it at the thread's stop; empty if not needed
+	gone    vm.Range   // what it mapped, if nothing of it was left by then
+	looked  []vm.Range // the ranges of the kernel's view read before it is settled, and their rows
 	rows    []vm.Mapping
 	child   int
-	line    *eventlog.Thread // where it is no call, but the end of a thread that made some
+	line    *eventlog.Thread // set for the end of a thread, which is queued behind its calls
 	started *tracer.Thread
-	partial bool      // of its arguments only the texts are known
-	reached time.Time // when everything before it had been settled, but it could not be
+	partial bool      // only its string arguments are known
+	reached time.Time // when it came first in the queue but could not be settled yet
 
 	// event is open where its place in the order was settled at the call's entry (a removal among several
 	// threads, which is taken from the ledger before the kernel does it); taken is what it removed.
@@ -143,7 +144,7 @@ type pending struct {
 	snapshot *eventlog.Snapshot
 }
 
-// word reads a word of the tracee's memory, 0 where it cannot.
+// word reads a word of the tracee's memory. It returns 0 if that fails.
 func (f *pending) word(addr uint64, size int) uint64 {
 	var w uint64
 	f.task.thread.ReadMemory(addr, unsafe.Slice((*byte)(unsafe.Pointer(&w)), size))

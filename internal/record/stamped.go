@@ -12,27 +12,28 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// A source that knows the kernel's order (tracer.Stop.Order) tells of calls when they have returned, threads in any
-// order. They are settled in the order of their stamps, as far as the source has said that it is complete. No call
-// is held for that; but where the kernel has to be asked what a call has done, threads that have made later calls
-// wait at their stops until it has been asked, so that what those did is known and can be told apart.
+// A source that knows the kernel's order (tracer.Stop.Order) reports calls after they have returned, the threads in
+// no particular order. The backlog sorts them by stamp and settles each as soon as the source has reported everything
+// older. No call is held for that. But if the kernel's view is needed to find out what a call has done, threads that
+// return from later calls stay at their stops until it has been read, so that the effects of the later calls are
+// known and can be told apart.
 
-// stamps is what of one address space waits for its place.
+// stamps holds the calls of one address space that wait for their place in the order.
 type stamps struct {
 	queue     order.Stamps[*pending]
 	held      []*tracer.Thread
 	heldSince time.Time
 	open      uint64 // the oldest stamp whose call is under way, 0 for none
-	since     uint64 // when the mappings were read: what is older is in them
-	blocked   bool   // calls were made with SIGTRAP blocked: look says what they did
-	look      bool   // something has changed mappings that no call explains
-	lost      uint64 // the first call whose result a kill has kept from us, 0 for none: what comes behind it is uncertain
+	since     uint64 // stamp at which the mappings were read: they include all older calls
+	blocked   bool   // calls were made with SIGTRAP blocked: reading the mappings shows what they did
+	look      bool   // the mappings must be compared: a change that no call explains
+	lost      uint64 // stamp of the first call that was served but not seen, 0 for none: later ones are uncertain
 	// While a call is settled: the call, and the later ones that have returned, if the kernel has to be asked.
 	settling *pending
 	late     []mm.Late
 }
 
-// backlog is what of all address spaces waits.
+// backlog holds the calls of all address spaces that wait for their place.
 type backlog struct {
 	r      *Recorder
 	spaces map[*space]bool
@@ -78,7 +79,7 @@ func (b *backlog) returned(t *task, s *tracer.Stop) {
 	b.r.source.Resume(t.thread)
 }
 
-// keep keeps what is needed of a call once its thread has gone on; nil where it is no event.
+// keep saves what is needed of a call after its thread has been resumed. It returns nil if the call makes no event.
 func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 	sp := t.space
 	errno := errnoOf(s.Result)
@@ -109,15 +110,15 @@ func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 	return f
 }
 
-// earlier handles the locks before that of the call of which a stop tells. One may be that of a stack that has grown
-// while the kernel served the call, and wrote to it.
+// earlier handles the acquisitions of mmap_lock that a thread made before that of the call which s reports. One of
+// them may be a page fault inside the call: the kernel wrote to a stack, which grew.
 func (b *backlog) earlier(t *task, s *tracer.Stop) {
 	sp := t.space
 	if s.Count == 0 || sp.ended || s.Order != 0 && s.Order < sp.stamps.since {
 		return
 	}
 	if s.Call != nil && s.Call.Op.Kind == vm.OpAioSetup && s.Result < 0 {
-		return // it has unmapped again what it had mapped
+		return // a failed io_setup has unmapped what it mapped
 	}
 	if s.Count == 1 && s.Call != nil {
 		if grown := sp.mm.NoticeGrowth(); len(grown) > 0 {
@@ -129,7 +130,7 @@ func (b *backlog) earlier(t *task, s *tracer.Stop) {
 	b.untold(t, s.First, s.Count)
 }
 
-// untold says that calls of a thread were counted and not seen.
+// untold reports calls of a thread that the kernel counted and that caused no stop.
 func (b *backlog) untold(t *task, first, count uint64) {
 	st := &t.space.stamps
 	b.r.out.incomplete(count, fmt.Sprintf("thread %d blocked or lost SIGTRAP: %d of its calls were counted and not seen; what they did is told as drift, and while it blocks it is stopped at every system call", t.thread.TID, count))
@@ -137,7 +138,7 @@ func (b *backlog) untold(t *task, first, count uint64) {
 	b.lose(t.space, first)
 }
 
-// lose says that a call of which nobody tells has been served in a space, at a stamp.
+// lose records that the kernel has served a call, at this stamp, whose arguments or result will never be known.
 func (b *backlog) lose(sp *space, stamp uint64) {
 	sp.stamps.look = true
 	if sp.stamps.lost == 0 || stamp < sp.stamps.lost {
@@ -146,20 +147,20 @@ func (b *backlog) lose(sp *space, stamp uint64) {
 	b.add(sp)
 }
 
-// behindLost reports whether the call comes after one of which nobody tells.
+// behindLost reports whether the call comes after a lost one (stamps.lost).
 func (f *pending) behindLost() bool {
 	lost := f.space.stamps.lost
 	return lost != 0 && f.stamp > lost
 }
 
-// forgetBreak says that the break is not known where a call of which nobody tells may have moved it.
+// forgetBreak makes the program break unknown before a brk that comes after a lost call, which may have moved it.
 func (f *pending) forgetBreak() {
 	if f.call.Op.Kind == vm.OpBrk && f.behindLost() {
 		f.space.mm.SetBreak(0)
 	}
 }
 
-// last handles a call whose thread ends with it.
+// last handles a call at the exit stop of its thread.
 func (b *backlog) last(t *task, s *tracer.Stop) {
 	b.earlier(t, s)
 	if s.Call == nil {
@@ -179,7 +180,7 @@ func (b *backlog) add(sp *space) {
 	b.spaces[sp] = true
 }
 
-// errno is what a stamped call failed with. brk(2) has where it left the break elsewhere than it was asked to.
+// errno is the error of a stamped call. A brk(2) has failed if it did not set the break that it was asked for.
 func (f *pending) errno() syscall.Errno {
 	if op := &f.call.Op; op.Kind == vm.OpBrk && op.Addr != 0 && uint64(f.result) != op.Addr {
 		return syscall.ENOMEM
@@ -187,12 +188,12 @@ func (f *pending) errno() syscall.Errno {
 	return errnoOf(f.result)
 }
 
-// asks reports whether the kernel's view has to tell what the call has done.
+// asks reports whether the kernel's view is needed to find out what the call has done.
 func (f *pending) asks() bool {
 	return f.line == nil && (f.child != 0 || f.space.mm.Asks(&f.call.Op, f.mmReturn(f.errno(), 0)))
 }
 
-// place settles a stamped call, all before it being settled.
+// place settles a stamped call. All calls before it have been settled.
 func (b *backlog) place(f *pending) {
 	sp, op := f.space, &f.call.Op
 	switch {
@@ -235,7 +236,7 @@ func (b *backlog) forked(t *task, s *tracer.Stop) {
 	b.forks[s.Child] = f
 }
 
-// placeFork makes the copy of the ledger, and lets go the two that have waited for it.
+// placeFork copies the ledger for the child, and resumes parent and child, which have waited for it.
 func (b *backlog) placeFork(f *pending) {
 	delete(b.forks, f.child)
 	b.r.cloned(f.task, f.child, nil)
@@ -263,7 +264,7 @@ func (b *backlog) touched(t *task, s *tracer.Stop) {
 	b.lookSoon(t)
 }
 
-// lookSoon has the space verified where that is due, and lets the thread go on.
+// lookSoon schedules a comparison of the ledger with the kernel's view, and resumes the thread.
 func (b *backlog) lookSoon(t *task) {
 	sp := t.space
 	if sp.stamps.look && sp.alone() && sp.stamps.queue.Len() == 0 {
@@ -284,8 +285,8 @@ func (b *backlog) missed(t *task, s *tracer.Stop) {
 	b.r.source.Resume(t.thread)
 }
 
-// execed prepares the event of an execve that was not seen before the new image had taken the place of the
-// old: of its arguments only the path is left, which the kernel gives the new image.
+// execed prepares the event of an execve that was first seen when the new image had replaced the old one. Of its
+// arguments only the path is known, from the new image's auxiliary vector (AT_EXECFN).
 func (b *backlog) execed(t *task, s *tracer.Stop) {
 	f := &t.pending
 	old := t.space
@@ -300,8 +301,8 @@ func (b *backlog) execed(t *task, s *tracer.Stop) {
 	}
 }
 
-// behindCalls puts the end of a thread behind the calls of its space that have no place yet. It is false where
-// there are none.
+// behindCalls queues the end of a thread after the calls of its space that still wait for their place. It reports
+// whether there were any.
 func (b *backlog) behindCalls(t *task, line *eventlog.Thread) bool {
 	queue := &t.space.stamps.queue
 	if queue.Len() == 0 {

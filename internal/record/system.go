@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 )
 
-// surroundings are the cgroup of the first process, as it was when the recording began.
+// surroundings holds the memory cgroup of the first process and its counters when the recording began.
 type surroundings struct {
 	group  *procfs.MemoryGroup
 	before procfs.CgroupMemory
@@ -18,7 +18,8 @@ func surroundingsOf(pid int) (s surroundings) {
 	return s
 }
 
-// system reads what a process presses on: its cgroup, the machine's promises, its huge pages and what it has locked.
+// system reads the memory limits that a process may run into, and its use of them: its cgroup, overcommit, huge pages
+// and locked memory.
 func (s *surroundings) system(tid int) eventlog.System {
 	list := s.cgroup(procfs.MemoryGroupOf(tid))
 	machine := procfs.Meminfo()
@@ -39,8 +40,8 @@ func (s *surroundings) system(tid int) eventlog.System {
 	return list
 }
 
-// cgroup reads what a group may use and uses. Its events are those since the recording began, if it is the group of the
-// first process.
+// cgroup reads the limits and the usage of a cgroup. If it is the cgroup of the first process, events are counted
+// from the start of the recording.
 func (s *surroundings) cgroup(of *procfs.MemoryGroup) eventlog.System {
 	list := eventlog.System{}
 	g, ok := of.Read()
