@@ -86,8 +86,8 @@ func (c *Cutter) tell(dst []byte, number int) []byte {
 	return dst
 }
 
-// name appends the name of a place where it is known, if a stack of the segment shows the place and the segment has not
-// named it.
+// name appends the symbol line of a place if its name is known, a stack in this segment contains the place, and the
+// segment has no such line yet.
 func (c *Cutter) name(dst []byte, p eventlog.Place) []byte {
 	line, known := c.known.symbols[p]
 	named, shown := c.here.places[p]
