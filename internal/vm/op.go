@@ -64,8 +64,8 @@ type Op struct {
 	FD int
 	// Offset is the file offset of mmap and remap_file_pages, in bytes.
 	Offset uint64
-	// Addr is an address argument that belongs to no range: brk's argument, shmat's and shmdt's address, io_destroy's
-	// context, mmap's hint as given.
+	// Addr is an address argument that is not the start of Range: the argument of brk and shmdt, the address given to
+	// shmat, the context of io_destroy, or mmap's hint, unrounded.
 	Addr uint64
 	// Len is the length argument as it was given, in bytes; of mremap it is the old size.
 	Len uint64
