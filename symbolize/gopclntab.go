@@ -12,7 +12,8 @@ type pclntab struct {
 	opened bool
 }
 
-// openPclntab returns the source of a Go program; it opens nothing yet.
+// openPclntab returns a source that reads names from the .gopclntab of a Go program, or nil if it has none. The table
+// is parsed at the first query.
 func openPclntab(m *image) source {
 	if _, ok := gopclntab.Section(m.file); !ok {
 		return nil

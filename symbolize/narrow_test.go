@@ -120,7 +120,7 @@ func TestNarrowGo(t *testing.T) {
 	if inlined == 0 {
 		t.Error("no inlined calls")
 	}
-	// The marks that the linker sets between functions are no functions.
+	// Symbols that the linker places between functions ("go:…") must not be reported as functions.
 	g := open(t, stripped)
 	for a, s := range resolve(t, g, nowhere(t), textAddrs(t, g, 16)) {
 		if strings.HasPrefix(s.Frames[0].Function, "go:") {
