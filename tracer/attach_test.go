@@ -123,7 +123,8 @@ func asleep(pid int) bool {
 	return strings.HasPrefix(string(call), "0 ") // read(2)
 }
 
-// A stopped process is told of as group-stopped when it starts to be, and stays so.
+// A process that was stopped before Attach is reported as group-stopped at its first stop, and is still stopped after
+// Detach.
 func TestAttachToStopped(t *testing.T) {
 	pid := spawn(t, "sh", "-c", "read line")
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

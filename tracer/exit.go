@@ -46,8 +46,9 @@ func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	}
 }
 
-// rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL: the kernel puts the
-// call's number back into rax (kernel/seccomp.c, syscall_rollback), which no call that maps or unmaps returns.
+// rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL. The kernel then
+// restores the call's number in rax (kernel/seccomp.c, syscall_rollback), a value that no call which maps or unmaps
+// can return.
 func (th *Thread) rolledBack(rax uint64) bool {
 	switch th.call.Op.Kind {
 	case vm.OpClone, vm.OpPersonality:

@@ -245,8 +245,9 @@ func (t *Tracer) await(th *Thread) (unix.WaitStatus, bool) {
 			continue
 		}
 		if e == 0 && n == 0 {
-			// An execve of another thread may have killed it. Its leader is not reaped before that thread has taken its
-			// place, which waits for others that stand at stops of ours: to wait for it would freeze them all.
+			// An execve of another thread may have killed it. If it is the group's leader it is not reaped until that
+			// thread has taken its place, and that waits for threads which we hold at stops: to wait for it here
+			// would deadlock.
 			if state := State(th.TID); state == 'Z' || state == 'X' || state == 0 {
 				th.state = running
 				return 0, false

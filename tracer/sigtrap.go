@@ -249,8 +249,8 @@ func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	return true, t.completed(th)
 }
 
-// overdue handles an event stop of a thread that has taken the lock. The stop for the lock comes next, unless the
-// signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)).
+// overdue handles an event stop of a thread that has taken mmap_lock without having stopped for that yet. Its SIGTRAP
+// comes next, unless the signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)).
 func (t *Tracer) overdue(th *Thread) bool {
 	if th.blocksTrap() || !th.trapWaits() {
 		return t.missed(th)
@@ -260,8 +260,9 @@ func (t *Tracer) overdue(th *Thread) bool {
 	return false
 }
 
-// stoppedBehindCall handles a group-stop of a thread that has taken the lock: it has joined the stop at the end of the
-// call, before the signal. That comes when the process is continued, and the process may not be before we detach.
+// stoppedBehindCall handles a group-stop of a thread that has taken mmap_lock: it joined the group-stop on its way
+// out of the call, before its SIGTRAP. The signal-delivery-stop comes only after SIGCONT, which may not come before
+// we detach.
 func (t *Tracer) stoppedBehindCall(th *Thread) bool {
 	if th.blocksTrap() || !th.trapWaits() {
 		return t.missed(th)

@@ -78,7 +78,7 @@ type Source interface {
 	Next() (*Stop, error)
 	// Resume resumes a thread handed out by a Stop.
 	Resume(*Thread)
-	// Drop releases a thread at a Stop for good: none of its stops is handed out any more.
+	// Drop resumes a thread at a Stop and stops following it: Next returns no more of its stops.
 	Drop(*Thread)
 }
 
