@@ -106,8 +106,8 @@ func goTableOf(t testing.TB, data []byte) *gopclntab.Table {
 	return gopclntab.OpenAt(m.file, m.mem, imageEH, imageHdr)
 }
 
-// goTableSeed is a table of Go 1.20 with one function, "main.f" of 0x40 bytes: no frame for 4 bytes, then 16
-// bytes of it.
+// goTableSeed is a pclntab of Go 1.20 with one function, "main.f", 0x40 bytes long: for its first 4 bytes the frame
+// size is 0, then 16.
 func goTableSeed() []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint32(nil, 0xfffffff1) // the layout since Go 1.20
