@@ -3,6 +3,7 @@ package text
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -57,20 +58,24 @@ func first(text string, width int) string {
 }
 
 // Fold breaks text into lines of at most width columns (0 for no limit), each after the first preceded by indent. Lines
-// break between words; a word that is wider than a line is broken where the line ends.
+// break between words, and in what is written without blanks where Unicode Standard Annex 14 lets them; a word that is wider
+// than a line is broken where the line ends.
 func Fold(text string, width int, indent string) string {
 	var out strings.Builder
 	at := 0
-	for i, w := range words(text) {
-		n := Width(w)
+	for i, p := range pieces(words(text)) {
+		w, n, blank := p.text, Width(p.text), 1
+		if p.joined {
+			blank = 0
+		}
 		switch {
 		case i == 0:
-		case width > 0 && at+1+n > width && at > Width(indent):
+		case width > 0 && at+blank+n > width && at > Width(indent):
 			out.WriteString("\n" + indent)
 			at = Width(indent)
 		default:
-			out.WriteByte(' ')
-			at++
+			out.WriteString(" "[:blank])
+			at += blank
 		}
 		for width > 0 && at+n > width && width > Width(indent) {
 			part := first(w, width-at)
@@ -86,6 +91,40 @@ func Fold(text string, width int, indent string) string {
 	}
 	return out.String()
 }
+
+// A piece of a text is what no line breaks.
+type piece struct {
+	text   string
+	joined bool // there is no blank before it
+}
+
+// pieces splits words further where East Asian text may be broken without a blank: never before a full stop or behind a
+// bracket, nor in what is written in Latin letters.
+func pieces(words []string) []piece {
+	list := make([]piece, 0, len(words))
+	for _, w := range words {
+		if Width(w) == len(w) {
+			list = append(list, piece{text: w})
+			continue
+		}
+		from, at, state := 0, 0, -1
+		for rest := w; rest != ""; {
+			var segment string
+			segment, rest, _, state = uniseg.FirstLineSegmentInString(rest, state)
+			at += len(segment)
+			last, _ := utf8.DecodeLastRuneInString(segment)
+			next, _ := utf8.DecodeRuneInString(rest)
+			if rest == "" || isWide(last) || isWide(next) {
+				list = append(list, piece{w[from:at], from > 0})
+				from = at
+			}
+		}
+	}
+	return list
+}
+
+// isWide reports whether a character takes two columns, as those do between which lines may break.
+func isWide(r rune) bool { return r > '~' && uniseg.StringWidth(string(r)) == 2 }
 
 // words splits text at blanks. A unit belongs to the number before it.
 func words(text string) []string {

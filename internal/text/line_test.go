@@ -45,3 +45,32 @@ func TestWideTable(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldChinese: what is written without blanks breaks between its characters, but not in a word of Latin letters, not
+// before a full stop and not behind a bracket; nothing is added and nothing lost.
+func TestFoldChinese(t *testing.T) {
+	const s = "这里没有内存压力：7 % 的地址在内存中（MALLOC_ARENA_MAX=1 可以避免），没有接近任何已记录的限制。"
+	for width := 24; width < 100; width++ {
+		lines := strings.Split(Fold(s, width, "  "), "\n")
+		for i, line := range lines {
+			if Width(line) > width {
+				t.Errorf("width %d: %d columns: %s", width, Width(line), line)
+			}
+			if i > 0 && strings.ContainsAny(line[:min(5, len(line))], "，。：）") && strings.IndexAny(line, "，。：）") == 2 {
+				t.Errorf("width %d: a line begins with a mark: %s", width, line)
+			}
+			if strings.HasSuffix(line, "（") {
+				t.Errorf("width %d: a line ends with a bracket: %s", width, line)
+			}
+		}
+		if got := strings.NewReplacer("\n  ", "", " ", "").Replace(strings.Join(lines, "\n")); got != strings.ReplaceAll(s, " ", "") {
+			t.Errorf("width %d: other words: %s", width, got)
+		}
+		if whole := strings.Join(lines, ""); !strings.Contains(whole, "MALLOC_ARENA_MAX=1") {
+			t.Errorf("width %d: a word is broken:\n%s", width, strings.Join(lines, "\n"))
+		}
+	}
+	if got := Fold("虚拟内存 映射", 100, ""); got != "虚拟内存 映射" {
+		t.Errorf("%q", got)
+	}
+}

@@ -12,6 +12,7 @@ type Style struct {
 	Wide      bool // names of functions as they are, with the arguments of templates; with Whole
 	Bytes     bool // sizes are exact numbers of bytes
 	Log       string
+	Words     Words // of another language than English; nil for English
 }
 
 // ANSI colours.

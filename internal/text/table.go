@@ -17,8 +17,9 @@ type Table struct {
 
 // A Column of a Table.
 type Column struct {
-	Head  string
-	Right bool // figures stand at the right edge
+	Head  string // in English
+	Named bool   // the head is a name, and the same in every language
+	Right bool   // figures stand at the right edge
 	Color string
 	Limit int // maximum width if lines must fit, 0 for no limit
 	Least int // columns below which a limited column is not narrowed, 0 for the table's own bound
@@ -56,7 +57,7 @@ func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
 	var head []Cell
 	heads := false
 	for _, c := range t.Columns {
-		head = append(head, Cell{Text: c.Head, Color: Head})
+		head = append(head, Cell{Text: c.head(s), Color: Head})
 		heads = heads || c.Head != ""
 	}
 	if heads {
@@ -74,6 +75,14 @@ func (t *Table) AppendRows(b []byte, s Style, rows iter.Seq[[]Cell]) []byte {
 	return b
 }
 
+// head is the head of a column in the language of s.
+func (c *Column) head(s Style) string {
+	if c.Named {
+		return c.Head
+	}
+	return s.Word(c.Head)
+}
+
 // A layout is how wide the columns of a table are on a terminal.
 type layout struct {
 	widths, limits []int  // limits are the maxima for cells, 0 for none
@@ -85,7 +94,7 @@ func (t *Table) measure(s Style, rows iter.Seq[[]Cell]) layout {
 	n := len(t.Columns)
 	l := layout{make([]int, n), make([]int, n), make([]bool, n)}
 	for i, c := range t.Columns {
-		l.widths[i] = Width(c.Head)
+		l.widths[i] = Width(c.head(s))
 		if !s.Whole {
 			l.limits[i] = c.Limit
 		}
