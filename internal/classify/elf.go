@@ -27,7 +27,7 @@ var elfFamily = Family{
 		{ELFData, mass("data"), elfHeading, false, "", ungoverned, noAdvice},
 		{ELFRelro, mass("relocated constants"), elfHeading, false, "", ungoverned, noAdvice},
 		{ELFBSS, mass("zeroed data"), elfHeading, false, "", ungoverned, noAdvice},
-		{ELFGap, words("gap between segments"), elfHeading, true, "", ungoverned, noAdvice},
+		{ELFGap, Words{"gap between segments", "gaps between segments"}, elfHeading, true, "", ungoverned, noAdvice},
 	},
 	Labels: []Label{{"glibc: .bss", ELFBSS}}, // glibc sysdeps/unix/sysv/linux/setvmaname.c and its callers
 }
