@@ -33,8 +33,8 @@ func (a *answer) flags(cmd *cobra.Command) {
 }
 
 // look is how the text on standard output looks.
-func (a *answer) look(log string) text.Style {
-	l := look(os.Stdout)
+func (a *answer) look(cmd *cobra.Command, log string) text.Style {
+	l := look(cmd, os.Stdout)
 	l.Bytes, l.Whole, l.Wide, l.Log = a.bytes, a.wide, a.wide, quote(log)
 	return l
 }
@@ -42,7 +42,7 @@ func (a *answer) look(log string) text.Style {
 // give writes an answer, as JSON or as tell writes it, with what would give the names that it lacks.
 func give[T any](a *answer, cmd *cobra.Command, v *T, tell func(*T, text.Style) []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) error {
 	supply(nameless)
-	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, l.Lines(), logs...) }, func() any { return v })
+	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, l, logs...) }, func() any { return v })
 }
 
 // print writes text, or v as JSON where that was asked for.

@@ -60,7 +60,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 			}
 			q.Frames = a.json
 			b := s.Blame(q)
-			return give(&a, cmd, b, report.Blame, b.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, b, report.Blame, b.Nameless, a.look(cmd, args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

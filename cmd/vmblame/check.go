@@ -39,10 +39,10 @@ that is cut. Exit status 0 means that there is nothing.`,
 			}
 			defer r.Close()
 			n, cut := 0, false
-			out, width := cmd.OutOrStdout(), a.look("").Lines()
+			out, l := cmd.OutOrStdout(), a.look(cmd, "")
 			tell := func(format string, args ...any) {
-				line := log + ": " + fmt.Sprintf(format, args...)
-				if width > 0 && text.Width(line) > width {
+				line := log + ": " + l.Say(format, args...)
+				if width := l.Lines(); width > 0 && text.Width(line) > width {
 					line = text.Fold(line, width, "  ")
 				}
 				fmt.Fprintln(out, line)

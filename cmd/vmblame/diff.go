@@ -52,7 +52,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 				}
 			}
 			d := analysis.Compare(side[0], side[1], [2]string{args[0], args[1]})
-			if err := give(&a, cmd, d, report.Diff, d.Nameless, a.look(args[0]), logs[:]...); err != nil {
+			if err := give(&a, cmd, d, report.Diff, d.Nameless, a.look(cmd, args[0]), logs[:]...); err != nil {
 				return err
 			}
 			list := over.judge(d)

@@ -33,7 +33,7 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 				return err
 			}
 			f := s.Failed()
-			return give(&a, cmd, f, report.Failed, f.Nameless, a.look(arg), log.name)
+			return give(&a, cmd, f, report.Failed, f.Nameless, a.look(cmd, arg), log.name)
 		},
 	}
 	a.flags(cmd)

@@ -36,7 +36,7 @@ in one step (a start, a load), or went up and down like a saw.`,
 				return log.failed(cmd, err)
 			}
 			log.warn(cmd, g.Cut)
-			l := a.look(arg)
+			l := a.look(cmd, arg)
 			rows.set(cmd, &l)
 			return give(&a, cmd, g, report.Growth, g.Nameless, l, log.name)
 		},

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -64,19 +66,83 @@ func examples() map[string]string {
 // helpWidth is how wide help is at most: longer lines are hard to read.
 const helpWidth = 100
 
-// giveHelp gives root and its commands examples, and help as wide as the terminal.
+// giveHelp gives root and its commands examples, and help in the language of who reads it.
 func giveHelp(root *cobra.Command) {
-	width := min(look(os.Stdout).Width, helpWidth)
 	list := examples()
 	root.Example = list["vmblame"]
-	root.Long = paragraphs(root.Long, width)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
 	for _, cmd := range root.Commands() {
 		if cmd.Example == "" {
 			cmd.Example = list[cmd.Name()]
 		}
-		cmd.Long = paragraphs(cmd.Long, width)
 	}
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		l := look(cmd, os.Stdout)
+		l.Width = min(l.Width, helpWidth)
+		speak(root, l.Words)
+		_, _ = io.WriteString(cmd.OutOrStdout(), helpText(cmd, l))
+	})
+}
+
+// helpText is the help of a command, in lines of at most so many columns as l has: what it does, its usage, examples, its
+// commands and its flags.
+func helpText(cmd *cobra.Command, l text.Style) string {
+	var b strings.Builder
+	about := cmd.Long
+	if about == "" {
+		about = cmd.Short
+	}
+	b.WriteString(paragraphs(strings.TrimSpace(about), l.Width) + "\n\n" + l.Word("Usage:") + "\n")
+	if cmd.Runnable() {
+		b.WriteString("  " + cmd.UseLine() + "\n")
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("  " + cmd.CommandPath() + " [command]\n")
+	}
+	if cmd.HasExample() {
+		b.WriteString("\n" + l.Word("Examples:") + "\n" + cmd.Example + "\n")
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n" + l.Word("Available Commands:") + "\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() || c.Name() == "help" {
+				b.WriteString(text.Indented(fmt.Sprintf("  %-*s ", c.NamePadding(), c.Name()), c.Short, l.Width) + "\n")
+			}
+		}
+	}
+	if cmd.HasAvailableLocalFlags() {
+		b.WriteString("\n" + l.Word("Flags:") + "\n" + flagsText(cmd.LocalFlags(), l))
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		b.WriteString("\n" + l.Word("Global Flags:") + "\n" + flagsText(cmd.InheritedFlags(), l))
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n" + l.Say("Use \"%s [command] --help\" for more information about a command.", cmd.CommandPath()) + "\n")
+	}
+	return b.String()
+}
+
+// flagsText lists flags as pflag does, in lines that fit.
+func flagsText(flags *pflag.FlagSet, l text.Style) string {
+	var b strings.Builder
+	lines := strings.Split(strings.TrimSuffix(flags.FlagUsages(), "\n"), "\n")
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || len(lines) == 0 {
+			return
+		}
+		line := lines[0]
+		lines = lines[1:]
+		_, usage := pflag.UnquoteUsage(f)
+		head, rest, ok := strings.Cut(line, usage)
+		if !ok || usage == "" {
+			b.WriteString(line + "\n")
+			return
+		}
+		if value, ok := strings.CutPrefix(rest, " (default "); ok {
+			rest = l.Say(" (default %s)", strings.TrimSuffix(value, ")"))
+		}
+		b.WriteString(text.Indented(head, usage+rest, l.Width) + "\n")
+	})
+	return b.String()
 }
 
 // paragraphs folds what stands in paragraphs; lines that begin with a blank stay as they are.

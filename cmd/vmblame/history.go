@@ -40,7 +40,7 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 				return log.failed(cmd, err)
 			}
 			log.warn(cmd, h.Cut)
-			return give(&a, cmd, h, report.History, h.Nameless, a.look(args[0]), log.name)
+			return give(&a, cmd, h, report.History, h.Nameless, a.look(cmd, args[0]), log.name)
 		},
 	}
 	a.flags(cmd)

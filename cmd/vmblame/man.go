@@ -93,7 +93,7 @@ func sections(name string) string {
 		status = ".TP\n0\nthe log is consistent\n.TP\n1\nit is not, it is cut, or it cannot be read\n.TP\n2\nwrong usage\n"
 	}
 	return ".SH EXIT STATUS\n" + status +
-		".SH ENVIRONMENT\n.TP\nCOLUMNS\nhow wide lines are that go to a pipe or a file (120)\n.TP\nNO_COLOR\nno colours on a terminal\n" +
+		".SH ENVIRONMENT\n.TP\nLC_ALL, LC_MESSAGES, LANG, LANGUAGE\nthe language of what people read: English, or Chinese (zh_CN.UTF-8); these pages are English\n.TP\nCOLUMNS\nhow wide lines are that go to a pipe or a file (120)\n.TP\nNO_COLOR\nno colours on a terminal\n" +
 		".TP\nDEBUGINFOD_URLS\nservers that \\-\\-debuginfod asks\n.TP\nXDG_CACHE_HOME, VMBLAME_CACHE\nwhere the cache of names is; VMBLAME_CACHE=off: none\n" +
 		".TP\nGITHUB_STEP_SUMMARY\na file that run and diff append their verdict to, in Markdown\n" +
 		".SH FILES\n.TP\nvmblame.PID.jsonl\nthe log, in the working directory, unless \\-o names another\n" +

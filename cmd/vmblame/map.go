@@ -94,10 +94,10 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 	r.Source = source
 	for _, rec := range records {
 		if n, ok := rec.(*eventlog.Note); ok {
-			say(cmd.ErrOrStderr(), "vmblame: "+text.PrintableLines(n.Text)+"\n")
+			say(cmd.ErrOrStderr(), "vmblame: "+toldLines(text.PrintableLines(n.Text), text.Style{Words: language(cmd)})+"\n")
 		}
 	}
-	l := m.look(m.output)
+	l := m.look(cmd, m.output)
 	if cmd.Flags().Changed("top") {
 		l.Rows = m.top
 	}
@@ -195,7 +195,7 @@ func (m *mapping) processes(cmd *cobra.Command) error {
 	for i := range all.List[:min(len(all.List), largestOf)] {
 		all.List[i].Largest = largestIn(all.List[i].PID, sort)
 	}
-	return m.print(cmd, func() []byte { return report.Processes(all, m.look("")) }, func() any { return all })
+	return m.print(cmd, func() []byte { return report.Processes(all, m.look(cmd, "")) }, func() any { return all })
 }
 
 // largestIn looks up what a process has most of, nil where that cannot be told.
@@ -250,7 +250,7 @@ func processOf(cmd *cobra.Command, word string) (int, error) {
 	case 1:
 		return pids[0], nil
 	}
-	style := look(os.Stderr)
+	style := look(cmd, os.Stderr)
 	style.Color = false
 	return 0, failed("%s %s: %d processes have that name: say which by its pid:%s", cmd.Name(), word, len(pids), report.Choose(record.Processes(pids), style))
 }

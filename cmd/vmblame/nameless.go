@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,17 +64,18 @@ func known(m analysis.Module) (debug string, here, whole bool) {
 
 // appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
 // takes the names into the logs.
-func appendHints(b []byte, nameless []analysis.Unnamed, width int, logs ...string) []byte {
+func appendHints(b []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) []byte {
+	width := l.Lines()
 	shown, missing, server := 0, false, ""
 	made := slices.IndexFunc(nameless, func(m analysis.Unnamed) bool { return m.Path == analysis.MadeCode && m.Hint != "" })
 	if made >= 0 {
-		b = append(b, text.Fold("names of interpreted code and of what is made at run time: "+nameless[made].Hint, width, "  ")+"\n"...)
+		b = append(b, text.Fold(l.Say("names of interpreted code and of what is made at run time: %s", l.Told(nameless[made].Hint)), width, "  ")+"\n"...)
 		nameless = slices.Delete(slices.Clone(nameless), made, made+1)
 	}
 	line := func(s string) { b = append(b, text.Fold(s, width, "  ")+"\n"...) }
 	for i, m := range nameless {
 		if shown == mostHints {
-			line(fmt.Sprintf("names of %d more files: the next command tells", len(nameless)-i))
+			line(l.Say("names of %d more files: the next command tells", len(nameless)-i))
 			break
 		}
 		if m.Hint == "" {
@@ -84,18 +84,18 @@ func appendHints(b []byte, nameless []analysis.Unnamed, width int, logs ...strin
 		shown++
 		hint := m.Hint
 		if url, ok := strings.CutPrefix(hint, distro.FromServer); ok {
-			server, hint = url, "the distribution's server has them"
+			server, hint = url, l.Word("the distribution's server has them")
 		} else {
 			missing = missing || !m.Here
 		}
-		line(fmt.Sprintf("names of %s: %s", text.Printable(filepath.Base(m.Path)), text.Printable(hint)))
+		line(l.Say("names of %s: %s", text.Printable(filepath.Base(m.Path)), l.Told(text.Printable(hint))))
 	}
 	if shown == 0 {
 		return b
 	}
-	word := "names: "
+	word := l.Word("names: ")
 	if missing {
-		word = "then: "
+		word = l.Word("then: ")
 	}
 	flag := ""
 	if server != "" {
@@ -103,7 +103,7 @@ func appendHints(b []byte, nameless []analysis.Unnamed, width int, logs ...strin
 	}
 	for _, log := range slices.Compact(logs) {
 		b = append(b, text.Commands(word, width, "vmblame symbolize "+flag+quote(log))...)
-		word = "      "
+		word = strings.Repeat(" ", text.Width(word))
 	}
 	return b
 }

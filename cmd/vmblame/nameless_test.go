@@ -7,6 +7,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // TestNamelessHints: a view that shows an address instead of a name says what would give it, and no view does
@@ -46,8 +47,8 @@ func TestNamelessHints(t *testing.T) {
 func TestHintsArePrintable(t *testing.T) {
 	list := []analysis.Unnamed{{Module: analysis.Module{Path: "/no/such\x1b[31mfile", BuildID: "ab\x1b[2Jcd"}}}
 	supply(list)
-	text := string(appendHints(nil, list, 0, "log"))
-	if !strings.HasPrefix(text, "names of such") || strings.Contains(text, "\x1b") {
-		t.Errorf("%q", text)
+	got := string(appendHints(nil, list, text.Style{Whole: true}, "log"))
+	if !strings.HasPrefix(got, "names of such") || strings.Contains(got, "\x1b") {
+		t.Errorf("%q", got)
 	}
 }

@@ -38,6 +38,7 @@ type recording struct {
 	log     *logSink
 	summary *summary     // nil for none
 	stderr  *spool.Spool // nobody waits for a terminal or a pipe
+	style   text.Style   // of standard error
 }
 
 // leastInterval is the least time between regular snapshots.
@@ -67,6 +68,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 
 // check returns an error if the flags, or their combination, are invalid.
 func (r *recording) check(cmd *cobra.Command) error {
+	r.style = look(cmd, os.Stderr)
 	if r.options.MaxFrames < 1 {
 		return misused(cmd, "--max-frames %d: at least 1", r.options.MaxFrames)
 	}
@@ -95,10 +97,10 @@ func (r *recording) prepare() {
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
-	notes := &lines{w: r.stderr}
+	notes := &lines{w: r.stderr, style: r.style}
 	_, _, onTerminal := terminal(os.Stderr)
 	if onTerminal || os.Getenv("COLUMNS") != "" {
-		notes.width = look(os.Stderr).Width
+		notes.width = r.style.Width
 	}
 	r.options.Warn = notes
 	if onTerminal && len(r.options.PIDs) > 0 {
@@ -132,11 +134,11 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound)))
 	}
 	if _, _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
-		sinks = append(sinks, newStatus(r.stderr.Talk()))
+		sinks = append(sinks, newStatus(r.stderr.Talk(), r.style))
 	}
 	if !r.quiet || r.limits.any() || os.Getenv("GITHUB_STEP_SUMMARY") != "" {
 		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json, log: name, quiet: r.quiet}
-		sum.style = look(os.Stderr)
+		sum.style = r.style
 		if log.regular {
 			sum.style.Log = quote(name)
 		}
@@ -172,10 +174,11 @@ type lines struct {
 	w      io.Writer
 	before string // what takes away a status that stands on the line
 	width  int    // of the terminal, 0 for lines that are not broken
+	style  text.Style
 }
 
 func (l *lines) Write(p []byte) (int, error) {
-	whole := text.PrintableLines(strings.TrimRight(string(p), "\n"))
+	whole := toldLines(text.PrintableLines(strings.TrimRight(string(p), "\n")), l.style)
 	if l.width > 0 {
 		var folded []string
 		for line := range strings.SplitSeq(whole, "\n") {
@@ -188,6 +191,18 @@ func (l *lines) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// toldLines are finished lines in the language of l.
+func toldLines(s string, l text.Style) string {
+	if l.Words == nil {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = l.Told(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // verify is the value of --verify.

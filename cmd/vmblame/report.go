@@ -55,7 +55,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 				o.Columns = append(o.Columns, analysis.Column(c))
 			}
 			r := s.Report(o)
-			l := a.look(arg)
+			l := a.look(cmd, arg)
 			rows.set(cmd, &l)
 			if len(a.pids) > 0 {
 				l.Processes = 0

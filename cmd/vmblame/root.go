@@ -47,12 +47,18 @@ func failed(format string, args ...any) error {
 }
 
 // misused is wrong usage of cmd: the mistake, and in a second line how it is meant.
-func misused(cmd *cobra.Command, format string, args ...any) error {
-	mistake := fmt.Sprintf(format, args...)
+func misused(cmd *cobra.Command, format string, args ...any) *exit {
+	l := text.Style{Words: language(cmd)}
+	for i, a := range args {
+		if err, ok := a.(error); ok && l.Words != nil {
+			args[i] = l.Told(err.Error())
+		}
+	}
+	mistake := l.Say(format, args...)
 	if cmd.HasParent() {
 		mistake = cmd.Name() + ": " + mistake
 	}
-	return &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", mistake, cmd.UseLine(), cmd.CommandPath())}
+	return &exit{status: exitUsage, err: errors.New(mistake + "\n" + l.Say("usage: %s    (%s --help tells more)", cmd.UseLine(), cmd.CommandPath()))}
 }
 
 // execute runs the command line args of root and returns vmblame's exit status. It does not return where
@@ -64,7 +70,11 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 			status = exitRunFailed
 		}
 	}()
-	root.SetArgs(spelled(root, args))
+	args = spelled(root, args)
+	if len(args) > 0 && strings.HasPrefix(args[0], "__") {
+		speak(root, language(root)) // a shell asks what commands and flags say of themselves
+	}
+	root.SetArgs(args)
 	err := root.Execute()
 	if err == nil {
 		return 0
@@ -72,10 +82,10 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 	var e *exit
 	if !errors.As(err, &e) {
 		// cobra's own: what no command has seen.
-		e = &exit{status: exitUsage, err: fmt.Errorf("%s\nusage: %s    (%s --help tells more)", firstLine(err.Error()), root.Use, root.Name())}
+		e = misused(root, "%s", errors.New(firstLine(err.Error())))
 	}
 	if e.err != nil {
-		say(stderr, "vmblame: "+text.PrintableLines(e.err.Error())+"\n")
+		say(stderr, "vmblame: "+toldLines(text.PrintableLines(e.err.Error()), text.Style{Words: language(root)})+"\n")
 	}
 	if e.signal != 0 {
 		dieOf(e.signal)
@@ -119,6 +129,7 @@ who mapped it, when, through which call stack, and what stood there before.`,
 		cmd.DisableFlagsInUseLine = true
 		root.AddCommand(cmd)
 	}
+	languageFlag(root)
 	root.InitDefaultCompletionCmd()
 	giveHelp(root)
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
@@ -155,16 +166,17 @@ func helpCommand() *cobra.Command {
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	hint := ""
+	l := text.Style{Words: language(root)}
 	log, _, _ := strings.Cut(name, "@")
 	if isLog(name) || isLog(log) {
-		hint = ": that is a log: vmblame report " + quote(name)
+		hint = l.Say(": that is a log: vmblame report %s", quote(name))
 	} else if _, err := os.Stat(name); err == nil {
-		hint = ": to run the file of that name: vmblame ./" + quote(name)
+		hint = l.Say(": to run the file of that name: vmblame ./%s", quote(name))
 	} else if _, err := exec.LookPath(name); err == nil {
-		hint = ": to run the program of that name: vmblame run " + quote(name)
+		hint = l.Say(": to run the program of that name: vmblame run %s", quote(name))
 	}
 	if like := nearest(name, root.SuggestionsFor(name)); len(like) > 0 {
-		hint = ": did you mean " + strings.Join(like, " or ") + "?"
+		hint = l.Say(": did you mean %s?", strings.Join(like, l.Word(" or ")))
 	}
 	return misused(root, "unknown command %q%s", name, hint)
 }
@@ -218,7 +230,7 @@ func flagMistake(cmd *cobra.Command, err error) error {
 			line += ": " + about
 		}
 	}
-	return misused(cmd, "%s", line)
+	return misused(cmd, "%s", errors.New(line))
 }
 
 // distance is how many letters must be changed, added or left out to make b of a (Levenshtein).

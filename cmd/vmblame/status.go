@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ const clearLine = "\r\x1b[K"
 // and what has come and gone since the line before.
 type status struct {
 	w     io.Writer
+	style text.Style
 	start time.Time
 	over  chan struct{}
 
@@ -26,8 +26,8 @@ type status struct {
 }
 
 // newStatus returns a status that writes a line a second until the End.
-func newStatus(w io.Writer) *status {
-	s := &status{w: w, start: time.Now(), over: make(chan struct{})}
+func newStatus(w io.Writer, style text.Style) *status {
+	s := &status{w: w, style: style, start: time.Now(), over: make(chan struct{})}
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -47,7 +47,7 @@ func newStatus(w io.Writer) *status {
 func (s *status) line(after time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := fmt.Sprintf("%s%.0f s  %d events  %s mapped  +%s  -%s", clearLine, after.Seconds(), s.events, text.Size(s.mapped), text.Size(s.came), text.Size(s.went))
+	line := clearLine + s.style.Say("%.0f s  %d events  %s mapped  +%s  -%s", after.Seconds(), s.events, text.Size(s.mapped), text.Size(s.came), text.Size(s.went))
 	s.came, s.went = 0, 0
 	return line
 }

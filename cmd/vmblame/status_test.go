@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func TestStatus(t *testing.T) {
 	var b bytes.Buffer
-	s := newStatus(&b)
+	s := newStatus(&b, text.Style{})
 	attr := &eventlog.Attr{}
 	for _, r := range []eventlog.Record{
 		&eventlog.Space{Mappings: []eventlog.Mapping{{Start: 0x1000, End: 0x5000}}},

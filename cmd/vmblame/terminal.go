@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/text"
@@ -13,10 +14,10 @@ import (
 const pipeWidth = 120
 
 // look says how text on f looks: as wide as the terminal, and in colours on one, unless NO_COLOR is set (no-color.org) or
-// TERM says that it has none. On a terminal tables have as many rows as it has room for.
-func look(f *os.File) text.Style {
+// TERM says that it has none, and in the language of cmd. On a terminal tables have as many rows as it has room for.
+func look(cmd *cobra.Command, f *os.File) text.Style {
 	columns, rows, ok := terminal(f)
-	l := text.Style{Width: pipeWidth}
+	l := text.Style{Width: pipeWidth, Words: language(cmd)}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		l.Width = n
 	}

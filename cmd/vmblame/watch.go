@@ -35,12 +35,12 @@ Of a LOG it shows every moment from its beginning to its end; one that is still 
 			if _, _, ok := terminal(os.Stdout); !ok {
 				return misused(cmd, "standard output is no terminal: vmblame report and map answer without one")
 			}
-			color := look(os.Stdout).Color
+			style := look(cmd, os.Stdout)
 			source, end, err := sourceOf(cmd, args[0], output, byMap)
 			if err != nil {
 				return err
 			}
-			err = watch.Run(source, color, saveReport)
+			err = watch.Run(source, style, saveReport)
 			if words := end(); words != "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: watch: %s\n", words)
 			}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,23 +135,30 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 	},
 }
 
-// TestAnswers compares what the views of a finished log say with testdata/LOG.VIEW.txt, where that exists.
+// TestAnswers compares what the views of a finished log say with testdata/LOG.VIEW.txt, and in Chinese with LOG.zh-VIEW.txt, where
+// that exists.
 func TestAnswers(t *testing.T) {
 	logs, err := filepath.Glob("testdata/*.jsonl")
 	if err != nil || len(logs) == 0 {
 		t.Fatalf("no logs in testdata (%v)", err)
 	}
 	compared := map[string]bool{}
+	styles := map[string]text.Style{"": {Width: 100}, "zh-": {Width: 100, Words: chinese(t)}}
 	for _, log := range logs {
-		for name, answer := range answers {
-			golden := strings.TrimSuffix(log, ".jsonl") + "." + name + ".txt"
+		for view := range len(answers) * len(styles) {
+			language := slices.Sorted(maps.Keys(styles))[view%len(styles)]
+			name := slices.Sorted(maps.Keys(answers))[view/len(styles)]
+			answer := answers[name]
+			golden := strings.TrimSuffix(log, ".jsonl") + "." + language + name + ".txt"
 			want, err := os.ReadFile(golden)
 			if errors.Is(err, os.ErrNotExist) {
 				continue
 			}
 			t.Run(filepath.Base(golden), func(t *testing.T) {
 				compared[name] = true
-				got := answer(t, log, text.Style{Width: 100, Log: filepath.Base(log)})
+				l := styles[language]
+				l.Log = filepath.Base(log)
+				got := answer(t, log, l)
 				if *update {
 					if err := os.WriteFile(golden, got, 0o644); err != nil {
 						t.Fatal(err)

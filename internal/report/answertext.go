@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -30,26 +29,29 @@ func processText(name, exe string) string {
 }
 
 // momentText names a moment of a log: "the end, 4.2 s", "the start, 0 s", "the peak, 1.5 s", "0.5 s", "event 12, 0.1 s".
-func momentText(a *analysis.At) string {
+func momentText(a *analysis.At, s text.Style) string {
 	m, _ := analysis.ParseMoment(a.Moment)
 	switch m.Kind {
 	case analysis.AtPeak:
-		return "the peak, " + text.When(a.T)
+		return s.Say("the peak, %s", text.When(a.T))
 	case analysis.AtStart:
-		return "the start, " + text.When(a.T)
+		return s.Say("the start, %s", text.When(a.T))
 	case analysis.AtTime:
 		return text.When(m.T)
 	case analysis.AtSeq:
-		return "event " + strconv.FormatUint(m.Seq, 10) + ", " + text.When(a.T)
+		return s.Say("event %d, %s", m.Seq, text.When(a.T))
 	}
 	if a.Cut {
-		return "the cut, " + text.When(a.T)
+		return s.Say("the cut, %s", text.When(a.T))
 	}
-	return "the end, " + text.When(a.T)
+	return s.Say("the end, %s", text.When(a.T))
 }
 
 // whoCell is a cell with the calls that made something, shortened where there is no room.
 func whoCell(c analysis.Who, s text.Style) text.Cell {
+	if words, ok := whoWords(c, s); ok {
+		return text.Plain(words)
+	}
 	if s.Wide {
 		return text.Plain(c.Whole())
 	}
@@ -58,10 +60,23 @@ func whoCell(c analysis.Who, s text.Style) text.Cell {
 
 // whoText is the calls that made something, elided where they need more than room; 0 is no limit.
 func whoText(c analysis.Who, s text.Style, room int) string {
+	if words, ok := whoWords(c, s); ok {
+		return words
+	}
 	if s.Wide {
 		return c.Whole()
 	}
 	return c.Text(room)
+}
+
+// whoWords are the words of a chain that is not a stack; ok is false for one that is. No function that stands alone is called as
+// those are, with a blank.
+func whoWords(c analysis.Who, s text.Style) (words string, ok bool) {
+	if len(c.Calls) != 1 || !strings.Contains(c.Calls[0], " ") {
+		return "", false
+	}
+	words = s.Told(c.Calls[0])
+	return words, words != c.Calls[0]
 }
 
 // appendStack appends the frames of a stack, a line each. end says why the walk ended early, "" where it did not.
@@ -70,7 +85,7 @@ func appendStack(b []byte, frames []analysis.Frame, end string, l text.Style) []
 		b = appendFrame(b, f, l)
 	}
 	if end != "" {
-		b = append(b, text.Clip(fmt.Sprintf(" > (the walk ends here: %s)", text.Printable(end)), l.Lines())...)
+		b = append(b, text.Clip(l.Say(" > (the walk ends here: %s)", text.Printable(end)), l.Lines())...)
 		b = append(b, '\n')
 	}
 	return b
@@ -80,23 +95,23 @@ func appendStack(b []byte, frames []analysis.Frame, end string, l text.Style) []
 // of the source give way first, then the address, which the function and its offset tell as well.
 func appendFrame(b []byte, f analysis.Frame, l text.Style) []byte {
 	if f.Omitted > 0 {
-		return fmt.Appendf(b, " > (%s not recorded: --max-frames)\n", text.Count(f.Omitted, "frame", "frames"))
+		return append(b, l.Say(" > (%s not recorded: --max-frames)", l.Count(f.Omitted, "frame", "frames"))+"\n"...)
 	}
-	line := frameText(f, f.Module, f.File, true)
+	line := frameText(f, f.Module, f.File, true, l)
 	if width := l.Lines(); width > 0 && text.Width(line) > width {
 		module, file := path.Base(f.Module), f.File
 		if file != "" {
 			file = path.Base(file)
 		}
-		if line = frameText(f, module, file, true); text.Width(line) > width {
-			line = frameText(f, module, file, f.Function == "")
+		if line = frameText(f, module, file, true, l); text.Width(line) > width {
+			line = frameText(f, module, file, f.Function == "", l)
 		}
 		line = text.Clip(line, width)
 	}
 	return append(append(b, line...), '\n')
 }
 
-func frameText(f analysis.Frame, module, file string, address bool) string {
+func frameText(f analysis.Frame, module, file string, address bool, l text.Style) string {
 	b := append([]byte(" > "), text.Printable(module)...)
 	b = append(b, '(')
 	b = append(b, text.Printable(f.Function)...)
@@ -117,13 +132,18 @@ func frameText(f analysis.Frame, module, file string, address bool) string {
 		b = strconv.AppendInt(b, int64(f.Line), 10)
 	}
 	if f.Inlined {
-		b = append(b, " (inlined)"...)
+		b = append(b, l.Word(" (inlined)")...)
 	}
 	return string(b)
 }
 
 // shortCell is a cell of what something is called, in shorter words where there is no room: the noun and whose it is stay.
-func shortCell(label string) text.Cell {
+func shortCell(label string, s text.Style) text.Cell {
+	return namedCell(s.Told(label))
+}
+
+// namedCell is shortCell for what is a name, and the same in every language.
+func namedCell(label string) text.Cell {
 	return text.Cell{Text: label, Fit: func(width int) string { return shortLabel(label, width) }}
 }
 
@@ -131,6 +151,8 @@ func shortCell(label string) text.Cell {
 var shorter = [...]struct{ long, short string }{
 	{"glibc malloc arena", "glibc arena"}, {"code and data of ", ""}, {" of thread ", " of "}, {"thread stack", "stack"}, {"large allocations", "large"},
 	{"anonymous memory", "memory"}, {"jemalloc extent", "jemalloc"},
+	// The same in Chinese.
+	{"glibc arena（分配区）", "glibc arena"}, {"jemalloc extent（区段）", "jemalloc"}, {" 个文件的代码和数据：", " 个文件："}, {"代码和数据：", ""}, {"：线程 ", "："}, {"大块分配", "大块"},
 }
 
 // shortLabel is label, indented or not, in so many columns, 0 for no limit.
@@ -140,16 +162,16 @@ func shortLabel(label string, width int) string {
 			return label
 		}
 		label = strings.Replace(label, w.long, w.short, 1)
-		if w.short == " of " {
-			label = withoutTID(label)
+		if w.short == " of " || w.short == "：" {
+			label = withoutTID(label, w.short)
 		}
 	}
 	return text.Clip(label, width)
 }
 
 // withoutTID leaves away the number of a thread that has a name: "glibc arena of 31014 worker".
-func withoutTID(label string) string {
-	before, rest, ok := strings.Cut(label, " of ")
+func withoutTID(label, of string) string {
+	before, rest, ok := strings.Cut(label, of)
 	if !ok {
 		return label
 	}
@@ -157,5 +179,5 @@ func withoutTID(label string) string {
 	if _, err := strconv.Atoi(tid); err != nil || !ok || name == "" {
 		return label
 	}
-	return before + " of " + name
+	return before + of + name
 }

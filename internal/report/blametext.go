@@ -17,7 +17,7 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if a.Spaces > 1 || a.Start == nil {
-			b = append(b, text.Fold(fmt.Sprintf("pid %d %s, at %s", p.PID, processText(p.Name, p.Exe), momentText(&a.At)), s.Lines(), "  ")+"\n"...)
+			b = append(b, text.Fold(s.Say("pid %d %s, at %s", p.PID, processText(p.Name, p.Exe), momentText(&a.At, s)), s.Lines(), "  ")+"\n"...)
 		}
 		if p.Mapping != nil {
 			b = appendAddress(b, a, p, s)
@@ -28,13 +28,13 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 	switch {
 	case len(a.Processes) > 0:
 	case a.Start == nil:
-		b = fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&a.At))
+		b = append(b, s.Say("nothing is mapped at %s", momentText(&a.At, s))+"\n"...)
 	default:
 		asked := a.Start.String()
 		if *a.End != *a.Start+1 {
 			asked = fmt.Sprintf("%x-%x", uint64(*a.Start), uint64(*a.End))
 		}
-		b = fmt.Appendf(b, "%s: not mapped at %s\n%s", asked, momentText(&a.At), text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start)))
+		b = append(b, s.Say("%s: not mapped at %s", asked, momentText(&a.At, s))+"\n"+text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
 	}
 	return b
 }
@@ -55,7 +55,7 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 		t.Add(text.Banner(text.Fold(rowText(a, r, s), s.Lines(), "  "))...)
 		for j := range r.Mappings {
 			m := &r.Mappings[j]
-			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), shortCell(m.Label)}
+			row := []text.Cell{text.Plain(fmt.Sprintf("%x", uint64(m.Start))), text.Plain(s.Size(m.Bytes)), text.Plain(s.Measured(m.Resident)), shortCell(m.Label, s)}
 			if times {
 				when := ""
 				if m.T != nil {
@@ -71,7 +71,7 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 	}
 	b = t.Append(b, s)
 	if len(p.Rows) > 0 {
-		b = append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, p.Rows[0].Start))...)
+		b = append(b, text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, p.Rows[0].Start))...)
 	}
 	return b
 }
@@ -86,58 +86,63 @@ func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 	}
 	t += " " + s.Size(size)
 	if r.Resident != nil {
-		t += ", resident " + s.Size(*r.Resident)
+		t += s.Say(", resident %s", s.Size(*r.Resident))
 	}
 	if r.Path != "" {
 		t += " " + text.Printable(r.Path)
 	}
 	switch n := len(r.Mappings); {
 	case n == 0:
-		return t + ": not mapped at " + momentText(&a.At)
+		return t + s.Say(": not mapped at %s", momentText(&a.At, s))
 	case r.Mapped < size:
-		return t + ": " + s.Size(size-r.Mapped) + " of it not mapped at " + momentText(&a.At)
+		return t + s.Say(": %s of it not mapped at %s", s.Size(size-r.Mapped), momentText(&a.At, s))
 	case n == 1:
 		return t
 	default:
-		return t + ": one row for the kernel, " + text.Count(n, "mapping", "mappings")
+		return t + s.Say(": one row for the kernel, %s", s.Count(n, "mapping", "mappings"))
 	}
+}
+
+// headOf is what stands before a value: a word, and blanks up to so many columns.
+func headOf(word string, columns int) string {
+	return "  " + word + strings.Repeat(" ", max(columns-text.Width(word), 0)+1)
 }
 
 // appendAddress appends everything known about the mapping at one address.
 func appendAddress(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.Style) []byte {
 	m := p.Mapping
-	b = append(b, text.Fold(fmt.Sprintf("%v in pid %d %s: %s", *a.Start, p.PID, processText(p.Name, p.Exe), text.Printable(m.Label)), s.Lines(), "  ")+"\n"...)
+	b = append(b, text.Fold(s.Say("%v in pid %d %s: %s", *a.Start, p.PID, processText(p.Name, p.Exe), s.Told(text.Printable(m.Label))), s.Lines(), "  ")+"\n"...)
 	line := func(name, value string) {
-		b = append(b, text.Indented(fmt.Sprintf("  %-9s ", name), text.Printable(value), s.Lines())+"\n"...)
+		b = append(b, text.Indented(headOf(name, 9), text.Printable(value), s.Lines())+"\n"...)
 	}
-	t := fmt.Sprintf("%x-%x %s, %s", uint64(m.Start), uint64(m.End), m.Perms, s.Size(m.Bytes))
+	t := s.Say("%x-%x %s, %s", uint64(m.Start), uint64(m.End), m.Perms, s.Size(m.Bytes))
 	if m.Resident != nil {
-		t += ", " + s.Size(*m.Resident) + " resident"
+		t += s.Say(", %s resident", s.Size(*m.Resident))
 	}
 	if m.Path != "" {
-		t += ", " + m.Path
+		t += s.Say(", %s", m.Path)
 		if m.Backed {
-			t += fmt.Sprintf(" from 0x%x on", m.Offset)
+			t += s.Say(" from 0x%x on", m.Offset)
 		}
 	}
-	line("mapping", t)
+	line(s.Word("mapping"), t)
 	if k := p.Kernel; k != nil {
-		line("row", fmt.Sprintf("%x-%x %s, %s: one row for the kernel, %d mappings", uint64(k.Start), uint64(k.End), k.Perms, s.Size(int64(k.End-k.Start)), k.Mappings))
+		line(s.Word("row"), s.Say("%x-%x %s, %s: one row for the kernel, %d mappings", uint64(k.Start), uint64(k.End), k.Perms, s.Size(int64(k.End-k.Start)), k.Mappings))
 	}
 	if m.Evidence != "" {
-		line("kind", fmt.Sprintf("%s: %s", m.Confidence, m.Evidence))
+		line(s.Word("kind"), s.Say("%s: %s", s.Word(string(m.Confidence)), s.Told(m.Evidence)))
 	}
 	if m.T == nil {
-		line("made by", m.Who.Text(0))
+		line(s.Word("made by"), whoText(m.Who, s, 0))
 	} else {
-		line("made by", fmt.Sprintf("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, analysis.ThreadLabel(m.TID, m.Thread)))
+		line(s.Word("made by"), s.Say("%s at %s, event %d, thread %s", m.MadeBy, text.When(*m.T), *m.Origin, analysis.ThreadLabel(m.TID, m.Thread)))
 		if m.Moved != nil {
-			line("moved", fmt.Sprintf("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
+			line(s.Word("moved"), s.Say("from %x, where event %d had mapped it", uint64(m.Moved.Start), m.Moved.Origin))
 		}
 		if m.Cause == "" {
-			line("who", whoText(m.Who, s, 0))
+			line(s.Word("who"), whoText(m.Who, s, 0))
 		}
 		b = appendStack(b, m.Frames, m.StackEnd, s)
 	}
-	return append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
+	return append(b, text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
 }

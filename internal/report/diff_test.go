@@ -98,11 +98,11 @@ func TestCommandText(t *testing.T) {
 		{"a", "a b", "command: ... | ... b"},
 		{"a x x", "a x", "command: ... x | ..."},
 	} {
-		if got := commandText(strings.Fields(c.before), strings.Fields(c.after)); got != c.want {
+		if got := commandText(strings.Fields(c.before), strings.Fields(c.after), text.Style{}); got != c.want {
 			t.Errorf("%s | %s: %s, want %s", c.before, c.after, got, c.want)
 		}
 	}
-	if got := commandText([]string{"a", "b c"}, []string{"a", ""}); got != `command: ... "b c" | ... ""` {
+	if got := commandText([]string{"a", "b c"}, []string{"a", ""}, text.Style{}); got != `command: ... "b c" | ... ""` {
 		t.Error(got)
 	}
 }

@@ -23,12 +23,12 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 			b = append(b, '\n')
 		}
 		if len(d.Processes) > 1 {
-			sides := fmt.Sprintf("%s | %s", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter))
+			sides := fmt.Sprintf("%s | %s", sideText(p.PIDBefore, p.NameBefore, p.ExeBefore, s), sideText(p.PIDAfter, p.NameAfter, p.ExeAfter, s))
 			b = append(b, text.Fold(sides, s.Lines(), "  ")+"\n"...)
 		}
 		b = appendPair(b, d, p, s)
 		if len(p.ArgvBefore)+len(p.ArgvAfter) > 0 {
-			b = append(b, text.Fold(commandText(p.ArgvBefore, p.ArgvAfter), s.Lines(), "         ")+"\n"...)
+			b = append(b, text.Fold(commandText(p.ArgvBefore, p.ArgvAfter, s), s.Lines(), "         ")+"\n"...)
 		}
 		if i > 0 {
 			if len(p.Environment) > 0 {
@@ -40,7 +40,7 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 		}
 	}
 	if len(d.Processes) == 0 {
-		b = append(b, "nothing is mapped at either moment\n"...)
+		b = append(b, s.Word("nothing is mapped at either moment")+"\n"...)
 	}
 	b = appendSettings(b, d.Environment, d.Unrecorded, s)
 	if len(d.Processes) > 0 {
@@ -52,11 +52,11 @@ func Diff(d *analysis.Diff, s text.Style) []byte {
 	return b
 }
 
-func sideText(pid *int, name, exe string) string {
+func sideText(pid *int, name, exe string, s text.Style) string {
 	if pid == nil {
-		return "none"
+		return s.Word("none")
 	}
-	return fmt.Sprintf("pid %d %s", *pid, processText(name, exe))
+	return s.Say("pid %d %s", *pid, processText(name, exe))
 }
 
 func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []byte {
@@ -69,7 +69,7 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 		names = [2]string{a, b} // the folders tell less
 	}
 	t := &text.Table{Columns: []text.Column{
-		{Color: text.Kind, Limit: label}, {Head: text.ClipStart(names[0], room), Right: true, Color: text.Number, Spare: 2}, {Head: text.ClipStart(names[1], room), Right: true, Color: text.Number, Spare: 3},
+		{Color: text.Kind, Limit: label}, {Head: text.ClipStart(names[0], room), Named: true, Right: true, Color: text.Number, Spare: 2}, {Head: text.ClipStart(names[1], room), Named: true, Right: true, Color: text.Number, Spare: 3},
 		{Head: "difference", Right: true, Color: text.Number}, {Head: "COUNT", Spare: 1}, {},
 	}}
 	// Nothing has no size; an unmeasured figure is unknown, and so is its difference.
@@ -96,12 +96,12 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 		if known {
 			difference = s.Change(values[1] - values[0])
 		}
-		t.Add(append([]text.Cell{shortCell(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
+		t.Add(append([]text.Cell{namedCell(label), text.Plain(cells[0]), text.Plain(cells[1]), text.Plain(difference)}, tail...)...)
 	}
 	reserved := func(n *analysis.Totals) *int64 { return &n.Reserved }
-	add("mapped", &p.Before, &p.After, reserved)
-	add("accessible", &p.Before, &p.After, func(n *analysis.Totals) *int64 { return &n.Committed })
-	add("resident", &p.Before, &p.After, func(n *analysis.Totals) *int64 { return n.Resident })
+	add(s.Word("mapped"), &p.Before, &p.After, reserved)
+	add(s.Word("accessible"), &p.Before, &p.After, func(n *analysis.Totals) *int64 { return &n.Committed })
+	add(s.Word("resident"), &p.Before, &p.After, func(n *analysis.Totals) *int64 { return n.Resident })
 	same := 0
 	for i := range p.Kinds {
 		k := &p.Kinds[i]
@@ -111,18 +111,18 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 			continue
 		}
 		if len(k.Parts) == 1 {
-			add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(counts(k)), remarkCell(&k.Parts[0], s))
+			add("  "+s.Told(k.Label), &k.Before, &k.After, reserved, text.Plain(counts(k)), remarkCell(&k.Parts[0], s))
 			continue
 		}
-		add("  "+k.Label, &k.Before, &k.After, reserved, text.Plain(counts(k)))
+		add("  "+s.Told(k.Label), &k.Before, &k.After, reserved, text.Plain(counts(k)))
 		for j := range differing {
 			o := &differing[j]
-			add("    of these", &o.Before, &o.After, reserved, text.Plain(counts(o)), remarkCell(o, s))
+			add("    "+s.Word("of these"), &o.Before, &o.After, reserved, text.Plain(counts(o)), remarkCell(o, s))
 		}
 	}
 	b = t.Append(b, s)
 	if same > 0 {
-		b = fmt.Appendf(b, "%s the same on both sides\n", text.Count(same, "kind", "kinds"))
+		b = append(b, s.Say("%s the same on both sides", s.Count(same, "kind", "kinds"))+"\n"...)
 	}
 	return b
 }
@@ -144,10 +144,10 @@ func remarkCell(c *analysis.Change, s text.Style) text.Cell {
 func remark(c *analysis.Change, s text.Style, width int) string {
 	before := ""
 	if c.Note != "" {
-		before = c.Note + ", "
+		before = s.Say("%s, ", s.Told(c.Note))
 	}
 	if c.How != "" {
-		before += c.How + " "
+		before += s.Told(c.How) + " "
 	}
 	room := 0
 	if width > 0 {
@@ -159,7 +159,7 @@ func remark(c *analysis.Change, s text.Style, width int) string {
 		more = &c.Before
 	}
 	if r := more.Resident; r != nil && *r*4 < more.Reserved && more.Reserved >= 1<<20 {
-		if note := "; " + s.Size(*r) + " resident"; width <= 0 || text.Width(t+note) <= width {
+		if note := s.Say("; %s resident", s.Size(*r)); width <= 0 || text.Width(t+note) <= width {
 			t += note
 		}
 	}
@@ -176,7 +176,7 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 		b = append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
 	}
 	pair := func(v *analysis.Setting) string {
-		return fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore), settingText(v.After, v.UnknownAfter))
+		return fmt.Sprintf("%s %s | %s", v.Name, settingText(v.Before, v.UnknownBefore, s), settingText(v.After, v.UnknownAfter, s))
 	}
 	var words []string
 	for i := range list {
@@ -185,11 +185,11 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 	switch {
 	case len(words) > 0:
 	case len(unrecorded) > 0:
-		words = []string{"the same as far as both recorded it"}
+		words = []string{s.Word("the same as far as both recorded it")}
 	default:
-		words = []string{"the same"}
+		words = []string{s.Word("the same")}
 	}
-	line("environment: ", words)
+	line(s.Word("environment: "), words)
 	words = nil
 	unset := 0
 	for i := range unrecorded {
@@ -200,10 +200,10 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 		}
 	}
 	if unset > 0 {
-		words = append(words, text.Count(unset, "variable that is unset", "variables that are unset"))
+		words = append(words, s.Count(unset, "variable that is unset", "variables that are unset"))
 	}
 	if len(words) > 0 {
-		line("recorded by one alone: ", words)
+		line(s.Word("recorded by one alone: "), words)
 	}
 	return b
 }
@@ -215,15 +215,15 @@ func appendOnly(b []byte, p *analysis.Pair, s text.Style) []byte {
 	}
 	side := func(names []string) string {
 		if len(names) == 0 {
-			return "none"
+			return s.Word("none")
 		}
 		return text.Printable(strings.Join(names, ", "))
 	}
-	return append(b, text.Fold("variables of one side alone, by name: "+side(p.OnlyBefore)+" | "+side(p.OnlyAfter), s.Lines(), "  ")+"\n"...)
+	return append(b, text.Fold(s.Say("variables of one side alone, by name: %s | %s", side(p.OnlyBefore), side(p.OnlyAfter)), s.Lines(), "  ")+"\n"...)
 }
 
 // commandText is what differs between two command lines: "command: ... 100 | ... 200".
-func commandText(before, after []string) string {
+func commandText(before, after []string, s text.Style) string {
 	first, last := 0, 0
 	for n := min(len(before), len(after)); first < n && before[first] == after[first]; first++ {
 	}
@@ -245,15 +245,15 @@ func commandText(before, after []string) string {
 		}
 		return strings.Join(words, " ")
 	}
-	return text.Printable("command: " + side(before) + " | " + side(after))
+	return text.Printable(s.Say("command: %s | %s", side(before), side(after)))
 }
 
-func settingText(v *string, unknown bool) string {
+func settingText(v *string, unknown bool, s text.Style) string {
 	switch {
 	case unknown:
-		return "not recorded"
+		return s.Word("not recorded")
 	case v == nil:
-		return "unset"
+		return s.Word("unset")
 	case *v == "":
 		return `""`
 	}
@@ -266,6 +266,6 @@ func becauseText(d *analysis.Diff, c *analysis.Because, s text.Style) string {
 	if strings.HasPrefix(c.Setting, "-") {
 		is = "" // an option has its own
 	}
-	return text.Printable(fmt.Sprintf("because: %s has %s more: %s of %s; %s has %s%s%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), c.Label, remark(&c.Change, s, 0),
-		log[c.SetBy], c.Setting, is, settingText(&c.Value, false)))
+	return text.Printable(s.Say("because: %s has %s more: %s of %s; %s has %s%s%s", log[c.More], s.Size(max(c.Difference, -c.Difference)), s.Told(c.Label), remark(&c.Change, s, 0),
+		log[c.SetBy], c.Setting, is, settingText(&c.Value, false, s)))
 }

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"fmt"
-
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
@@ -11,9 +9,9 @@ import (
 func Failed(f *analysis.Failed, s text.Style) []byte {
 	var b []byte
 	if len(f.Calls) == 0 {
-		return fmt.Appendf(b, "no mapping call failed up to %s\n", momentText(&f.At))
+		return append(b, s.Say("no mapping call failed up to %s", momentText(&f.At, s))+"\n"...)
 	}
-	head := fmt.Sprintf("%s failed up to %s, at %s", text.Count(f.Times, "mapping call", "mapping calls"), momentText(&f.At), text.Count(len(f.Calls), "place", "places"))
+	head := s.Say("%s failed up to %s, at %s", s.Count(f.Times, "mapping call", "mapping calls"), momentText(&f.At, s), s.Count(len(f.Calls), "place", "places"))
 	b = append(b, text.Fold(head, s.Lines(), "  ")+"\n"...)
 	for i := range f.Calls {
 		c := &f.Calls[i]
@@ -21,29 +19,28 @@ func Failed(f *analysis.Failed, s text.Style) []byte {
 		b = append(b, s.Paint(text.Kind, text.Fold(text.Printable(failedText(c, s)), s.Lines(), "  "))+"\n"...)
 		room := max(s.Lines()-10, 0)
 		line := func(name, value string) {
-			b = append(b, text.Indented(fmt.Sprintf("  %-7s ", name), text.Printable(value), s.Lines())+"\n"...)
+			b = append(b, text.Indented(headOf(name, 7), text.Printable(value), s.Lines())+"\n"...)
 		}
-		line("who", whoText(c.Who, s, room))
-		line("process", fmt.Sprintf("%d %s, thread %s", c.PID, processText(c.Name, c.Exe), analysis.ThreadLabel(c.TID, c.Thread)))
-		line("call", c.Made)
-		when := fmt.Sprintf("%s, event %d", text.When(c.T), c.Event)
+		line(s.Word("who"), whoText(c.Who, s, room))
+		line(s.Word("process"), s.Say("%d %s, thread %s", c.PID, processText(c.Name, c.Exe), analysis.ThreadLabel(c.TID, c.Thread)))
+		line(s.Word("call"), c.Made)
+		when := s.Say("%s, event %d", text.When(c.T), c.Event)
 		if c.Times > 1 {
-			when += fmt.Sprintf("; %d times until %s", c.Times, text.When(c.Last))
+			when += s.Say("; %d times until %s", c.Times, text.When(c.Last))
 		}
-		line("at", when)
+		line(s.Word("at"), when)
 	}
-	return append(b, text.Commands("next: ", s.Lines(), "vmblame report "+s.Log)...)
+	return append(b, text.Commands(s.Word("next: "), s.Lines(), "vmblame report "+s.Log)...)
 }
 
 // failedText is what failed and why: "mmap of 6.0 GiB: ENOMEM: RLIMIT_AS is 2.9 GiB (ulimit -v), 2.3 MiB were mapped".
 func failedText(c *analysis.FailedCall, s text.Style) string {
-	t := c.Call
+	t := s.Say("%s: %s", c.Call, c.Error)
 	if c.Asked > 0 {
-		t += " of " + s.Size(c.Asked)
+		t = s.Say("%s of %s: %s", c.Call, s.Size(c.Asked), c.Error)
 	}
-	t += ": " + c.Error
 	if why := limitText(c, s); why != "" {
-		t += ": " + why
+		t += s.Word(": ") + why
 	}
 	return t
 }
@@ -63,21 +60,21 @@ func limitText(c *analysis.FailedCall, s text.Style) string {
 	}
 	switch l.Name {
 	case "rlimit_as":
-		return fmt.Sprintf("RLIMIT_AS is %s (ulimit -v), %s were mapped", s.Size(value), s.Size(used))
+		return s.Say("RLIMIT_AS is %s (ulimit -v), %s were mapped", s.Size(value), s.Size(used))
 	case "rlimit_data":
-		return fmt.Sprintf("RLIMIT_DATA is %s (ulimit -d), %s of writable private memory were mapped", s.Size(value), s.Size(used))
+		return s.Say("RLIMIT_DATA is %s (ulimit -d), %s of writable private memory were mapped", s.Size(value), s.Size(used))
 	case "rlimit_memlock":
-		return fmt.Sprintf("RLIMIT_MEMLOCK is %s (ulimit -l)", s.Size(value))
+		return s.Say("RLIMIT_MEMLOCK is %s (ulimit -l)", s.Size(value))
 	case "max_map_count":
-		return fmt.Sprintf("vm.max_map_count is %d, %d mappings stood", value, used)
+		return s.Say("vm.max_map_count is %d, %d mappings stood", value, used)
 	case "nr_hugepages":
-		return "too few huge pages are free, it seems (vm.nr_hugepages)"
+		return s.Word("too few huge pages are free, it seems (vm.nr_hugepages)")
 	case "overcommit_memory":
-		return fmt.Sprintf("more than the kernel promises, it seems (vm.overcommit_memory is %d); no other limit was near", value)
+		return s.Say("more than the kernel promises, it seems (vm.overcommit_memory is %d); no other limit was near", value)
 	case "addresses":
-		return fmt.Sprintf("there are not so many addresses (%s, %s of them mapped)", s.Size(value), s.Size(used))
+		return s.Say("there are not so many addresses (%s, %s of them mapped)", s.Size(value), s.Size(used))
 	case "not mapped":
-		return "a part of the range was not mapped"
+		return s.Word("a part of the range was not mapped")
 	}
 	return l.Name
 }
@@ -93,12 +90,12 @@ func refusedText(list []analysis.FailedCall, s text.Style) string {
 		times += list[i].Times
 	}
 	c := &list[0]
-	t := fmt.Sprintf("failed: %s; %s at %s", failedText(c, s), whoText(c.Who, s, 60), text.When(c.T))
+	t := s.Say("failed: %s; %s at %s", failedText(c, s), whoText(c.Who, s, 60), text.When(c.T))
 	if times > 1 {
-		t += fmt.Sprintf("; %d calls in all", times)
+		t += s.Say("; %d calls in all", times)
 	}
 	if s.Log != "" {
-		t += ": vmblame failed " + s.Log
+		t += s.Word(": ") + "vmblame failed " + s.Log
 	}
 	return text.Fold(text.Printable(t), s.Lines(), "        ") + "\n"
 }

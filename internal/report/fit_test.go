@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/locale"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -26,9 +28,45 @@ func committedLogs(t *testing.T) []string {
 	return logs
 }
 
-// TestFits: nothing that a view says of any log is wider than the terminal.
+// listener is a language that knows what it could not translate of finished words.
+type listener struct {
+	text.Words
+	unknown map[string]bool
+}
+
+func (l *listener) Told(english string) string {
+	t := l.Words.Told(english)
+	if t == english {
+		l.unknown[english] = true
+	}
+	return t
+}
+
+// chinese is the language that is not English.
+func chinese(t *testing.T) *listener {
+	t.Helper()
+	words, err := locale.Named("zh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &listener{words, map[string]bool{}}
+}
+
+// isName: what has no words of ours in it: a name, or the rights and the file of a mapping.
+var isName = regexp.MustCompile(`^ *(vdso|vvar\w*|SYSV\d+|memfd.*|r--s SYSV00000000 \(deleted\)|[r-][w-][x-][ps] \S+|[r-][w-][x-][ps] -> [r-][w-][x-][ps]|[^ ]+[./][^ ]*)$`)
+
+// TestFits: nothing that a view says of any log is wider than the terminal, nor in Chinese, where all that is said but names
+// is Chinese.
 func TestFits(t *testing.T) {
 	lines := 0
+	heard := chinese(t)
+	defer func() {
+		for words := range heard.unknown {
+			if !isName.MatchString(words) {
+				t.Errorf("no translation of %q", words)
+			}
+		}
+	}()
 	for _, log := range committedLogs(t) {
 		end, peak, start := state(t, log, analysis.Moment{}), state(t, log, analysis.Moment{Kind: analysis.AtPeak}), state(t, log, analysis.Moment{Kind: analysis.AtStart})
 		reports := map[string]*analysis.Report{}
@@ -66,8 +104,11 @@ func TestFits(t *testing.T) {
 		summary := recording.Summary()
 		summary.Peak = reports["report @peak"]
 
-		for _, width := range []int{60, 80, 100, 120, 200} {
+		for _, width := range []int{60, 80, 100, 120, 200, -60, -80, -120} {
 			l := text.Style{Width: width, Log: filepath.Base(log)}
+			if width < 0 {
+				width, l.Width, l.Words = -width, -width, heard
+			}
 			for _, rows := range []int{0, 10} {
 				l.Rows = rows
 				views := map[string][]byte{"blame": Blame(blame, l), "blame --stacks": Blame(stacks, l), "failed": Failed(failed, l), "growth": Growth(growth, l), "diff": Diff(diff, l), "summary": Summary(summary, l)}

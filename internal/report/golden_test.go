@@ -13,6 +13,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/locale"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -48,6 +49,10 @@ var views = map[string]func(w io.Writer, log string) eventlog.Sink{
 	},
 	"wide": func(w io.Writer, log string) eventlog.Sink {
 		return newSummary(w, "", text.Style{Width: 100, Whole: true})
+	},
+	"zh-summary": func(w io.Writer, log string) eventlog.Sink {
+		words, _ := locale.Named("zh")
+		return newSummary(w, log, text.Style{Log: log, Width: 80, Words: words})
 	},
 	"narrow": func(w io.Writer, log string) eventlog.Sink {
 		return newSummary(w, log, text.Style{Width: 70, Color: true})

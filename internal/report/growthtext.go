@@ -12,7 +12,7 @@ import (
 func Growth(g *analysis.Growth, l text.Style) []byte {
 	var b []byte
 	if len(g.Processes) == 0 {
-		return fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&g.At))
+		return append(b, l.Say("nothing is mapped at %s", momentText(&g.At, l))+"\n"...)
 	}
 	shown := g.Processes
 	if n := l.Processes; n > 0 && len(shown) > n {
@@ -25,9 +25,9 @@ func Growth(g *analysis.Growth, l text.Style) []byte {
 		}
 		name := ""
 		if len(g.Processes) > 1 {
-			name = fmt.Sprintf("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
+			name = l.Say("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
 		}
-		b = append(b, text.Fold(name+grownText(&p.Grown, p, l)+onlyText(&g.At), l.Lines(), "  ")+"\n"...)
+		b = append(b, text.Fold(name+grownText(&p.Grown, p, l)+onlyText(&g.At, l), l.Lines(), "  ")+"\n"...)
 		rows := p.Rows
 		if l.Rows > 0 && len(rows) > l.Rows+1 {
 			rows = rows[:l.Rows]
@@ -36,18 +36,18 @@ func Growth(g *analysis.Growth, l text.Style) []byte {
 			b = growthTable(rows, p, l).Append(append(b, '\n'), l)
 		}
 		if more := len(p.Rows) - len(rows); more > 0 {
-			b = fmt.Appendf(b, "(%d more: --all)\n", more)
+			b = append(b, l.Say("(%d more: --all)", more)+"\n"...)
 		}
 	}
 	if more := len(g.Processes) - len(shown); more > 0 {
-		t := fmt.Sprintf("%s not shown: --pid N shows one, --all shows them", text.Count(more, "process", "processes"))
+		t := l.Say("%s not shown: --pid N shows one, --all shows them", l.Count(more, "process", "processes"))
 		b = append(b, "\n"+text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	next := "vmblame report --by stack " + l.Log
 	if p := &g.Processes[0]; p.Net > 0 {
 		next = fmt.Sprintf("vmblame diff %s %s", atMoment(trimMoment(l.Log), g.Since), l.Log)
 	}
-	return append(b, text.Commands("next: ", l.Lines(), next)...)
+	return append(b, text.Commands(l.Word("next: "), l.Lines(), next)...)
 }
 
 // trimMoment is the name of a log, as a shell takes it, without the moment that follows it.
@@ -67,38 +67,38 @@ func trimMoment(log string) string {
 }
 
 // onlyText says what was chosen, "" for all.
-func onlyText(a *analysis.At) string {
+func onlyText(a *analysis.At, l text.Style) string {
 	if a.Only == "" {
 		return ""
 	}
-	return "; only: " + text.Printable(a.Only)
+	return l.Say("; only: %s", text.Printable(a.Only))
 }
 
 // grownText is the headline: "+1.9 GiB in 38 min, 3.0 GiB an hour, a straight line since 0.41 s".
 func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string {
-	t := fmt.Sprintf("%s in %s", l.Change(g.Net), ageText(p.Until-p.From))
+	t := l.Say("%s in %s", l.Change(g.Net), ageText(p.Until-p.From, l))
 	const second = 1e9 // an hour of what was seen in less says nothing
 	if g.PerHour != nil && g.Net != 0 && p.Until-p.From >= second {
-		t += fmt.Sprintf(", %s an hour at that rate", l.Size(*g.PerHour))
+		t += l.Say(", %s an hour at that rate", l.Size(*g.PerHour))
 	}
 	switch c := &g.Course; c.Form {
 	case analysis.FormLine:
-		t += ", a straight line since " + text.When(*c.T)
+		t += l.Say(", a straight line since %s", text.When(*c.T))
 	case analysis.FormStep:
-		t += ", in one step at " + text.When(*c.T)
+		t += l.Say(", in one step at %s", text.When(*c.T))
 	case analysis.FormSaw:
-		t += ", up and down by " + l.Size(c.Swing)
+		t += l.Say(", up and down by %s", l.Size(c.Swing))
 	}
 	if len(p.Rows) > 0 && g.Course.Form != analysis.FormLine {
 		if r := &p.Rows[0]; r.Course.Form == analysis.FormLine {
-			t += fmt.Sprintf(", %s in a straight line since %s by %s", l.Change(r.Net), text.When(*r.Course.T), r.Who.Text(40))
+			t += l.Say(", %s in a straight line since %s by %s", l.Change(r.Net), text.When(*r.Course.T), whoText(r.Who, l, 40))
 		}
 	}
 	if n := len(p.Memory); n > 1 {
-		t += fmt.Sprintf("; in memory %s at %s, %s at %s", l.Size(p.Memory[0].Resident), text.When(p.Memory[0].T), l.Size(p.Memory[n-1].Resident), text.When(p.Memory[n-1].T))
+		t += l.Say("; in memory %s at %s, %s at %s", l.Size(p.Memory[0].Resident), text.When(p.Memory[0].T), l.Size(p.Memory[n-1].Resident), text.When(p.Memory[n-1].T))
 	}
 	if g.Went > 0 {
-		t += fmt.Sprintf("; %s came, %s went", l.Size(g.Came), l.Size(g.Went))
+		t += l.Say("; %s came, %s went", l.Size(g.Came), l.Size(g.Went))
 	}
 	return t
 }
@@ -126,8 +126,8 @@ func growthTable(rows []analysis.GrownRow, p *analysis.GrownProcess, l text.Styl
 		} else if r.PerHour != nil {
 			hour = l.Change(*r.PerHour)
 		}
-		t.Add(text.Plain(l.Change(r.Net)), text.Plain(l.Size(r.Came)), text.Plain(l.Size(r.Went)), text.Plain(memory), text.Plain(hour), text.Plain(leftText(r, l)), text.Plain(oldestText(r)),
-			text.Plain(courseText(r, p, l)), text.Plain(r.Where), shortCell(r.Label), whoCell(r.Who, l))
+		t.Add(text.Plain(l.Change(r.Net)), text.Plain(l.Size(r.Came)), text.Plain(l.Size(r.Went)), text.Plain(memory), text.Plain(hour), text.Plain(leftText(r, l)), text.Plain(oldestText(r, l)),
+			text.Plain(courseText(r, p, l)), text.Plain(r.Where), shortCell(r.Label, l), whoCell(r.Who, l))
 	}
 	return t
 }
@@ -143,41 +143,41 @@ func leftText(r *analysis.GrownRow, l text.Style) string {
 	return text.Thousands(int64(r.Left))
 }
 
-func oldestText(r *analysis.GrownRow) string {
+func oldestText(r *analysis.GrownRow, l text.Style) string {
 	if r.Oldest == nil {
 		return "-"
 	}
-	return ageText(*r.Oldest)
+	return ageText(*r.Oldest, l)
 }
 
 // courseText is a course in a few words: "line since 0.41 s", "saw 64.0 MiB, 12/min".
 func courseText(r *analysis.GrownRow, p *analysis.GrownProcess, l text.Style) string {
 	switch c := &r.Course; c.Form {
 	case analysis.FormLine:
-		return "line since " + text.When(*c.T)
+		return l.Say("line since %s", text.When(*c.T))
 	case analysis.FormStep:
-		return "step at " + text.When(*c.T)
+		return l.Say("step at %s", text.When(*c.T))
 	case analysis.FormSaw:
-		t := "saw " + l.Size(c.Swing)
+		t := l.Say("saw %s", l.Size(c.Swing))
 		if minutes := float64(p.Until-p.From) / 60e9; minutes > 0 {
-			t += ", " + strconv.FormatFloat(float64(c.Cycles)/minutes, 'f', 0, 64) + "/min"
+			t += l.Say(", %s/min", strconv.FormatFloat(float64(c.Cycles)/minutes, 'f', 0, 64))
 		}
 		return t
 	default:
-		return string(c.Form)
+		return l.Word(string(c.Form))
 	}
 }
 
 // ageText is how long something lasted, in the unit that a person takes: "37 min", "4.2 s", "2.3 d".
-func ageText(ns int64) string {
+func ageText(ns int64, l text.Style) string {
 	s := float64(ns) / 1e9
 	switch {
 	case s < 120:
 		return text.Seconds(ns)
 	case s < 120*60:
-		return strconv.FormatFloat(s/60, 'f', 0, 64) + " min"
+		return l.Say("%s min", strconv.FormatFloat(s/60, 'f', 0, 64))
 	case s < 48*3600:
-		return strconv.FormatFloat(s/3600, 'f', 1, 64) + " h"
+		return l.Say("%s h", strconv.FormatFloat(s/3600, 'f', 1, 64))
 	}
-	return strconv.FormatFloat(s/86400, 'f', 1, 64) + " d"
+	return l.Say("%s d", strconv.FormatFloat(s/86400, 'f', 1, 64))
 }

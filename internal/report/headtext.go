@@ -17,36 +17,36 @@ func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 		return b // what is chosen presses on nothing for itself
 	}
 	b = append(b, text.Fold(verdictOf(p, l), l.Lines(), "  ")+"\n"...)
-	return append(b, text.Fold(boundsText(p, l), l.Lines(), "        ")+"\n"...)
+	return append(b, text.Fold(boundsText(p, l), l.Lines(), strings.Repeat(" ", text.Width(l.Say("limits: %s", ""))))+"\n"...)
 }
 
 func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
-	usable := fmt.Sprintf("%s usable in %s, %s", l.Size(p.Total.Committed), text.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
+	usable := l.Say("%s usable in %s, %s", l.Size(p.Total.Committed), l.Count(p.Total.Mappings, "mapping", "mappings"), residentText(r, p, l))
 	if r.Mode == "map" {
-		return fmt.Sprintf("%s: %s of addresses, %s; %s of the addresses are known", mappedName(p), l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At)
+		return l.Say("%s: %s of addresses, %s; %s of the addresses are known", mappedName(p, l), l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At, l)
 	}
-	when := momentText(&r.At)
+	when := momentText(&r.At, l)
 	if p.Ended && r.Moment == "end" {
-		when = "its end, " + text.When(p.Until)
+		when = l.Say("its end, %s", text.When(p.Until))
 	}
 	peak := ""
 	if r.Moment != "peak" || p.Peak != p.Total.Reserved {
-		peak = fmt.Sprintf(" (peak %s at %s)", l.Size(p.Peak), text.When(p.PeakT))
+		peak = l.Say(" (peak %s at %s)", l.Size(p.Peak), text.When(p.PeakT))
 	}
-	t := fmt.Sprintf("pid %d %s: %s of addresses mapped at %s%s, %s; %s explained", p.PID, processText(p.Name, p.Exe), l.Size(p.Total.Reserved), when, peak, usable,
+	t := l.Say("pid %d %s: %s of addresses mapped at %s%s, %s; %s explained", p.PID, processText(p.Name, p.Exe), l.Size(p.Total.Reserved), when, peak, usable,
 		text.Percent(p.Explained, p.Total.Reserved))
-	if e := exitText(p); e != "" && e != "exit status 0" {
-		t += "; " + e
+	if e := exitText(p, l); e != "" && !endedWell(p) {
+		t += l.Word("; ") + e
 	}
-	return t + onlyText(&r.At)
+	return t + onlyText(&r.At, l)
 }
 
 // mappedName is what a map is of: "redis-server 4711", and less where a file tells less.
-func mappedName(p *analysis.ReportProcess) string {
+func mappedName(p *analysis.ReportProcess, l text.Style) string {
 	name := processText(p.Name, p.Exe)
 	switch {
 	case p.PID == 0 && p.Name == "" && p.Exe == "":
-		return "a process"
+		return l.Word("a process")
 	case p.PID == 0:
 		return name
 	}
@@ -55,44 +55,50 @@ func mappedName(p *analysis.ReportProcess) string {
 
 func residentText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
 	if p.ResidentAt == nil || p.Total.Resident == nil {
-		return "bytes in memory not recorded"
+		return l.Word("bytes in memory not recorded")
 	}
-	size := l.Size(*p.Total.Resident) + " in memory"
+	size := l.Say("%s in memory", l.Size(*p.Total.Resident))
 	if n := p.Total.Common; n != nil && *n > 0 {
-		size += ", " + l.Size(*n) + " of them shared"
+		size += l.Say(", %s of them shared", l.Size(*n))
 	}
 	if n := p.Total.Huge; n != nil && *n > 0 {
-		size += ", " + l.Size(*n) + " in huge pages"
+		size += l.Say(", %s in huge pages", l.Size(*n))
 	}
 	if n := p.Total.Uncounted; n > 0 {
-		size += " (" + l.Size(n) + " were not counted)"
+		size += l.Say(" (%s were not counted)", l.Size(n))
 	}
 	if n := p.Total.Swapped; n != nil && *n > 0 {
-		size += ", " + l.Size(*n) + " swapped"
+		size += l.Say(", %s swapped", l.Size(*n))
 	}
 	if d := *p.ResidentAt - min(r.T, p.Until); d > 50e6 || d < -50e6 {
-		size += " (counted at " + text.When(*p.ResidentAt) + ", the nearest snapshot)"
+		size += l.Say(" (counted at %s, the nearest snapshot)", text.When(*p.ResidentAt))
 	}
 	return size
 }
 
 // exitText is how a process ended: "exit status 3", "killed by SIGKILL", "" where it had not, or that was not seen.
-func exitText(p *analysis.ReportProcess) string {
-	killed := ""
+func exitText(p *analysis.ReportProcess, l text.Style) string {
+	killed, also := "", ""
 	if p.Kills != nil && *p.Kills > 0 {
-		killed = fmt.Sprintf(" (the OOM killer killed %s of its cgroup during the recording)", text.Count(int(*p.Kills), "process", "processes"))
+		killed = l.Say("the OOM killer killed %s of its cgroup during the recording", l.Count(int(*p.Kills), "process", "processes"))
+		also = l.Say(" (%s)", killed)
 	}
 	switch x := p.Exit; {
 	case x == nil:
-		return strings.Trim(strings.TrimPrefix(killed, " "), "()")
+		return killed
 	case x.Signal != nil && x.Name != "":
-		return "killed by " + x.Name + killed
+		return l.Say("killed by %s", x.Name) + also
 	case x.Signal != nil:
-		return "killed by signal " + strconv.Itoa(*x.Signal) + killed
+		return l.Say("killed by signal %d", *x.Signal) + also
 	case x.Code != nil:
-		return "exit status " + strconv.Itoa(*x.Code) + killed
+		return l.Say("exit status %d", *x.Code) + also
 	}
 	return ""
+}
+
+// endedWell reports whether a process ended with status 0, and no other of its cgroup was killed.
+func endedWell(p *analysis.ReportProcess) bool {
+	return p.Exit != nil && p.Exit.Signal == nil && p.Exit.Code != nil && *p.Exit.Code == 0 && (p.Kills == nil || *p.Kills <= 0)
 }
 
 // verdictOf answers in a sentence whether a process presses on memory.
@@ -104,19 +110,16 @@ func verdictOf(p *analysis.ReportProcess, l text.Style) string {
 		}
 	}
 	if len(near) > 0 {
-		return "It presses on " + strings.Join(near, "; ") + "."
+		return l.Say("It presses on %s.", strings.Join(near, l.Word("; ")))
 	}
-	t := "Nothing here presses on memory"
 	if p.Total.Resident != nil && p.Total.Uncounted == 0 && p.Total.Reserved > 0 {
-		t += ": " + text.Share(*p.Total.Resident, p.Total.Reserved) + " of the addresses are in memory, no limit that was recorded is near"
-	} else {
-		t += " as far as it was recorded"
+		return l.Say("Nothing here presses on memory: %s of the addresses are in memory, no limit that was recorded is near.", text.Share(*p.Total.Resident, p.Total.Reserved))
 	}
-	return t + "."
+	return l.Word("Nothing here presses on memory as far as it was recorded.")
 }
 
 // boundNames are what people call the bounds.
-func boundName(b *analysis.Bound) string {
+func boundName(b *analysis.Bound, l text.Style) string {
 	switch b.Name {
 	case "rlimit_as":
 		return "RLIMIT_AS"
@@ -125,15 +128,15 @@ func boundName(b *analysis.Bound) string {
 	case "rlimit_memlock":
 		return "RLIMIT_MEMLOCK"
 	case "max_map_count":
-		return "mappings"
+		return l.Word("mappings")
 	case "cgroup_max":
 		return "cgroup memory.max"
 	case "cgroup_high":
 		return "cgroup memory.high"
 	case "commit_limit":
-		return "overcommit"
+		return l.Word("overcommit")
 	case "hugepages":
-		return "huge pages"
+		return l.Word("huge pages")
 	}
 	return b.Name
 }
@@ -144,24 +147,24 @@ func boundText(b *analysis.Bound, l text.Style) string {
 	if b.Name == "max_map_count" || b.Name == "hugepages" {
 		size = text.Thousands
 	}
-	name := boundName(b) + " "
+	name := boundName(b, l) + " "
 	var t string
 	switch {
 	case b.Value == nil:
 		t = strings.TrimSpace(name)
 	case b.Used == nil:
-		t = name + size(*b.Value) + ", use not recorded"
+		t = name + l.Say("%s, use not recorded", size(*b.Value))
 	default:
-		t = name + size(*b.Used) + " of " + size(*b.Value)
+		t = name + l.Say("%s of %s", size(*b.Used), size(*b.Value))
 		if *b.Value > 0 && b.Name != "hugepages" {
-			t += " (" + text.Share(*b.Used, *b.Value) + ")"
+			t += l.Say(" (%s)", text.Share(*b.Used, *b.Value))
 		}
 	}
 	if b.Hits != nil && *b.Hits > 0 {
-		t += ", hit " + timesText(int(*b.Hits))
+		t += l.Say(", hit %s", timesText(int(*b.Hits), l))
 	}
 	if b.Refused > 0 {
-		t += ", " + text.Count(b.Refused, "call", "calls") + " refused"
+		t += l.Say(", %s refused", l.Count(b.Refused, "call", "calls"))
 	}
 	return t
 }
@@ -175,19 +178,19 @@ func boundsText(p *analysis.ReportProcess, l text.Style) string {
 		case analysis.Limited:
 			there = append(there, boundText(b, l))
 		case analysis.Unlimited:
-			none = append(none, boundName(b))
+			none = append(none, boundName(b, l))
 		default:
-			unknown = append(unknown, boundName(b))
+			unknown = append(unknown, boundName(b, l))
 		}
 	}
 	parts := there
 	if len(none) > 0 {
-		parts = append(parts, "none by "+strings.Join(none, ", "))
+		parts = append(parts, l.Say("none by %s", strings.Join(none, l.Word(", "))))
 	}
 	if len(unknown) > 0 {
-		parts = append(parts, "not recorded: "+strings.Join(unknown, ", "))
+		parts = append(parts, l.Say("not recorded: %s", strings.Join(unknown, l.Word(", "))))
 	}
-	return "limits: " + strings.Join(parts, "; ")
+	return l.Say("limits: %s", strings.Join(parts, l.Word("; ")))
 }
 
 // processTable lists the processes of a report, a line each.
@@ -202,7 +205,7 @@ func processTable(r *analysis.Report, l text.Style) *text.Table {
 	}
 	for i := range shown {
 		p := &shown[i]
-		ended := exitText(&analysis.ReportProcess{Exit: p.Exit})
+		ended := exitText(&analysis.ReportProcess{Exit: p.Exit}, l)
 		switch {
 		case !p.Ended:
 			ended = "-"
@@ -213,7 +216,7 @@ func processTable(r *analysis.Report, l text.Style) *text.Table {
 			text.Plain(processText(p.Name, p.Exe)))
 	}
 	if more := len(r.Processes) - len(shown); more > 0 {
-		t.Add(text.Banner(fmt.Sprintf("(%d more, smaller ones: --all shows them)", more))...)
+		t.Add(text.Banner(l.Say("(%d more, smaller ones: --all shows them)", more))...)
 	}
 	return t
 }
@@ -238,7 +241,7 @@ func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
 	case r.By == analysis.ByStack:
 		next = "vmblame report --by kind " + l.Log
 	}
-	return text.Commands("next: ", l.Lines(), next)
+	return text.Commands(l.Word("next: "), l.Lines(), next)
 }
 
 // atMoment is the name of a log, as a shell takes it, with a moment.

@@ -18,7 +18,7 @@ func History(h *analysis.History, s text.Style) []byte {
 		b = appendSpace(b, h, &h.Spaces[i], s)
 	}
 	if len(h.Spaces) == 0 {
-		b = append(b, text.Fold(fmt.Sprintf("%v: nothing was ever mapped there up to %s", h.Address, momentText(&h.At)), s.Lines(), "  ")+"\n"...)
+		b = append(b, text.Fold(s.Say("%v: nothing was ever mapped there up to %s", h.Address, momentText(&h.At, s)), s.Lines(), "  ")+"\n"...)
 	}
 	return b
 }
@@ -27,7 +27,7 @@ func History(h *analysis.History, s text.Style) []byte {
 const ends = 50
 
 func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {
-	b = append(b, text.Fold(fmt.Sprintf("%v in pid %d %s", h.Address, c.PID, processText(c.Name, c.Exe)), s.Lines(), "  ")+"\n"...)
+	b = append(b, text.Fold(s.Say("%v in pid %d %s", h.Address, c.PID, processText(c.Name, c.Exe)), s.Lines(), "  ")+"\n"...)
 	t := &text.Table{Indent: 2, Columns: []text.Column{
 		{Right: true}, {Color: text.Kind}, {}, {Limit: max(16, s.Width/4), Spare: 2}, {Limit: 20, Spare: 1}, {},
 	}}
@@ -41,14 +41,14 @@ func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text
 			ok := true
 			switch {
 			case left > 0 && i == ends:
-				ok = yield(text.Banner(fmt.Sprintf("  ... %d steps more (through a pipe all of them are shown)", left)))
+				ok = yield(text.Banner(s.Say("  ... %d steps more (through a pipe all of them are shown)", left)))
 			case left > 0 && i > ends && i < ends+left:
 			case st.What == analysis.Repeated:
-				steps := "step"
+				again := s.Say("and so on: the same step %d times more", st.Times)
 				if st.Steps > 1 {
-					steps = fmt.Sprintf("%d steps", st.Steps)
+					again = s.Say("and so on: the same %d steps %d times more", st.Steps, st.Times)
 				}
-				ok = yield(text.Banner(fmt.Sprintf("  %s  and so on: the same %s %d times more", text.When(until(st)), steps, st.Times)))
+				ok = yield(text.Banner(fmt.Sprintf("  %s  %s", text.When(until(st)), again)))
 			default:
 				ok = yield(stepRow(st, s))
 				if ok && h.Stacks && st.Stack != 0 {
@@ -61,8 +61,8 @@ func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text
 		}
 	}
 	b = t.AppendRows(b, s, rows)
-	b = append(b, text.Fold("now: "+text.Printable(nowText(h, c, s)), s.Lines(), "     ")+"\n"...)
-	return append(b, text.Commands("next: ", s.Lines(), fmt.Sprintf("vmblame blame %s %v", s.Log, h.Address))...)
+	b = append(b, text.Fold(s.Say("now: %s", text.Printable(nowText(h, c, s))), s.Lines(), "     ")+"\n"...)
+	return append(b, text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame blame %s %v", s.Log, h.Address))...)
 }
 
 // until is when the last of those happened that a step stands for.
@@ -75,22 +75,22 @@ func until(st *analysis.Step) int64 {
 
 // stepRow is the line of a step. On a narrow terminal it says where and how much, without the end.
 func stepRow(st *analysis.Step, s text.Style) []text.Cell {
-	what := st.What
+	what := s.Word(st.What)
 	if st.Times > 0 {
-		what += fmt.Sprintf(" %d times", st.Times)
+		what += s.Say(" %d times", st.Times)
 	}
 	place := fmt.Sprintf("%x-%x", uint64(st.Start), uint64(st.End))
 	if !s.Whole && s.Width < 100 {
 		place = fmt.Sprintf("%x %s", uint64(st.Start), s.Size(int64(st.End-st.Start)))
 	}
-	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(st.Text), text.Plain(analysis.ThreadLabel(st.TID, st.Thread)), whoCell(st.Who, s)}
+	return []text.Cell{text.Plain(text.When(until(st))), text.Plain(what), text.Plain(place), text.Plain(s.Told(st.Text)), text.Plain(analysis.ThreadLabel(st.TID, st.Thread)), whoCell(st.Who, s)}
 }
 
 // stepStack is the call of a step with its arguments, and its stack.
 func stepStack(st *analysis.Step, s text.Style) string {
 	call := ""
 	if st.Call != "" {
-		call = "   " + text.Fold(fmt.Sprintf("event %d: %s", st.Event, text.Printable(st.Call)), max(s.Lines()-3, 0), "   ") + "\n"
+		call = "   " + text.Fold(s.Say("event %d: %s", st.Event, text.Printable(st.Call)), max(s.Lines()-3, 0), "   ") + "\n"
 	}
 	return strings.TrimRight(string(appendStack([]byte(call), st.Frames, st.StackEnd, s)), "\n")
 }
@@ -99,18 +99,18 @@ func stepStack(st *analysis.Step, s text.Style) string {
 func nowText(h *analysis.History, c *analysis.SpaceHistory, s text.Style) string {
 	switch {
 	case c.Now != nil:
-		t := c.Now.Label + ", " + c.Now.Perms
+		t := s.Say("%s, %s", s.Told(c.Now.Label), c.Now.Perms)
 		if c.Now.Resident != nil {
-			t += ", resident " + s.Size(*c.Now.Resident)
+			t += s.Say(", resident %s", s.Size(*c.Now.Resident))
 		}
 		if h.Moment != (analysis.Moment{}).String() {
-			t += ", at " + momentText(&h.At)
+			t += s.Say(", at %s", momentText(&h.At, s))
 		}
 		return t
 	case !c.Gone:
-		return "not mapped"
+		return s.Word("not mapped")
 	case c.Mapped:
-		return "this address space ended with it mapped (exec, or the end of the process)"
+		return s.Word("this address space ended with it mapped (exec, or the end of the process)")
 	}
-	return "not mapped when this address space ended"
+	return s.Word("not mapped when this address space ended")
 }

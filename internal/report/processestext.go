@@ -28,13 +28,13 @@ func Processes(a *analysis.Processes, s text.Style) []byte {
 		}
 		largest := ""
 		if l := p.Largest; l != nil {
-			largest = s.Size(l.Reserved) + " " + l.Label
+			largest = s.Size(l.Reserved) + " " + s.Told(l.Label)
 			if a.Sort == analysis.SortResident && l.Resident != nil {
-				largest = s.Size(*l.Resident) + " " + l.Label
+				largest = s.Size(*l.Resident) + " " + s.Told(l.Label)
 			}
 		}
 		t.Add(text.Plain(strconv.Itoa(p.PID)), text.Plain(p.Name), text.Plain(s.Size(p.Reserved)), text.Plain(s.Measured(p.Committed)),
-			text.Plain(s.Measured(p.Resident)), text.Plain(s.Measured(p.Shared)), text.Plain(vmas), text.Plain(share), shortCell(largest))
+			text.Plain(s.Measured(p.Resident)), text.Plain(s.Measured(p.Shared)), text.Plain(vmas), text.Plain(share), namedCell(largest))
 	}
 	return t.Append(nil, s)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -15,10 +16,10 @@ import (
 func Report(r *analysis.Report, l text.Style) []byte {
 	var b []byte
 	if len(r.Processes) == 0 {
-		return fmt.Appendf(b, "nothing is mapped at %s\n", momentText(&r.At))
+		return append(b, l.Say("nothing is mapped at %s", momentText(&r.At, l))+"\n"...)
 	}
 	if n := r.Together; n != nil {
-		t := fmt.Sprintf("%s together: %s mapped, %s in memory, what they share counted once", text.Count(n.Processes, "process", "processes"), l.Size(n.Reserved), l.Measured(n.Resident))
+		t := l.Say("%s together: %s mapped, %s in memory, what they share counted once", l.Count(n.Processes, "process", "processes"), l.Size(n.Reserved), l.Measured(n.Resident))
 		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	shown := r.Processes
@@ -56,7 +57,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 		}
 	}
 	if more := len(r.Processes) - len(shown); more > 0 {
-		t := fmt.Sprintf("%s not shown in full: --pid N shows one, --all shows them", text.Count(more, "process", "processes"))
+		t := l.Say("%s not shown in full: --pid N shows one, --all shows them", l.Count(more, "process", "processes"))
 		b = append(b, "\n"+text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return append(b, next...)
@@ -102,7 +103,7 @@ func appendCounts(b []byte, r *analysis.Report, p *analysis.ReportProcess, l tex
 	if r.Mode == "map" || sum <= p.Total.Count {
 		return b
 	}
-	return append(b, text.Fold(fmt.Sprintf("COUNT: %s in all; what has parts in several rows counts in each of them", text.Count(p.Total.Count, "thing", "things")), l.Lines(), "       ")+"\n"...)
+	return append(b, text.Fold(l.Say("COUNT: %s in all; what has parts in several rows counts in each of them", l.Count(p.Total.Count, "thing", "things")), l.Lines(), "       ")+"\n"...)
 }
 
 // rowTable is the rows of a report.
@@ -137,10 +138,7 @@ func rowTable(r *analysis.Report, p *analysis.ReportProcess, rows []analysis.Row
 func addRows(t *text.Table, r *analysis.Report, p *analysis.ReportProcess, rows []analysis.Row, depth int, l text.Style) {
 	for i := range rows {
 		h := &rows[i]
-		label := labelCell(h, depth)
-		if h.Smaller > 0 && depth == 0 && r.MinSize > 0 {
-			label.Text = "(below " + l.Size(r.MinSize) + ")"
-		}
+		label := labelCell(h, r.By, depth, l)
 		c := []text.Cell{text.Plain(l.Size(h.Reserved)), text.Plain(text.Share(h.Reserved, p.Total.Reserved)), text.Plain(l.Size(h.Committed)), text.Plain(counted(&h.Totals, h.Resident, l))}
 		for _, column := range r.Columns {
 			c = append(c, text.Plain(counted(&h.Totals, column.Of(&h.Totals), l)))
@@ -161,7 +159,7 @@ func addRows(t *text.Table, r *analysis.Report, p *analysis.ReportProcess, rows 
 			if last := &h.Parts[n-1]; last.Smaller > 0 {
 				n += last.Smaller - 1
 			}
-			c = append(c, text.Plain(text.Count(n, "owner", "owners")+":"))
+			c = append(c, text.Plain(l.Say("%s:", l.Count(n, "owner", "owners"))))
 		}
 		t.Add(c...)
 		addRows(t, r, p, h.Parts, depth+1, l)
@@ -176,24 +174,43 @@ func counted(t *analysis.Totals, n *int64, l text.Style) string {
 	return l.Size(*n) + "+"
 }
 
-func labelCell(h *analysis.Row, depth int) text.Cell {
+func labelCell(h *analysis.Row, by analysis.By, depth int, l text.Style) text.Cell {
 	indent := strings.Repeat("  ", depth)
-	c := shortCell(indent + h.Label)
+	label := h.Label
+	// What stands first is the name of a file, of a thread or of a function where it is listed by that, and so is what stands
+	// below a heading where the program itself gave the name.
+	words := ""
+	if by == analysis.ByFunction && depth == 0 {
+		words, _ = whoWords(analysis.Who{Calls: []string{label}}, l)
+	}
+	name := by != analysis.ByKind && depth == 0 && label != "no file" && !strings.HasPrefix(label, "no thread: ") || by == analysis.ByKind && depth > 0 && h.Kind == classify.Named && h.Count == 1
+	switch {
+	case len(h.Nested) > 0: // calls
+	case words != "":
+		label = words
+	case !name || h.Smaller > 0:
+		label = l.Told(label)
+	}
+	c := namedCell(indent + label)
 	if depth > 0 {
 		c.Color = text.Default
 	}
 	if len(h.Nested) > 0 {
-		c.Fit = func(width int) string { return indent + nestedText(h, max(width-len(indent), min(width, 20))) }
+		c.Fit = func(width int) string { return indent + nestedText(h, max(width-len(indent), min(width, 20)), l) }
 	}
 	return c
 }
 
 // nestedText joins the calls of a line of the tree. Where they are wider than width (0 means no limit), those
 // between the first and the last give way, and then what they made.
-func nestedText(h *analysis.Row, width int) string {
+func nestedText(h *analysis.Row, width int, l text.Style) string {
 	tail := ""
 	if len(h.Made) > 0 {
-		tail = ": " + strings.Join(h.Made, ", ")
+		made := make([]string, len(h.Made))
+		for i, m := range h.Made {
+			made[i] = l.Told(m)
+		}
+		tail = l.Word(": ") + strings.Join(made, ", ")
 	}
 	n := len(h.Nested)
 	line := strings.Join(h.Nested, " > ") + tail
@@ -222,12 +239,12 @@ func whatLimit(width int) int {
 
 // appendVMAs lists how many mappings each owner has, beside the kernel's limit.
 func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
-	b = append(b, text.Count(p.VMAs, "mapping", "mappings")+" of the kernel's"...)
+	t := l.Say("%s of the kernel's", l.Count(p.VMAs, "mapping", "mappings"))
 	if limit := maxMaps(r); limit > 0 {
-		b = fmt.Appendf(b, ", %s of vm.max_map_count %d", text.Percent(int64(p.VMAs), limit), limit)
+		t += l.Say(", %s of vm.max_map_count %d", text.Percent(int64(p.VMAs), limit), limit)
 	}
-	b = append(b, '\n', '\n')
-	t := &text.Table{Columns: []text.Column{
+	b = append(b, t+"\n\n"...)
+	table := &text.Table{Columns: []text.Column{
 		{Head: "VMAS", Right: true, Color: text.Number}, {Head: "SHARE", Right: true, Color: text.Number}, {Head: "MAPPINGS", Right: true},
 		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width)}, {Head: "WHO"},
 	}}
@@ -238,17 +255,17 @@ func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 			if h.Smaller > 0 {
 				continue
 			}
-			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, depth)}
+			c := []text.Cell{text.Plain(strconv.Itoa(h.VMAs)), text.Plain(text.Percent(int64(h.VMAs), int64(p.VMAs))), text.Plain(strconv.Itoa(h.Mappings)), text.Plain(l.Size(h.Reserved)), labelCell(h, r.By, depth, l)}
 			c[4].Fit = nil
 			if len(h.Calls) > 0 {
 				c = append(c, whoCell(h.Who, l))
 			}
-			t.Add(c...)
+			table.Add(c...)
 			add(h.Parts, depth+1)
 		}
 	}
 	add(p.Holders, 0)
-	return t.Append(b, l)
+	return table.Append(b, l)
 }
 
 // maxMaps is vm.max_map_count, 0 where it was not recorded.
@@ -263,7 +280,7 @@ func maxMaps(r *analysis.Report) int64 {
 // appendHints appends what would help.
 func appendHints(b []byte, list []analysis.Advice, l text.Style) []byte {
 	for _, a := range list {
-		b = append(b, text.Fold("hint: "+text.Printable(a.Text), l.Lines(), "      ")+"\n"...)
+		b = append(b, text.Fold(l.Say("hint: %s", l.Told(text.Printable(a.Text))), l.Lines(), "      ")+"\n"...)
 	}
 	return b
 }

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
@@ -23,22 +22,23 @@ const (
 // commands that tell more stand at the end.
 func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
-	say := func(format string, args ...any) {
-		b = append(b, text.Fold("vmblame: "+fmt.Sprintf(format, args...), l.Lines(), "  ")+"\n"...)
+	say := func(line string) {
+		b = append(b, text.Fold("vmblame: "+line, l.Lines(), "  ")+"\n"...)
 	}
 	end := s.End
 	if end == nil {
 		end = &analysis.End{End: eventlog.End{T: s.Report.T}}
 	}
-	by := text.Count(s.Threads, "thread", "threads")
-	if s.Processes > 1 {
-		by += " of " + text.Count(s.Processes, "process", "processes")
-	}
 	to := ""
 	if s.Log != "" {
 		to = " -> " + text.Printable(s.Log)
 	}
-	say("%s by %s in %s%s", text.Count(s.Calls, "mapping call", "mapping calls"), by, text.Seconds(end.T), to)
+	calls, threads := l.Count(s.Calls, "mapping call", "mapping calls"), l.Count(s.Threads, "thread", "threads")
+	if s.Processes > 1 {
+		say(l.Say("%s by %s of %s in %s%s", calls, threads, l.Count(s.Processes, "process", "processes"), text.Seconds(end.T), to))
+	} else {
+		say(l.Say("%s by %s in %s%s", calls, threads, text.Seconds(end.T), to))
+	}
 
 	r := s.Report
 	shown := r.Processes[:min(len(r.Processes), summaryProcesses)]
@@ -46,23 +46,23 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	var at *analysis.Range
 	for i := range shown {
 		p := &shown[i]
-		when := endText(end.Cause)
+		when := endText(end.Cause, l)
 		if p.Ended {
-			when = "at exit"
+			when = l.Word("at exit")
 		}
 		name := ""
 		if s.Processes > 1 {
-			name = fmt.Sprintf("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
+			name = l.Say("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
 		}
-		line := fmt.Sprintf("%s%s mapped %s (peak %s at %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.When(p.PeakT), text.Percent(p.Explained, p.Total.Reserved))
+		line := l.Say("%s%s mapped %s (peak %s at %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.When(p.PeakT), text.Percent(p.Explained, p.Total.Reserved))
 		if i == 0 {
-			line += "; " + verdictText(s, end)
+			line += l.Word("; ") + verdictText(s, end, l)
 		}
-		if e := exitText(p); e != "" && e != "exit status 0" {
-			line += "; " + e
+		if e := exitText(p, l); e != "" && !endedWell(p) {
+			line += l.Word("; ") + e
 		}
-		say("%s", line)
-		say("%s", verdictOf(p, l))
+		say(line)
+		say(verdictOf(p, l))
 		if i == 0 {
 			b = appendUnexplained(b, s, l)
 			b = append(b, refusedText(r.Refused, l)...)
@@ -70,11 +70,11 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		of, was := r, p
 		if q := atPeak(s, p); q != nil {
 			of, was = s.Peak, q
-			together := ""
-			if s.Processes > 1 {
-				together = " of all processes together" // each one's own may have been at another time
+			if s.Processes > 1 { // each one's own may have been at another time
+				say(l.Say("what follows is of the peak of all processes together, %s:", text.When(s.Peak.T)))
+			} else {
+				say(l.Say("what follows is of the peak, %s:", text.When(s.Peak.T)))
 			}
-			say("what follows is of the peak%s, %s:", together, text.When(s.Peak.T))
 		}
 		rows := shownRows(of, was.Holders, l)
 		b = rowTable(of, was, most(rows), l).Append(append(b, '\n'), l)
@@ -85,7 +85,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		}
 	}
 	if more := s.Processes - len(shown); more > 0 {
-		say("%s not shown: the tables are of the first and of the largest others", text.Count(more, "more process", "more processes"))
+		say(l.Say("%s not shown: the tables are of the first and of the largest others", l.Count(more, "more process", "more processes")))
 	}
 	b = append(b, hints...)
 	if l.Log != "" {
@@ -97,7 +97,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		if at != nil {
 			next = append(next, fmt.Sprintf("vmblame blame %s %x-%x", log, uint64(at.Start), uint64(at.End)))
 		}
-		b = append(b, text.Commands("next: ", l.Lines(), next...)...)
+		b = append(b, text.Commands(l.Word("next: "), l.Lines(), next...)...)
 	}
 	return b
 }
@@ -117,7 +117,7 @@ func firstRows(rows []analysis.Row, n int) []analysis.Row {
 		return rows
 	}
 	rest := sumRow(rows[n:])
-	rest.Label = "(" + strconv.Itoa(rest.Smaller) + " smaller)"
+	rest.Label = fmt.Sprintf("(%d smaller)", rest.Smaller)
 	return append(slices.Clone(rows[:n]), rest)
 }
 
@@ -145,50 +145,50 @@ func atPeak(s *analysis.Summary, p *analysis.ReportProcess) *analysis.ReportProc
 }
 
 // endText says why the recording ended.
-func endText(cause string) string {
+func endText(cause string, l text.Style) string {
 	switch cause {
 	case "exit":
-		return "at exit"
+		return l.Word("at exit")
 	case "detach", "duration":
-		return "at detach"
+		return l.Word("at detach")
 	}
-	return "at the end"
+	return l.Word("at the end")
 }
 
 // verdictText says whether the ledgers were compared with the kernel's view, and with what result.
-func verdictText(s *analysis.Summary, end *analysis.End) string {
+func verdictText(s *analysis.Summary, end *analysis.End, l text.Style) string {
 	switch {
 	case end.Checks == 0:
-		return "not compared with the kernel's view"
+		return l.Word("not compared with the kernel's view")
 	case s.Drift.Times > 0:
-		return "the ledger differed from the kernel's and was set right"
+		return l.Word("the ledger differed from the kernel's and was set right")
 	case s.Unverified:
-		return "the last comparison with the kernel's view is missing"
+		return l.Word("the last comparison with the kernel's view is missing")
 	case end.Checks == 1:
-		return "the ledger equalled the kernel's " + endText(end.Cause)
+		return l.Say("the ledger equalled the kernel's %s", endText(end.Cause, l))
 	}
-	return fmt.Sprintf("the ledger equalled the kernel's in all %d comparisons", end.Checks)
+	return l.Say("the ledger equalled the kernel's in all %d comparisons", end.Checks)
 }
 
 func appendUnexplained(b []byte, s *analysis.Summary, l text.Style) []byte {
 	if d := &s.Growth; d.Times > 0 {
-		t := fmt.Sprintf("vmblame: stack growth, without a call: %s, %s", timesText(d.Times), l.Size(d.Bytes))
+		t := "vmblame: " + l.Say("stack growth, without a call: %s, %s", timesText(d.Times, l), l.Size(d.Bytes))
 		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	if d := &s.Drift; d.Times > 0 {
-		t := fmt.Sprintf("vmblame: drift, changes that no traced call explains: %s, %s; guess: %s",
-			timesText(d.Times), l.Size(d.Bytes), text.Printable(strings.Join(d.Guesses, ", ")))
+		t := "vmblame: " + l.Say("drift, changes that no traced call explains: %s, %s; guess: %s",
+			timesText(d.Times, l), l.Size(d.Bytes), text.Printable(strings.Join(d.Guesses, ", ")))
 		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return b
 }
 
-func timesText(n int) string {
+func timesText(n int, l text.Style) string {
 	switch n {
 	case 1:
-		return "once"
+		return l.Word("once")
 	case 2:
-		return "twice"
+		return l.Word("twice")
 	}
-	return strconv.Itoa(n) + " times"
+	return l.Say("%d times", n)
 }

@@ -131,7 +131,11 @@ func words(text string) []string {
 	list := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
 	n := 0
 	for i, w := range list {
-		unit := strings.TrimRight(w, ".,;:)")
+		unit := w
+		if n := strings.IndexFunc(w, func(r rune) bool { return r > '~' }); n >= 0 {
+			unit = w[:n] // what follows may be broken there
+		}
+		unit = strings.TrimRight(unit, ".,;:)")
 		if i > 0 && slices.Contains([]string{"%", "B", "KiB", "MiB", "GiB", "TiB", "s"}, unit) && list[n-1] != "" {
 			if c := list[n-1][len(list[n-1])-1]; '0' <= c && c <= '9' {
 				list[n-1] += " " + w

@@ -70,6 +70,9 @@ func TestFoldChinese(t *testing.T) {
 			t.Errorf("width %d: a word is broken:\n%s", width, strings.Join(lines, "\n"))
 		}
 	}
+	if got := Fold("映射了 1.4 MiB，共 3 个", 14, ""); got != "映射了\n1.4 MiB，共 3\n个" {
+		t.Errorf("a unit without its number: %q", got)
+	}
 	if got := Fold("虚拟内存 映射", 100, ""); got != "虚拟内存 映射" {
 		t.Errorf("%q", got)
 	}

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"fmt"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
@@ -69,19 +68,19 @@ func (m *model) keyPressed(msg tea.KeyPressMsg) tea.Cmd {
 			m.sort += n - 2
 		}
 		m.sort = (m.sort + 1) % n
-		m.said = "sorted by " + sorts[m.sort].name
+		m.said = m.look.Say("sorted by %s", m.look.Word(sorts[m.sort].name))
 	case "b":
 		if m.level > atRows {
 			m.level = atRows
 		}
 		m.by = (m.by + 1) % len(bys)
 		m.cursor[atRows] = 0
-		m.said = "listed by " + string(bys[m.by])
+		m.said = m.look.Say("listed by %s", m.look.Word(string(bys[m.by])))
 	case "/":
 		m.typing = true
 	case "m":
 		m.base = m.pos
-		m.said = "growth counts from here"
+		m.said = m.look.Word("growth counts from here")
 	case "w":
 		m.write()
 	}
@@ -127,7 +126,7 @@ func (m *model) enter() tea.Cmd {
 		m.pid, m.level = x.pid, atRows
 	case atRows:
 		if m.state == nil {
-			m.said = "only the sums of this moment are there"
+			m.said = m.look.Word("only the sums of this moment are there")
 			return m.ask()
 		}
 		m.key, m.level = x.key, atParts
@@ -172,7 +171,7 @@ func (m *model) goTo(i int) tea.Cmd {
 func (m *model) write() {
 	r := m.report()
 	if r == nil {
-		m.said = "only the sums of this moment are there"
+		m.said = m.look.Word("only the sums of this moment are there")
 		return
 	}
 	file, err := m.save(r)
@@ -180,5 +179,5 @@ func (m *model) write() {
 		m.said = err.Error()
 		return
 	}
-	m.said = fmt.Sprintf("written to %s", file)
+	m.said = m.look.Say("written to %s", file)
 }

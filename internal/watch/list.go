@@ -85,7 +85,7 @@ func (m *model) course(of func(f *frame) int64) (list []int64) {
 }
 
 func (m *model) processes(f *frame) list {
-	l := list{head: "processes"}
+	l := list{head: m.look.Word("processes")}
 	base := m.frameAt(m.base)
 	for pid, n := range f.procs {
 		l.lines = append(l.lines, line{figures: n, growth: n.addresses - base.procs[pid].addresses, name: m.register.processes[pid], pid: pid,
@@ -96,7 +96,7 @@ func (m *model) processes(f *frame) list {
 
 func (m *model) rows(f *frame) list {
 	by := bys[m.by]
-	l := list{head: m.processName() + " by " + string(by)}
+	l := list{head: m.look.Say("%s by %s", m.processName(), m.look.Word(string(by)))}
 	base := m.frameAt(m.base)
 	deeper := map[string]int{}
 	if p := m.reported(); p != nil {
@@ -170,7 +170,7 @@ func (m *model) ranges() list {
 	if m.part != "" {
 		rows = slices.DeleteFunc(slices.Clone(h.Parts), func(p analysis.Row) bool { return partIdentity(&p) != m.part })
 		if len(rows) > 0 {
-			l.head += " > " + rows[0].Label
+			l.head += " > " + m.look.Told(rows[0].Label)
 		}
 	}
 	for i := range rows {
@@ -195,6 +195,9 @@ func (m *model) processName() string {
 
 func (m *model) rowName() string {
 	if id, ok := m.register.ids[m.key]; ok {
+		if bys[m.by] == analysis.ByKind {
+			return m.look.Told(m.register.rows[id].label)
+		}
 		return m.register.rows[id].label
 	}
 	return "?"

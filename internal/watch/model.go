@@ -16,8 +16,8 @@ import (
 )
 
 // Run shows a source on the terminal until the user ends it.
-func Run(s Source, color bool, save func(r *analysis.Report) (file string, err error)) error {
-	m := newModel(s, color, save)
+func Run(s Source, style text.Style, save func(r *analysis.Report) (file string, err error)) error {
+	m := newModel(s, style, save)
 	p := tea.NewProgram(m)
 	m.send = p.Send
 	// A terminal that is closed is an end as q is: what is attached to is let go.
@@ -50,7 +50,7 @@ const (
 // model is the view. Everything in it belongs to the goroutine that calls Update.
 type model struct {
 	source Source
-	color  bool
+	look   text.Style // in which language, and whether in colours
 	save   func(r *analysis.Report) (string, error)
 	send   func(tea.Msg)
 	quit   chan struct{} // closed when messages are no longer taken
@@ -87,8 +87,8 @@ type model struct {
 	said    string // the last line, until the next key
 }
 
-func newModel(s Source, color bool, save func(r *analysis.Report) (string, error)) *model {
-	return &model{source: s, color: color, save: save, register: newRegister(), live: true, reports: map[analysis.By]*analysis.Report{}, send: func(tea.Msg) {}, quit: make(chan struct{})}
+func newModel(s Source, look text.Style, save func(r *analysis.Report) (string, error)) *model {
+	return &model{source: s, look: look, save: save, register: newRegister(), live: true, reports: map[analysis.By]*analysis.Report{}, send: func(tea.Msg) {}, quit: make(chan struct{})}
 }
 
 // Messages.
@@ -293,7 +293,7 @@ func (m *model) askDetail() tea.Cmd {
 	if m.level != atDetail || f == nil {
 		return nil
 	}
-	at, pid, address, l := f.moment(), m.pid, m.address, text.Style{Width: max(m.width, 40), Color: m.color}
+	at, pid, address, l := f.moment(), m.pid, m.address, text.Style{Width: max(m.width, 40), Color: m.look.Color, Words: m.look.Words}
 	if m.live && !m.over {
 		at = analysis.Moment{}
 	}

@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -27,7 +28,7 @@ func (m *model) screen() string {
 		return ""
 	}
 	if m.help {
-		return m.fit(strings.Split(helpText, "\n"))
+		return m.fit(strings.Split(m.look.Word(helpText), "\n"))
 	}
 	lines := []string{m.title(), m.ruler(), m.path()}
 	room := m.height - len(lines) - 1
@@ -51,29 +52,31 @@ func (m *model) fit(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-func (m *model) style() text.Style { return text.Style{Width: m.width, Color: m.color} }
+func (m *model) style() text.Style {
+	return text.Style{Width: m.width, Color: m.look.Color, Words: m.look.Words}
+}
 
 func (m *model) title() string {
 	f := m.shown()
 	s := "vmblame watch " + text.Printable(m.source.Name())
 	if f == nil {
 		if m.err != nil {
-			return s + ": " + text.Printable(m.err.Error())
+			return s + ": " + m.look.Told(text.Printable(m.err.Error()))
 		}
-		return s + ": reading ..."
+		return s + ": " + m.look.Word("reading ...")
 	}
 	sum := f.total()
 	switch {
 	case !m.live:
-		s += " [paused]"
+		s += m.look.Word(" [paused]")
 	case m.err != nil:
-		s += " [" + text.Printable(m.err.Error()) + "]"
+		s += " [" + m.look.Told(text.Printable(m.err.Error())) + "]"
 	case m.over:
-		s += " [ended]"
+		s += m.look.Word(" [ended]")
 	}
-	s += fmt.Sprintf("  %s  %s mapped, %s resident", clock(f.t), text.Size(sum.addresses), size(sum.resident, sum.counted))
+	s += m.look.Say("  %s  %s mapped, %s resident", clock(f.t), text.Size(sum.addresses), size(sum.resident, sum.counted))
 	if f.seq > 0 {
-		s += fmt.Sprintf("  event %d", f.seq)
+		s += m.look.Say("  event %d", f.seq)
 	}
 	return text.Clip(s, m.width)
 }
@@ -121,13 +124,13 @@ func (m *model) path() string {
 	if m.level == atDetail {
 		s = m.processName() + " > " + fmt.Sprintf("%x", m.address)
 	} else {
-		s += ", by " + sorts[m.sort].name
+		s += m.look.Say(", by %s", m.look.Word(sorts[m.sort].name))
 	}
 	if base := m.frameAt(m.base); base != nil && m.base > 0 && m.level <= atRows {
-		s += ", growth since " + clock(base.t)
+		s += m.look.Say(", growth since %s", clock(base.t))
 	}
 	if m.filter != "" {
-		s += ", filter " + m.filter
+		s += m.look.Say(", filter %s", m.filter)
 	}
 	return text.Clip(text.Printable(s), m.width)
 }
@@ -137,18 +140,18 @@ func (m *model) foot() string {
 	case m.typing:
 		return text.Clip("/"+text.Printable(m.filter)+"_", m.width)
 	case m.said != "":
-		return text.Clip(text.Printable(m.said), m.width)
+		return text.Clip(m.look.Told(text.Printable(m.said)), m.width)
 	case m.asked != nil:
-		return "reading this moment ..."
+		return m.look.Word("reading this moment ...")
 	}
-	return text.Clip("q quit  enter deeper  esc back  s sort  b list by  / filter  space pause  < > time  m mark  w write  ? help", m.width)
+	return text.Clip(m.look.Word("q quit  enter deeper  esc back  s sort  b list by  / filter  space pause  < > time  m mark  w write  ? help"), m.width)
 }
 
 // body is the list of the level, at most room lines, with the cursor among them.
 func (m *model) body(room int) []string {
 	if m.level == atDetail {
 		if m.detail == nil {
-			return []string{"reading ..."}
+			return []string{m.look.Word("reading ...")}
 		}
 		top := max(min(m.top[atDetail], len(m.detail)-1), 0)
 		return m.detail[top:min(top+room, len(m.detail))]
@@ -156,11 +159,11 @@ func (m *model) body(room int) []string {
 	l := m.list()
 	switch {
 	case len(l.lines) == 0 && m.level > atRows && m.state == nil:
-		return []string{"  only the sums of this moment are there: esc"}
+		return []string{m.look.Word("  only the sums of this moment are there: esc")}
 	case len(l.lines) == 0 && m.filter != "":
-		return []string{"  nothing fits the filter: / and esc end it"}
+		return []string{m.look.Word("  nothing fits the filter: / and esc end it")}
 	case len(l.lines) == 0:
-		return []string{"  nothing at this moment"}
+		return []string{m.look.Word("  nothing at this moment")}
 	}
 	head, rows := m.table(l, m.style())
 	room = max(room-1, 0)
@@ -200,7 +203,7 @@ func (m *model) table(l list, s text.Style) (head string, rows []string) {
 			x := &l.lines[i]
 			name := x.name
 			if x.ended {
-				name += " (ended)"
+				name += s.Word(" (ended)")
 			}
 			t.Add(text.Plain(strconv.Itoa(x.pid)), text.Plain(text.Size(x.addresses)), text.Plain(size(x.resident, x.counted)), text.Plain(s.Change(x.growth)), text.Plain(spark(x.course)), text.Plain(name))
 		}
@@ -209,32 +212,39 @@ func (m *model) table(l list, s text.Style) (head string, rows []string) {
 		t.Columns[1].Spare, t.Columns[4].Spare = 1, 2
 		for i := range l.lines {
 			x := &l.lines[i]
-			t.Add(text.Plain(text.Size(x.addresses)), text.Plain(text.Size(x.usable)), text.Plain(size(x.resident, x.counted)), text.Plain(s.Change(x.growth)), text.Plain(spark(x.course)), text.Plain(x.name), whoCell(x))
+			name := x.name
+			if bys[m.by] == analysis.ByKind {
+				name = s.Told(name)
+			}
+			t.Add(text.Plain(text.Size(x.addresses)), text.Plain(text.Size(x.usable)), text.Plain(size(x.resident, x.counted)), text.Plain(s.Change(x.growth)), text.Plain(spark(x.course)), text.Plain(name), whoCell(x, s))
 		}
 	case atParts:
 		t.Columns = []text.Column{number("ADDRESSES"), number("USABLE"), number("RESIDENT"), number("COUNT"), {Head: "WHAT", Color: text.Kind, Limit: 42, Least: 18}, {Head: "WHO"}}
 		for i := range l.lines {
 			x := &l.lines[i]
-			t.Add(text.Plain(text.Size(x.addresses)), text.Plain(text.Size(x.usable)), text.Plain(size(x.resident, x.counted)), text.Plain(strconv.Itoa(x.count)), text.Plain(x.name), whoCell(x))
+			t.Add(text.Plain(text.Size(x.addresses)), text.Plain(text.Size(x.usable)), text.Plain(size(x.resident, x.counted)), text.Plain(strconv.Itoa(x.count)), text.Plain(s.Told(x.name)), whoCell(x, s))
 		}
 	default:
 		t.Columns = []text.Column{number("START"), number("SIZE"), number("RESIDENT"), {Head: "PERMS"}, number("WHEN"), {Head: "THREAD", Limit: 18}, {Head: "WHAT", Color: text.Kind, Limit: 36, Least: 18}, {Head: "WHO"}}
 		t.Columns[4].Spare, t.Columns[5].Spare, t.Columns[3].Spare = 1, 2, 3
 		for i := range l.lines {
 			x := &l.lines[i]
-			t.Add(text.Plain(strconv.FormatUint(x.address, 16)), text.Plain(text.Size(x.addresses)), text.Plain(size(x.resident, x.counted)), text.Plain(x.perms), text.Plain(x.when), text.Plain(x.thread), text.Plain(x.name), whoCell(x))
+			t.Add(text.Plain(strconv.FormatUint(x.address, 16)), text.Plain(text.Size(x.addresses)), text.Plain(size(x.resident, x.counted)), text.Plain(x.perms), text.Plain(x.when), text.Plain(x.thread), text.Plain(s.Told(x.name)), whoCell(x, s))
 		}
 	}
 	all := lines(string(t.Append(nil, s)))
 	return all[0], all[1:]
 }
 
-func whoCell(x *line) text.Cell {
+func whoCell(x *line, s text.Style) text.Cell {
 	switch {
 	case x.parts > 0:
-		return text.Plain(text.Count(x.parts, "owner", "owners"))
+		return text.Plain(s.Count(x.parts, "owner", "owners"))
 	case len(x.who.Calls) == 0:
 		return text.Plain("")
+	}
+	if words := s.Told(x.who.Calls[0]); len(x.who.Calls) == 1 && strings.Contains(x.who.Calls[0], " ") && words != x.who.Calls[0] {
+		return text.Plain(words) // no call
 	}
 	return text.Cell{Text: x.who.Text(0), Fit: x.who.Text}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/locale"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -62,7 +63,7 @@ func (l *logged) Detail(at analysis.Moment, pid int, addr uint64, _ text.Style) 
 // newView is a view of a log that has taken all of it, at a size.
 func newView(t *testing.T, log string, width, height int) *model {
 	t.Helper()
-	m := newModel(&logged{t: t, file: log}, false, func(*analysis.Report) (string, error) { return "a-file", nil })
+	m := newModel(&logged{t: t, file: log}, text.Style{}, func(*analysis.Report) (string, error) { return "a-file", nil })
 	m.send = func(msg tea.Msg) { m.take(t, msg) }
 	m.take(t, tea.WindowSizeMsg{Width: width, Height: height})
 	m.take(t, m.next())
@@ -123,9 +124,16 @@ func TestKeysKeepTheScreen(t *testing.T) {
 		t.Fatal("no logs", err)
 	}
 	keys := []string{"enter", "down", "enter", "s", "left", "enter", "end", "esc", "b", "/", "a", "enter", "?", "x", "up", "g", "m", "right", "space", "space", "w", "esc", "esc", "pgdown", "pgup", "/", "esc", "[", "]", "G", "S", "home", "enter", "backspace", "esc", "b"}
+	chinese, err := locale.Named("zh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, log := range logs {
-		for _, size := range [][2]int{{40, 6}, {60, 12}, {100, 24}, {200, 50}, {10, 3}, {1, 1}} {
+		for i, size := range [][2]int{{40, 6}, {60, 12}, {100, 24}, {200, 50}, {10, 3}, {1, 1}, {60, 12}, {100, 24}} {
 			m := newView(t, log, size[0], size[1])
+			if i > 5 {
+				m.look.Words = chinese
+			}
 			for round := range 3 {
 				m.press(t, keys[round:]...)
 			}
@@ -242,7 +250,7 @@ func TestDeeper(t *testing.T) {
 
 // TestFrames: thousands of moments are kept within bounds, in their order, with the one that is shown among them.
 func TestFrames(t *testing.T) {
-	m := newModel(&logged{t: t}, false, nil)
+	m := newModel(&logged{t: t}, text.Style{}, nil)
 	for i := range 10 * mostFrames {
 		m.insert(&frame{t: int64(i), procs: map[int]figures{}})
 		if i == mostFrames/2 {
