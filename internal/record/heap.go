@@ -11,7 +11,7 @@ import (
 const (
 	gcPercent    = 200
 	leastPercent = 50
-	slack        = 14 << 20
+	slack        = 10 << 20
 )
 
 // boundHeap sets how often the heap is collected.

@@ -64,8 +64,10 @@ var features = map[string]feature{
 	"playwright-core": {func() bool { return isThere("../../../internal/html/web/node_modules/playwright-core") }, "npm --prefix internal/html/web ci"},
 	"speedscope":      {func() bool { return isThere("../../../internal/html/web/node_modules/speedscope") }, "npm --prefix internal/html/web ci"},
 	// A core file is written into the working folder.
-	"core":    {hasCore, "kernel.core_pattern=core"},
-	"hugetlb": {hasHugePages, "vm.nr_hugepages=16"},
+	"core": {hasCore, "kernel.core_pattern=core"},
+	// A cgroup whose memory is limited can be made: version 2, or 1.
+	"memory cgroup": {hasMemoryCgroup, "root, and a cgroup file system that can be written to"},
+	"hugetlb":       {hasHugePages, "vm.nr_hugepages=16"},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},
@@ -83,6 +85,20 @@ func hasHugePages() bool {
 	text, _ := os.ReadFile("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	return err == nil && n >= 12
+}
+
+func hasMemoryCgroup() bool {
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/memory"} {
+		dir, err := os.MkdirTemp(root, "vmblame-testenv-")
+		if err != nil {
+			continue
+		}
+		has := isThere(dir+"/memory.max") || isThere(dir+"/memory.limit_in_bytes")
+		if os.Remove(dir); has {
+			return true
+		}
+	}
+	return false
 }
 
 func hasCore() bool {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,17 +27,23 @@ type fault struct {
 	part int // of a thousand faults, how many are of this kind
 	// run makes the fault happen once, at a moment that rng chooses, and fills the result.
 	run func(r *round)
+	// alone reports whether strace can do nothing of the kind.
+	alone bool
+	// needs is what the machine must have for it, "" for nothing beside ptrace.
+	needs string
 }
 
 // round is one fault and what came of it.
 type round struct {
 	t      *testing.T
+	strace bool // strace is what it happens to, in vmblame's place
 	rng    *rand.Rand
 	dir    string
 	log    string
 	harm   string // what happened to the target that should not have
 	broken string // what is wrong with the log
 	untrue string // what in it cannot be, or is silently unproven
+	drifts uint64 // what changed without a call, as the log says
 }
 
 // target starts the program that notices what is done to it, on its own.
@@ -50,15 +57,55 @@ func (r *round) target(rounds int) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-// vmblame prepares a command of its own process group.
-func (r *round) vmblame(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// straceCalls are the calls that strace follows: those that vmblame follows.
+const straceCalls = "trace=%memory,shmat,shmdt,io_setup,io_destroy,execve,execveat,clone,clone3,fork,vfork,exit_group"
+
+// tool prepares a command with a process group of its own, which is killed where it hangs: strace's after less time, for
+// there are faults by which it does hang.
+func (r *round) tool(argv ...string) *exec.Cmd {
+	bound := patience
+	if r.strace {
+		bound = 20 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	r.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, built.vmblame, args...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = r.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 30 * time.Second
 	return cmd
+}
+
+// attach is the command that attaches to a process.
+func (r *round) attach(pid int) []string {
+	if r.strace {
+		return []string{"strace", "-f", "-q", "-e", straceCalls, "-o", r.log, "-p", strconv.Itoa(pid)}
+	}
+	return []string{built.vmblame, "attach", "-q", "-o", r.log, strconv.Itoa(pid)}
+}
+
+// launch is the command that runs a program. Of flags strace has --live, which says it on standard error, and --no-follow.
+func (r *round) launch(flags []string, argv ...string) []string {
+	if !r.strace {
+		if !slices.Contains(flags, "--live") {
+			flags = append([]string{"-q"}, flags...)
+		}
+		return slices.Concat([]string{built.vmblame, "run", "-o", r.log}, flags, argv)
+	}
+	cmd := []string{"strace", "-q", "-e", straceCalls}
+	if !slices.Contains(flags, "--no-follow") {
+		cmd = append(cmd, "-f")
+	}
+	if !slices.Contains(flags, "--live") {
+		cmd = append(cmd, "-o", r.log)
+	}
+	return slices.Concat(cmd, argv)
+}
+
+// under prepends a shell's line to a command, which it executes.
+func under(shell string, argv []string) []string {
+	return slices.Concat([]string{"sh", "-c", shell + `; exec "$@"`, "sh"}, argv)
 }
 
 // later waits for up to most.
@@ -75,6 +122,10 @@ func (r *round) steady(cmd *exec.Cmd, out *bytes.Buffer) {
 
 // look reads the log. Where it may lack its end, or lines, that is no problem of it.
 func (r *round) look(mayLack bool) {
+	if r.strace {
+		r.lookAtText(mayLack)
+		return
+	}
 	notes, spaces, checks := 0, 0, uint64(0)
 	if st, err := os.Stat(r.log); err == nil && st.Size() == 0 && mayLack {
 		return // it ended before it began
@@ -98,7 +149,7 @@ func (r *round) look(mayLack bool) {
 		case *eventlog.Space:
 			spaces++
 		case *eventlog.End:
-			checks = rec.Checks
+			checks, r.drifts = rec.Checks, rec.Drifts
 			if rec.Lost > 0 && !mayLack {
 				r.broken = fmt.Sprintf("%d events are lost", rec.Lost)
 			}
@@ -120,198 +171,91 @@ func (r *round) look(mayLack bool) {
 	}
 }
 
-// whileAttached runs a target, attaches to it, and has something done to vmblame.
-func whileAttached(do func(r *round, vmblame *exec.Cmd), mayLack bool) func(*round) {
-	return func(r *round) {
-		target, out := r.target(100)
-		v := r.vmblame("attach", "-q", "-o", r.log, strconv.Itoa(target.Process.Pid))
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
+// lookAtText reads a log of strace's: it is whole if its last line is.
+func (r *round) lookAtText(mayLack bool) {
+	text, err := os.ReadFile(r.log)
+	switch {
+	case err != nil || len(text) == 0:
+		if !mayLack {
+			r.broken = fmt.Sprintf("there is none: %v", err)
 		}
-		r.later(120 * time.Millisecond)
-		do(r, v)
-		v.Wait()
-		r.steady(target, out)
-		_, err := os.Stat(r.log)
-		tooLate := err != nil && v.ProcessState.ExitCode() == 1 // the target had ended before vmblame came
-		r.look(mayLack || tooLate)
+	case text[len(text)-1] != '\n':
+		r.broken = "it is cut within a line"
 	}
-}
-
-// whileRun runs a target under vmblame, which has to end as the target does.
-func whileRun(rounds int, mayLack bool, flags []string, do func(r *round, vmblame *exec.Cmd)) func(*round) {
-	return func(r *round) {
-		args := append([]string{"run", "-q", "-o", r.log}, flags...)
-		v := r.vmblame(append(args, prog(r.t, "steady"), strconv.Itoa(rounds))...)
-		out := new(bytes.Buffer)
-		v.Stdout = out
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		do(r, v)
-		r.steady(v, out)
-		r.look(mayLack)
-	}
-}
-
-func signalled(sig syscall.Signal) func(r *round, v *exec.Cmd) {
-	return func(r *round, v *exec.Cmd) { v.Process.Signal(sig) }
-}
-
-// written waits until something of the log is there.
-func (r *round) written() bool {
-	for range 2000 {
-		if st, err := os.Stat(r.log); err == nil && st.Size() > 0 {
-			return true
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return false
-}
-
-var faults = []fault{
-	{"attach: vmblame is killed", 200, whileAttached(signalled(syscall.SIGKILL), true)},
-	{"attach: Ctrl-C", 100, whileAttached(signalled(syscall.SIGINT), true)},
-	{"attach: SIGTERM", 60, whileAttached(signalled(syscall.SIGTERM), true)},
-	{"attach: SIGHUP", 60, whileAttached(signalled(syscall.SIGHUP), true)},
-	{"attach: Ctrl-\\", 60, whileAttached(signalled(syscall.SIGQUIT), true)},
-	{"attach: vmblame is stopped for a while", 60, whileAttached(func(r *round, v *exec.Cmd) {
-		v.Process.Signal(syscall.SIGSTOP)
-		r.later(60 * time.Millisecond)
-		v.Process.Signal(syscall.SIGCONT)
-	}, false)},
-	{"attach: the target is killed", 60, func(r *round) {
-		target, _ := r.target(10000)
-		v := r.vmblame("attach", "-q", "-o", r.log, strconv.Itoa(target.Process.Pid))
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.later(120 * time.Millisecond)
-		target.Process.Kill()
-		target.Wait()
-		v.Wait()
-		r.look(true) // it may have been killed before vmblame came
-	}},
-	{"run: nothing happens", 40, whileRun(50, false, nil, func(*round, *exec.Cmd) {})},
-	{"run: the program is killed", 80, func(r *round) {
-		v := r.vmblame("run", "-q", "-o", r.log, "sh", "-c", `kill -9 $$ & exec "$0" 10000`, prog(r.t, "steady"))
-		err := v.Run()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			r.harm = fmt.Sprint(err)
-		}
-		r.look(false)
-	}},
-	{"run: Ctrl-C to vmblame alone", 40, whileRun(50, false, nil, func(r *round, v *exec.Cmd) {
-		r.written() // before that Ctrl-C ends vmblame as any program that has not begun
-		r.later(60 * time.Millisecond)
-		v.Process.Signal(syscall.SIGINT)
-	})},
-	{"run: nobody reads standard error", 40, func(r *round) {
-		reader, w, err := os.Pipe()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		defer reader.Close()
-		defer w.Close()
-		v := r.vmblame("run", "--live", "-o", r.log, prog(r.t, "steady"), "60")
-		out := new(bytes.Buffer)
-		v.Stdout, v.Stderr = out, w
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.steady(v, out)
-		r.look(false)
-	}},
-	{"run: the log is deleted", 50, whileRun(80, true, nil, func(r *round, v *exec.Cmd) {
-		r.written()
-		r.later(80 * time.Millisecond)
-		os.Remove(r.log)
-	})},
-	{"run: the log is truncated", 50, whileRun(80, true, nil, func(r *round, v *exec.Cmd) {
-		r.written()
-		r.later(80 * time.Millisecond)
-		os.Truncate(r.log, 0)
-		os.Remove(r.log) // what is left has no beginning
-	})},
-	{"run: the log reaches its size limit", 50, func(r *round) {
-		v := r.vmblame("run", "-q", "-o", r.log, prog(r.t, "steady"), "60")
-		v.Path, v.Args = "/bin/sh", append([]string{"sh", "-c", fmt.Sprintf(`ulimit -f %d; exec "$0" "$@"`, 20+r.rng.IntN(200)), built.vmblame}, v.Args[1:]...)
-		out := new(bytes.Buffer)
-		v.Stdout = out
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.steady(v, out)
-		r.look(true)
-	}},
-	{"run: the log is a pipe that nobody reads", 20, func(r *round) {
-		if err := syscall.Mkfifo(r.log, 0o600); err != nil {
-			r.t.Fatal(err)
-		}
-		in, err := os.OpenFile(r.log, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		defer in.Close()
-		v := r.vmblame("run", "-q", "-o", r.log, prog(r.t, "steady"), "60")
-		out := new(bytes.Buffer)
-		v.Stdout = out
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.steady(v, out)
-	}},
-	{"run: few descriptors", 30, func(r *round) {
-		v := r.vmblame("run", "-q", "-o", r.log, prog(r.t, "steady"), "40")
-		v.Path, v.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -n 24; exec "$0" "$@"`, built.vmblame}, v.Args[1:]...)
-		out := new(bytes.Buffer)
-		v.Stdout = out
-		if err := v.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.steady(v, out)
-		r.look(false)
-	}},
 }
 
 var howMany = flag.Int("faults", 0, "how many faults TestReliability makes (0: 200 where CI is set, else 50 or so, one of each kind at least)")
 
-// TestReliability makes faults happen, and prints what came of them (make reliability: 2000 of them).
+// beside is of how many faults one is repeated with strace in vmblame's place.
+const beside = 10
+
+// TestReliability makes faults happen, and prints what came of them, and beside it what came of strace by some of them (make
+// reliability: 2000 of them).
 func TestReliability(t *testing.T) {
 	testenv.Need(t, "ptrace")
 	testenv.Need(t, "attach")
 	all := *howMany
-	if all == 0 {
-		all = 50
-		if testenv.CI() {
-			all = 200
-		}
-	}
-	seed := uint64(all)
-	fmt.Printf("%-42s %6s %9s %10s %12s\n", "fault", "times", "unharmed", "log whole", "ledger true")
-	times, unharmed, whole, right := 0, 0, 0, 0
+	const row = "%-42s %6s %9s %10s %12s %10s %10s\n"
+	fmt.Printf(row, "", "", "", "", "", "strace:", "its log")
+	fmt.Printf(row, "fault", "times", "unharmed", "log whole", "ledger true", "unharmed", "right")
+	var sum, theirs outcomes
 	for i := range faults {
 		f := &faults[i]
-		n := max(1, all*f.part/1000)
-		a, b, c := 0, 0, 0
-		for k := range n {
-			dir := t.TempDir()
-			r := &round{t: t, rng: rand.New(rand.NewPCG(seed, uint64(i*100000+k))), dir: dir, log: filepath.Join(dir, "log.jsonl")}
-			f.run(r)
-			for _, x := range []struct {
-				what string
-				sum  *int
-			}{{r.harm, &a}, {r.broken, &b}, {r.untrue, &c}} {
-				if x.what == "" {
-					*x.sum++
-				} else {
-					t.Errorf("%s, %d: %s", f.name, k, x.what)
-				}
+		t.Run(f.name, func(t *testing.T) {
+			switch f.needs {
+			case "":
+			case "root":
+				testenv.Need(t, f.needs)
+			default:
+				testenv.Optional(t, f.needs)
+			}
+			n := max(1, all*f.part/1000)
+			of := f.repeat(t, i, n, false)
+			cells := []string{"-", "-"}
+			if k := n / beside; k > 0 && !f.alone && testenv.Has("strace") {
+				s := f.repeat(t, i, k, true)
+				cells = []string{fmt.Sprintf("%d/%d", s.unharmed, k), fmt.Sprintf("%d/%d", s.whole, k)}
+				theirs.add(s)
+			}
+			of.print(row, f.name, cells[0], cells[1])
+			sum.add(of)
+		})
+	}
+	sum.print(row, "all", fmt.Sprintf("%d/%d", theirs.unharmed, theirs.times), fmt.Sprintf("%d/%d", theirs.whole, theirs.times))
+}
+
+// outcomes counts the faults of a kind, and what came of them.
+type outcomes struct{ times, unharmed, whole, right int }
+
+func (o *outcomes) add(p outcomes) {
+	o.times, o.unharmed, o.whole, o.right = o.times+p.times, o.unharmed+p.unharmed, o.whole+p.whole, o.right+p.right
+}
+
+func (o *outcomes) print(row, name, strace, itsLog string) {
+	fmt.Printf(row, name, strconv.Itoa(o.times), strconv.Itoa(o.unharmed), strconv.Itoa(o.whole), strconv.Itoa(o.right), strace, itsLog)
+}
+
+// repeat makes the fault happen n times. What strace makes of it is no failure of the test.
+func (f *fault) repeat(t *testing.T, number, n int, strace bool) outcomes {
+	o := outcomes{times: n}
+	for k := range n {
+		dir := t.TempDir()
+		r := &round{t: t, strace: strace, dir: dir, log: filepath.Join(dir, "log.jsonl"),
+			rng: rand.New(rand.NewPCG(uint64(*howMany), uint64(number*100000+k)))}
+		f.run(r)
+		for _, x := range []struct {
+			what string
+			sum  *int
+		}{{r.harm, &o.unharmed}, {r.broken, &o.whole}, {r.untrue, &o.right}} {
+			switch {
+			case x.what == "":
+				*x.sum++
+			case strace:
+				t.Logf("%s, %d: strace: %s", f.name, k, x.what)
+			default:
+				t.Errorf("%s, %d: %s", f.name, k, x.what)
 			}
 		}
-		fmt.Printf("%-42s %6d %9d %10d %12d\n", f.name, n, a, b, c)
-		times, unharmed, whole, right = times+n, unharmed+a, whole+b, right+c
 	}
-	fmt.Printf("%-42s %6d %9d %10d %12d\n", "all", times, unharmed, whole, right)
+	return o
 }
