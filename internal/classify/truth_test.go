@@ -67,14 +67,18 @@ func recordTruth(t *testing.T, flags []string, program ...string) (*Space, strin
 	t.Helper()
 	testenv.Need(t, "ptrace", program[0])
 	log := filepath.Join(t.TempDir(), "log.jsonl")
+	vmblame := executable(t) // may build it, which is not what the time is for
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	args := append([]string{"run", "-q", "-o", log}, flags...)
-	cmd := exec.CommandContext(ctx, executable(t), append(append(args, "--"), program...)...)
+	cmd := exec.CommandContext(ctx, vmblame, append(append(args, "--"), program...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() >= 0 {
 		t.Fatalf("%v was to end by a signal: %v\n%s%s", program, err, stdout.String(), stderr.String())
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("%v had not ended after three minutes\n%s%s", program, stdout.String(), stderr.String())
 	}
 	p := replayLog(t, log, nil)
 	// The program may have begun as a script that ran others first.
