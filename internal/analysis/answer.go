@@ -100,7 +100,7 @@ type Frame struct {
 	in       callers.Module
 }
 
-// BuildID is that of the frame's module, "" where it has none.
+// BuildID returns the build id of the frame's module, "" if it has none.
 func (f *Frame) BuildID() string { return f.buildID }
 
 // Label names the frame: its function, or the file and the address in it.
@@ -133,7 +133,8 @@ type Totals struct {
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }
 
-// Add adds o. A figure that only one of them has stands for both, and Uncounted says so.
+// Add adds o. If only one of the two has a figure, that is taken for the sum, and Uncounted says how much was not
+// counted.
 func (s *Totals) Add(o *Totals) {
 	s.Reserved += o.Reserved
 	s.Committed += o.Committed

@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Bound is something that memory can run against, and how near a process is to it.
+// A Bound is a limit on memory, and how close a process is to it.
 type Bound struct {
 	Name    string `json:"name"`              // as the log's header has it, rlimit_as, rlimit_data, rlimit_memlock, max_map_count; cgroup_max or cgroup_high; commit_limit, of the machine; hugepages, of which numbers are told
 	State   string `json:"state"`             // "limited", "unlimited" or "not recorded"
@@ -24,10 +24,11 @@ const (
 	NotRecorded = "not recorded"
 )
 
-// nearPercent is from how much of a bound on it is near.
+// nearPercent is the percentage in use from which a bound counts as near.
 const nearPercent = 80
 
-// bounds lists what p can run against, always the same ones. figures is the snapshot nearest to the moment, nil for none.
+// bounds returns the limits that apply to p, always the same list. figures is the snapshot nearest to the moment, nil
+// for none.
 func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 	var list []Bound
 	put := func(name string, value, used *int64, state string) {
@@ -35,7 +36,7 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 		if value != nil && used != nil {
 			b.Near = *value > 0 && float64(*used) >= float64(*value)*nearPercent/100
 			if name == "rlimit_memlock" && *used > *value {
-				b.Near = false // CAP_IPC_LOCK, or a limit that the program has raised: this one does not hold it
+				b.Near = false // the process has CAP_IPC_LOCK or has raised its limit: the recorded one does not apply
 			}
 		}
 		for _, x := range s.failures.list {
@@ -56,7 +57,8 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 		}
 		return nil
 	}
-	// The limits are those of the first process; its children have them too, what else was attached to has its own.
+	// The recorded limits are those of the first process, which its children inherit. Other processes that were
+	// attached to have limits of their own.
 	inherits := p.first || p.Cause != "attach"
 	limit := func(name string, used *int64) {
 		v, known := s.setting(name), inherits
@@ -123,7 +125,7 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 			b.Near = true
 		}
 	}
-	// What is promised is only bounded where the kernel is told to keep its promises.
+	// The kernel limits committed memory only in strict overcommit mode.
 	switch v := s.environment("overcommit_memory"); {
 	case v == "2":
 		put("commit_limit", figure("commit_limit"), figure("committed"), Limited)
@@ -139,7 +141,7 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 		if *total > 0 {
 			put("hugepages", total, ptr(*total-*free), Limited)
 			b := &list[len(list)-1]
-			b.Near = b.Refused > 0 // they are there to be used
+			b.Near = b.Refused > 0 // huge pages are reserved in order to be used
 		}
 	}
 	return list

@@ -1,6 +1,6 @@
 package analysis
 
-// A Course is the shape of what an amount did in time.
+// A Course describes how an amount developed over time.
 type Course struct {
 	Form   Form   `json:"form"`             // "line", "step", "saw", "fall", "none" or "irregular"
 	T      *int64 `json:"t,omitempty"`      // when a line begins, or a step is
@@ -21,7 +21,8 @@ const (
 	FormIrregular Form = "irregular" // none of these
 )
 
-// grown is what x has come to between two times. A saw swings at least so many times farther than it moves.
+// grown returns how x has grown between two times. least is the smallest ratio of its swing to its net growth for
+// which its course is a saw.
 func (x *growing) grown(from, until int64, least int64) Grown {
 	j := Grown{Came: x.came, Went: x.went, Net: x.came - x.went}
 	var at int64
@@ -44,10 +45,10 @@ func (x *growing) grown(from, until int64, least int64) Grown {
 // course says which shape x has.
 func (x *growing) course(list []int64, from, until, least int64) Course {
 	const (
-		leastTimes  = 5    // of fewer no line is made
-		leastCycles = 3    // of fewer no saw
+		leastTimes  = 5    // least number of mapping calls for a line
+		leastCycles = 3    // least number of cycles for a saw
 		straight    = 0.95 // R² of a line
-		sudden      = 20   // a step takes at most such a part of the time
+		sudden      = 20   // a step takes at most this fraction (1/20) of the time
 	)
 	net := x.came - x.went
 	switch {
@@ -72,7 +73,8 @@ func (x *growing) course(list []int64, from, until, least int64) Course {
 	return Course{Form: FormIrregular}
 }
 
-// rSquared is how straight a line through equally distant points is, 1 for one that hits them all.
+// rSquared returns the coefficient of determination R² of a line through points at equal distances: 1 if it passes
+// through all of them.
 func rSquared(list []int64) float64 {
 	n := float64(len(list))
 	var sx, sy, sxx, sxy, syy float64

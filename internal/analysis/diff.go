@@ -226,7 +226,7 @@ func (c *comparer) families(p, q *process) []*changed {
 	return list
 }
 
-// because returns the largest difference that a setting explains, nil if there is none.
+// because returns the largest difference that a differing setting can explain, nil if there is none.
 func (c *comparer) because(kinds []Change, settings []Setting, before, after []string) *Because {
 	for _, f := range kinds {
 		for _, o := range f.Parts {
@@ -273,7 +273,7 @@ func (c *Change) because(s Setting) *Because {
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// noteOf says whose a thing is, without its tid, which differs from run to run.
+// noteOf says which thread an object belongs to, without the tid, which differs from run to run.
 func (s *State) noteOf(t *object) string {
 	if t.tid == 0 || t.kind == classify.ThreadStack {
 		return ""

@@ -25,11 +25,11 @@ func (v Setting) equal(o Setting) bool {
 	return v.Name == o.Name && same(v.Before, o.Before) && same(v.After, o.After)
 }
 
-// libcBuild is the name that a header has for the build id of the C library.
+// libcBuild is the name of the C library's build id in the log's header.
 const libcBuild = "libc_build_id"
 
-// recorded returns what the surroundings of p, which may be nil for the recording's own, had under a name; nil is unset. known is
-// false where that was not recorded.
+// recorded returns the recorded value of a variable, limit or setting for process p, or for the recording as a whole
+// if p is nil. A nil value is unset. known reports whether it was recorded.
 func (s *State) recorded(p *process, name string) (value *string, known bool) {
 	switch {
 	case p == nil:
@@ -40,7 +40,7 @@ func (s *State) recorded(p *process, name string) (value *string, known bool) {
 	return s.recordedOf(p.Environment, name)
 }
 
-// recordedOf is recorded of a program that began with own, which may be nil.
+// recordedOf is recorded for a program that started with the environment own, which may be nil.
 func (s *State) recordedOf(own *eventlog.SpaceEnvironment, name string) (value *string, known bool) {
 	variable := strings.ToLower(name) != name
 	switch {
@@ -63,7 +63,8 @@ func (s *State) recordedOf(own *eventlog.SpaceEnvironment, name string) (value *
 	return value, known && (value != nil || variable)
 }
 
-// libcOf is the build of the C library that p has loaded, where code of that is on a stack.
+// libcOf returns the build id of the C library that p has loaded. It is known only if a stack passes through the
+// library.
 func (s *State) libcOf(p *process) (id *string, known bool) {
 	for i := range p.mappings {
 		if f := p.mappings[i].File; f.Inode != 0 {
@@ -77,9 +78,9 @@ func (s *State) libcOf(p *process) (id *string, known bool) {
 	return nil, false
 }
 
-// differing lists what differs between the surroundings of p and q, one process of each side, nil for those of the recordings: every
-// variable, limit and kernel setting by its name, processors, kernel and page size. What only one of them recorded counts as
-// neither different nor equal.
+// differing compares the environments of p and q, a process of each side, or of the two recordings if they are nil:
+// variables, limits and kernel settings, by name, then processors, kernel and page size. What only one side has
+// recorded goes into unrecorded: it counts as neither different nor equal.
 func (c *comparer) differing(p, q *process) (list, unrecorded []Setting) {
 	list, unrecorded = []Setting{}, []Setting{}
 	a, b := c.before.header, c.after.header
@@ -114,7 +115,7 @@ func (c *comparer) differing(p, q *process) (list, unrecorded []Setting) {
 	return list, unrecorded
 }
 
-// value is v where it is known, else nil.
+// value returns v if known, else nil.
 func value(v *string, known bool) *string {
 	if known {
 		return v
@@ -122,8 +123,8 @@ func value(v *string, known bool) *string {
 	return nil
 }
 
-// onlyNamed are the names of variables that are not listed and that one of two processes alone began with; nil where the names of
-// one of them are not known.
+// onlyNamed returns the names of variables, whose values are not recorded, that only one of two processes started
+// with; nil if those of either process are unknown.
 func onlyNamed(p, q *process) (before, after []string) {
 	if p.Environment == nil || q.Environment == nil || p.Environment.Others == nil || q.Environment.Others == nil {
 		return nil, nil

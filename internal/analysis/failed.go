@@ -95,7 +95,8 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 	f.list = append(f.list, x)
 }
 
-// against is how many bytes a failed call would have added to sp, and what it ran against, nil where that is not known.
+// against returns how many bytes a failed call would have added to sp, and the limit that it ran into, nil if
+// unknown.
 func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64, limit *Limit) {
 	l := sp.Ledger
 	rlimit := func(name string) string {
@@ -113,7 +114,7 @@ func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64
 		mapHugeTLB      = 0x40000
 		protWrite       = 2
 		remapDontUnmap  = 4
-		mostThatIsClose = 100 // of so many mappings one may be short: rows that look alike are not always one
+		mostThatIsClose = 100 // the count may be short by one in this many: rows that look alike are not always merged
 	)
 	arg := func(name string) uint64 {
 		for i := range r.Args {
@@ -208,9 +209,9 @@ func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64
 	return max(asked, 0), limit
 }
 
-// limitOf is what x ran against, nil where that is not known. A kernel that guesses (vm.overcommit_memory 0) refuses no less
-// than all the memory of the machine: what asked for less ran against something that is not in the log, as a limit that the
-// program set itself.
+// limitOf returns the limit that x ran into, nil if unknown. With heuristic overcommit (vm.overcommit_memory 0) the
+// kernel refuses only calls for more than all memory of the machine. A smaller one failed for a reason that is not in
+// the log, such as a limit that the program has set itself.
 func (s *State) limitOf(x *failure) *Limit {
 	if l := x.Limit; l != nil && l.Name == "overcommit_memory" && *l.Value == 0 && x.Asked <= s.memory {
 		return nil
@@ -218,7 +219,7 @@ func (s *State) limitOf(x *failure) *Limit {
 	return x.Limit
 }
 
-// data is what RLIMIT_DATA counts: private memory that can be written to, stacks left out.
+// data returns what RLIMIT_DATA counts: private writable memory other than stacks.
 func data(l *ledger.Ledger) (n int64) {
 	for e := range l.All {
 		if e.Perms&vm.Write != 0 && e.Perms&vm.Shared == 0 && e.File.Path != "[stack]" {

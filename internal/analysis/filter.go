@@ -38,8 +38,8 @@ func (f *Filter) words() string {
 	return strings.Join(list, ", ")
 }
 
-// Choose leaves in s what f chooses. The totals of its answers are of that alone. Open opens the log again, which is
-// read once more where f.Since is no time.
+// Choose removes from s what f does not match, so that the totals of all answers are those of the rest. open opens
+// the log once more if f.Since is not a time.
 func (s *State) Choose(open Open, f Filter) error {
 	if !f.any() {
 		return nil
@@ -60,7 +60,7 @@ func (s *State) Choose(open Open, f Filter) error {
 	return nil
 }
 
-// find finds when the filter's Since is.
+// find resolves the filter's Since to a time.
 func (f *Filter) find(open Open) error {
 	switch m := f.Since; {
 	case m == nil:

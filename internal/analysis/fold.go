@@ -18,20 +18,20 @@ type folder struct {
 	line   int // with AtPeak: the last line before the moment
 	pids   []int
 	past   bool   // the moment is over
-	skim   func() // has of the events to come only Seq and T read; nil once called
-	moved  bool   // the first whole state is over
-	execed int    // with AtSeq: the space whose process left it by the execve that is the moment's event
+	skim   func() // makes the reader decode only Seq and T of later events; nil once called
+	moved  bool   // something has changed since the first complete state
+	execed int    // with AtSeq: the space that the process left, if the moment's event is an execve
 	latest int64  // t of the log's last line, behind the moment too
 	last   uint64 // seq of its last event
 	watch  *watcher
-	follow func(eventlog.Record) // is given every record up to the moment, nil for nobody
-	// measure counts what is resident in a space that is in use, nil for nobody.
+	follow func(eventlog.Record) // called with every record up to the moment; may be nil
+	// measure returns the resident memory of a space in use. It may be nil.
 	measure func(*eventlog.SpaceState) *eventlog.Snapshot
 	known   *classify.Catalogue
 	state   *State
 	replay  *eventlog.Replay
 	seen    map[int]*nearest           // by space
-	told    map[int][]classify.Finding // what memory told, by space
+	told    map[int][]classify.Finding // findings from inspecting memory, by space
 	guards  guards
 	sizes   map[int]int64 // mapped bytes, by space
 	mapped  int64         // their sum
@@ -40,7 +40,7 @@ type folder struct {
 	first   int           // pid of the first process
 	begun   int           // how many processes began an address space
 	led     int           // how many threads were the first of their process
-	keep    int           // so many ended processes are kept, the largest ones; 0 for all
+	keep    int           // number of ended processes to keep, the largest ones; 0 for all
 	gone    []int         // the spaces of those
 }
 
@@ -80,7 +80,7 @@ func (l *folder) put(rec eventlog.Record, line int) {
 		v.put(r, past)
 		s.memory = max(s.memory, r.System["memory"])
 	case *eventlog.Content:
-		// It describes what existed before the recording, so it holds at every moment.
+		// It describes what existed before the recording, so it is used for every moment.
 		l.told[r.Space] = append(l.told[r.Space], findings(r)...)
 	case *eventlog.End:
 		end := *r
@@ -173,7 +173,8 @@ func (l *folder) put(rec eventlog.Record, line int) {
 	}
 }
 
-// left returns the space that the process leaves for r by an exec, 0 if none: the two never exist at the same time.
+// left returns the space that the process leaves by the exec which starts r, 0 if none: the two never exist at the
+// same time.
 func (l *folder) left(r *eventlog.Space) int {
 	if r.Cause != "exec" || r.Parent == nil {
 		return 0
@@ -323,7 +324,7 @@ func (l *folder) fill(p *process) {
 	}
 	if p.ended {
 		p.until = s.threads.lastOf(p.ID)
-		// As it was before its threads were taken away. One that was killed has no such snapshot.
+		// Use the figures from before its threads ended. A killed process has no such snapshot.
 		if seen != nil && seen.before != nil && (seen.before.cause == "exit" || seen.before.cause == "detach") {
 			p.until = seen.before.t
 		}
@@ -367,7 +368,7 @@ func (l *folder) toldOf(sp *eventlog.SpaceState) []classify.Finding {
 	return l.told[sp.ID]
 }
 
-// withoutBooks drops the figures that were true only at the moment of the look.
+// withoutBooks removes the allocators' figures, which were true only when memory was inspected.
 func withoutBooks(list []classify.Finding) []classify.Finding {
 	list = slices.Clone(list)
 	for i := range list {

@@ -2,13 +2,13 @@ package analysis
 
 import "github.com/vmblame/vmblame/internal/eventlog"
 
-// A grower adds up what changed between two moments.
+// A grower adds up the memory that was mapped and unmapped between two moments.
 type grower struct {
 	state   *State
-	from    int64 // behind which changes count
+	from    int64 // changes after it count
 	fromSeq uint64
 	over    bool
-	makers  map[uint64]*growing // by the event that mapped
+	makers  map[uint64]*growing // by seq of the event that mapped
 	spaces  map[int]*growingSpace
 }
 
@@ -18,7 +18,7 @@ type growingSpace struct {
 	from   int64
 	by     map[growingKey]*growing
 	all    growing
-	open   []*growing // what the event at hand changed
+	open   []*growing // those that the current event has changed
 	memory []MemoryPoint
 }
 
@@ -29,14 +29,14 @@ type growingKey struct {
 	tid          int    // of the thread, where threads are asked for
 }
 
-// growing is what one stack did.
+// growing is what the calls with one stack did.
 type growing struct {
 	growingKey
 	came, went    int64
 	times, unmaps int
 	live          int64 // net
-	before        int64 // the same before the event at hand
-	open          bool  // it is among the open ones of its space
+	before        int64 // net, before the current event
+	open          bool  // it is in the open list of its space
 	low, high     int64
 	rising        bool
 	cycles        int
@@ -128,8 +128,8 @@ func (g *grower) changes(space int, t int64, seq uint64, key growingKey, list []
 	}
 }
 
-// settle ends an event. What moved in it, by mremap or with another piece mapped over a part, has not gone and come again:
-// only what is left of an event goes up or down.
+// settle is called after all changes of an event. Memory that the event moved (by mremap, or where it mapped over a
+// part) was not unmapped and mapped again: only the net effect of an event counts as a rise or a fall.
 func (sp *growingSpace) settle() {
 	for _, x := range sp.open {
 		if up := x.live > x.before; x.live != x.before && up != x.rising {

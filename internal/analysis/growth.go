@@ -89,15 +89,15 @@ func ReadGrowth(open Open, o GrowthOptions) (*Growth, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Filter.Since = nil // of it are the changes, not what there is
+	o.Filter.Since = nil // it limits the changes, not the mappings
 	if o.Filter.any() {
 		s.only = &o.Filter
 	}
 	return s.GrowthSince(open, since, start.T, start.Seq)
 }
 
-// GrowthSince reads what came, went and stayed in the log of s since an earlier moment, that of time from behind event fromSeq. The log
-// is read once.
+// GrowthSince returns what was mapped, unmapped and kept since an earlier moment: time from, right after event
+// fromSeq. The log is read once.
 func (s *State) GrowthSince(open Open, since Moment, from int64, fromSeq uint64) (*Growth, error) {
 	g := &grower{state: s, from: from, fromSeq: fromSeq, makers: map[uint64]*growing{}, spaces: map[int]*growingSpace{}}
 	if since.Kind == AtTime {
@@ -122,7 +122,7 @@ func (s *State) GrowthSince(open Open, since Moment, from int64, fromSeq uint64)
 	return r, nil
 }
 
-// finish puts together what has one name and one kind.
+// finish merges what has the same name and kind into rows.
 func (sp *growingSpace) finish(s *State) GrownProcess {
 	p := sp.process
 	j := GrownProcess{PID: p.PID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, From: sp.from, Until: p.until, Rows: []GrownRow{}}
@@ -222,7 +222,8 @@ func causeOf(word string) ledger.Cause {
 	return ledger.FromEvent
 }
 
-// kept finds what is left of each stack's: the kind of which there is most, and the mappings that came between the moments.
+// kept returns what is left of the memory of each stack: the kind that has the most bytes, and the mappings that were
+// made between the moments.
 func (sp *growingSpace) kept(s *State) (kinds map[growingKey]*classify.Row, left map[growingKey][]*mapping) {
 	kinds, left = map[growingKey]*classify.Row{}, map[growingKey][]*mapping{}
 	bytes := map[growingKey]map[*classify.Row]int64{}

@@ -12,11 +12,11 @@ const (
 	adviseUnguard = 103 // MADV_GUARD_REMOVE
 )
 
-// guards are the guard regions of each address space: pages of accessible mappings that cannot be accessed, of which the kernel
-// shows nothing. Those that a call of mremap moved are not followed.
+// guards are the guard regions (MADV_GUARD_INSTALL) of each address space: inaccessible pages in accessible mappings,
+// which the kernel does not show in maps. Guard regions that mremap has moved are not followed.
 type guards map[int]*ledger.Ledger
 
-// begin takes the beginning of an address space: a fork child has its parent's.
+// begin handles the start of an address space. A fork child inherits its parent's regions.
 func (g guards) begin(r *eventlog.Space) {
 	if r.Cause == "fork" && r.Parent != nil && g[*r.Parent] != nil {
 		g[r.Space] = g[*r.Parent].Clone()

@@ -5,15 +5,15 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Held is a mapping, as the rows of a report add it up.
+// A Held is a mapping with the row of a report that counts it.
 type Held struct {
 	Range
 	Figures Totals            // its own; the count is 0, since it may be a part of what is counted
 	Heading *classify.Heading // of the row that counts it: that of the thing it is a part of
 }
 
-// Held yields the processes of s in the order of a report, each as the report has it but for the rows, with all its
-// mappings, ascending.
+// Held yields the processes of s in the order of a report: for each what the report says of it, without rows, and all
+// of its mappings, ascending.
 func (s *State) Held(yield func(p *ReportProcess, held []Held) bool) {
 	for _, p := range s.processes {
 		_, rows := p.vmas()
@@ -34,8 +34,8 @@ func (s *State) Held(yield func(p *ReportProcess, held []Held) bool) {
 	}
 }
 
-// Threads are those of an address space up to the moment, in the order of their start; of those that live the End is 0.
-// None where the space is not in use.
+// Threads returns the threads of an address space up to the moment, in the order of their start; End is 0 for those
+// that still run. It returns none if the space is not in use.
 func (s *State) Threads(space int) []classify.Thread {
 	for _, p := range s.processes {
 		if p.ID == space {

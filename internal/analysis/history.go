@@ -61,12 +61,12 @@ type Step struct {
 // HistoryOptions say how much a history tells.
 type HistoryOptions struct {
 	Calls  bool   // the calls with their arguments, and whole stacks
-	Stacks bool   // text shows those, and every step for itself, however often the same ones come again
-	Filter Filter // by its function, thread and time alone
+	Stacks bool   // text shows those, and every step on a line of its own even if it repeats
+	Filter Filter // only its function, thread and time are used
 }
 
-// ReadHistory reads what happened at an address up to a moment of a log. Of several processes only those with
-// one of pids are told, and what a fork took over from its parent.
+// ReadHistory returns what happened at an address up to a moment of a log. If pids are given, only processes with one
+// of them are included, with what they inherited by fork.
 func ReadHistory(open Open, at Moment, pids []int, addr uint64, o HistoryOptions) (*History, error) {
 	w := &watcher{addr: addr, HistoryOptions: o, of: map[int]*watched{}}
 	s, err := load(open, at, pids, w, classify.Known())
@@ -133,7 +133,8 @@ func (f *finisher) space(c *watched) SpaceHistory {
 	return h
 }
 
-// steps are the finished steps of c, those before a fork first unless its parent is told for itself.
+// steps returns the finished steps of c. The steps before a fork come first, unless the parent has a history of its
+// own.
 func (f *finisher) steps(c *watched) []Step {
 	if !c.finished {
 		c.finished = true
@@ -145,7 +146,7 @@ func (f *finisher) steps(c *watched) []Step {
 		return c.steps
 	}
 	before := f.steps(c.parent)
-	// Of the parent's steps those that it had taken before the fork, after all that it took over itself.
+	// What the parent inherited itself, then the steps that it had taken before the fork.
 	return slices.Concat(before[:len(before)-len(c.parent.steps)+c.upto], c.steps)
 }
 

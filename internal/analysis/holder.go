@@ -10,7 +10,7 @@ import (
 // A holder is a row of a report under construction: what it is, how much, who holds it, and its parts.
 type holder struct {
 	label  string
-	part   string // of a part: what it is, whosoever it is
+	part   string // of a part: what it is, without its owner
 	kind   classify.Kind
 	thread int
 	who    callers.Chain // empty where the parts differ
@@ -18,7 +18,7 @@ type holder struct {
 	parts    []*holder
 	mappings []*mapping // of a part without parts
 	calls    []string   // of a line of the tree of calls, the outermost first
-	kinds    []string   // what they made, none for nothing of their own
+	kinds    []string   // the kinds of what they made themselves; empty for none
 }
 
 // holders lists who holds p, in no order.

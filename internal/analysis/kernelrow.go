@@ -2,17 +2,18 @@ package analysis
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// A kernelRow is what the kernel shows as one row of /proc/PID/maps: neighbours that look alike, of which the ledger
-// keeps apart what different calls made. Or a mapping of which the kernel makes several rows.
+// A kernelRow is one row of /proc/PID/maps: neighbouring mappings with the same attributes, which the ledger keeps
+// apart because different calls made them. It may also stand for several rows, if the kernel keeps apart what is one
+// mapping of the ledger.
 type kernelRow struct {
 	vm.Mapping
 	first, last int // of the mappings
 	rows        int // 1, more where the kernel keeps apart what the ledger does not: other flags, say
 }
 
-// kernelRows merges mappings, ascending, as the kernel does. What keeps neighbours apart without being seen in their rows
-// (their flags, what they were before) is known where the nearest snapshot has both as they are; else neighbours that
-// look alike (mm/vma.c) are one row unless mremap brought one of them.
+// kernelRows merges mappings, ascending, as the kernel does. The kernel may keep neighbours apart although their rows
+// look alike (because of flags or their history). If the nearest snapshot has counted the rows of both, its count
+// decides; otherwise such neighbours are one row (mm/vma.c) unless just one of them was moved by mremap.
 func kernelRows(mappings []mapping) []kernelRow {
 	var rows []kernelRow
 	for i := range mappings {
@@ -40,7 +41,7 @@ func kernelRows(mappings []mapping) []kernelRow {
 	return rows
 }
 
-// vmas counts the rows of the kernel's that begin in each mapping, and all of them.
+// vmas counts the kernel's rows that begin in each mapping, and all of them.
 func (p *process) vmas() (in map[*mapping]int, all int) {
 	in = map[*mapping]int{}
 	for _, r := range kernelRows(p.mappings) {

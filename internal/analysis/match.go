@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// match pairs the processes of two moments by what they are: those with the same pid and program first, then with the
-// same program, then with the same pid, then what is left, each time in their order. A process without a partner
-// is paired with nil. match(b, a) gives the same pairs.
+// match pairs the processes of two moments: first those with the same pid and program, then those with the same
+// program, then those with the same pid, then the rest, each time in order. A process without a partner is paired
+// with nil. match(b, a) gives the same pairs.
 func match(before, after []*process) (pairs [][2]*process) {
 	rest := [2][]*process{slices.Clone(before), slices.Clone(after)}
 	type key struct {

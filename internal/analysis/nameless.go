@@ -23,8 +23,7 @@ type Unnamed struct {
 	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
 }
 
-// nameless counts the calls of an answer that are shown as addresses, by module. Code in no file is not
-// counted.
+// nameless counts the calls of an answer that are shown as addresses, by module. Code without a file is not counted.
 type nameless map[Module]int
 
 // count counts those of calls, which are labels of steps, that are addresses.
@@ -76,11 +75,11 @@ func (n nameless) list() []Unnamed {
 	return list
 }
 
-// MadeCode is the Path of what stands for code made at run time, of which a recording with --jit-names would have the names.
+// MadeCode is the Path that stands for all JIT-compiled code that a recording with --jit-names would have named.
 const MadeCode = callers.Anonymous
 
-// tellers are runtimes that --jit-names makes tell the names of their code, by what is recorded where they have been told so already,
-// and the function that stands on a stack for those of their programs that are interpreted.
+// tellers are the runtimes that --jit-names makes write the names of their code: the environment variable, what it
+// contains if the program has asked for that already, and the function that is on the stack for interpreted code.
 var tellers = [...]struct {
 	is             func(callers.Module) bool
 	variable, with string
@@ -92,11 +91,11 @@ var tellers = [...]struct {
 	{func(m callers.Module) bool { return perfPython.MatchString(m.Base()) }, "PYTHONPERFSUPPORT", "", "_PyEval_EvalFrameDefault"},
 }
 
-// perfPython are files of a CPython that can tell: of 3.12 and later.
+// perfPython matches the files of CPython 3.12 and later, which can write a perf map.
 var perfPython = regexp.MustCompile(`^(lib)?python3\.(1[2-9]|[2-9][0-9])`)
 
-// wouldTell reports whether --jit-names would have a runtime tell the name of a step: it is code in no file without a name, or an
-// interpreter, and the runtime was not told so.
+// wouldTell reports whether --jit-names would give the step a name: it is JIT-compiled code without a name, or a
+// runtime's interpreter, and the runtime was not asked for names.
 func (s *State) wouldTell(st *step) bool {
 	made := st.name == "" && st.module == callers.Anonymous
 	for _, t := range tellers {
@@ -131,8 +130,8 @@ func (s *State) noteUnnamed(stack int) {
 	}
 }
 
-// nameless returns the file in which the missing name of a step would be found; ok is false if it has a name, or
-// lies in no file.
+// nameless returns the file that should contain the name of a step. ok is false if the step has a name or lies in no
+// file.
 func (st *step) nameless() (m Module, ok bool) {
 	return Module{st.module, st.buildID}, st.name == "" && st.omitted == 0 && st.module != "?" && !strings.HasPrefix(st.module, "[")
 }

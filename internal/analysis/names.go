@@ -39,7 +39,7 @@ type place struct {
 type frame struct {
 	place   // its addr is the frame's own, not the one looked up
 	call    bool
-	omitted int // frames that the log does not have between the one before and this one
+	omitted int // number of frames, before this one, that were not recorded
 }
 
 // lookup is the address whose symbol names the frame.
@@ -148,13 +148,13 @@ func (n *Names) putModule(r *eventlog.Module) {
 	}
 }
 
-// role is what a mapped file is, where the recording has looked.
+// role returns the role of a mapped file, if the recording has examined it.
 func (n *Names) role(f vm.File) callers.Role { return n.roles[fileKey(f)] }
 
-// fileKey is a file whatever it is called.
+// fileKey identifies a file by device and inode, whatever its path.
 func fileKey(f vm.File) vm.File { return vm.File{Dev: f.Dev, Inode: f.Inode} }
 
-// roles are what files are.
+// roles maps files, without their paths, to their roles.
 type roles map[vm.File]callers.Role
 
 // known reports whether the recording has looked at files; earlier versions did not.

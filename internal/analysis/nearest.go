@@ -62,9 +62,9 @@ func (v *nearest) to(t int64) *snapshot {
 	return v.before
 }
 
-// usage gives the mappings of p the figures of the nearest snapshot, and returns the anonymous names it
-// has, nil for none. Figures go with pages of the same origin; where a mapping has only a part of what the
-// snapshot counted together, it gets its part by length.
+// usage sets the figures of p's mappings from the nearest snapshot, and returns the anonymous names in it, nil for
+// none. Figures are assigned by origin; a mapping that is only part of what the snapshot counted as one gets its
+// share by length.
 func (v *nearest) usage(p *process, t int64) []string {
 	p.taken = -1
 	snap := v.to(t)
@@ -97,7 +97,7 @@ func (v *nearest) usage(p *process, t int64) []string {
 	return names
 }
 
-// part is the share of n bytes in what was counted of all bytes together.
+// part returns the share of n bytes in figures that were counted for of bytes.
 func (f usage) part(n, of uint64) usage {
 	if n == of {
 		return f

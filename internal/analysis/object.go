@@ -29,11 +29,11 @@ func (s *totals) add(o *totals) {
 	}
 }
 
-// An object is what one Group of classify is: an arena, a stack with its guard, a loaded file.
+// An object is a Group of package classify: an arena, a stack with its guard, a loaded file.
 type object struct {
 	kind     classify.Kind
 	row      *classify.Row
-	words    classify.Words // as its best part is called
+	words    classify.Words // the name of its most telling part
 	detail   string
 	tid      int
 	first    *mapping // made before all others of it

@@ -35,7 +35,7 @@ func makes(r *eventlog.Event) int {
 	})
 }
 
-// over is the event that had made the first page that change i maps, or moves.
+// over returns the event that had made the first page which change i replaces or moves.
 func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
 	c := &r.Changes[i]
 	if from := c.Now.MovedFrom; from != nil {
@@ -79,7 +79,7 @@ func (m *origins) forget(p *eventlog.Replay) {
 	m.sweep = max(firstSweep, 4*len(kept))
 }
 
-// compact returns the part of an event that is kept.
+// compact returns the part of an event that is needed later.
 func compact(r *eventlog.Event) *classify.Event {
 	e := &classify.Event{Seq: r.Seq, T: r.T, Call: r.Call, FD: -1, PID: r.PID, TID: r.TID}
 	for i := range r.Args {

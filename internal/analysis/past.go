@@ -33,7 +33,7 @@ func (l *folder) isPast(rec eventlog.Record, line int) bool {
 	return l.past && !l.begins(rec)
 }
 
-// changes reports whether rec is a change of what stood when the recording began: what was launched, or found.
+// changes reports whether rec changes the initial state: what was launched, or what Attach found.
 func changes(rec eventlog.Record) bool {
 	switch r := rec.(type) {
 	case *eventlog.Event, *eventlog.Drift:
@@ -74,7 +74,7 @@ func (l *folder) over(rec eventlog.Record, line int) bool {
 	return false
 }
 
-// begins reports whether rec tells what the execve began that is the moment's event.
+// begins reports whether rec describes the new image of the execve that is the moment's event.
 func (l *folder) begins(rec eventlog.Record) bool {
 	switch r := rec.(type) {
 	case *eventlog.Space:
@@ -110,7 +110,7 @@ func (l *folder) note(rec eventlog.Record) {
 	}
 }
 
-// beyond is the error of a moment that the log does not reach.
+// beyond returns the error for a moment that lies after the end of the log.
 func (l *folder) beyond() error {
 	if l.at.Kind == AtTime && l.at.T > l.latest || l.at.Kind == AtSeq && l.at.Seq > l.last {
 		return &BeyondError{l.at, l.latest, l.last}

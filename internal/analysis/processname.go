@@ -7,15 +7,15 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// ProcessName is what a person calls a process: its argv[0], without the folder, or the title that it gave itself in its
-// place ("nginx: worker process"); the name of its first thread (comm) where it has no arguments; the file of its
-// executable where neither is known.
+// ProcessName returns the name that a person would use for a process: the base name of argv[0], or the title that the
+// process has set in its place ("nginx: worker process"); without arguments, the name of its first thread (comm),
+// else the base name of its executable.
 func ProcessName(argv []string, comm, exe string) string {
 	first := ""
 	if len(argv) > 0 {
 		first = argv[0]
 	}
-	// Chromium's children have all their arguments in one, behind the file.
+	// Chromium's children have all arguments in argv[0], behind the path.
 	if exe != "" && strings.HasPrefix(first, exe+" ") {
 		first = exe
 	}

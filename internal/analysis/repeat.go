@@ -6,7 +6,7 @@ package analysis
 // Repeated is the word of a step that stands for further repetitions of the steps before it.
 const Repeated = "repeated"
 
-// longest is the largest number of steps that may repeat together.
+// longest is the largest number of steps in a sequence that is recognised as repeated.
 const longest = 8
 
 // add appends a step unless it repeats earlier ones; each keeps all of them.
@@ -17,7 +17,7 @@ func (c *watched) add(st Step, each bool) {
 	}
 	if n := len(c.steps) - 1; n >= c.fixed && (st.What == "split" || st.What == "grew") {
 		if l := &c.steps[n]; l.What == st.What && l.call == st.call && l.TID == st.TID {
-			// It stands as the first of them began and as the last has left it.
+			// It keeps the start state of the first of them and the end state of the last.
 			st.T, st.Event, st.PID, st.Times, st.Last = l.T, l.Event, l.PID, max(l.Times, 1)+1, ptr(st.T)
 			*l = st
 			return
@@ -29,8 +29,8 @@ func (c *watched) add(st Step, each bool) {
 	}
 }
 
-// again reports whether the last steps are once more those that a repetition right before them is about,
-// which then counts them.
+// again reports whether the last steps repeat once more the sequence of the repetition just before them; if so it
+// counts them there.
 func (c *watched) again() bool {
 	n := len(c.steps)
 	for k := 1; k <= longest && n-k-1 >= c.fixed; k++ {
@@ -49,7 +49,7 @@ func (c *watched) again() bool {
 	return false
 }
 
-// fold makes a repetition of the last steps where they have come three times in a row.
+// fold replaces the last steps by a repetition if the same sequence has occurred three times in a row.
 func (c *watched) fold() {
 	n := len(c.steps)
 	for k := 1; k <= longest && n-3*k >= c.fixed; k++ {

@@ -6,10 +6,9 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// LoadEach reads a log once and yields its state at each of several moments, in their order, one after the other: what
-// Load gives for each of them, but for the calls that failed, which the state of the end alone knows. The moments are events
-// that are no execve, in ascending order, and before them the start and behind them the end of the log may stand. An
-// error of yield ends it.
+// LoadEach reads a log once and yields its state at each of several moments, in order. Each state equals what Load
+// returns, except that only the state at the end has the failed calls. The moments are events other than execve,
+// ascending; the start may come before them and the end after them. It stops at an error of yield.
 func LoadEach(open Open, moments []Moment, pids []int, yield func(i int, s *State) error) error {
 	l := folder{pids: pids, known: classify.Known()}
 	l.begin()
@@ -20,7 +19,7 @@ func LoadEach(open Open, moments []Moment, pids []int, yield func(i int, s *Stat
 		return err
 	}
 	for m.next < len(moments) && moments[m.next].Kind != AtEnd {
-		m.freeze() // nothing came behind it
+		m.freeze() // the log ends at this moment
 	}
 	l.state.Cut = cut
 	for i := range moments {
@@ -38,14 +37,14 @@ type Making struct {
 	Seq   uint64 // of the event
 }
 
-// A series is what several moments of a log need of it.
+// A series collects what the states of several moments need, in one reading of a log.
 type series struct {
 	*folder
 	moments []Moment
-	next    int // so many of them are over
+	next    int // how many of them have been passed
 	made    []Making
 	frozen  []*frozen
-	waiting map[int][]*nearest // by space: those that lack the first snapshot behind their moment
+	waiting map[int][]*nearest // by space: those for which the first snapshot after their moment has not come yet
 	// chains and unnamed are the same for every moment, once the log has been read.
 	chains  map[chainKey]callers.Chain
 	unnamed map[string][]Module
@@ -90,7 +89,7 @@ func (m *series) over(rec eventlog.Record) bool {
 	return l.over(rec, 0)
 }
 
-// freeze keeps what the next moment needs.
+// freeze saves what the state of the next moment needs.
 func (m *series) freeze() {
 	s := m.folder.state
 	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}}
@@ -146,7 +145,7 @@ func (m *series) state(i int) *State {
 	return s
 }
 
-// asOf is l as it was behind a line of the log, with the names that the threads had at their ends.
+// asOf returns l as it was after a line of the log, except that threads have the names they had at their end.
 func (l *threads) asOf(line int) *threads {
 	then := &threads{byTID: map[int][]*thread{}, bySpace: map[int][]*thread{}}
 	copies := map[*thread]*thread{}

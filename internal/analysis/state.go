@@ -66,7 +66,7 @@ type mapping struct {
 	usage
 }
 
-// usage is the kernel's figures, in bytes: of those bytes that it was asked about, which may not be all.
+// usage holds the kernel's figures in bytes, for those pages that a snapshot has counted, which may not be all.
 type usage struct {
 	asked                 int64
 	rss, pss, dirty, swap int64
@@ -87,7 +87,7 @@ func (f *usage) add(o usage) {
 // Open opens a log from its beginning. It is called once for every time the log is read.
 type Open func() (*eventlog.Reader, error)
 
-// ErrNoProcess is the error of a log that knows no process with the pid that was asked for.
+// ErrNoProcess means that the log has no process with the requested pid.
 var ErrNoProcess = errors.New("no such process in the log")
 
 // Load reads the state of a log at a moment. Of several processes only those with one of pids are in it,
@@ -101,18 +101,18 @@ func LoadFollowed(open Open, at Moment, pids []int, follow func(eventlog.Record)
 	return fold(open, folder{at: at, pids: pids, known: classify.Known(), follow: follow})
 }
 
-// LoadMeasured is Load at the end of a log that is still written: of the spaces in use measure tells how much is resident
-// now, or nil where that cannot be known.
+// LoadMeasured is Load for the end of a log that is still being written. measure returns the resident memory of a
+// space in use now, or nil if it cannot be known.
 func LoadMeasured(open Open, measure func(*eventlog.SpaceState) *eventlog.Snapshot) (*State, error) {
 	return fold(open, folder{known: classify.Known(), measure: measure})
 }
 
-// load is Load with a watcher, which may be nil, and a catalogue of kinds.
+// load is Load with a watcher, which may be nil, and with the given catalogue of kinds.
 func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
 	return fold(open, folder{at: at, pids: pids, watch: w, known: known})
 }
 
-// fold is Load by a folder that has not begun.
+// fold is Load with a new folder.
 func fold(open Open, l folder) (*State, error) {
 	if l.at.Kind == AtPeak {
 		peak := &peak{pids: l.pids, threads: newThreads(), bytes: map[int]int64{}, pidOf: map[int]int{}}

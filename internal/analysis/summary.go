@@ -54,7 +54,7 @@ type Recording struct {
 
 var _ eventlog.Sink = (*Recording)(nil)
 
-// endedKept is how many of the processes that have ended a Recording keeps, the largest ones.
+// endedKept is how many ended processes a Recording keeps, the largest ones.
 const endedKept = 64
 
 // NewRecording returns a Recording before its first record. Log is what the log is called.

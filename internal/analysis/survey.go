@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Survey is what one reading of a log says of how much happens when, and the moments that show it best.
+// A Survey is the result of one reading of a log: how much happens in it, and the moments that show it best.
 type Survey struct {
 	Events   int      // mapping calls that the log has
 	Moments  []Moment // ascending: the start, events that are no execve, the end
@@ -16,10 +16,10 @@ type Survey struct {
 	Mappings int      // the most mappings at a time, of all processes together
 }
 
-// Take reads a log and chooses at most most moments, and fewer where the mappings at all of them, together, would
-// be more than mappings: all events that changed something, if they are so few; else some at equal distances by number and
-// some by time, and between them those at which the most, and the least, was mapped. Only events from seq from up to seq to are
-// taken, to the last where to is 0.
+// Take reads a log and chooses up to most moments, fewer if the mappings at all of them would add up to more than
+// mappings. If there are few enough, it takes all events that changed something. Otherwise it takes some at equal
+// distances by number and some by time, and the ones with the most and the least mapped between them. Only events
+// with seq from from to to are considered; a to of 0 means up to the last.
 func Take(open Open, pids []int, most, mappings int, from, to uint64) (*Survey, error) {
 	v := surveyor{pids: pids, replay: eventlog.NewReplay(), all: most, byNumber: buckets{most: most / 4}, byTime: buckets{most: most / 4}, bytes: map[int]int64{}, entries: map[int]int{}, threads: newThreads()}
 	_, err := each(open, func(rec eventlog.Record, line int) { v.put(rec, from, to) })
@@ -33,7 +33,7 @@ func Take(open Open, pids []int, most, mappings int, from, to uint64) (*Survey, 
 		slices.Sort(chosen)
 		chosen = slices.Compact(chosen)
 	}
-	const least = 8 // a picture of fewer shows no course
+	const least = 8 // with fewer a picture does not show the development
 	if n := min(most, max(mappings/max(s.Mappings, 1), least)); len(chosen) > n {
 		s.Every = false
 		chosen = thin(chosen, n, v.byNumber.highest())
@@ -46,7 +46,7 @@ func Take(open Open, pids []int, most, mappings int, from, to uint64) (*Survey, 
 	return s, nil
 }
 
-// thin takes n of the numbers of list, which is ascending, and in any case keep.
+// thin returns n evenly spaced elements of list, which is ascending, with keep among them.
 func thin(list []uint64, n int, keep uint64) []uint64 {
 	few := make([]uint64, n)
 	for i := range few {
@@ -64,7 +64,7 @@ type surveyor struct {
 	replay           *eventlog.Replay
 	threads          *threads
 	events           int
-	all              int // so many events are kept; 0 from when there were more
+	all              int // all events are kept up to this number; 0 once there are more
 	seqs             []uint64
 	byNumber, byTime buckets
 	bytes            map[int]int64 // by space in use
@@ -130,7 +130,7 @@ func (v *surveyor) drop(space int) {
 	v.replay.Forget(space)
 }
 
-// buckets divide a course of unknown length into equal parts, at most most.
+// buckets divides a sequence of unknown length into at most most equal parts.
 type buckets struct {
 	most  int
 	width int64 // 0 before the second
@@ -138,7 +138,7 @@ type buckets struct {
 	list  []bucket
 }
 
-// A bucket is what stays of one part of a course.
+// A bucket summarises one part of the sequence.
 type bucket struct {
 	last, highest, lowest uint64 // seq
 	high, low             int64  // bytes
@@ -157,7 +157,7 @@ func (b *buckets) put(at int64, seq uint64, bytes int64) {
 	b.list[(at-b.first)/b.width].add(bucket{seq, seq, seq, bytes, bytes})
 }
 
-// double makes one part of every two.
+// double merges every two buckets into one.
 func (b *buckets) double() {
 	for i := range b.list {
 		if i%2 == 1 {

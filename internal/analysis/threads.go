@@ -14,7 +14,7 @@ type threads struct {
 	bySpace map[int][]*thread // the same
 	users   map[int]int       // living threads of a space; absent where none has been seen
 	known   int               // how many there are
-	sweep   int               // at so many it is time to prune
+	sweep   int               // number of threads at which to prune next
 	line    int               // of the log, of the record that is being put
 }
 
@@ -23,7 +23,7 @@ type thread struct {
 	classify.Thread
 	space  int
 	ended  bool
-	sealed bool // behind the moment its tid began another life
+	sealed bool // after the moment its tid was used for a new thread or image
 	began  int  // line of the log
 	gone   int  // line of the log, 0 while it lives
 }
@@ -70,8 +70,8 @@ func (l *threads) remember(r *eventlog.Origin) {
 	l.known++
 }
 
-// rename takes the name that a thread has at its end, which it may have given itself since its start. That of a later
-// life of the tid, after an exec, say, is not the name that it bore before.
+// rename sets the name that a thread had at its end, since it may have renamed itself. The name of a later thread or
+// image with the same tid is not used.
 func (l *threads) rename(r *eventlog.Thread) {
 	switch last := l.last(r.TID); {
 	case last == nil:
@@ -91,7 +91,7 @@ func (l *threads) forget(space int) {
 	delete(l.users, space)
 }
 
-// drop takes a thread from those of its tid.
+// drop removes a thread from the list for its tid.
 func (l *threads) drop(x *thread) {
 	rest := slices.DeleteFunc(l.byTID[x.TID], func(o *thread) bool { return o == x })
 	if l.byTID[x.TID] = rest; len(rest) == 0 {

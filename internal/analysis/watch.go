@@ -19,10 +19,10 @@ type watcher struct {
 // watched is one address space under a watcher.
 type watched struct {
 	space    *eventlog.SpaceState
-	parent   *watched // of a fork: whose steps came before
-	upto     int      // so many of the parent's
+	parent   *watched // of a fork: the space that it copies, whose steps come first
+	upto     int      // how many of the parent's steps
 	steps    []Step
-	fixed    int // so many steps are a fork's too: they stay as they are
+	fixed    int // how many steps a fork shares: they must not be changed
 	now      ledger.Entry
 	mapped   bool
 	finished bool
@@ -33,7 +33,7 @@ func (st *Step) place(r vm.Range, what string) {
 	st.Start, st.End, st.Text = eventlog.Hex(r.Start), eventlog.Hex(r.End), what
 }
 
-// begin takes a space that has just begun.
+// begin handles the start of a space.
 func (w *watcher) begin(r *eventlog.Space, p *eventlog.Replay) {
 	sp := p.Space(r.Space)
 	c := &watched{space: sp}
@@ -61,7 +61,8 @@ func (w *watcher) begin(r *eventlog.Space, p *eventlog.Replay) {
 	c.steps = append(c.steps, st)
 }
 
-// origin takes the event, of an earlier segment, that made what a segment begins with.
+// origin handles the record of an event in an earlier segment of the log, which made a mapping that this segment
+// starts with.
 func (w *watcher) origin(r *eventlog.Origin) {
 	for _, c := range w.of {
 		if !c.mapped || c.now.Origin.Event != r.Seq || len(c.steps) != 1 || c.steps[0].Event != 0 {
@@ -151,7 +152,7 @@ func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, st S
 	c.add(st, w.Stacks)
 }
 
-// removed is the range around addr that changes unmap.
+// removed returns the range around addr that changes unmap.
 func removed(changes []eventlog.Change, addr uint64) vm.Range {
 	r := vm.Range{Start: addr, End: addr}
 	for i := range changes {

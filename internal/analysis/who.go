@@ -16,8 +16,8 @@ func (s *State) who(p *process, x *mapping) callers.Chain {
 	return s.made(x.Origin.Cause, x.event.Call, x.event.Stack, p.Exe)
 }
 
-// made is who made something: the calls on the stack of a call by a process that runs exe, or words. The call
-// is "" where it is not known, its stack 0 where it has none.
+// made returns who made something: the chain of calls on a call's stack, in a process that runs exe, or words. call
+// is "" if unknown; stack is 0 for none.
 func (s *State) made(cause ledger.Cause, call string, stack int, exe string) callers.Chain {
 	switch cause {
 	case ledger.Kernel:
@@ -90,5 +90,5 @@ func ThreadLabel(tid int, name string) string {
 	return strconv.Itoa(tid) + " " + name
 }
 
-// WhoCalled is who is to blame of a stack in a process that runs exe.
+// WhoCalled returns who is to blame for a stack in a process that runs exe.
 func (s *State) WhoCalled(stack int, exe string) Who { return s.chain(stack, exe) }
