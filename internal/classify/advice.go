@@ -7,14 +7,15 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// Usage is the total that a process holds of one kind, in bytes.
+// Usage is what a process holds of one kind of memory, in bytes. A thing is what a person counts: an arena, a stack,
+// a file.
 type Usage struct {
 	Row                 *Row
 	Things              []int64 // what each reserves
 	Reserved, Committed int64
 	Resident, Swapped   int64                                   // 0 where they are not known
 	Fullest             int64                                   // resident in the fullest thing
-	Known               bool                                    // the three above are known
+	Known               bool                                    // Resident, Swapped and Fullest are known
 	Size                func(int64) string                      // writes a size for people
 	Recorded            func(string) string                     // what the header of the log has under a name, "" where it has nothing
 	Loaded              func(is func(callers.Module) bool) bool // reports whether such a file is mapped

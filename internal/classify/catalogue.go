@@ -13,22 +13,22 @@ import (
 // rule as well.
 type Family struct {
 	Kinds   []Row
-	Modules []string                  // its files, by how their names begin
-	Role    callers.Role              // its files, by what they are: see Exports; "" where only names tell
-	Exports []string                  // the dynamic symbols that a file of its exports, all of them
-	Is      func(callers.Module) bool // reports whether a file is one of its, nil where the three above tell
-	// Language: it runs programs written in some language, so its files and functions count as the program's. Those of
-	// an allocator are never the ones that asked for memory.
+	Modules []string                  // prefixes of the names of its files
+	Role    callers.Role              // role of its files, derived from Exports; "" if they are recognised by name only
+	Exports []string                  // a file that exports all of these dynamic symbols is one of its files
+	Is      func(callers.Module) bool // reports whether a file is one of its files; nil if the three fields above decide
+	// Language reports whether it runs programs written in some language, so that its files and functions count as
+	// the program's own. Those of an allocator never count as the ones that asked for memory.
 	Language bool
-	Caller   callers.Allocator // its functions, where they are no answer to who asked for memory either
+	Caller   callers.Allocator // its functions, which are not to be blamed for memory either
 	Labels   []Label           // the names that it gives with prctl(2) PR_SET_VMA
-	// Calls are the functions that call mmap's wrapper for it. One of Own is on the stack where
-	// the mapping is for its metadata. What it maps is the first of Kinds, its metadata the second. A name alone is
-	// no proof: beside the caller another one of these, of Caller's Functions, or of Beside is wanted on the stack. A
-	// family with a rule of its own has no Calls, and in Beside all that prove it.
+	// Calls are its functions that call mmap's wrapper. What it maps is of the first of Kinds; if a function of Own
+	// is on the stack it is metadata, of the second. A name alone proves nothing: besides the caller a second
+	// function of Calls, of Caller's Functions or of Beside must be on the stack. A family with a rule of its own has
+	// no Calls, and lists in Beside all functions that prove it.
 	Calls, Own, Beside []string
-	// Sources are the files of its source that its functions are in, nil where they are not listed: a function of the same name in
-	// another file is another's.
+	// Sources are the source files that its functions are in, nil if they are not listed. A function with the same
+	// name from another source file is not one of its functions.
 	Sources []string
 }
 
@@ -56,9 +56,9 @@ func (f *Family) has(m callers.Module) bool {
 type Row struct {
 	Kind     Kind
 	Words    Words
-	Heading  *Heading // what it is counted under; nil in a family: its own words
-	Minor    bool     // it is a part of things that have a better name
-	MadeBy   string   // what a comparison says before who made it: "first malloc in"
+	Heading  *Heading // the heading that it is counted under; nil in a family for its own words
+	Minor    bool     // it is a part of an object that is named after another part
+	MadeBy   string   // the words that diff puts before the caller: "first malloc in"
 	Settings Settings
 	Advise   Advise
 }
@@ -168,7 +168,8 @@ func (c *Catalogue) Kinds() []Kind { return c.kinds }
 // Callers returns the rules that decide who is to blame for a stack.
 func (c *Catalogue) Callers() *callers.Rules { return c.rules }
 
-// alsoRecorded are variables that change what programs do, but not how much there is of any one kind.
+// alsoRecorded are environment variables that change how a program uses memory in general, rather than the amount of
+// one kind.
 const alsoRecorded = "LD_LIBRARY_PATH LD_BIND_NOW MALLOC_PERTURB_ MALLOC_CHECK_ PYTHONMALLOCSTATS PYTHONPERFSUPPORT DOTNET_PerfMapEnabled"
 
 // Variables are the variables of the environment that change how programs lay out memory, each once.

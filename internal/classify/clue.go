@@ -7,10 +7,10 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// A clue is a list of functions, and what it means that one of them is on the stack.
+// A clue is a list of functions, and what a mapping is if one of them is on the stack.
 type clue struct {
 	kind      Kind
-	words     Words    // as Verdict.Name, none for the kind's
+	words     Words    // for Verdict.Name; empty for those of the kind
 	functions []string // as for callers.Matches
 }
 
@@ -37,9 +37,9 @@ func (c *chain) find(functions ...string) string {
 // calledBy reports whether one of these functions called the system call's wrapper.
 func (c *chain) calledBy(functions ...string) bool { return callers.Matches(c.by().name, functions) }
 
-// provenBy reports whether the caller of the system call's wrapper is a function of a family's, and not one of
-// the program's that is called alike ("alloc_mmap", "new_heap"): it lies in a file of the family, has a name that
-// nobody else gives, or a second one of the family's functions is on the stack.
+// provenBy reports whether the caller of the system call's wrapper really is a function of the family, not one of the
+// program's with the same name ("alloc_mmap", "new_heap"). It is if it lies in a file of the family, if its name is
+// unique to the family, or if a second function of the family is on the stack.
 func (c *chain) provenBy(f *Family) bool {
 	proven, known := c.proven[f]
 	if !known && !c.by().of(f) {
@@ -49,7 +49,7 @@ func (c *chain) provenBy(f *Family) bool {
 		by, prefix := c.by(), f.Caller.Prefix
 		proven = f.has(by.in) || strings.Contains(by.name, "::") || prefix != "" && callers.Unprefixed(by.name, prefix) != by.name || c.distinct(prefix, f.proof()) > 1
 		if f == &glibcFamily && by.module != "" && c.throughGlibc() {
-			proven = f.has(by.in) // where glibc is a file of its own, its functions are in it
+			proven = f.has(by.in) // with a shared glibc, its functions can only be in that file
 		}
 		if c.proven == nil {
 			c.proven = map[*Family]bool{}
@@ -59,17 +59,18 @@ func (c *chain) provenBy(f *Family) bool {
 	return proven
 }
 
-// of reports whether a function may be one of the family's by the file of its source.
+// of reports whether the source file of a function, if known, is one of the family's.
 func (f frame) of(family *Family) bool {
 	return f.source == "" || family.Sources == nil || callers.Matches(f.source, family.Sources)
 }
 
-// throughGlibc reports whether the stack passes through glibc as a file of its own, which it begins in where it is whole.
+// throughGlibc reports whether a frame of the stack lies in a shared glibc. A complete stack starts in it, if the
+// program uses one.
 func (c *chain) throughGlibc() bool {
 	return slices.ContainsFunc(c.frames, func(f frame) bool { return f.in.IsGlibc() })
 }
 
-// distinct returns how many of these functions are on the stack, each counted once, whatever stands before the prefix.
+// distinct returns how many different ones of these functions are on the stack. Names are compared from prefix on.
 func (c *chain) distinct(prefix string, functions []string) int {
 	seen := map[string]bool{}
 	for _, f := range c.frames {

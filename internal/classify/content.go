@@ -29,15 +29,15 @@ type Part struct {
 // Books are an allocator's own figures, in bytes.
 type Books struct {
 	System uint64 // what it holds from the kernel, opened for use
-	Free   uint64 // of that what nobody uses, the top included
-	Top    uint64 // of that what lies at the end and could be given back at once
+	Free   uint64 // the part of it that is free, with the top
+	Top    uint64 // the part of it at the end, which could be returned to the kernel at once
 }
 
-// found reports whether e has not changed since memory was read.
+// found reports whether e existed when memory was inspected and has not been changed by a call since.
 func found(e *ledger.Entry) bool { return e.Origin.Cause == ledger.BeforeAttach }
 
-// CutAtParts splits the entries that extend over the end of a part of a finding: the kernel shows neighbours as one
-// row, whoever made them.
+// CutAtParts splits entries at the ends of the findings' parts: one row of the kernel's may contain objects of
+// several makers.
 func CutAtParts(entries []ledger.Entry, content []Finding) []ledger.Entry {
 	var cuts []uint64
 	for i := range content {

@@ -60,7 +60,7 @@ func findELF(v *view) {
 			}
 			v.claim(i, d)
 		case im != nil && anonymous(e) && im.confidence == Certain && v.zeroed(im.first, v.events[i]):
-			// Behind a piece of it that the program has mapped over, or taken away.
+			// A part of .bss behind a piece that the program has mapped over or unmapped.
 			v.claim(i, im.verdict(ELFBSS, v))
 		case im != nil && v.isMovedCode(im, i, e):
 			im.last = i
@@ -73,8 +73,8 @@ func findELF(v *view) {
 	}
 }
 
-// fileOf identifies the file of e without its name, which may change; by its name where nothing else is known, as of a core
-// file.
+// fileOf identifies the file of e by device and inode, since its name may change; by its name if they are unknown, as
+// in a core file.
 func fileOf(e *ledger.Entry) vm.File {
 	if e.File.Inode == 0 {
 		return vm.File{Path: e.File.Path}
@@ -82,8 +82,8 @@ func fileOf(e *ledger.Entry) vm.File {
 	return vm.File{Dev: e.File.Dev, Inode: e.File.Inode}
 }
 
-// byLoader reports whether e is a file that the dynamic loader mapped as a program's part, or the kernel at
-// exec.
+// byLoader reports whether e maps a file and was mapped by the dynamic loader as part of an image, or by the kernel
+// at exec.
 func (v *view) byLoader(i int, e *ledger.Entry) bool {
 	if !e.File.Backed() || e.Perms&vm.Shared != 0 {
 		return false
@@ -118,7 +118,8 @@ func (v *view) isCode(i int, e *ledger.Entry) bool {
 	return v.beside(i) && part(i-1) || v.beside(i+1) && part(i+1)
 }
 
-// inLoader reports whether the dynamic loader is on the stack. musl's is its C library too, which always is.
+// inLoader reports whether the dynamic loader is on the stack. musl's loader does not count: it is also the C
+// library, which is on every stack.
 func (c *chain) inLoader() bool {
 	for _, f := range c.frames {
 		if f.in.IsLoader() && !f.in.IsMusl() || strings.Contains(f.name, "dlopen") || strings.HasPrefix(f.name, "_dl_") || f.name == "map_library" {
@@ -128,8 +129,8 @@ func (c *chain) inLoader() bool {
 	return false
 }
 
-// byProgram reports whether an entry lies in memory that was reserved without a file, and was mapped by
-// something other than a loader: V8 maps its built-in code a second time beside what it compiles.
+// byProgram reports whether an entry was mapped over an anonymous reservation by something other than a loader. V8
+// does so to have its built-in code, from the file, close to the code that it compiles.
 func (v *view) byProgram(i int) bool {
 	ev := v.events[i]
 	if ev == nil || ev.Over == nil || !ev.Over.anonymous() {
@@ -228,23 +229,23 @@ func (v *view) isBSS(im *image, i int, e *ledger.Entry) bool {
 	}
 	before := &v.Entries[i-1]
 	if ev := v.events[i]; ev != nil {
-		// Over what the loader has mapped the program may map something of its own.
+		// The program may have mapped something of its own over the image.
 		return ev.zeroes(v.root(i-1)) && (im.confidence != Certain || v.zeroed(i-1, ev))
 	}
 	if e.Origin.Cause == ledger.Kernel {
-		return before.Origin.Cause == ledger.Kernel // it maps nothing else behind a file
+		return before.Origin.Cause == ledger.Kernel // the kernel maps nothing else behind a file
 	}
-	// Behind the first such row something else may begin.
+	// Only the first such row is certain: another mapping may follow it.
 	return e.Origin.Cause == before.Origin.Cause && before.File.Backed() && before.Perms&vm.Write != 0 && e.Perms&vm.Write != 0
 }
 
-// zeroes reports whether e mapped memory over the reservation of an image's first segment, as loaders do for the variables
-// that begin as zero.
+// zeroes reports whether e mapped writable anonymous memory over the reservation made with an image's first segment,
+// as loaders do for .bss.
 func (e *Event) zeroes(reservation *Event) bool {
 	return e.fixed() && e.anonymous() && e.Prot&vm.ProtWrite != 0 && e.Over != nil && e.Over == reservation
 }
 
-// zeroed reports whether the loader made ev for the zeroed memory of the image whose first entry is given.
+// zeroed reports whether the loader made ev for the .bss of the image whose first entry is given.
 func (v *view) zeroed(first int, ev *Event) bool {
 	if ev == nil || !ev.zeroes(v.root(first)) {
 		return false
@@ -253,8 +254,8 @@ func (v *view) zeroed(first int, ev *Event) bool {
 	return c.inLoader() || c.by().in.IsMusl()
 }
 
-// isMovedCode reports whether e is code of im that its program has moved onto pages of its own, as large ones: parts of the file
-// lie on both sides.
+// isMovedCode reports whether e is code of im that the program has copied to anonymous memory, to have it on huge
+// pages: parts of the file lie on both sides.
 func (v *view) isMovedCode(im *image, i int, e *ledger.Entry) bool {
 	if !anonymous(e) || e.Perms&vm.Exec == 0 || im.last != i-1 || !v.beside(i) {
 		return false

@@ -70,7 +70,7 @@ func findGlibcArenas(v *view) {
 			}
 			d.Confidence, d.Evidence = Likely, "64 MiB at a multiple of 64 MiB, only its beginning accessible"
 			if len(v.Content) > 0 {
-				// Memory was read, and does not confirm it.
+				// Memory was inspected and does not confirm that it is an arena.
 				d.Confidence = Guess
 			}
 		} else {
@@ -107,8 +107,8 @@ func findArenasInTheMaking(v *view) {
 	}
 }
 
-// mergedGuard reports whether entry j is the end of a heap together with the guard of a stack behind it, which the
-// kernel showed as one row when the recording began.
+// mergedGuard reports whether entry j is the inaccessible end of a heap and, adjacent to it, the guard of a stack:
+// before the recording began the kernel showed both as one row.
 func (v *view) mergedGuard(j int, end uint64) bool {
 	e := &v.Entries[j]
 	return !v.claimed(j) && anonymous(e) && !accessible(e) && e.Start < end && e.End > end && e.End-end <= 64<<10
@@ -136,11 +136,11 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 	case isAllocation(by.name):
 		return Likely, text, true
 	case ev.Length != 2*heapMax && ev.Result%heapMax != 0:
-		return "", "", false // nobody says that it is malloc's, nor does its place
+		return "", "", false // neither the stack nor the address says that it is malloc's
 	case by.module == "" && v.has(callers.Module.IsGlibc):
 		return Likely, text, true // no stack
 	case by.module == "", by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
-		return Guess, text, true // a static program may reserve and trim so itself
+		return Guess, text, true // the code of a static program may reserve and trim like this itself
 	}
 	// The function that reserved it belongs to something else.
 	return "", "", false

@@ -69,7 +69,7 @@ func findJVM(v *view) {
 			v.guessJVM(&d, ev, v.Entries[i:n])
 			if sure == Guess {
 				if d.Kind == JVMOther {
-					continue // nothing says that a Java VM made it
+					continue // no evidence that a Java VM made it
 				}
 				d.Confidence = Guess
 			}

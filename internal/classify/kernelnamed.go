@@ -56,8 +56,8 @@ func findKernelNamed(v *view) {
 	}
 }
 
-// grownFrom is the call that made what entry i is growth of, nil where it is growth of the main stack: of a mapping with
-// MAP_GROWSDOWN the kernel adds pages below, too.
+// grownFrom returns the call that made the mapping into which entry i is growth, nil for the main stack. The kernel
+// also extends mappings made with MAP_GROWSDOWN.
 func (v *view) grownFrom(i int) *Event {
 	for v.Entries[i].Origin.Cause == ledger.StackGrowth && v.beside(i+1) {
 		i++

@@ -13,15 +13,16 @@ type Image interface {
 	Exports(name string) bool // reports whether it defines a dynamic symbol
 }
 
-// supportNames are libraries that compilers, or older versions of the C library, put below every program.
+// supportNames are the runtime libraries that compilers, or older versions of glibc, link into every program.
 var supportNames = [...]string{"libstdc++.so.", "libgcc_s.so.", "libc++.so.", "libc++abi.so.", "libunwind.so.", "libdl.so.", "librt.so.", "libm.so."}
 
-// launcherCode is the most bytes of code of an executable that does no more than call a library: a page. R's, Guile's,
-// CRuby's and Java's have less than 1 KiB.
+// launcherCode is the largest size in bytes of the code of an executable that only calls a library: one page. Those
+// of R, Guile, CRuby and Java have less than 1 KiB.
 const launcherCode = 4 << 10
 
-// RoleOf is the role of a file by what it is, wherever it lies and whatever it is called. program says that it is an executable,
-// with so many bytes of code: it carries inside itself what it exports, and is the program's own all the same.
+// RoleOf returns the role of a file, derived from its content and not from its path. program says that it is an
+// executable, and code is the size of its code: an executable that exports an allocator's symbols because it is
+// linked statically still counts as the program.
 func (c *Catalogue) RoleOf(m Image, program bool, code uint64) callers.Role {
 	name := m.SOName()
 	for i := range c.families {

@@ -1,7 +1,7 @@
 package classify
 
-// rules are tried in this order; the first that claims an entry decides. The order is that of trust: the
-// kernel's own names, names that programs gave, files, what calls and stacks say, shape alone.
+// rules are tried in this order, from the most to the least trustworthy evidence; the first that claims an entry
+// decides: the kernel's own names, names given by programs, files, system calls and stacks, shape alone.
 var rules = [...]rule{
 	{"what memory told", findContent},
 	{"the kernel's labels", findKernelNamed},

@@ -10,7 +10,7 @@ import (
 type Setting struct {
 	Name  string // as it is set, options by how they begin: MALLOC_ARENA_MAX, glibc.malloc.arena_max, -Xmx
 	Where Where
-	Hint  bool // the kind's advice is about it: who has set it needs none
+	Hint  bool // the kind's advice recommends it: if it is set, no advice is given
 }
 
 // Where says where a setting is made.
@@ -22,7 +22,7 @@ const (
 	Tunable                 // an option in GLIBC_TUNABLES
 	JavaOption              // an option of a Java VM
 	NodeOption              // an option of Node
-	Machine                 // a limit or a fact of the machine; Name is the one that the header of a log has for it
+	Machine                 // a limit or property of the machine; Name is its name in the log's header
 )
 
 // holders returns the environment variables that may hold such options; argv reports whether the command line may.
@@ -97,12 +97,13 @@ func (list Settings) add(where Where, names string, hint bool) Settings {
 	return list
 }
 
-// Explain reports whether a difference in what two headers record under name can explain a difference of the kind.
+// Explain reports whether name is recorded for one of these settings, so that a difference in its value can explain a
+// difference of the kind.
 func (list Settings) Explain(name string) bool {
 	return slices.ContainsFunc(list, func(s Setting) bool { return slices.Contains(s.Recorded(), name) })
 }
 
-// Known reports whether what the kind's advice mentions is already set, so that nobody needs the advice.
+// Known reports whether a setting that the kind's advice recommends has been set already.
 func (list Settings) Known(recorded func(name string) string, argv []string) bool {
 	return slices.ContainsFunc(list, func(s Setting) bool { return s.Hint && s.isSet(recorded, argv) })
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// findByShape guesses where neither names nor stacks say anything: the recording began later, records no
-// stacks, or the program has no symbols at all.
+// findByShape guesses by size and place where neither names nor stacks say anything: the mapping is older than the
+// recording, stacks are not recorded, or the program has no symbols.
 func findByShape(v *view) {
 	g := shapes{view: v, glibc: v.has(callers.Module.IsGlibc), musl: v.has(callers.Module.IsMusl), jvm: v.has(jvmFamily.has)}
 	g.static = !g.glibc && !g.musl
@@ -106,8 +106,8 @@ const goArena = 64 << 20 // heapArenaBytes of Go's runtime
 // runtime/malloc.go: 0x00c0<<32 in each TiB, the first that is free).
 func isGoHint(addr uint64) bool { return addr>>32&0xff == 0xc0 && addr>>40 < 0x7f }
 
-// goThread reports whether a thread began on a stack in entry i that Go's runtime took from its heap, in steps of
-// 4 MiB, its TLS there too.
+// goThread reports whether a thread started on a stack in entry i that Go's runtime took from its heap: the entry
+// consists of whole 4 MiB units and the thread's TLS lies in it too.
 func (g *shapes) goThread(i int) bool {
 	e := &g.Entries[i]
 	t := g.stackOwner(i)

@@ -54,15 +54,15 @@ type Space struct {
 	Event func(seq uint64) *Event
 	// Frames yields the functions of a stack, innermost first, inlined ones included.
 	Frames func(stack int, yield func(callers.Call) bool)
-	// Role is what a file is that is mapped, where the recording has looked.
+	// Role returns the role of a mapped file, if the recording has examined it.
 	Role func(vm.File) callers.Role
 	// Addresses yields the return addresses of a stack, innermost first, as offsets in their files: the same
 	// code gives the same address in every stack.
 	Addresses func(stack int, yield func(addr uint64) bool)
 	// Threads are in order of their start. One that has ended matters because its stack may be kept for reuse.
 	Threads []Thread
-	// Content is what the contents of memory showed, when the recording began, of earlier mappings. No entry extends
-	// over the end of a part (CutAtParts).
+	// Content are the findings from inspecting memory when the recording began. They hold for mappings older than
+	// that. No entry extends over the end of a part (CutAtParts).
 	Content []Finding
 }
 

@@ -57,10 +57,10 @@ func adviseStacks(u *Usage) (int64, string) {
 }
 
 // findThreadStacks recognises the stacks that C libraries map for threads, each with its guard: glibc
-// nptl/allocatestack.c (MAP_STACK, PROT_NONE and then mprotect; since 2.42 accessible at once, its guard
-// no mapping of its own), musl src/thread/pthread_create.c. Whose it is say the stack pointer and the
-// thread pointer with which a thread began: a stack that is used again is not mapped again. Stacks that
-// something else maps, and no thread begins on, are for coroutines or for signals.
+// nptl/allocatestack.c (MAP_STACK, PROT_NONE and then mprotect; since 2.42 accessible at once, its guard no mapping
+// of its own), musl src/thread/pthread_create.c. The owner is found by the stack pointer and the thread pointer that
+// a thread started with, not by who mapped it: a reused stack is not mapped again. Stacks that something else maps,
+// and that no thread starts on, are for coroutines or for signal handlers.
 func findThreadStacks(v *view) {
 	for i, e := range v.free {
 		if !anonymous(e) {
@@ -83,7 +83,7 @@ func findThreadStacks(v *view) {
 		case ev != nil && v.stacksIn(i, j) == 1 && v.sbclThread(ev):
 			v.claimStack(i, j, "mmap by SBCL")
 		case t == nil && ev != nil && !accessible(e) && j > i+1:
-			// A guard in front of the stack, of one mmap with it.
+			// The guard below a stack, made by the same mmap.
 			if t := v.stackOwner(i + 1); t != nil && v.isMuslStack(i+1, j, ev, t) {
 				v.claimStack(i, j, "")
 			}
@@ -95,22 +95,23 @@ func findThreadStacks(v *view) {
 	}
 }
 
-// sbclThread reports whether SBCL made a mapping, as it does for what a thread has: three stacks, and its variables
-// (alloc_thread_struct of src/runtime/thread.c).
+// sbclThread reports whether SBCL made a mapping. For each thread it maps one, with three stacks and the thread's
+// variables (alloc_thread_struct of src/runtime/thread.c).
 func (v *view) sbclThread(ev *Event) bool {
 	c := v.chain(ev)
 	return c.calledBy(sbclFamily.Calls...) && c.provenBy(&sbclFamily)
 }
 
 // isMuslStack reports whether the entries from i to j are a stack that musl mapped for thread t: without MAP_STACK,
-// and with the thread's control block at its end. What a program maps for the stacks of several threads is not.
+// and with the thread's control block at its end. A mapping in which several threads started was made by the program
+// itself.
 func (v *view) isMuslStack(i, j int, ev *Event, t *Thread) bool {
 	e := &v.Entries[i]
 	return !ev.fixed() && e.Contains(t.TLS) && v.Entries[j-1].End-t.TLS < 64<<10 && !v.isLibc("glibc") && v.stacksIn(i, j) == 1
 }
 
-// stacksIn returns on how many stacks in the entries from i to j threads have started. Threads that reuse a stack
-// start at nearly the same address.
+// stacksIn returns how many different stacks in the entries from i to j threads have started on. Threads that reuse a
+// stack start at nearly the same address.
 func (v *view) stacksIn(i, j int) int {
 	const least = 16 << 10 // PTHREAD_STACK_MIN
 	if v.tops == nil {
@@ -160,8 +161,8 @@ func (v *view) claimStack(i, j int, mapped string) {
 			guards++
 		}
 	}
-	// A row that the kernel showed may be more than the stack that begins it: what lies behind the thread's control block
-	// is another's.
+	// One row of the kernel's may be larger than the stack at its start: what lies above the thread's control block
+	// belongs to something else.
 	merged := t != nil && ev == nil && !(v.Entries[j-1].Contains(t.TLS) && v.Entries[j-1].End-t.TLS < 64<<10)
 	small := v.Entries[j-1].End-v.Entries[i].Start <= 256<<10
 	switch n := v.stacksIn(i, j); {
@@ -210,16 +211,16 @@ func (v *view) claimStack(i, j int, mapped string) {
 	}
 }
 
-// ownStack reports whether entry i is a stack that something other than the C library mapped; the C library maps
-// those of threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs),
-// a larger one for coroutines (CRuby's cont.c). Code without a name in a file that threads have their stacks
-// from is the C library's, as part of a static program.
+// ownStack reports whether entry i is a stack that something other than the C library mapped, which maps those of
+// threads: a small one is for signal handlers (Rust's library/std/src/sys/pal/unix/stack_overflow.rs), a larger one
+// for coroutines (CRuby's cont.c). In a static program, code without a name from which thread stacks also come is the
+// C library's.
 func (v *view) ownStack(i int) bool {
 	by := v.chain(v.root(i)).by()
 	return by.module != "" && !by.in.IsLibc() && by.name != "allocate_stack" && by.name != "__pthread_create" && !v.makesThreads(v.root(i))
 }
 
-// makesThreads reports whether another stack that came through the same code is one that a thread began on.
+// makesThreads reports whether a thread started on a stack that was mapped through the same code as ev.
 func (v *view) makesThreads(ev *Event) bool {
 	if v.makers == nil {
 		v.makers = map[int]*Event{}
