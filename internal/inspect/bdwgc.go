@@ -25,7 +25,7 @@ func findBDWGC(l *look) {
 	}
 	tries := 0
 	for a, w := range l.scan(vm.Range{Start: vm.PageDown(at), End: vm.PageUp(at + gcArrays)}) {
-		for _, a := range [...]uint64{a, w} { // there, or since 8.2 where it leads to
+		for _, a := range [...]uint64{a, w} { // there or, since 8.2, where it points to
 			first := l.words(a, 2)
 			if tries > gcTries || a%8 != 0 || first == nil || !aligned(first[0]) || !aligned(first[1]) || first[0] == 0 || first[1] == 0 || first[1] > heap {
 				continue

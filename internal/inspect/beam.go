@@ -17,9 +17,10 @@ const (
 
 func isBEAM(m *Image) bool { return strings.HasPrefix(m.name(), "beam.") }
 
-// findBEAM recognises the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h): a carrier begins
-// with its size and flags, the next and the previous one, and its allocator. It is believed where a neighbour of the same
-// allocator, or the allocator itself, points to it. Literals have a reservation whose address and length beam.smp exports.
+// findBEAM recognises the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h). A
+// carrier starts with its size and flags, pointers to the next and the previous one, and a pointer to its allocator.
+// It is accepted if a neighbour with the same allocator, or the allocator itself, points back to it. Literals lie in
+// a reservation whose address and length beam.smp exports.
 func findBEAM(l *look) {
 	m := l.image2(isBEAM)
 	if m == nil {
@@ -94,8 +95,8 @@ func (l *look) beamLinked(addr uint64, w []uint64) bool {
 	return w[1] != 0 || slices.Contains(l.upTo(w[3], beamAllocator), addr)
 }
 
-// beamPooled reports whether the carrier at addr is in a pool of carriers: one word of its ErtsAlcCPoolData_t leads to the
-// next one's, the word behind which leads back. Marks are in the lowest bits.
+// beamPooled reports whether the carrier at addr is in a pool of carriers: a word of its ErtsAlcCPoolData_t points to
+// that of the next carrier, whose following word points back. The lowest bits of the pointers are flags.
 func (l *look) beamPooled(addr uint64) bool {
 	w := l.words(addr, 24)
 	for k := 4; k < len(w); k++ {

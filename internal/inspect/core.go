@@ -26,9 +26,9 @@ func OfCore(f *corefile.File) *Process {
 	return p
 }
 
-// findUnlabelled finds what the kernel's labels say of a living process, and a core does not: the first thread's stack and
-// the kernel's own code, to which the auxiliary vector points, and the program break, of which malloc's parameters say where it
-// begins (sbrk_base); that row is labelled for the readers that follow.
+// findUnlabelled finds what the kernel labels in the maps of a running process but not in a core: the main stack and
+// the vDSO, to which the auxiliary vector points, and the heap of brk, whose start is sbrk_base in malloc's
+// parameters. The row of the heap gets its label for the readers that follow.
 func findUnlabelled(l *look) {
 	if l.Aux == nil {
 		return

@@ -20,10 +20,10 @@ func isPython(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libpython") || strings.HasPrefix(m.name(), "python")
 }
 
-// findCPython recognises pymalloc's arenas by its array of them (arena_object): a record says where the arena and its next
-// free pool are and how many pools it has, and the first pool of the arena says which place in the array its record
-// has. All records agree on where the array begins, which is where a variable of Python's says; older ones that have it
-// nowhere near have it on the program break.
+// findCPython recognises pymalloc's arenas by its array of struct arena_object. Each element has the address of its
+// arena and of the arena's next free pool, and the number of pools; the arena's first pool has the element's index in
+// the array. All elements must agree on the start of the array, to which one of Python's variables points. If no
+// variable points to it, the array is searched for on the heap (brk).
 func findCPython(l *look) {
 	if l.image2(isPython) == nil {
 		return
@@ -59,7 +59,7 @@ func findCPython(l *look) {
 	}
 }
 
-// pyFirst reports whether the first record of an array of arenas may be at addr: that of an arena, or an unused one
+// pyFirst reports whether the first element of an array of arenas may be at addr: one with an arena, or an unused one
 // that points to the next unused one.
 func (l *look) pyFirst(addr uint64) bool {
 	start, ok := l.word(addr)

@@ -11,9 +11,10 @@ const (
 	pyThread    = 256 // words at most of a PyThreadState in front of its data stack
 )
 
-// findPyFrames recognises the interpreter's own stacks (3.11 and later): a thread's state says which chunk is its last, how far it is
-// filled and where it ends, and the chunk its length, the chunk before it and how full it was. The first thread's state is
-// one of Python's variables; the states of others are its neighbours in a list and have the same at the same place.
+// findPyFrames recognises the interpreter's data stacks (3.11 and later), lists of chunks. A PyThreadState has the
+// address of the last chunk, its fill level and its end; a chunk starts with the address of the previous one, its
+// size and its fill level. The first thread's state is one of Python's variables; the other states are linked to it
+// and have these fields at the same offset.
 func findPyFrames(l *look) {
 	for at, chunk := range l.variablesOf(isPython) {
 		if !aligned(chunk) {
@@ -22,7 +23,7 @@ func findPyFrames(l *look) {
 		if e := l.row(chunk); e == nil || !private(e) || !l.pyStack(at) {
 			continue
 		}
-		// The state begins with its neighbours, previous and next, and the interpreter, all somewhat before.
+		// The state starts some words before: previous state, next state, interpreter.
 		for back := uint64(24); back < pyThread*8; back += 8 {
 			state := at - back
 			w := l.words(state, 2)
@@ -57,7 +58,7 @@ func (l *look) pyNeighbours(state, off uint64) bool {
 	return found
 }
 
-// pyStack adds the chunks of the stack of which addr says the last, how far it is filled, and its end.
+// pyStack adds the chunks of the data stack whose last chunk, fill level and end are the three words at addr.
 func (l *look) pyStack(addr uint64) bool {
 	w := l.words(addr, 3)
 	if w == nil || w[0] == 0 || !aligned(w[0]) || w[1] <= w[0] || w[1] > w[2] || l.claims.overlaps(vm.RangeOf(w[0], 1)) {

@@ -2,8 +2,8 @@ package inspect
 
 import "github.com/vmblame/vmblame/internal/classify"
 
-// Offsets in malloc_state (malloc/malloc.c) since glibc 2.27: before the bins nothing has moved since, behind them
-// next tells where the rest is.
+// Offsets in malloc_state (malloc/malloc.c) since glibc 2.27. They are fixed up to the bins; the fields behind those
+// are found from the offset of next, which differs between versions.
 const (
 	fastbinsAt = 16
 	fastbins   = 10

@@ -11,10 +11,10 @@ import (
 // isMmapped is IS_MMAPPED of a chunk's size (malloc/malloc.c).
 const isMmapped = 2
 
-// findLarge recognises the allocations that have a mapping of their own by the header that such a chunk begins with: 0 and
-// its size, whole pages, marked IS_MMAPPED. The kernel shows neighbours as one row, so that chunk follows chunk;
-// that one ends where a row, or the next chunk, begins is the second fact, malloc's own count of them the third: a copy
-// of a chunk has its header, too. Where there are more than malloc has, none of them is more than a guess.
+// findLarge recognises chunks with a mapping of their own by their header: a zero, then the size, a multiple of the
+// page size, with IS_MMAPPED set. The kernel may show adjacent chunks as one row, so one chunk may follow another.
+// The second fact is that a chunk ends where a row or the next chunk starts; the third is malloc's own count of them,
+// for a copy of a chunk has its header too. If there are more than malloc has counted, each of them is only a guess.
 func findLarge(l *look) {
 	libc := l.image(isGlibc)
 	if libc == nil {
@@ -93,9 +93,9 @@ func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
 	}
 }
 
-// mmapped reads from struct malloc_par (malloc/malloc.c, mp_) how many chunks have a mapping of their own, and their
-// bytes. It stands among libc's variables without a name, and is known by what its fields must be: sbrk_base where the
-// program break begins or, where there is none, the limits that malloc begins with.
+// mmapped reads how many chunks have a mapping of their own, and their bytes, from struct malloc_par
+// (malloc/malloc.c, mp_). No symbol names this variable of libc, so it is recognised by its values: sbrk_base equals
+// the start of the heap or, if there is none, the limits have their defaults.
 func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
 	var brk uint64
 	if i := slices.IndexFunc(l.Rows, func(e vm.SmapsEntry) bool { return e.File.Path == "[heap]" }); i >= 0 {
@@ -110,17 +110,18 @@ func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
 	})
 }
 
-// mallocParameters looks for struct malloc_par among libc's variables: the first place where is holds of its words, its
-// int fields from n_mmaps on, and its words from mmapped_mem on, and where these agree with each other.
+// mallocParameters searches libc's writable data for struct malloc_par: the first place where its counters agree with
+// each other and is returns true. is gets the words, the int fields from n_mmaps on, and the words from mmapped_mem
+// on.
 func (l *look) mallocParameters(libc *Image, is func(w []uint64, field func(int) uint64, mem []uint64) bool) (n, bytes uint64, ok bool) {
 	for _, p := range libc.loads() {
 		if p.Flags&elf.PF_W == 0 {
 			continue
 		}
 		for at := (p.Vaddr + libc.Bias + 7) &^ 7; at < p.Vaddr+libc.Bias+p.Memsz; at += 8 {
-			// trim_threshold, top_pad, mmap_threshold, two more; n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold, which
-			// are ints, since 2.35 behind three fields for huge pages; mmapped_mem, max_mmapped_mem, until 2.26 another,
-			// sbrk_base.
+			// The fields are trim_threshold, top_pad, mmap_threshold and two more words; since 2.35 three fields for
+			// huge pages; the ints n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold; then mmapped_mem,
+			// max_mmapped_mem, up to 2.26 one more word, and sbrk_base.
 			w := l.words(at, 14)
 			for _, k := range [...]int{40, 60} {
 				if w == nil {

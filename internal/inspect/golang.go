@@ -37,9 +37,9 @@ func (m *Image) isGo() bool {
 	return false
 }
 
-// findGo recognises the heap of a Go program by the runtime's own map of it (mheap.arenas): a reservation of 32 MiB whose
-// words lead to the description of an arena (heapArena), the place of the word saying where the arena is. Where all
-// words of it lead to such descriptions, and all arenas are mapped, it is that map.
+// findGo recognises the heap of a Go program by the runtime's arena index (mheap.arenas): a reservation of 32 MiB, in
+// which each word that is not 0 points to a heapArena and the word's position is the address of the arena. If all
+// words point to private memory and all of the arenas are mapped, it is that index.
 func findGo(l *look) {
 	image := l.image2((*Image).isGo)
 	if image == nil {
@@ -55,9 +55,9 @@ func findGo(l *look) {
 	l.goOwn(image, heap)
 }
 
-// goArenas finds the runtime's map and returns the arenas that it names, nil where there is none, and where it is.
+// goArenas finds the arena index. It returns the arenas in it, nil if there is none, and its address.
 func (l *look) goArenas() (*rangeSet, uint64) {
-	// Where an arena may be, by where in its page of the map the word for it stands.
+	// The possible addresses of arenas, by the offset that their entry has in its page of the index.
 	var starts [vm.PageSize / 8][]uint64
 	n, tries := 0, 0
 	for i := range l.Rows {
@@ -68,8 +68,8 @@ func (l *look) goArenas() (*rangeSet, uint64) {
 			n++
 		}
 	}
-	// The map is sparse, an entry for 64 MiB: rows that have less in memory come first. The heap itself is full of
-	// pointers that would use the tries up.
+	// The index is sparse, with one entry for 64 MiB: rows with the fewest resident pages are tried first. The heap
+	// itself is full of pointers, which would use up the tries.
 	type candidate struct {
 		*vm.SmapsEntry
 		parts    []vm.Range

@@ -78,9 +78,9 @@ func (h *hotspot) segmentMaps() {
 	}
 }
 
-// collectorObject adds what the object of G1, or of Shenandoah, leads to: a G1PageBasedVirtualSpace (its bounds, what
-// the last page has too much, the size of a page) or a MemRegion (where, words) whose length is the share that the
-// collector's tables have of the heap; and G1's stack of what is to be marked.
+// collectorObject adds the tables that the object of G1 or Shenandoah points to, each recorded as a
+// G1PageBasedVirtualSpace (start, end, tail size, page size) or a MemRegion (start, words). A table is recognised by
+// its size, which is a fixed fraction of the heap's. It also adds G1's mark stack.
 func (h *hotspot) collectorObject(heap uint64) {
 	shares := map[uint64]string{}
 	n := h.heapRange.Len()
@@ -127,8 +127,8 @@ func (r *reader) upTo(addr uint64, n int) []uint64 {
 	return nil
 }
 
-// markStack adds G1's global mark stack (G1CMMarkStack): the most chunks it may have, where they are, how many there
-// are, of 8 KiB each. The flags say the most, and how many it begins with, which is doubled as needed.
+// markStack adds G1's global mark stack (G1CMMarkStack): the maximum number of chunks, their address, and how many
+// there are, of 8 KiB each. VM flags give the maximum and the initial number, which is doubled when needed.
 func (h *hotspot) markStack(w []uint64) {
 	const chunk = 8 << 10
 	most, least := h.flag("MarkStackSizeMax")/(chunk/8), h.flag("MarkStackSize")/(chunk/8)
@@ -142,8 +142,9 @@ func (h *hotspot) markStack(w []uint64) {
 	}
 }
 
-// parallelSpaces adds what variables of Parallel's lead to as a PSVirtualSpace, an object with virtual functions: bitmaps
-// and tables of regions; and the one that stands in its old generation, the table of where objects begin.
+// parallelSpaces adds the memory of the PSVirtualSpaces of the Parallel collector (objects with a vtable): those that
+// variables point to, which are mark bitmaps and region tables, and the one inside the old generation, its start
+// array.
 func (h *hotspot) parallelSpaces() {
 	low, has := h.fields["PSVirtualSpace::_reserved_low_addr"]
 	if !has {
@@ -173,8 +174,8 @@ func (h *hotspot) parallelSpaces() {
 	}
 }
 
-// zHeap adds the views of ZGC's heap: the offsets of objects under each of the bits that tell which view it is
-// (ZGlobalsForVMStructs).
+// zHeap adds the views of ZGC's heap: each view maps the whole range of object offsets, at the address that is the
+// view's bit (ZGlobalsForVMStructs).
 func (h *hotspot) zHeap() {
 	globals, ok := h.static("ZGlobalsForVMStructs::_instance_p")
 	if !ok || globals == 0 {
@@ -207,8 +208,8 @@ func (h *hotspot) zHeap() {
 	}
 }
 
-// zTables adds ZGC's tables with an entry for each granule of its offsets, 2 MiB (ZGranuleMap: how many, and where), and
-// what it reserved for its stacks of what is to be marked, as much as a flag says, from where a variable does.
+// zTables adds ZGC's tables with one entry per 2 MiB granule (ZGranuleMap: size, address), and the reservation for
+// its mark stacks: a variable has its address and a flag its size.
 func (h *hotspot) zTables(collected uint64) {
 	if h.zOffsets == 0 || h.fields["ZCollectedHeap::_heap"].offset == 0 {
 		return
@@ -231,7 +232,7 @@ func (h *hotspot) zTables(collected uint64) {
 		if !aligned(p) || first == nil || last == nil {
 			continue
 		}
-		// The kernel may show either end as one row with its neighbour; what is in use grows in steps.
+		// The kernel may merge either end with a neighbouring row; the part in use grows in fixed steps.
 		if opened := first.End - p; first.Start == p || last.End == p+limit || opened%grow == 0 && opened < limit {
 			h.gc("mark stacks", "a variable of the VM leads to it, and its length is that of the flag", vm.RangeOf(p, limit))
 		}

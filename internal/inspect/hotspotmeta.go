@@ -14,9 +14,9 @@ const (
 	maxNodes = 1 << 14
 )
 
-// metaspace adds the nodes of metaspace (memory/metaspace since JDK 16): a variable leads to the context of a space, which
-// begins with its name, a constant of the file, and its list of nodes, which bears the same name. A node says its place twice, in bytes as a
-// ReservedSpace and in words as what it uses.
+// metaspace adds the nodes of metaspace (memory/metaspace since JDK 16). A variable points to the MetaspaceContext,
+// which starts with its name, a string constant of the file, and a pointer to its list of nodes, which has the same
+// name. A node has its range twice: in bytes, as a ReservedSpace, and in words.
 func (h *hotspot) metaspace() {
 	for _, context := range h.objects {
 		name, ok := h.word(context)
@@ -24,7 +24,7 @@ func (h *hotspot) metaspace() {
 			continue
 		}
 		list, _ := h.word(context + 8)
-		head := h.words(list, 3) // its virtual functions, its name, its first node
+		head := h.words(list, 3) // vtable, name, first node
 		if head == nil || head[1] != name || !h.image.Rows.Contains(head[0]) {
 			continue
 		}
@@ -72,8 +72,8 @@ func twice(w []uint64, a, b uint64) bool {
 	return false
 }
 
-// archive adds the archive of classes with what pads it, from the base of compressed class pointers up to the class space,
-// which begins at the next multiple of its alignment.
+// archive adds the CDS archive of classes and the padding behind it, from the base of compressed class pointers to
+// the class space, which starts at the next multiple of its alignment.
 func (h *hotspot) archive(classes vm.Range) {
 	base, ok1 := h.static("MetaspaceObj::_shared_metaspace_base")
 	top, ok2 := h.static("MetaspaceObj::_shared_metaspace_top")

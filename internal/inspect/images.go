@@ -91,9 +91,10 @@ func (l *look) openImages() {
 	slices.SortFunc(l.segments, func(a, b segment) int { return cmp.Compare(a.Start, b.Start) })
 }
 
-// whole reports whether the file is mapped from its beginning, and no other file stands where a segment of it should. A
-// part of a file that is mapped a second time, to be read or, as V8 does with its built-in code, to be near other
-// code, is no image of it; code that its program has moved onto anonymous pages is.
+// whole reports whether m is a complete image: the file is mapped from its start, and no other file is mapped where
+// one of its segments should be. A second mapping of part of a file, made to read it or, as V8 does with its built-in
+// code, to have it close to other code, is no image. Code that the program has moved to anonymous memory still
+// counts.
 func (l *look) whole(m *Image) bool {
 	first := true
 	for _, p := range m.loads() {
@@ -117,8 +118,8 @@ func (l *look) whole(m *Image) bool {
 	return true
 }
 
-// biasOf returns what must be added to the file's own addresses for the row: what the segment that the row shows
-// says.
+// biasOf returns the load bias of the row: the difference between its address and the virtual address that the
+// program headers give for its file offset.
 func biasOf(f *elffile.File, e *vm.Mapping) (uint64, bool) {
 	for _, p := range f.Progs() {
 		if p.Type != elf.PT_LOAD || p.Filesz == 0 {

@@ -19,10 +19,10 @@ func isMySQL(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mariadbd") || strings.HasPrefix(m.name(), "mysqld") || strings.HasPrefix(m.name(), "libmariadbd")
 }
 
-// findInnoDB recognises the buffer pool by its variables (struct buf_pool_t): where it is, where what was reserved for it begins and
-// how long that is, and behind those how large the pool is now. It is believed where the pool is divided into extents:
-// each begins with the descriptors of its blocks, the first of which says where its frame is, right behind the descriptors,
-// the same way into each extent.
+// findInnoDB recognises the buffer pool by its variables (struct buf_pool_t): its address, the start and the size of
+// its reservation and, behind those, its current size. It is accepted if the pool consists of extents: each starts
+// with the descriptors of its blocks, and the first descriptor has the address of its frame, at the same offset in
+// each extent.
 func findInnoDB(l *look) {
 	if l.image2(isMySQL) == nil {
 		return

@@ -18,9 +18,9 @@ const (
 	constantsLimit = 256 << 20
 )
 
-// findJemalloc recognises jemalloc by its base blocks (src/base.c): a block begins with its own size, and the record
-// of what is left of it ends where the block does. What it has of the kernel stands in such records (edata_t, extent_t
-// before 5.3), which lie in base blocks alone.
+// findJemalloc recognises jemalloc by its base blocks (src/base.c): a block starts with its own size, and the record
+// of its unused rest ends where the block does. All memory that jemalloc has from the kernel is described by such
+// records (edata_t, extent_t before 5.3), which lie in base blocks only.
 func findJemalloc(l *look) {
 	var blocks []vm.Range
 	hasJemalloc, asked := false, false
@@ -64,8 +64,8 @@ func (m *Image) hasJemalloc() bool {
 	return err == nil && bytes.Contains(text, []byte("<jemalloc>: "))
 }
 
-// jemallocExtents adds what the records in base blocks name: runs of pages that lie in private memory of no file, side
-// by side as one. A record that is kept for reuse names what it named before, which jemalloc keeps, too.
+// jemallocExtents adds the extents described by the records in base blocks: page ranges in private anonymous memory,
+// with adjacent ones joined. A record kept for reuse still describes its former range, which jemalloc keeps as well.
 func (l *look) jemallocExtents(blocks []vm.Range) {
 	var named rangeSet
 	n := 0

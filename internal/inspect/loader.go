@@ -14,9 +14,9 @@ const (
 	loaderLeast = 2 * vm.PageSize
 )
 
-// findLoader recognises the memory that glibc's loader allocates before malloc is available by what it must contain: the link
-// maps of what was loaded at the start, which _r_debug leads to, and the control block of the first thread. Each
-// of them is checked: a link map names an image, and its neighbours name it.
+// findLoader recognises the memory that glibc's loader allocates before malloc is available by what it must contain:
+// the link maps of the initially loaded objects, which _r_debug points to, and the first thread's control block. Each
+// is checked: a link map names an image, and its neighbours in the list point to it.
 func findLoader(l *look) {
 	ld := l.image(isLoader)
 	if ld == nil {
@@ -59,7 +59,7 @@ func findLoader(l *look) {
 				if own.Empty() {
 					continue
 				}
-				// What is left of a mapping no larger than the least is of the same mapping.
+				// The rest of a mapping that has no more than the minimum size belongs to it.
 				if free.Len() <= loaderLeast {
 					own = free
 				}

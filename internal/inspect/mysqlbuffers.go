@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	// mysqlCacheWords is how many words of a cache's struct stand before the place of its blocks (PAGECACHE of
-	// storage/maria/ma_pagecache.h, SIMPLE_KEY_CACHE_CB of mysys/mf_keycache.c): the sizes and the number of them.
+	// mysqlCacheWords is how many words before the pointer to its blocks are searched in a cache's struct (PAGECACHE
+	// of storage/maria/ma_pagecache.h, SIMPLE_KEY_CACHE_CB of mysys/mf_keycache.c) for the size and the number of
+	// blocks.
 	mysqlCacheWords = 24
-	// mysqlLeast is the least that a buffer has which is looked for: smaller ones are malloc's.
+	// mysqlLeast is the smallest size of a buffer that is searched for: smaller ones come from malloc.
 	mysqlLeast = 256 << 10
 )
 
 // mysqlBlocks are the sizes of blocks that a key cache (512 bytes to 16 KiB) or a page cache (8 KiB) may have.
 var mysqlBlocks = [...]uint64{512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10}
 
-// findMySQLBuffers knows what MariaDB's server takes by my_large_malloc, by its variables: the page caches of Aria, the
-// default key cache of MyISAM, and the two buffers of InnoDB's log.
+// findMySQLBuffers recognises what MariaDB's server allocates by my_large_malloc from its variables: the page caches
+// of Aria, the default key cache of MyISAM, and the two buffers of InnoDB's log.
 func findMySQLBuffers(l *look) {
 	m := l.image2(isMySQL)
 	if m == nil {
@@ -31,7 +32,7 @@ func findMySQLBuffers(l *look) {
 			l.mysqlLog(at, p)
 		}
 	}
-	// KEY_CACHE (include/keycache.h): its kind, then the place of the rest.
+	// KEY_CACHE (include/keycache.h): the type, then a pointer to the rest.
 	if cache, ok := l.word(m.exported("dflt_key_cache")); ok {
 		if rest, ok := l.word(cache + 8); ok {
 			for i := range uint64(2 * mysqlCacheWords) {
@@ -43,8 +44,8 @@ func findMySQLBuffers(l *look) {
 	}
 }
 
-// mysqlCache adds the blocks at p of the cache whose struct names them at addr, and reports whether it is one: before that
-// stand how many they are, how long one is, and the product.
+// mysqlCache adds the blocks at p if the pointer to them at addr is a field of a cache's struct: the words before it
+// must have the number of blocks, the size of one, and the product of both. It reports whether that is so.
 func (l *look) mysqlCache(addr, p uint64, detail string) bool {
 	e := l.row(p)
 	if e == nil || !private(e) || e.File.Path != "" {
@@ -72,8 +73,8 @@ func (l *look) mysqlCache(addr, p uint64, detail string) bool {
 	return false
 }
 
-// mysqlLog adds the two buffers of InnoDB's log (log_t::buf and flush_buf of storage/innobase/include/log0log.h), of which p,
-// named at addr, is the first: their length stands before them.
+// mysqlLog adds the two buffers of InnoDB's log (log_t::buf and flush_buf of storage/innobase/include/log0log.h). The
+// first is p, to which the word at addr points; their size is one of the words before that.
 func (l *look) mysqlLog(addr, p uint64) {
 	const near = 8
 	before, behind := l.words(addr-8*near, near), l.words(addr+8, near)

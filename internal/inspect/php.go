@@ -18,9 +18,9 @@ func isPHP(m *Image) bool {
 	return strings.HasPrefix(name, "php") || strings.HasPrefix(name, "libphp") || strings.HasPrefix(name, "mod_php")
 }
 
-// findPHP recognises the heap of Zend's memory manager: chunks that begin with their heap, which stands in the first of them,
-// and with the next and previous one of their ring. What the heap counts (memory_get_usage(true)) is what chunks and
-// huge blocks add up to.
+// findPHP recognises the heap of Zend's memory manager. Each chunk starts with a pointer to its heap, which lies in
+// the first chunk, and links to the next and the previous chunk of the ring. The sizes of chunks and huge blocks must
+// add up to the heap's own counter (memory_get_usage(true)).
 func findPHP(l *look) {
 	if l.image2(isPHP) == nil {
 		return

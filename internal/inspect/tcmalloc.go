@@ -10,8 +10,8 @@ import (
 
 const (
 	tcMetadata = 8 << 20 // kMetadataAllocChunkSize of gperftools' src/common.cc
-	tcGap      = 512     // bytes of a page map below the first of its words that leads to a leaf, at least
-	tcTries    = 1 << 12 // words that are looked at as such
+	tcGap      = 512     // least number of zero bytes before the first word of a page map that points to a leaf
+	tcTries    = 1 << 12 // words that are tried as such a first one
 	tcSpans    = 1 << 20
 	tcFirst    = 4 // spans of a leaf that are tried
 )
@@ -19,8 +19,9 @@ const (
 // tcShifts are the sizes of its pages that gperftools can be built for (kPageShift of src/common.h), the usual one first.
 var tcShifts = [...]uint{13, 12, 15, 16, 18}
 
-// hasTCMalloc reports whether a file contains gperftools' tcmalloc: a library of that name, a program that exports its
-// functions, or one that has a malloc of its own, or no library at all, with the names of tcmalloc's variables in it.
+// hasTCMalloc reports whether a file contains gperftools' tcmalloc. It does if it is named libtcmalloc or exports
+// tc_malloc, or if it exports malloc (or there is no shared glibc) and has the names of tcmalloc's environment
+// variables among its constants.
 func (l *look) hasTCMalloc(m *Image) bool {
 	if strings.HasPrefix(m.name(), "libtcmalloc") || m.exported("tc_malloc") != 0 {
 		return true
@@ -32,17 +33,19 @@ func (l *look) hasTCMalloc(m *Image) bool {
 	return err == nil && bytes.Contains(text, []byte("TCMALLOC_"))
 }
 
-// tcMap is a page map (TCMalloc_PageMap2 of gperftools' src/pagemap.h): pages of 1<<shift bytes lead by two steps to the
-// record of the span that they are in (struct Span of src/span.h), which begins with its first page and its length.
+// tcMap is a page map (TCMalloc_PageMap2 of gperftools' src/pagemap.h), a radix tree of two levels. It maps the
+// number of a page of 1<<shift bytes to the struct Span (src/span.h) of the span that contains it, which starts with
+// its first page and its number of pages.
 type tcMap struct {
-	root  uint64 // where its words are, one for each leaf
+	root  uint64 // address of the root node, with a word for each leaf
 	shift uint
 }
 
 func (t tcMap) leafBits() uint { return (48 - t.shift + 1) / 2 }
 
-// findTCMalloc recognises what gperftools' tcmalloc has by its page map, one of its variables: both ends of a span lead to
-// the record that says where they are. What tcmalloc has of the program break the kernel has labelled.
+// findTCMalloc recognises the memory of gperftools' tcmalloc by its page map, which is one of its variables: the
+// entries for both ends of a span point to the Span that says where they are. The part on the program break has the
+// kernel's label already.
 func findTCMalloc(l *look) {
 	m := l.image2(l.hasTCMalloc)
 	if m == nil {
@@ -88,8 +91,9 @@ func findTCMalloc(l *look) {
 	l.tcOwn(m, &meta)
 }
 
-// tcOwn adds what tcmalloc took for itself, in pieces of eight megabytes: the one whose rest two of its variables tell, and the
-// others that records lie in and that neighbours leave as long.
+// tcOwn adds the memory that tcmalloc maps for its own data, in pieces of 8 MiB: the current piece, whose free rest
+// is in two adjacent variables (address, bytes), and the others, which contain records and whose neighbours leave a
+// multiple of 8 MiB.
 func (l *look) tcOwn(m *Image, meta *rangeSet) {
 	claim := func(r vm.Range) {
 		if l.covered(r, private) {
@@ -119,7 +123,8 @@ func (l *look) tcOwn(m *Image, meta *rangeSet) {
 	}
 }
 
-// tcSpan reads the record of a span: its first page and its length; the page map must lead from its last page to it.
+// tcSpan reads the Span at record: its first page and its number of pages. The page map's entry for its last page
+// must point back to it.
 func (l *look) tcSpan(t tcMap, record uint64) (start, length uint64, ok bool) {
 	if record%8 != 0 {
 		return 0, 0, false
@@ -137,8 +142,8 @@ func (l *look) tcSpan(t tcMap, record uint64) (start, length uint64, ok bool) {
 	return w[0], w[1], ok && back == record
 }
 
-// tcPageMap finds the page map among the variables of a file: a word with nothing below it, since a page map is almost
-// empty, leads to a leaf, one of whose spans says which of the words it is.
+// tcPageMap finds the page map among the variables of a file. A page map is almost empty, so the search is for a word
+// after many zeros that points to a leaf; the first page of a Span in that leaf then gives the word's index.
 func (l *look) tcPageMap(m *Image) (tcMap, bool) {
 	tries := 0
 	last := uint64(0)

@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// v8Page is the size of a regular page of V8's heap (kRegularPageSize), of which all are multiples' neighbours: pages
-// for one large object begin at a multiple of it, too.
+// v8Page is the size and alignment of a regular page of V8's heap (kRegularPageSize). A page for a single large
+// object has the same alignment.
 const v8Page = 256 << 10
 
 // isV8 reports whether a file contains V8: V8 exports constants for debuggers (v8dbg_*), or is a library of that name.
@@ -17,9 +17,9 @@ func (m *Image) isV8() bool {
 	return strings.HasPrefix(m.name(), "libv8") || strings.HasPrefix(m.name(), "libnode") || m.exported("v8dbg_frametype_EntryFrame") != 0
 }
 
-// findV8 recognises the pages of V8's heap by their headers (MemoryChunk of src/heap/memory-chunk.h before 12): the page's
-// size, the heap that it belongs to, and where its objects begin and end, which is its own end, or a page before it. One heap has many: the
-// pages that name the same one agree with each other.
+// findV8 recognises the pages of V8's heap by their headers (MemoryChunk of src/heap/memory-chunk.h before 12): the
+// page's size, its heap, and the start and end of the area for objects, which ends where the page does or a memory
+// page before. Pages with the same heap confirm each other; three are needed.
 func findV8(l *look) {
 	if l.image2((*Image).isV8) == nil {
 		return
@@ -65,9 +65,10 @@ func findV8(l *look) {
 	}
 }
 
-// v8Code adds the code range around a page of code: what V8 reserved at once, a power of two, of which it gives no part to
-// fork children (VM_DONTCOPY, "dc" of smaps), with its built-in code mapped into it a second time. Another such reservation
-// may lie beside it: then the range is known where only one power of two of whole rows holds the page.
+// v8Code adds the code range that contains a page of code. V8 reserves it at once, with a power of two as its size
+// and not inherited by fork children (VM_DONTCOPY, "dc" in smaps), and maps its built-in code into it again. Another
+// such reservation may be adjacent, so the range counts as known only if exactly one power of two of whole rows
+// contains the page.
 func (l *look) v8Code(page vm.Range) {
 	if l.claims.overlaps(page) {
 		return
