@@ -18,7 +18,7 @@ type Return struct {
 	Errno syscall.Errno
 	// ReadImpliesExec is READ_IMPLIES_EXEC of the thread's personality(2).
 	ReadImpliesExec bool
-	// Own and Gone are what Space.Own told soon after the call, for ApplyAmong.
+	// Own and Gone are the results of Space.Own, taken soon after the call. Only ApplyAmong uses them.
 	Own  vm.Mapping
 	Gone vm.Range
 }
@@ -29,13 +29,14 @@ type Outcome struct {
 	Changes []ledger.Change
 	// Drifts came to light before the call's own changes. They are valid until the next call of a method.
 	Drifts []Drift
-	// Unseen says that the kernel could not be asked what the call has done: the changes say what was asked for, or leave
-	// out what is not known.
+	// Unseen reports whether the kernel could not be asked what the call has done. Changes then lists what the
+	// arguments ask for, or leaves out what is unknown.
 	Unseen bool
 }
 
-// Apply enters what a call that has returned did, and appends the changes to dst. Where the kernel has to be
-// asked, no call that conflicts may have begun since. Kinds of operations that change no mapping change nothing.
+// Apply enters in the ledger what a returned call has done, and appends the changes to dst. If Asks reports true, no
+// conflicting call may have begun since, as Apply then reads the view. Kinds of operations that change no mapping
+// change nothing.
 func (s *Space) Apply(op *vm.Op, ret Return, dst []ledger.Change) Outcome {
 	s.blind, s.drifts = false, s.drifts[:0]
 	changes := s.apply(op, &ret, dst)
@@ -85,7 +86,7 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 		}
 		dst = s.reread(s.goneFrom(op.Addr), o, dst)
 	case vm.OpShadowStack:
-		// The kernel may make one row of it and another shadow stack above.
+		// The kernel may show this shadow stack and the one above it as one row.
 		dst = s.appeared(vm.RangeOf(ret.Value, op.Len), o, dst)
 	case vm.OpRemapFile:
 		if s.hides(op.Range) {
@@ -100,13 +101,13 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 	return dst
 }
 
-// failed settles a call that returned an error: some have changed a part of what they were asked to.
+// failed enters what a call has done although it returned an error: some fail after changing a part of their range.
 func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	switch op.Kind {
 	case vm.OpUnmap, vm.OpProtect, vm.OpMap, vm.OpRemap, vm.OpRemapFile, vm.OpName:
 	case vm.OpBrk:
 		if s.brk == 0 {
-			s.brk = ret.Value // the one that stays
+			s.brk = ret.Value // the unchanged break
 		}
 		return dst
 	default:
@@ -125,14 +126,14 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	return s.reread(ranges, o, dst)
 }
 
-// stopsAtHole reports whether an mprotect has failed at the first page that is not mapped: it has changed what lies
-// before (mm/mprotect.c, do_mprotect_pkey).
+// stopsAtHole reports whether an mprotect has failed with ENOMEM at the first unmapped page: the pages below it have
+// been changed (mm/mprotect.c, do_mprotect_pkey).
 func (s *Space) stopsAtHole(op *vm.Op, ret *Return) bool {
 	return op.Kind == vm.OpProtect && ret.Errno == syscall.ENOMEM && op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 &&
 		!s.ledger.Covered(op.Range)
 }
 
-// beforeHole is the part of a range that lies before its first page that is not mapped.
+// beforeHole returns the part of r below its first unmapped page.
 func (s *Space) beforeHole(r vm.Range) vm.Range {
 	next := r.Start
 	s.ledger.Overlapping(r, func(e ledger.Entry) bool {
@@ -145,8 +146,8 @@ func (s *Space) beforeHole(r vm.Range) vm.Range {
 	return vm.Range{Start: r.Start, End: min(next, r.End)}
 }
 
-// appeared enters a mapping that starts where at does and ends there at the latest: what else it is only the
-// kernel knows.
+// appeared enters a mapping that starts at at.Start and ends at at.End or earlier. Its size and attributes are read
+// from the kernel's view.
 func (s *Space) appeared(at vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	row, ok := s.at(at.Start)
 	if !ok {
@@ -154,7 +155,7 @@ func (s *Space) appeared(at vm.Range, o ledger.Origin, dst []ledger.Change) []le
 		return dst
 	}
 	for row.End < at.End {
-		// Another thread's madvise may have made several rows of it already.
+		// Another thread's madvise may have split it into several rows already.
 		next, ok := s.at(row.End)
 		if !ok || next.Start != row.End || !row.SameKind(next) {
 			break
@@ -164,7 +165,7 @@ func (s *Space) appeared(at vm.Range, o ledger.Origin, dst []ledger.Change) []le
 	return s.ledger.Add(ledger.Entry{Mapping: row.Slice(at), Origin: o}, dst)
 }
 
-// reread makes the ledger equal to the kernel's view in some ranges, on account of the call o.
+// reread makes the ledger equal to the kernel's view in some ranges, and attributes the differences to origin o.
 func (s *Space) reread(ranges []vm.Range, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	for _, at := range ranges {
 		if at.Empty() {

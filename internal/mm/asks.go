@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Asks reports whether Apply would have to ask the kernel's view what a call has done.
+// Asks reports whether Apply must read the kernel's view to find out what a call has done.
 func (s *Space) Asks(op *vm.Op, ret Return) bool {
 	switch op.Kind {
 	case vm.OpMap:

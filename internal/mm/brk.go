@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// broke enters what brk(2) did, which returns the program break after it.
+// broke enters the effect of brk(2). ret.Value is the program break after the call.
 func (s *Space) broke(ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	before, now := s.brk, ret.Value
 	s.brk = now
@@ -26,8 +26,8 @@ func (s *Space) broke(ret *Return, o ledger.Origin, dst []ledger.Change) []ledge
 	return dst
 }
 
-// heapRanges is what a brk of an unknown former value may have changed: what ends at the break now, if it is the
-// heap, and what the ledger has behind that up to what the kernel still has.
+// heapRanges returns the ranges that a brk may have changed if the break before it is unknown: the heap, if it ends
+// at the break now, and what the ledger has above that and the kernel has no more.
 func (s *Space) heapRanges(now uint64) []vm.Range {
 	ranges := s.goneFrom(vm.PageUp(now))
 	row, ok := s.at(now - 1)

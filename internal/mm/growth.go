@@ -13,7 +13,7 @@ type growing struct {
 	main   bool
 }
 
-// NoticeGrowth asks the kernel how far the growing mappings reach and enters what is new. What it returns is
+// NoticeGrowth reads how far the growing mappings extend in the kernel's view, and enters the growth. The result is
 // valid until the next call of a method.
 func (s *Space) NoticeGrowth() []Drift {
 	s.drifts = s.drifts[:0]
@@ -31,8 +31,8 @@ func (s *Space) noticeGrowth() {
 	s.growing = kept
 }
 
-// GrowthBefore enters the growth of a stack that a call is about to change: pages below the call's range may stay,
-// and could not be recognised as growth afterwards. What it returns is valid until the next call of a method.
+// GrowthBefore enters the growth of a stack that a call is about to change: pages below the call's range may remain,
+// and could not be recognised as growth later. The result is valid until the next call of a method.
 func (s *Space) GrowthBefore(op *vm.Op) []Drift {
 	s.drifts = s.drifts[:0]
 	for _, g := range s.growing {
@@ -44,7 +44,7 @@ func (s *Space) GrowthBefore(op *vm.Op) []Drift {
 	return s.drifts
 }
 
-// grow enters the growth of one mapping; false where it is gone.
+// grow enters the growth of one mapping. It reports false if the mapping is gone.
 func (s *Space) grow(g growing) bool {
 	e, ok := s.ledger.At(g.top)
 	if !ok || !g.main && e.Origin.Event != g.origin {

@@ -5,9 +5,9 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// goneFrom is what a call may have unmapped if only the start is known: what the ledger has from there to the
-// kernel's next row. io_destroy(2) unmaps the range of its ring, whatever is mapped there by now (fs/aio.c,
-// kill_ioctx); brk(2) that of the heap.
+// goneFrom returns what a call may have unmapped of which only the start address is known: what the ledger has from
+// there up to the kernel's next row. io_destroy(2) unmaps the range of its ring, whatever is mapped there by now
+// (fs/aio.c, kill_ioctx); brk(2) unmaps the end of the heap.
 func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
@@ -34,7 +34,8 @@ func (s *Space) Attached(addr uint64) []vm.Range {
 	return ranges
 }
 
-// detached enters a successful shmdt(2): of the pieces that fit those of the lowest one's segment are gone.
+// detached enters a successful shmdt(2). It has unmapped those pieces that belong to the same segment as the lowest
+// one which an attachment at addr can have made.
 func (s *Space) detached(addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	ranges := s.Attached(addr)
 	var segment vm.File
@@ -50,7 +51,7 @@ func (s *Space) detached(addr uint64, o ledger.Origin, dst []ledger.Change) []le
 	return s.reread(ranges, o, dst)
 }
 
-// remappedFile enters a successful remap_file_pages(2) as its arguments tell it.
+// remappedFile enters a successful remap_file_pages(2). Its effect follows from its arguments.
 func (s *Space) remappedFile(op *vm.Op, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	e, ok := s.ledger.At(op.Range.Start)
 	if !ok {

@@ -8,24 +8,24 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Late is a call that the kernel has served and that Apply has not been told of yet: the kernel's view is ahead of the
-// ledger by what it did.
+// Late is a call that the kernel has served but that has not been given to Apply yet: the kernel's view already shows
+// its effect, the ledger does not.
 type Late struct {
 	Op  *vm.Op
 	Ret Return
 }
 
-// before is what is known of pages as they were before a call that has been there.
+// before says what is known of pages as they were before a late call changed them.
 type before uint8
 
 const (
 	unknown  before = iota
-	free            // the kernel found them free
-	mapped          // the call would have failed else
-	replaced        // unknown, and it does not matter: nothing is left of what was there
+	free            // not mapped: the kernel chose the place
+	mapped          // mapped: the call would have failed otherwise
+	replaced        // unknown, but nothing of it is left
 )
 
-// Asked lists the ranges of which ApplyAmong will ask the kernel for a call.
+// Asked lists the ranges of the kernel's view that ApplyAmong will read for a call.
 func (s *Space) Asked(op *vm.Op, ret Return) (ranges []vm.Range) {
 	switch {
 	case op.Kind == vm.OpUnmap:
@@ -37,8 +37,9 @@ func (s *Space) Asked(op *vm.Op, ret Return) (ranges []vm.Range) {
 	return ranges
 }
 
-// reach tells where a call has been, and what that says of the time before. Where the arguments and the result do not
-// tell, the ledger has to: it may lack what was mapped since, but then the calls that mapped it have been there first.
+// reach calls visit for each range that a call has changed, with what is known of its pages before the call. What the
+// arguments and the result do not say is taken from the ledger. The ledger may lack mappings made since, but then the
+// calls that made them are late as well and come first.
 func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 	at := op.Range
 	placed := func(r vm.Range, anywhere bool) {
@@ -103,7 +104,8 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 	}
 }
 
-// from is a range that begins at an address: known, or else to the end of what the ledger has there, a page at least.
+// from returns known, if it is not empty, else the range from addr to the end of the ledger's entry there, one page
+// at least.
 func (s *Space) from(addr uint64, known vm.Range) vm.Range {
 	if !known.Empty() {
 		return known
@@ -115,8 +117,8 @@ func (s *Space) from(addr uint64, known vm.Range) vm.Range {
 	return r
 }
 
-// reachBreak is reach of a successful brk(2). With others late before it the ledger's break is not the one that it
-// began with; what lies between was then reached by those.
+// reachBreak is reach for a successful brk(2). If other late brks come before it, it did not begin with the ledger's
+// break; the range between the two breaks was then changed by them.
 func (s *Space) reachBreak(now uint64, visit func(vm.Range, before)) {
 	now = vm.PageUp(now)
 	switch old := vm.PageUp(s.brk); {
@@ -135,23 +137,24 @@ func (s *Space) reachBreak(now uint64, visit func(vm.Range, before)) {
 	}
 }
 
-// hidden is a part of the kernel's view that late calls have changed, and what is known of it before the first of them.
+// hidden is a range of the kernel's view that late calls have changed, and what is known of it before the first of
+// them.
 type hidden struct {
 	vm.Range
 	was before
 }
 
-// in returns the rows of a range as they were when the kernel had served the call that Apply is told of, and none
-// after it: what the kernel shows now, but where late calls have been what is known of the time before them. There the
-// ledger, which already has what follows from the call's arguments, tells the rest.
+// in returns the rows of a range as they were after the kernel had served the call given to Apply, and none after it:
+// those that it shows now, except that in ranges changed by late calls the state before them is reconstructed, from
+// what reach knows and from the ledger, which already contains the effects that follow from the call's arguments.
 func (s *Space) in(at vm.Range) ([]vm.Mapping, error) {
 	if s.told == nil {
 		return s.view.In(at)
 	}
 	if s.told.Gone.Overlaps(at) {
-		return nil, nil // what stands there is another's
+		return nil, nil // what is mapped there now is not the call's
 	}
-	s.hide(at) // first, for it asks the view for the size of pages, and rows live until then
+	s.hide(at) // first: it asks the view for page sizes, which invalidates rows
 	rows, err := s.view.In(at)
 	if err != nil || len(s.hidden) == 0 {
 		return rows, err
@@ -159,7 +162,7 @@ func (s *Space) in(at vm.Range) ([]vm.Mapping, error) {
 	return vm.Touching(s.behind(rows), at), nil
 }
 
-// hides reports whether late calls hide a part of a range.
+// hides reports whether late calls have changed a part of a range in the kernel's view.
 func (s *Space) hides(at vm.Range) bool {
 	if s.told == nil {
 		return false
@@ -168,7 +171,7 @@ func (s *Space) hides(at vm.Range) bool {
 	return len(s.hidden) > 0
 }
 
-// hide finds the hidden ranges, whole, that touch a range, ascending.
+// hide sets s.hidden to the hidden ranges that touch at, ascending and not cut.
 func (s *Space) hide(at vm.Range) {
 	s.hidden = s.hidden[:0]
 	own := s.told.Own
@@ -186,8 +189,8 @@ func (s *Space) hide(at vm.Range) {
 	slices.SortFunc(s.hidden, func(a, b hidden) int { return cmp.Compare(a.Start, b.Start) })
 }
 
-// hidePart hides r but for what is hidden already, which it holds against the hidden ranges from the nth on. What is
-// not known counts where it touches the range that was asked for.
+// hidePart adds the parts of r that are not yet in s.hidden; only the elements from the nth on can overlap r. If an
+// added part lies in asked and its former state is unknown, the result of ApplyAmong is in doubt.
 func (s *Space) hidePart(asked, r vm.Range, was before, n int) {
 	for ; !r.Empty() && n < len(s.hidden); n++ {
 		h := s.hidden[n].Range
@@ -209,7 +212,7 @@ func (s *Space) hidePart(asked, r vm.Range, was before, n int) {
 	}
 }
 
-// behind returns rows with what is known of hidden ranges in their place.
+// behind returns rows with the hidden ranges replaced by what was there before the late calls.
 func (s *Space) behind(rows []vm.Mapping) []vm.Mapping {
 	out := s.rows[:0]
 	for _, row := range rows {
@@ -245,8 +248,8 @@ func (s *Space) behind(rows []vm.Mapping) []vm.Mapping {
 	return out
 }
 
-// follows reports whether what a call did follows from the ledger, its arguments, its result and Return.Own where the
-// kernel's view is hidden by late calls.
+// follows reports whether the effect of a call follows from the ledger, its arguments, its result and Return.Own, so
+// that hidden ranges of the kernel's view do no harm.
 func (ret *Return) follows(op *vm.Op) bool {
 	switch op.Kind {
 	case vm.OpMap, vm.OpShmAttach, vm.OpAioSetup, vm.OpProtect, vm.OpRemap, vm.OpRemapFile, vm.OpShmDetach, vm.OpAioDestroy:

@@ -6,9 +6,10 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Own is what a successful call has mapped, as far as the kernel has to tell that, asked soon after the call: other
-// calls may have changed a part already, and a page that fits tells of all. It is empty where that is not needed, or
-// where nothing that fits is left; gone is then the place. descriptor is the regular file of mmap's descriptor.
+// Own returns the mapping that a successful call has made, if the kernel's view is needed to know it. It must be
+// called soon after the return: other calls may have changed part of the mapping already, but one remaining page that
+// fits identifies all of it. own is empty if it is not needed or if no such page is left; in the second case gone is
+// the range. descriptor returns the regular file of mmap's descriptor.
 func (s *Space) Own(op *vm.Op, ret *Return, descriptor func() (vm.File, bool)) (own vm.Mapping, gone vm.Range) {
 	if !s.Asks(op, *ret) {
 		return own, gone
@@ -59,9 +60,9 @@ func (s *Space) ownMap(op *vm.Op, ret *Return, descriptor func() (vm.File, bool)
 	return vm.Mapping{}, at
 }
 
-// ownSegment is Own of a call whose arguments do not tell the size.
+// ownSegment is Own for a call whose arguments do not give the size.
 func (s *Space) ownSegment(op *vm.Op, ret *Return) (own vm.Mapping, gone vm.Range) {
-	const foreign = 64 // pages of others that are looked through for what is left of it
+	const foreign = 64 // pages searched for what other calls have left of it
 	at := vm.Range{Start: ret.Value, End: ret.Value + foreign*vm.PageSize}
 	rows, err := s.view.In(at)
 	if err != nil {
@@ -82,9 +83,9 @@ func (s *Space) ownSegment(op *vm.Op, ret *Return) (own vm.Mapping, gone vm.Rang
 	return own, gone
 }
 
-// cutOwn takes from Own what late calls make doubtful. They may have been before it was looked at: a segment of unknown
-// size has then grown in its place, which is where they found pages free; and shared anonymous memory that was mapped
-// over a whole other one looks like that.
+// cutOwn corrects Own where late calls may have been served before Own was read. A segment of unknown size cannot
+// extend over pages that a late call found free. Shared anonymous memory at the same address may be the mapping of a
+// late call that replaced this one.
 func (s *Space) cutOwn(op *vm.Op) {
 	own := s.told.Own.Range
 	switch {
@@ -99,7 +100,7 @@ func (s *Space) cutOwn(op *vm.Op) {
 		}
 		s.hide(vm.Range{Start: own.End, End: own.End + vm.PageSize})
 		for _, h := range s.hidden {
-			if h.was != free && h.Contains(own.End) { // a part of it, perhaps, that was gone before it was looked at
+			if h.was != free && h.Contains(own.End) { // perhaps a part of the segment that was gone before Own was read
 				s.blind, s.uncertain = true, true
 			}
 		}

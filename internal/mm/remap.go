@@ -31,6 +31,6 @@ func (s *Space) remapped(op *vm.Op, to uint64, o ledger.Origin, dst []ledger.Cha
 	case size > from.Len():
 		dst = s.ledger.Extend(vm.Range{Start: from.End, End: to + size}, o, dst)
 	}
-	// Kernels differ in what one mremap moves: the kernel's view decides.
+	// Kernel versions differ in what one mremap moves, so the kernel's view decides.
 	return s.reread(touched, o, dst)
 }

@@ -29,28 +29,27 @@ type Space struct {
 	uncertain bool
 	drifts    []Drift // reused
 
-	// While ApplyAmong is at work: what it was told, and what its view lacks for it.
+	// Only during ApplyAmong: its arguments, and what its view lacks.
 	told    *Return
 	late    []Late
 	hidden  []hidden     // reused
 	rows    []vm.Mapping // reused
-	doubt   bool         // something asked for is hidden, and not known
-	lasting bool         // and will not be known when the late calls have been entered
+	doubt   bool         // a range that was asked for is hidden and its state unknown
+	lasting bool         // and it will still be unknown after the late calls have been applied
 	blind   bool         // Outcome.Unseen
 }
 
 // Drift is a change that the kernel shows and no call explains. The ledger already includes it.
 type Drift struct {
 	Changes []ledger.Change
-	// Guess says what may have done it: "stack growth", "uprobe", "driver ioctl", "unknown", or what Verify was
-	// given.
+	// Guess is the probable cause: "stack growth", "uprobe", "driver ioctl", "unknown", or the argument of Verify.
 	Guess string
-	// Beside is the event that made the mapping that grew, 0 for none and for the main stack.
+	// Beside is the event that made the mapping which grew; 0 for the main stack, and for drift that is no growth.
 	Beside uint64
 }
 
-// Load returns the space that a view shows, everything in it of origin o. hugePage is the size in bytes of a
-// default huge page.
+// Load returns the space that a view shows, with all of it attributed to origin o. hugePage is the default huge page
+// size in bytes.
 func Load(view View, hugePage uint64, o ledger.Origin) (*Space, error) {
 	rows, err := view.All()
 	if err != nil {
@@ -72,15 +71,15 @@ func Blind(hugePage uint64) *Space {
 	return &Space{view: noView{}, ledger: ledger.New(), hugePage: hugePage}
 }
 
-// Fork returns the copy that fork(2) makes of a space. It has no view until Attach. The parent must know of
-// its growth: call NoticeGrowth before.
+// Fork returns the copy that fork(2) makes of a space. It has no view until Attach. NoticeGrowth must have been
+// called on the parent just before.
 func (s *Space) Fork() *Space {
 	return &Space{view: noView{}, ledger: s.ledger.Clone(), hugePage: s.hugePage, brk: s.brk,
 		growing: append([]growing(nil), s.growing...)}
 }
 
-// Attach gives the copy of a space its view, takes over the differences (MADV_DONTFORK, MADV_WIPEONFORK), and returns
-// them.
+// Attach gives a forked space its view, enters how it differs from the parent's (MADV_DONTFORK, MADV_WIPEONFORK), and
+// returns these changes.
 func (s *Space) Attach(view View) []ledger.Change {
 	s.view = view
 	rows, err := view.All()
@@ -90,7 +89,7 @@ func (s *Space) Attach(view View) []ledger.Change {
 	return s.ledger.Reconcile(everything, rows, ledger.Origin{Cause: ledger.Drift}, nil)
 }
 
-// Look gives the space another view of the same address space.
+// Look replaces the view by another one of the same address space.
 func (s *Space) Look(view View) { s.view = view }
 
 // Detach takes the view away: the address space has ended.
@@ -138,8 +137,8 @@ func (s *Space) PutBack(taken []ledger.Change) {
 	}
 }
 
-// StillThere reports whether the kernel still shows all that RemoveEarly took: the call was then not made, for no
-// other can have mapped it again meanwhile. It reports false where nothing was taken.
+// StillThere reports whether the kernel still shows everything that RemoveEarly took. The call was then not made, for
+// no other call can have mapped it again meanwhile. It reports false if nothing was taken.
 func (s *Space) StillThere(taken []ledger.Change) bool {
 	for _, c := range taken {
 		rows, err := s.view.In(c.Range)

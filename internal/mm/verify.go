@@ -6,9 +6,9 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// Verify compares the ledger with the kernel's view and corrects it. No call may be in flight. It returns what
-// differed: growth of stacks, and the rest, whose Guess is why or, where that is "", the package's own guess.
-// compared is false where the view could not be read. The result is valid until the next call of a method.
+// Verify compares the ledger with the kernel's view and corrects it. No call may be in flight. It returns the
+// differences as drifts, growth of stacks first; the Guess of the others is why or, if that is "", the package's own
+// guess. compared reports whether the view could be read. The result is valid until the next call of a method.
 func (s *Space) Verify(why string) (drifts []Drift, compared bool) {
 	if s.uncertain {
 		s.uncertain, s.brk = false, 0 // two calls of brk(2) may have been reported in the wrong order
@@ -37,7 +37,7 @@ func (s *Space) Verify(why string) (drifts []Drift, compared bool) {
 	return s.drifts, true
 }
 
-// guess names the paths by which the kernel changes mappings without a call of the process.
+// guess names the probable way in which the kernel changed mappings without a call of the process.
 func guess(changes []ledger.Change) string {
 	for _, c := range changes {
 		e := c.Now
