@@ -19,7 +19,7 @@ const (
 // Call is one call as the gate of its address space sees it. The caller owns it and may use it again once it
 // has been released.
 type Call struct {
-	// Owner is for the caller; the gate does not use it.
+	// Owner is free for the caller's use; the gate does not touch it.
 	Owner any
 	// Uncertain is set where the call was in the kernel together with one that it conflicts with: its place
 	// in the order is then a guess. Classify clears it.
@@ -37,7 +37,7 @@ type Call struct {
 	admitted time.Time
 }
 
-// Facts is what ordering needs to know of an address space.
+// Facts answers what ordering needs to know of an address space.
 type Facts interface {
 	// Break is the program break, 0 where it is not known.
 	Break() uint64

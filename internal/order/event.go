@@ -30,7 +30,7 @@ type PendingEvent struct {
 	withdrawn bool
 }
 
-// Room is memory for what an event points to. What does not fit is allocated.
+// Room is preallocated memory for what an event points to. What does not fit is allocated.
 type Room struct {
 	Result  eventlog.Result
 	Stack   int
@@ -83,7 +83,7 @@ func (q *Queue) Close(e *PendingEvent) {
 	q.drain()
 }
 
-// Overfull returns the open event that holds back too many lines, nil where none does.
+// Overfull returns the open event behind which too many lines wait, or nil.
 func (q *Queue) Overfull() *PendingEvent {
 	if len(q.held) <= holdLines {
 		return nil

@@ -156,9 +156,10 @@ func (g *Gate) Overdue() {
 	g.next = 0
 }
 
-// HalfFailed is told, before c is released, that c has failed with an error. Where it may have unmapped its range first
-// although nobody was held for that, it becomes uncertain, and so do the calls that may have been given a place there
-// meanwhile; HalfFailed reports whether there are any. That is a MAP_FIXED of anonymous memory in a kernel out of memory.
+// HalfFailed must be called before c is released if c has failed with an error. A fixed call may have unmapped its
+// range before it failed, and other calls were not held for that: c then becomes uncertain, and so do the calls that
+// may have been placed there meanwhile. HalfFailed reports whether there are any. It happens to a MAP_FIXED of
+// anonymous memory when the kernel is out of memory.
 func (g *Gate) HalfFailed(c *Call, err syscall.Errno) bool {
 	found := false
 	if c.class != fixed || c.op.Kind != vm.OpMap || err != syscall.ENOMEM {

@@ -29,7 +29,7 @@ type Queue struct {
 	givenUp []uint64 // those given up, ascending; see seq
 }
 
-// held is a record that waits.
+// held is a record that waits behind an open event.
 type held struct {
 	record eventlog.Record
 	event  *PendingEvent // nil if the record is no event
@@ -63,7 +63,7 @@ func (q *Queue) put(rec eventlog.Record, e *PendingEvent) {
 // Define sends a record that others refer to ahead of what is held: a definition only has to come before its uses.
 func (q *Queue) Define(rec eventlog.Record) { q.send(rec, nil) }
 
-// drain sends what stands before the first open event.
+// drain sends the records that come before the first open event.
 func (q *Queue) drain() {
 	n := 0
 	for _, h := range q.held {
