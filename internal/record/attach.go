@@ -13,7 +13,7 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// detachBound is how long an end that was asked for waits for all threads to stand still together.
+// detachBound is how long to wait, when the recording is to end, until all threads are stopped at the same time.
 const detachBound = 500 * time.Millisecond
 
 // Attach records running processes until they end, until a signal, or until Options.Duration is over. It
@@ -100,8 +100,8 @@ func (r *Recorder) letGo() {
 	}
 }
 
-// found handles the first stop of a task that nobody announced: one that stands still for Attach, or one
-// whose maker was killed before it could tell.
+// found handles the first stop of a task that no Cloned stop has announced: one that existed at Attach, or one whose
+// creator was killed before it could report it.
 func (r *Recorder) found(th *tracer.Thread) {
 	t := r.newTask(th)
 	for _, other := range r.tasks {
@@ -144,7 +144,7 @@ func (r *Recorder) end(cause string) {
 	time.AfterFunc(detachBound, r.tracer.Wake)
 }
 
-// finalLook holds all ledgers against the kernel's view before the threads are let go.
+// finalLook compares all ledgers with the kernel's view before the threads are detached.
 func (r *Recorder) finalLook() {
 	seen := make(map[*space]bool)
 	for _, t := range r.tasks {
@@ -159,8 +159,8 @@ func (r *Recorder) finalLook() {
 	}
 }
 
-// breakOff ends the calls of a space that did not return within the bound. Those that were held have not
-// begun.
+// breakOff gives up the calls of a space that did not return within the bound. Those that were held at their entry
+// have not begun.
 func (r *Recorder) breakOff(sp *space) {
 	for _, c := range sp.gate.Abandon() {
 		c.Owner.(*pending).call.Syscall = nil

@@ -131,8 +131,8 @@ func (r *Recorder) returned(t *task, result int64) {
 	r.done(sp, f)
 }
 
-// standsApart reports whether what a returned call did follows from it alone, and nobody else's call depends on it:
-// then its thread need not wait until it is entered.
+// standsApart reports whether the effect of a returned call follows from the call alone and no other call depends on
+// it. The thread can then be resumed before the effect is entered in the ledger.
 func (r *Recorder) standsApart(t *task, result int64) bool {
 	f := &t.pending
 	if !t.space.alone() || f.event != nil || errnoOf(result) != 0 || r.opts.looksAtReturn(t.space) {
@@ -145,7 +145,8 @@ func (r *Recorder) standsApart(t *task, result int64) bool {
 	return false
 }
 
-// looksAtReturn reports whether the process is to be looked at when a call has returned, and therefore must stand still.
+// looksAtReturn reports whether /proc is read when a call has returned, so that the process must stay stopped until
+// then.
 func (o *Options) looksAtReturn(sp *space) bool {
 	return sp.mm.Uncertain() || o.Verify == VerifyEach || o.Bound > 0
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// If other threads may map in the place of a call that only removes before its return is seen, the range is taken
-// from the ledger at the call's entry. The call's event stays open in the queue until it returns.
+// A call that can only remove mappings, in a space with several threads, takes its range out of the ledger at its
+// entry: another thread may map there after the kernel has unmapped it and before we see the return. The call's event
+// stays open in the queue until it returns.
 
 // takeEarly settles the place of a call that only removes, at its entry.
 func (o *output) takeEarly(sp *space, f *pending) {

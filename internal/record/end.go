@@ -34,7 +34,7 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	r.source.Resume(t.thread)
 }
 
-// lookIfLast takes the last look at a space where none of its users will run in it any more.
+// lookIfLast verifies the space and takes its last snapshot if no thread will run in it any more.
 func (r *Recorder) lookIfLast(sp *space) {
 	// In a group exit hundreds of threads may die without an exit stop of their own, so that /proc has to be asked
 	// for each. The search ends at the first that is alive, and is not made while more than few are left.
@@ -67,7 +67,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	case left <= 0:
 		r.lastLook(sp, "exit")
 	case left == 1 && execing != nil && sp.gate.Quiet():
-		// It waits in execve for the others to end; the image it leaves is still there.
+		// It waits in execve for the other threads to end. The old image still exists.
 		if r.opts.Verify != VerifyOff {
 			sp.proven = r.verify(sp, "")
 		}
@@ -75,14 +75,14 @@ func (r *Recorder) lookIfLast(sp *space) {
 	}
 }
 
-// ended reports whether a thread is dead though we may not have been told: a kill can make it pass its exit stop
-// unseen.
+// ended reports whether a thread is dead, even if no stop has said so: a thread that is killed at a stop may skip its
+// exit stop.
 func ended(tid int) bool {
 	s := tracer.State(tid)
 	return s == 'Z' || s == 'X' || s == 0
 }
 
-// lastLook holds a space that is about to end, or to be let go, against the kernel's view, and writes its
+// lastLook verifies a space that is about to end, or whose threads are about to be detached, and writes its last
 // snapshot.
 func (r *Recorder) lastLook(sp *space, cause string) {
 	r.backlog.settleAll(sp)
@@ -105,8 +105,8 @@ func (r *Recorder) cancel(f *pending) {
 		r.out.undo(f)
 	}
 	if f.event != nil {
-		// It had been let go, so most likely the kernel has done it; what stands there the space's last
-		// look tells.
+		// It had entered the kernel, which has most likely done it. The last comparison will show what is mapped
+		// there.
 		f.Uncertain = true
 		sp.mm.MarkUncertain()
 		r.out.finishEarly(f, 0, 0, f.taken)
@@ -126,7 +126,7 @@ func (r *Recorder) notExecuted(f *pending) {
 	r.drop(f)
 }
 
-// drop takes a call of which nothing more is told out of the gate.
+// drop releases from the gate a call of which nothing more will be known.
 func (r *Recorder) drop(f *pending) {
 	if f.Active() {
 		r.done(f.space, f)
@@ -148,7 +148,7 @@ func (r *Recorder) leave(t *task) {
 	r.endSpace(sp)
 }
 
-// unverified notes that a space's ledger is not proven.
+// unverified writes a note that a space's ledger was not compared with the kernel's view at its end.
 func (r *Recorder) unverified(pid int, why string) {
 	if r.opts.Verify != VerifyOff {
 		r.out.note("info", "unverified", fmt.Sprintf("pid %d: %s", pid, why))
@@ -165,7 +165,7 @@ func (r *Recorder) endSpace(sp *space) {
 		r.unverified(sp.pid, "its ledger could not be held against the kernel's view at the end: its last threads ended without a stop, killed or with their process")
 	}
 	if last := r.names.EndPerfMap(sp.id); last != nil {
-		r.out.queue.Define(mark(last)) // behind all of its stacks
+		r.out.queue.Define(mark(last)) // after all stacks that refer to it
 	}
 	sp.ended = true
 	sp.mm.Detach()
@@ -173,7 +173,7 @@ func (r *Recorder) endSpace(sp *space) {
 	sp.maps = nil
 }
 
-// neverStarted gives back what a task had that ended before its first stop.
+// neverStarted releases what was kept for a task that ended before its first stop.
 func (r *Recorder) neverStarted(from *inheritance) {
 	sp := from.parent
 	if from.forked != nil {
@@ -188,7 +188,7 @@ func (r *Recorder) neverStarted(from *inheritance) {
 // gone handles the end of a thread.
 func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	if f := r.backlog.forks[th.TID]; f != nil {
-		r.backlog.settleAll(f.space) // its maker's fork is waited for no longer
+		r.backlog.settleAll(f.space) // no longer wait for the fork that made it
 	}
 	if never := r.expected[th.TID]; never != nil {
 		delete(r.expected, th.TID)
@@ -208,7 +208,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	delete(r.tasks, th.TID)
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {
-		r.backlog.lose(sp, s.Order) // a kill has kept a call's result from us
+		r.backlog.lose(sp, s.Order) // it was killed in a call whose result is unknown
 	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {

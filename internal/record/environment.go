@@ -37,7 +37,8 @@ var rlimits = map[string]string{
 	"rlimit_memlock": "Max locked memory", "rlimit_rss": "Max resident set",
 }
 
-// newHeader makes the first line but for the backend. pid is the process whose limits and cgroup count, 0 for our own.
+// newHeader returns the log's first line, without its backend. pid is the process whose limits and cgroup are
+// recorded, 0 for our own.
 func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int) *eventlog.Header {
 	if command == nil {
 		command = []string{}
@@ -123,11 +124,11 @@ func listedVariables() map[string]bool {
 	return m
 }
 
-// mostOthers is the most names of variables that are recorded.
+// mostOthers limits how many names of other variables are recorded.
 const mostOthers = 1000
 
-// beganWith reads the environment and limits that a program began with. Of variables that are not listed only the names are taken: what they hold may
-// be secret.
+// beganWith reads the environment and limits that a program started with. For variables that are not listed only the
+// names are recorded: the values may be secret.
 func beganWith(tid int, listed map[string]bool) *eventlog.SpaceEnvironment {
 	s := &eventlog.SpaceEnvironment{Limits: limits(tid)}
 	env, ok := procfs.BeganWith(tid)
@@ -153,7 +154,8 @@ func beganWith(tid int, listed map[string]bool) *eventlog.SpaceEnvironment {
 	return s
 }
 
-// sameEnvironment reports whether two programs began with the same; what is not known of either is not.
+// sameEnvironment reports whether two programs started with the same environment and limits. If either is unknown
+// they are not the same.
 func sameEnvironment(a, b *eventlog.SpaceEnvironment) bool {
 	return a != nil && b != nil && a.Variables != nil && b.Variables != nil && a.Others != nil && b.Others != nil &&
 		maps.Equal(a.Variables, b.Variables) && slices.Equal(a.Others, b.Others) && maps.Equal(a.Limits, b.Limits)

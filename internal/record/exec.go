@@ -26,7 +26,7 @@ func (r *Recorder) beforeExec(t *task, f *pending) {
 	}
 }
 
-// execed handles a new image.
+// execed handles the Execed stop, at the first instruction of a new image.
 func (r *Recorder) execed(s *tracer.Stop) {
 	th, former := s.Thread, s.Former
 	t := r.tasks[former]

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// share is what part of the time the regular snapshots may take: a hundredth.
+// share is the inverse of the greatest part of the time that regular snapshots may take: one hundredth.
 const share = 100
 
-// An interval is a snapshot of every address space from time to time. It belongs to the tracer's goroutine.
+// An interval schedules regular snapshots of every address space (--snapshot-every). It belongs to the tracer's
+// goroutine.
 type interval struct {
 	every time.Duration // 0 for never
-	told  bool          // that they are made rarer
+	told  bool          // the user has been told that snapshots are taken less often
 	timer *time.Timer
 }
 
-// watchRegularly begins to take snapshots, where they were asked for; the function that it returns ends that.
+// watchRegularly starts regular snapshots if Options ask for them. The returned function stops them.
 func (r *Recorder) watchRegularly() (stop func()) {
 	i := &r.interval
 	if i.every = r.opts.SnapshotEvery; i.every <= 0 {
@@ -25,8 +26,8 @@ func (r *Recorder) watchRegularly() (stop func()) {
 	return func() { i.timer.Stop() }
 }
 
-// takeRegularly takes a snapshot of every space and sets when the next ones are due: so late that they take no more than a
-// hundredth of the time.
+// takeRegularly takes a snapshot of every space and schedules the next ones, late enough that snapshots take no more
+// than a hundredth of the time.
 func (r *Recorder) takeRegularly() {
 	if r.ending != "" {
 		return

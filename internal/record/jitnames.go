@@ -2,8 +2,9 @@ package record
 
 import "strings"
 
-// jitNames are the variables that make runtimes tell the names of the code that they make, in /tmp/perf-PID.map: of CPython from 3.12
-// on, Node, Java from 17 on, and .NET. Where the program has options in one already, these are added.
+// jitNames are the environment variables that make runtimes write the symbol names of JIT-compiled code to
+// /tmp/perf-PID.map: CPython 3.12 and later, Node, Java 17 and later, .NET. If the program already has options in
+// such a variable, these are appended.
 var jitNames = [...]struct{ name, value string }{
 	{"PYTHONPERFSUPPORT", "1"},
 	{"NODE_OPTIONS", "--perf-basic-prof --interpreted-frames-native-stack"},
@@ -11,7 +12,7 @@ var jitNames = [...]struct{ name, value string }{
 	{"DOTNET_PerfMapEnabled", "1"},
 }
 
-// withJITNames is an environment in which runtimes tell the names of the code that they make.
+// withJITNames returns env with the variables of jitNames set.
 func withJITNames(env []string) []string {
 	var add []string
 	for _, v := range jitNames {
@@ -28,7 +29,7 @@ func withJITNames(env []string) []string {
 	return mergeEnv(env, add)
 }
 
-// jitNamesNote says what --jit-names has done.
+// jitNamesNote returns the note about what --jit-names has set.
 func jitNamesNote() string {
 	var names []string
 	for _, v := range jitNames {

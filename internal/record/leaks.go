@@ -14,25 +14,25 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 )
 
-// leaks recognises programs that search for leaks when they end. LeakSanitizer stops all threads by ptrace to do so, and
-// gives up with an exit status of its own where a tracer has them already.
+// leaks recognises programs with LeakSanitizer, which searches for leaks when the program ends. To do so it stops all
+// threads by ptrace, and if a tracer is attached already it gives up with an exit status of its own.
 type leaks struct {
 	out      *output
 	launches bool
-	kept     bool            // nobody wants to know
-	told     map[fileID]bool // programs that have been looked at
-	early    *eventlog.Note  // of the launched program, until the log has its header
+	kept     bool            // no warning is wanted
+	told     map[fileID]bool // programs that have been examined
+	early    *eventlog.Note  // the note about the launched program, kept until the log has its header
 }
 
 type fileID struct{ dev, inode uint64 }
 
-// leakCheck is what the sanitizer's runtime is called as a library, beside numbers of versions.
+// leakCheck lists the file names of the sanitizer's shared runtimes, without their version numbers.
 var leakCheck = []string{"libasan.so", "liblsan.so", "libclang_rt.asan", "libclang_rt.lsan"}
 
-// symbolOfLeakCheck is defined in the runtime, also where that is linked into the program.
+// symbolOfLeakCheck is a symbol that the sanitizer's runtime defines, even if it is linked into the program.
 const symbolOfLeakCheck = "__lsan_do_leak_check"
 
-// warnOf looks at a program that is about to be launched in dir.
+// warnOf warns if a program that is about to be launched in dir has LeakSanitizer.
 func (l *leaks) warnOf(path, dir string, env []string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
@@ -43,7 +43,7 @@ func (l *leaks) warnOf(path, dir string, env []string) {
 	}
 }
 
-// note writes what warnOf has found.
+// note writes the warning of warnOf to the log.
 func (l *leaks) note() {
 	if n := l.early; n != nil {
 		n.T = l.out.now()
@@ -52,7 +52,7 @@ func (l *leaks) note() {
 	}
 }
 
-// look looks at the program of a process that has executed it, or was attached to.
+// look warns if a process that has just executed a program, or was just attached to, has LeakSanitizer.
 func (l *leaks) look(pid int) {
 	image := fmt.Sprintf("/proc/%d/exe", pid)
 	if l.searches(image, nil, false) == "" || leakCheckOff(procfs.Environ(pid)) {
@@ -71,8 +71,8 @@ func leakNote(name, remedy string) *eventlog.Note {
 		Text: name + " has LeakSanitizer, whose search for leaks at the program's end fails under a tracer and makes an error of its status: " + remedy}
 }
 
-// searches returns by what a program is recognised, "" where it is not, or has been looked at before. With whole its
-// symbol table is looked at too, and env.
+// searches returns the library or symbol by which a program with LeakSanitizer was recognised, "" if it has none or
+// has been examined before. whole makes it read the symbol table and env as well.
 func (l *leaks) searches(path string, env []string, whole bool) string {
 	if l.kept {
 		return ""
@@ -107,7 +107,7 @@ func (l *leaks) searches(path string, env []string, whole bool) string {
 	return ""
 }
 
-// mostNames bounds the table of names that is searched.
+// mostNames limits the size in bytes of a symbol string table that is searched.
 const mostNames = 64 << 20
 
 // linkedIn reports whether the symbol table defines the runtime's symbol. The names alone rule out nearly all programs.
@@ -130,7 +130,7 @@ func linkedIn(f *elffile.File) bool {
 	return slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == symbolOfLeakCheck && s.Section != elf.SHN_UNDEF })
 }
 
-// optionsOfLeakCheck are the variables that the runtime reads.
+// optionsOfLeakCheck are the environment variables that the sanitizer's runtime reads.
 var optionsOfLeakCheck = []string{"ASAN_OPTIONS", "LSAN_OPTIONS"}
 
 // leakCheckOff reports whether an environment switches the search off.
@@ -140,7 +140,7 @@ func leakCheckOff(env []string) bool {
 		if !slices.Contains(optionsOfLeakCheck, name) {
 			continue
 		}
-		off := false // of one name the last value counts
+		off := false // the last setting of an option counts
 		for _, o := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" ,:\n\t\r", c) }) {
 			if v, ok := strings.CutPrefix(o, "detect_leaks="); ok {
 				v = strings.Trim(v, `"'`)

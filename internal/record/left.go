@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// leftFor is how long processes that the program has left may live before that is said.
+// leftFor is how long to wait, after the launched program has ended, before the user is told which processes it has
+// left running.
 const leftFor = time.Second
 
-// mainEnded runs when the launched program has ended. Others may be left, a daemon, say.
+// mainEnded is called when the launched program has ended. Processes that it started, such as a daemon, may still
+// run.
 func (r *Recorder) mainEnded() {
 	if len(r.tasks.left()) == 0 {
 		return
@@ -23,7 +25,7 @@ func (r *Recorder) mainEnded() {
 	time.AfterFunc(leftFor, func() { r.wake.ask(r.sayLeft) })
 }
 
-// left are the processes that are recorded, by pid, with the name of one of their threads.
+// left returns the recorded processes, by pid, each with the name of one of its threads.
 func (l tasks) left() map[int]string {
 	list := make(map[int]string)
 	for _, t := range l {
@@ -34,7 +36,7 @@ func (l tasks) left() map[int]string {
 	return list
 }
 
-// sayLeft says what the recording waits for.
+// sayLeft tells the user which processes the recording still waits for.
 func (r *Recorder) sayLeft() {
 	list := r.tasks.left()
 	if len(list) == 0 || r.ending != "" {

@@ -18,7 +18,7 @@ import (
 	"github.com/vmblame/vmblame/unwind"
 )
 
-// inheritance is what a task gets from the one that made it, kept until its first stop.
+// inheritance is what a new task gets from its creator, kept until its first stop.
 type inheritance struct {
 	forked *space // a space of its own, not yet announced
 	parent *space
@@ -44,7 +44,7 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 		if inherited.ignore {
 			inherited.forked = &space{} // whatever it is, it is not the parent's
 		} else {
-			// Now, and not at the child's first stop: its line stands before the parent's next events.
+			// It is announced now, not at the child's first stop: its line must come before the parent's next events.
 			inherited.forked = r.fork(child, sp)
 		}
 	}
@@ -58,7 +58,7 @@ func (r *Recorder) cloned(t *task, child int, c *tracer.Call) {
 // started handles the first stop of a task.
 func (r *Recorder) started(th *tracer.Thread) {
 	if f := r.backlog.forks[th.TID]; f != nil {
-		f.started = th // it is introduced when its maker's fork has its place
+		f.started = th // it is introduced when its creator's fork has its place in the order
 		return
 	}
 	inherited := r.expected[th.TID]
@@ -138,10 +138,10 @@ func (r *Recorder) fork(child int, parent *space) *space {
 	return sp
 }
 
-// argvBytes bounds the arguments that the log tells of a program: those of a linker or of xargs are a megabyte.
+// argvBytes limits how much of a program's arguments is logged: those of a linker or of xargs take a megabyte.
 const argvBytes = 4096
 
-// unreadable is why a ledger is not proven.
+// unreadable is the note for a space whose mappings could not be read, so that its ledger was never verified.
 const unreadable = "its mappings could not be read, and its ledger not be compared with them"
 
 // announce writes the line of a new space.
@@ -191,8 +191,8 @@ func (r *Recorder) live(sp *space) *task {
 	return nil
 }
 
-// newSpace makes the space of a task that stands still and has it to itself, and announces it. What is mapped
-// is of origin o. Where the maps cannot be read its ledger stays empty: the task was killed, or we may not.
+// newSpace makes and announces the space of a stopped task that shares it with no other. All mappings get origin o.
+// If the maps cannot be read, because the task was killed or we lack permission, the ledger stays empty.
 func (r *Recorder) newSpace(t *task, o ledger.Origin, cause string, parent *space, after uint64) {
 	tid := t.thread.TID
 	maps, err := procfs.OpenMaps(tid)

@@ -16,7 +16,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// savedMap is what a file tells of a process that need not be any more: the log of one moment is made of it.
+// savedMap holds what a file (a core, or saved text) says of a process, which may no longer exist, at one moment.
 type savedMap struct {
 	pid     int
 	exe     string
@@ -25,10 +25,11 @@ type savedMap struct {
 	figures bool // the rows have the kernel's figures
 	threads []inspect.Thread
 	found   []classify.Finding
-	lacks   string // what cannot be told
+	lacks   string // what the file cannot show
 }
 
-// log makes the log. What is not known of the machine and of the process's environment is not in it.
+// log returns the records of a log of that moment, without what is unknown of the machine and of the process's
+// environment.
 func (s *savedMap) log(tool string, start time.Time) []eventlog.Record {
 	now := func() int64 { return time.Since(start).Nanoseconds() }
 	enc := newEncoder()
@@ -126,8 +127,8 @@ func savedText(text []byte) (*savedMap, error) {
 	return s, nil
 }
 
-// pmapPath is the path of a row of pmap, which writes the kernel's labels in its own way, and of a file its name alone unless
-// it was told otherwise (-p): its folder is not known.
+// pmapPath translates the name in a row of pmap to a path as /proc/PID/maps shows it. pmap writes the kernel's labels
+// in its own way, and of a file only the base name unless it was run with -p.
 func pmapPath(path string) string {
 	switch path {
 	case "[ anon ]", "anon":

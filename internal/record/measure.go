@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 )
 
-// Measure counts what of a space of a log is in memory now, by the smaps of its process, which another vmblame records:
-// nothing stands still for it. It returns nil where the process is no longer there, or has become another one.
+// Measure returns a snapshot of a space whose process is being recorded by another vmblame, read from the process's
+// smaps without stopping it. It returns nil if the process has ended or has executed another program.
 func Measure(sp *eventlog.SpaceState) *eventlog.Snapshot {
 	if procfs.Exe(sp.PID) != sp.Exe {
 		return nil

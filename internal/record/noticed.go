@@ -6,7 +6,8 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// noticed says, once of each program, what goes otherwise because vmblame traces it.
+// noticed tells the user, once for each program, what the program cannot do, or does differently, because vmblame
+// traces it.
 func (r *Recorder) noticed(t *task, n tracer.Notice) {
 	sp := t.space
 	if sp == nil || sp.noticed[n] {

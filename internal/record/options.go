@@ -43,18 +43,19 @@ type Options struct {
 	Verify    Verify
 	NoFollow  bool
 	Backend   string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
-	Bound     int64  // bytes: a space that becomes larger gets a snapshot then; 0 for none
+	Bound     int64  // bytes: a snapshot is taken when a space becomes larger; 0 for none
 
-	SnapshotEvery time.Duration // between the snapshots of every space, 0 for none; more where they take too long
+	SnapshotEvery time.Duration // between the regular snapshots, 0 for none; longer if they take too much time
 
 	// Only run.
 	NoASLR    bool
 	NoSeccomp bool
 	Env       []string // K=V, added to or replacing the environment
 	Chdir     string
-	// UntilExit ends the recording when the program ends, and lets go the processes that it leaves.
+	// UntilExit ends the recording when the launched program ends, and detaches from the processes that it leaves
+	// running.
 	UntilExit bool
-	LSan      string // "off" or "keep"; "" to warn of a program that it would end
+	LSan      string // LeakSanitizer: "off" switches it off, "keep" leaves it on, "" leaves it on with a warning
 	User      string
 	// JITNames sets environment variables that make language runtimes write symbol names for JIT-compiled code (perf
 	// maps).

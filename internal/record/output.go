@@ -16,8 +16,8 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// output makes records and hands them to the queue. It belongs to the tracer's goroutine, warn excepted, and what
-// stands in sinks.go.
+// output makes records and puts them into the queue. It belongs to the tracer's goroutine, except warn and the
+// methods in sinks.go.
 type output struct {
 	queue    *order.Queue
 	encoder  *encoder
@@ -87,8 +87,8 @@ func errnoName(e syscall.Errno) string {
 	return fmt.Sprintf("E%d", int(e))
 }
 
-// drift writes what the kernel shows and no call explains; the ledger has taken it over already.
-// after is the event of the space that it stands behind.
+// drift writes changes that the kernel shows and no call explains; the ledger already includes them. after is the
+// event of the space behind which they are placed.
 func (o *output) drift(sp *space, drifts []mm.Drift, after uint64) {
 	for i := range drifts {
 		from := &drifts[i]
@@ -133,7 +133,7 @@ func (o *output) noteCompat(t *task, c *tracer.Call) {
 	}
 }
 
-// incomplete says that calls were counted and not seen.
+// incomplete notes that the kernel counted calls of which no stop told.
 func (o *output) incomplete(count uint64, text string) {
 	if count > 0 {
 		o.note("info", "incomplete", text)

@@ -10,8 +10,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Processes says what processes have mapped, by the kernel's own sums. Those without an address space, the kernel's threads,
-// and those that have ended are left out.
+// Processes returns what each process has mapped, from the kernel's own sums. It leaves out kernel threads, and
+// processes that have ended.
 func Processes(pids []int) []analysis.ProcessMemory {
 	list := []analysis.ProcessMemory{}
 	for _, pid := range pids {

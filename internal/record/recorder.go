@@ -197,7 +197,7 @@ func (r *Recorder) awake() bool {
 		}
 	}
 	r.out.queue.Flush()
-	return r.ending == "failed" || r.ending != "" && time.Now().After(r.endBy) // quiet has been waited for long enough
+	return r.ending == "failed" || r.ending != "" && time.Now().After(r.endBy) // the wait for all threads to stop has timed out
 }
 
 // run delivers records to the sinks while body runs, and ends the log.
@@ -226,21 +226,21 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	if end.System = r.around.cgroup(r.around.group); len(end.System) == 0 {
 		end.System = nil
 	}
-	r.out.catchUp() // with all stacks, so that what is named now is all that is left
+	r.out.catchUp() // all stacks have reached the sinks: what is named now is all that is left
 	r.out.queue.Send(append(r.names.Final(), &end)...)
 	r.out.queue.End()
 	<-delivered
 	return Outcome{Exit: r.exit, End: end}, err
 }
 
-// guarded is body, whose panics are errors: the log ends with what there is of it.
+// guarded runs body and turns a panic into an error, so that the log still gets its end.
 func (r *Recorder) guarded(body func() error) (err error) {
 	defer r.rescue(&err)
 	return body()
 }
 
-// rescue turns a panic into an error. The tracees are let go, or go on unrecorded, and a program that was launched
-// is waited for: its exit status is vmblame's.
+// rescue turns a panic into an error. The tracees are detached, or go on unrecorded; a launched program is waited
+// for, because its exit status becomes vmblame's.
 func (r *Recorder) rescue(err *error) {
 	p := recover()
 	if p == nil {
@@ -292,11 +292,11 @@ func panicSite() string {
 func (r *Recorder) nameFrames(stop, done chan struct{}) {
 	defer close(done)
 	defer func() {
-		if p := recover(); p != nil { // a bug of ours costs names, not the recording
+		if p := recover(); p != nil { // a bug in naming must not end the recording
 			r.out.warn(fmt.Sprintf("internal error, names may be missing: %v%s", p, panicSite()))
 		}
 	}()
-	if !r.opts.Names { // else the sinks' goroutine does it
+	if !r.opts.Names { // otherwise the sinks' goroutine names frames
 		r.names.Background(stop, r.out.queue.Send)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// settle is called when a round of stops is over: the source has told of every call with a stamp up to newest,
-// those excepted that are still under way.
+// settle is called at the end of a round of stops: the source has reported every call with a stamp up to newest,
+// except those still under way.
 func (b *backlog) settle(newest uint64) {
 	b.newest = newest
 	if len(b.spaces) == 0 {
@@ -38,7 +38,7 @@ func (b *backlog) noteOpen() {
 	}
 }
 
-// nobodyInside reads the rings once more and reports whether no call of the space is under way.
+// nobodyInside reads the perf rings once more and reports whether no thread is inside a call of the space.
 func (b *backlog) nobodyInside(sp *space) bool {
 	b.r.tracer.Settle()
 	for th := range b.r.tracer.Pending {
@@ -49,13 +49,13 @@ func (b *backlog) nobodyInside(sp *space) bool {
 	return true
 }
 
-// settleSpace settles what has its place now.
+// settleSpace settles the calls of a space whose place in the order is now certain.
 func (b *backlog) settleSpace(sp *space) {
 	st := &sp.stamps
 	for f, ok := st.queue.Due(b.newest, st.open); ok; f, ok = st.queue.Due(b.newest, st.open) {
 		f.forgetBreak()
 		if f.asks() && !b.lookFor(f) && !b.overdue(f) {
-			return // those that are held stay so
+			return // held threads stay at their stops
 		}
 		b.shift(sp)
 	}
@@ -71,8 +71,9 @@ func (b *backlog) settleSpace(sp *space) {
 	}
 }
 
-// lookFor reads what the kernel shows of what a call may have changed. That counts where nobody is inside a call of the
-// space before and after, which it reports: then all that is ahead of the call is in the queue.
+// lookFor reads the part of the kernel's view that a call may have changed. The reading is valid only if no thread of
+// the space was inside a call before and after it, which lookFor reports: the queue then holds every call whose
+// effect the view shows.
 func (b *backlog) lookFor(f *pending) bool {
 	sp := f.space
 	if !b.nobodyInside(sp) {
@@ -95,7 +96,7 @@ func (b *backlog) lookFor(f *pending) bool {
 	return b.nobodyInside(sp)
 }
 
-// mayHold reports whether those that are held may wait longer.
+// mayHold reports whether the held threads may be held longer.
 func (b *backlog) mayHold(st *stamps) bool {
 	if len(st.held) == 0 {
 		return false
@@ -124,7 +125,7 @@ func (b *backlog) shift(sp *space) {
 				st.late = append(st.late, mm.Late{Op: &l.call.Op, Ret: l.mmReturn(l.errno(), 0)})
 			}
 		}
-		if st.lost != 0 { // what the kernel shows may be the work of those of which nobody tells
+		if st.lost != 0 { // what the kernel shows may be the effect of lost calls
 			f.Uncertain = true
 			sp.mm.MarkUncertain()
 		}
@@ -136,8 +137,8 @@ func (b *backlog) shift(sp *space) {
 	st.settling, st.late = nil, st.late[:0]
 }
 
-// overdue reports whether a call has waited for others for as long as any is made to. Its place is a guess
-// then.
+// overdue reports whether a call has waited in the queue as long as any call may. It is then settled as it is, and
+// marked uncertain.
 func (b *backlog) overdue(f *pending) bool {
 	now := time.Now()
 	if f.reached.IsZero() {
@@ -152,8 +153,8 @@ func (b *backlog) overdue(f *pending) bool {
 	return true
 }
 
-// verifyMoving holds the ledger against the kernel's view although threads of the space run: what was read counts
-// where none of them was inside a call before and after.
+// verifyMoving verifies a space whose threads are running. The reading of the kernel's view is valid only if no
+// thread was inside a call before and after it.
 func (b *backlog) verifyMoving(sp *space) bool {
 	if sp.maps == nil {
 		return true
@@ -178,14 +179,15 @@ func (b *backlog) verifyMoving(sp *space) bool {
 	return true
 }
 
-// settleStill does what is due where the only thread of a space stands still.
+// settleStill verifies the space if that is due. Its only thread is stopped.
 func (b *backlog) settleStill(sp *space) {
 	if !sp.ended && (sp.mm.Uncertain() || sp.stamps.look || b.r.opts.Verify == VerifyEach) {
 		b.r.verify(sp, sp.lookedFor())
 	}
 }
 
-// lookedFor explains what a comparison may find, "" where nothing does.
+// lookedFor returns the known cause of differences that a comparison may find, "" if there is none, and clears the
+// request for a comparison.
 func (sp *space) lookedFor() (why string) {
 	switch {
 	case sp.stamps.blocked:
@@ -200,11 +202,11 @@ func (sp *space) lookedFor() (why string) {
 	return why
 }
 
-// settleAll settles all that is left of a space, whose threads have ended or stand still.
+// settleAll settles all queued calls of a space whose threads have ended or are stopped.
 func (b *backlog) settleAll(sp *space) {
 	if sp.stamps.queue.Len() > 0 {
 		b.r.tracer.Settle()
-		for th, stamp := range b.r.tracer.Pending { // it has ended or will, without a word
+		for th, stamp := range b.r.tracer.Pending { // it has ended, or will end, without another stop
 			if t, _ := th.Data.(*task); t != nil && t.space == sp {
 				b.lose(sp, stamp)
 			}

@@ -35,7 +35,7 @@ func (s *signals) catchForRun() (caught chan struct{}) {
 		}
 	}
 	signal.Ignore(ignore...)
-	// An ignored fault would be the end of us.
+	// If a fault were ignored, the kernel would kill vmblame for it.
 	catch := []os.Signal{syscall.SIGTERM, syscall.SIGTSTP, tracer.WakeSignal,
 		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -81,8 +81,9 @@ func (s *signals) catchForAttach() {
 	}()
 }
 
-// ignoreReserved ignores the real-time signals 32 to 34, which C libraries reserve and for which Go's runtime allows
-// no handler: their default is to kill. It is called after the program has started, which would otherwise inherit it.
+// ignoreReserved ignores the real-time signals 32 to 34. C libraries reserve them and Go's runtime lets us install no
+// handler, so their default action would kill vmblame. It is called after the launched program has started, which
+// would inherit the setting.
 func ignoreReserved() {
 	// struct kernel_sigaction of x86-64: handler (1 is SIG_IGN), flags, restorer, mask.
 	action := [4]uint64{1}

@@ -7,13 +7,13 @@ import (
 	"github.com/vmblame/vmblame/internal/naming"
 )
 
-// deliver runs on its own goroutine: it gives batches to the sinks until the queue has ended, and the stacks in
-// them to names, whose answers follow at once where early is set. A sink that
-// fails gets nothing more; the recording goes on.
+// deliver runs on its own goroutine. It gives batches to the sinks until the queue has ended, and the stacks in them
+// to names; with early set, the symbol lines follow each stack at once. A sink that fails gets no more records; the
+// recording goes on.
 func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool, done chan struct{}) {
 	defer close(done)
 	defer func() {
-		// A bug of a sink ends the log, not the program: the rest is taken and dropped.
+		// A panic in a sink ends the log but not the recording: the remaining batches are taken and dropped.
 		if p := recover(); p != nil {
 			o.warn(fmt.Sprintf("internal error, nothing more is written: %v%s", p, panicSite()))
 			o.drop()
@@ -40,8 +40,8 @@ func (o *output) deliver(sinks []eventlog.Sink, names *naming.Names, early bool,
 	}
 }
 
-// count counts the lines, for the end of a log that lacks some: what waited for a place in the order when the
-// recording failed has none.
+// count counts the events and drifts that reached the sinks, for the end line of a log that lacks some: after a
+// failure, records that wait in the queue are never sent.
 func (o *output) count(rec eventlog.Record) {
 	switch rec := rec.(type) {
 	case *eventlog.Event:
@@ -80,7 +80,7 @@ func (o *output) put(sinks []eventlog.Sink, rec eventlog.Record) {
 	}
 }
 
-// mark is no record: deliver calls it when it comes to it.
+// mark is a function in the queue of records: deliver calls it when it reaches it.
 type mark func()
 
 // Type implements eventlog.Record.

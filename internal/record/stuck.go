@@ -28,7 +28,7 @@ func (l tasks) stuck(f *pending, waited time.Duration) bool {
 	tid := f.task.thread.TID
 	state := tracer.State(tid)
 	if state == 't' {
-		return false // it has returned, and only we have not yet seen it
+		return false // it has returned, but its stop has not been seen yet
 	}
 	if waited >= maxHold {
 		return true

@@ -12,7 +12,7 @@ import (
 type view struct {
 	maps  *procfs.Maps
 	space *space
-	rows  []vm.Mapping // where set, what was read before
+	rows  []vm.Mapping // if set, rows that were read earlier and are used instead
 }
 
 // All implements mm.View.
@@ -31,7 +31,7 @@ func (v *view) PageSize(row vm.Mapping) uint64 {
 	return vm.PageSize
 }
 
-// In implements mm.View: what the kernel shows, or has shown when it was asked for the call that is being settled.
+// In implements mm.View. For the call being settled it returns the rows that lookFor has read, if they cover at.
 func (v *view) In(at vm.Range) ([]vm.Mapping, error) {
 	if v.rows != nil {
 		return vm.Touching(v.rows, at), nil
@@ -47,7 +47,7 @@ func (v *view) In(at vm.Range) ([]vm.Mapping, error) {
 	return v.maps.In(at)
 }
 
-// lookAtOwn finds out what a call has mapped, as soon as it has returned.
+// lookAtOwn determines, right after a call has returned, what it has mapped (mm.Space.Own).
 func (b *backlog) lookAtOwn(f *pending) {
 	if f.space.maps == nil {
 		return
