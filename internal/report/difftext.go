@@ -66,7 +66,7 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 	}
 	names := [2]string{d.Before.Log, d.After.Log}
 	if a, b := path.Base(names[0]), path.Base(names[1]); a != b && !s.Whole {
-		names = [2]string{a, b} // the folders tell less
+		names = [2]string{a, b} // without directories the names are clearer
 	}
 	t := &text.Table{Columns: []text.Column{
 		{Color: text.Kind, Limit: label}, {Head: text.ClipStart(names[0], room), Named: true, Right: true, Color: text.Number, Spare: 2}, {Head: text.ClipStart(names[1], room), Named: true, Right: true, Color: text.Number, Spare: 3},
@@ -139,8 +139,8 @@ func remarkCell(c *analysis.Change, s text.Style) text.Cell {
 	return text.Cell{Text: remark(c, s, 0), Fit: func(width int) string { return remark(c, s, width) }}
 }
 
-// remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident", in so many columns if
-// the calls can be elided so far; 0 is no limit.
+// remark says who made it: "thread worker, first malloc in fopen < luaL_loadfilex; 8 KiB resident". The calls are
+// elided to make it fit into width columns, as far as possible; 0 is no limit.
 func remark(c *analysis.Change, s text.Style, width int) string {
 	before := ""
 	if c.Note != "" {
@@ -208,7 +208,8 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 	return b
 }
 
-// appendOnly names the variables that one side alone began with, of which no more is recorded: "variables of one side alone, by name: ERL_FLAGS | none".
+// appendOnly lists the variables that only one side started with, whose values are not recorded: "variables of one
+// side alone, by name: ERL_FLAGS | none".
 func appendOnly(b []byte, p *analysis.Pair, s text.Style) []byte {
 	if len(p.OnlyBefore)+len(p.OnlyAfter) == 0 {
 		return b

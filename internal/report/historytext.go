@@ -23,7 +23,7 @@ func History(h *analysis.History, s text.Style) []byte {
 	return b
 }
 
-// ends is how many of the first and of the last steps are shown on a terminal.
+// ends is how many of the first and how many of the last steps are shown on a terminal.
 const ends = 50
 
 func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text.Style) []byte {
@@ -65,7 +65,7 @@ func appendSpace(b []byte, h *analysis.History, c *analysis.SpaceHistory, s text
 	return append(b, text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame blame %s %v", s.Log, h.Address))...)
 }
 
-// until is when the last of those happened that a step stands for.
+// until returns the time of the last repetition that a step stands for.
 func until(st *analysis.Step) int64 {
 	if st.Last != nil {
 		return *st.Last

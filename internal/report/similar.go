@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// shownRows are the rows of a process as a terminal shows them, where rows are few: parts that look alike there are one.
+// shownRows returns the rows of a process for a terminal with few lines: parts that would look the same are merged.
 func shownRows(r *analysis.Report, rows []analysis.Row, l text.Style) []analysis.Row {
 	if l.Rows == 0 || r.By != analysis.ByKind {
 		return rows
@@ -27,7 +27,7 @@ func shownRows(r *analysis.Report, rows []analysis.Row, l text.Style) []analysis
 	return rows
 }
 
-// mergeSimilar merges parts whose calls look the same in the width that a terminal has for them.
+// mergeSimilar merges parts whose calls look the same once they are elided to a terminal's width.
 func mergeSimilar(parts []analysis.Row) []analysis.Row {
 	const room = 48
 	by := map[string]int{}

@@ -17,9 +17,9 @@ const (
 	summaryParts     = 3
 )
 
-// Summary is the text of a Summary: of the first process and of the largest others what a report says first. Where a
-// program gave back most of what it had before it ended, that is what it had at its peak. Where l names a log, the
-// commands that tell more stand at the end.
+// Summary is the text of a Summary: the beginning of the report of the first process and of the largest others. For a
+// program that gave back most of its memory before it ended, it is the report of its peak. If l names a log, the
+// commands that show more follow.
 func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
 	say := func(line string) {
@@ -131,7 +131,7 @@ func sumRow(rows []analysis.Row) (sum analysis.Row) {
 	return sum
 }
 
-// atPeak is a process at the peak of the recording, nil where its end tells as much.
+// atPeak returns the process as it was at the peak of the recording, nil if its end shows as much.
 func atPeak(s *analysis.Summary, p *analysis.ReportProcess) *analysis.ReportProcess {
 	if s.Peak == nil || !p.Tidied() {
 		return nil
