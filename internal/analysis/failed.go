@@ -114,7 +114,7 @@ func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64
 		mapHugeTLB      = 0x40000
 		protWrite       = 2
 		remapDontUnmap  = 4
-		mostThatIsClose = 100 // the count may be short by one in this many: rows that look alike are not always merged
+		mostThatIsClose = 100 // our count of rows may be up to this much below the kernel's, which does not always merge rows that look alike
 	)
 	arg := func(name string) uint64 {
 		for i := range r.Args {
