@@ -75,7 +75,7 @@ func (l *look) scan(r vm.Range) iter.Seq2[uint64, uint64] {
 	}
 }
 
-// within yields the rows of r, each with what of r it has, up to the first byte that is not mapped.
+// within yields the rows in r, each with its part of r, up to the first byte that is not mapped.
 func (l *look) within(r vm.Range) func(yield func(*vm.SmapsEntry, vm.Range) bool) {
 	return func(yield func(*vm.SmapsEntry, vm.Range) bool) {
 		i := sort.Search(len(l.Rows), func(i int) bool { return l.Rows[i].End > r.Start })

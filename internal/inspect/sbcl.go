@@ -44,7 +44,7 @@ func sbclRow(e *vm.SmapsEntry) bool {
 	return e.Perms&vm.Shared == 0 && (e.File.Backed() || e.Perms&vm.Exec != 0)
 }
 
-// sbclSpace adds what of a space is in no file.
+// sbclSpace adds the anonymous part of a space.
 func (l *look) sbclSpace(detail string, r vm.Range) {
 	f := classify.Finding{Kind: classify.SBCL, Detail: detail, Confidence: classify.Certain, Evidence: "SBCL's own variables, and the rows"}
 	for e, x := range l.within(r) {
