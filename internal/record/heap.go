@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// The heap may grow by gcPercent of what is live while that is little, which saves time on a shared processor, and by
-// slack bytes, or leastPercent, once it is not. Together with the executable's own pages that keeps a usual recording
-// below 50 MiB, and one of 16,384 stacks below 64.
+// While little is live, the heap may grow by gcPercent of that, which saves time on a shared processor. Once more is
+// live it may grow by slack bytes, or by leastPercent. With the executable's own pages this keeps a typical recording
+// below 50 MiB, and one with 16,384 stacks below 64 MiB.
 const (
 	gcPercent    = 200
 	leastPercent = 50
@@ -20,9 +20,10 @@ func boundHeap() {
 	afterCollection(gcPercent)
 }
 
-// afterCollection sets the percentage for what is live now. It runs once per GC cycle, when the sentinel of the last cycle
-// is found dead. That may be long after the end of the cycle: HeapAlloc has much in it then that is not live. What was
-// follows from NextGC, which the runtime has computed from it by the percentage in force.
+// afterCollection sets the percentage for what is live now. It runs after a GC cycle, when the sentinel of the
+// previous cycle has been found unreachable. That may be long after the cycle's end, and HeapAlloc then includes much
+// that is not live, so the live heap is derived from NextGC, which the runtime has computed from it with the current
+// percentage.
 func afterCollection(percent int) {
 	sentinel := new([2]*byte) // with pointers: the runtime would batch it with other tiny objects otherwise
 	runtime.AddCleanup(sentinel, func(percent int) {
