@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// processText is what a process is called, and the file that it runs where that is called otherwise: "redis-server
+// processText returns the name of a process, with its executable's if that is different: "redis-server
 // (redis-check-rdb)".
 func processText(name, exe string) string {
 	file := ""
@@ -91,8 +91,8 @@ func appendStack(b []byte, frames []analysis.Frame, end string, l text.Style) []
 	return b
 }
 
-// appendFrame appends a frame as strace -k writes it. Where there is no room for all of it, the folders of the module and
-// of the source give way first, then the address, which the function and its offset tell as well.
+// appendFrame appends a frame as strace -k writes it. If the line is too long, the directories of the module and the
+// source are left out first, then the address, as the function and the offset say the same.
 func appendFrame(b []byte, f analysis.Frame, l text.Style) []byte {
 	if f.Omitted > 0 {
 		return append(b, l.Say(" > (%s not recorded: --max-frames)", l.Count(f.Omitted, "frame", "frames"))+"\n"...)
@@ -137,7 +137,7 @@ func frameText(f analysis.Frame, module, file string, address bool, l text.Style
 	return string(b)
 }
 
-// shortCell is a cell of what something is called, in shorter words where there is no room: the noun and whose it is stay.
+// shortCell returns a cell with a label, which is shortened if there is no room: the noun and the owner are kept.
 func shortCell(label string, s text.Style) text.Cell {
 	return namedCell(s.Told(label))
 }
@@ -147,7 +147,7 @@ func namedCell(label string) text.Cell {
 	return text.Cell{Text: label, Fit: func(width int) string { return shortLabel(label, width) }}
 }
 
-// shorter are words of labels that give way, one after the other, to shorter ones that say as much.
+// shorter lists words of labels with shorter ones that mean the same, in the order in which they are replaced.
 var shorter = [...]struct{ long, short string }{
 	{"glibc malloc arena", "glibc arena"}, {"code and data of ", ""}, {" of thread ", " of "}, {"thread stack", "stack"}, {"large allocations", "large"},
 	{"anonymous memory", "memory"}, {"jemalloc extent", "jemalloc"},
@@ -155,7 +155,7 @@ var shorter = [...]struct{ long, short string }{
 	{"glibc arena（分配区）", "glibc arena"}, {"jemalloc extent（区段）", "jemalloc"}, {" 个文件的代码和数据：", " 个文件："}, {"代码和数据：", ""}, {"：线程 ", "："}, {"大块分配", "大块"},
 }
 
-// shortLabel is label, indented or not, in so many columns, 0 for no limit.
+// shortLabel returns a label, indented or not, in at most width columns; 0 is no limit.
 func shortLabel(label string, width int) string {
 	for _, w := range shorter {
 		if width <= 0 || text.Width(label) <= width {
@@ -169,7 +169,7 @@ func shortLabel(label string, width int) string {
 	return text.Clip(label, width)
 }
 
-// withoutTID leaves away the number of a thread that has a name: "glibc arena of 31014 worker".
+// withoutTID removes the tid of a thread that has a name: "glibc arena of 31014 worker".
 func withoutTID(label, of string) string {
 	before, rest, ok := strings.Cut(label, of)
 	if !ok {

@@ -77,7 +77,7 @@ func onlyText(a *analysis.At, l text.Style) string {
 // grownText is the headline: "+1.9 GiB in 38 min, 3.0 GiB an hour, a straight line since 0.41 s".
 func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string {
 	t := l.Say("%s in %s", l.Change(g.Net), ageText(p.Until-p.From, l))
-	const second = 1e9 // an hour of what was seen in less says nothing
+	const second = 1e9 // a rate extrapolated from less than a second means nothing
 	if g.PerHour != nil && g.Net != 0 && p.Until-p.From >= second {
 		t += l.Say(", %s an hour at that rate", l.Size(*g.PerHour))
 	}

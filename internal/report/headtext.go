@@ -9,12 +9,12 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// appendHead says whether it is memory: what is mapped in p altogether, how much of it can be used and is in memory, how
-// it ended, and what it presses on.
+// appendHead answers whether memory is a problem: how much is mapped in p, how much of it is usable and resident, how
+// it ended, and which limits it is close to.
 func appendHead(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.Style) []byte {
 	b = append(b, text.Fold(headText(r, p, l), l.Lines(), "  ")+"\n"...)
 	if r.Only != "" {
-		return b // what is chosen presses on nothing for itself
+		return b // limits do not apply to a part chosen by a filter
 	}
 	b = append(b, text.Fold(verdictOf(p, l), l.Lines(), "  ")+"\n"...)
 	return append(b, text.Fold(boundsText(p, l), l.Lines(), strings.Repeat(" ", text.Width(l.Say("limits: %s", ""))))+"\n"...)
@@ -101,7 +101,7 @@ func endedWell(p *analysis.ReportProcess) bool {
 	return p.Exit != nil && p.Exit.Signal == nil && p.Exit.Code != nil && *p.Exit.Code == 0 && (p.Kills == nil || *p.Kills <= 0)
 }
 
-// verdictOf answers in a sentence whether a process presses on memory.
+// verdictOf says in a sentence whether a process is close to a limit on its memory.
 func verdictOf(p *analysis.ReportProcess, l text.Style) string {
 	var near []string
 	for i := range p.Bounds {
@@ -141,7 +141,7 @@ func boundName(b *analysis.Bound, l text.Style) string {
 	return b.Name
 }
 
-// boundText is a bound that there is: "RLIMIT_AS 94.5 MiB of 97.6 MiB (96 %), 3 calls refused".
+// boundText describes a bound that has a limit: "RLIMIT_AS 94.5 MiB of 97.6 MiB (96 %), 3 calls refused".
 func boundText(b *analysis.Bound, l text.Style) string {
 	size := l.Size
 	if b.Name == "max_map_count" || b.Name == "hugepages" {
@@ -221,7 +221,7 @@ func processTable(r *analysis.Report, l text.Style) *text.Table {
 	return t
 }
 
-// nextText names the one command that goes a step deeper, by what there is to see.
+// nextText names the one command that shows more detail, depending on what there is to see.
 func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
 	p := &r.Processes[0]
 	next := fmt.Sprintf("vmblame report --by stack %s", l.Log)

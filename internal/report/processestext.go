@@ -9,8 +9,8 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Processes is the table of processes, a row for each. What may not be read is "?"; the largest kind is told of those for
-// which it was looked up.
+// Processes is the table of processes, a row for each. A figure that may not be read is "?". The largest kind is
+// shown for the processes for which it was looked up.
 func Processes(a *analysis.Processes, s text.Style) []byte {
 	t := &text.Table{Columns: []text.Column{
 		{Head: "PID", Right: true}, {Head: "PROCESS", Color: text.Kind, Limit: 24},
