@@ -35,15 +35,15 @@ func DefaultCache() string {
 	return filepath.Join(dir, "vmblame")
 }
 
-// nameCache is a directory with a file of names for each build id. What is in it can be lost at any time and costs
-// nothing but the time to find the names again; several processes may use it at once, of which the last to
-// write a file wins.
+// nameCache is a directory with one file of names per build id. Its content may be lost at any time, at the cost of
+// finding the names again. Several processes may use it at once; the last to write a file wins.
 type nameCache struct {
 	root *os.Root
-	self string // the build id of this executable: the names of another one may be other ones
+	self string // the build id of this executable: another version may find other names
 }
 
-// openCache opens the directory, nil where it cannot be used: one that others can write to is not believed.
+// openCache opens the directory. It returns nil if the directory cannot be used or is not trusted, because others can
+// write to it.
 func openCache(dir string) *nameCache {
 	if dir == "" || os.MkdirAll(dir, 0o700) != nil {
 		return nil
@@ -79,10 +79,10 @@ type cachedNames struct {
 	name  string // of the file
 	key   [sha256.Size]byte
 	known map[uint64]Symbol // without frames where the address has no name
-	fresh bool              // there is something to be written
+	fresh bool              // there are new names to be written
 }
 
-// names returns what is known of an image, nil where its names cannot be kept: it has no build id.
+// names returns the cached names of an image, nil if they cannot be cached because it has no build id.
 func (c *nameCache) names(m *image) *cachedNames {
 	id := m.file.BuildID()
 	if c == nil || len(id) < 16 {
@@ -103,7 +103,8 @@ func (c *nameCache) names(m *image) *cachedNames {
 	return n
 }
 
-// supplements lists the supplementary files of the image's debugging information, nil for one that is not here.
+// supplements lists the supplementary files (dwz) of the image's debugging information, nil for one that is not
+// present.
 func (m *image) supplements() (list []*elffile.File) {
 	for _, s := range m.sources {
 		if d, ok := s.(*dwarf); ok {
@@ -113,8 +114,8 @@ func (m *image) supplements() (list []*elffile.File) {
 	return list
 }
 
-// unsure reports whether names of the image may be others next time: a source has given up, or has looked for a split
-// file, which may come and go.
+// unsure reports whether the image may get other names next time: a source has reached its limits, or has looked for
+// a split DWARF file, which may appear or disappear.
 func (m *image) unsure() bool {
 	return slices.ContainsFunc(m.sources, func(s source) bool {
 		d, ok := s.(*dwarf)
@@ -122,7 +123,7 @@ func (m *image) unsure() bool {
 	})
 }
 
-// take yields the names of the queries that are known, and returns the others.
+// take yields the cached names for queries, and returns the queries that have none.
 func (n *cachedNames) take(qs []query, yield func(addr uint64, s Symbol)) (rest []query) {
 	for i := range qs {
 		if s, ok := n.known[qs[i].addr]; !ok {
@@ -134,7 +135,7 @@ func (n *cachedNames) take(qs []query, yield func(addr uint64, s Symbol)) (rest 
 	return rest
 }
 
-// put keeps the answers to queries.
+// put adds the answers to queries to the cached names.
 func (n *cachedNames) put(qs []query) {
 	for i := range qs {
 		n.known[qs[i].addr] = qs[i].sym
@@ -142,7 +143,7 @@ func (n *cachedNames) put(qs []query) {
 	n.fresh = n.fresh || len(qs) > 0
 }
 
-// read reads the file; what is not as it was written has no names.
+// read reads the file. A damaged file, or one with another key, has no names.
 func (n *cachedNames) read() map[uint64]Symbol {
 	f, err := n.cache.root.Open(n.name)
 	if err != nil {
@@ -160,7 +161,7 @@ func (n *cachedNames) read() map[uint64]Symbol {
 	return decodeNames(b, n.key)
 }
 
-// write writes the file anew where there is something new, together with what others have written meanwhile.
+// write rewrites the file if there are new names, and includes names that other processes have written meanwhile.
 func (n *cachedNames) write() {
 	if !n.fresh {
 		return
@@ -195,7 +196,7 @@ func (n *cachedNames) write() {
 	}
 }
 
-// prune deletes the files that were written longest ago until the others take no more than so many bytes.
+// prune deletes the oldest files until the others take at most most bytes.
 func (c *nameCache) prune(most int64) {
 	list, err := fs.ReadDir(c.root.FS(), ".")
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 const namesMagic = "vmblame names 1\n"
 
-// encodeNames writes names, the lowest addresses first, as far as they fit into most bytes.
+// encodeNames encodes names in ascending order of address, as many as fit into most bytes.
 func encodeNames(names map[uint64]Symbol, key [sha256.Size]byte, most int) []byte {
 	b := append([]byte(namesMagic), key[:]...)
 	b = append(b, 0, 0, 0, 0) // the CRC
@@ -71,7 +71,7 @@ func sealed(b []byte) []byte {
 	return b
 }
 
-// decodeNames reads what encodeNames wrote with that key. Of anything else there are no names.
+// decodeNames decodes what encodeNames wrote with the same key. Anything else yields no names.
 func decodeNames(b []byte, key [sha256.Size]byte) map[uint64]Symbol {
 	names := make(map[uint64]Symbol)
 	c := elffile.CursorOver(b)

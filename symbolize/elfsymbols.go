@@ -14,7 +14,7 @@ type elfSymbols struct {
 	symbols
 	image *image
 	read  bool
-	scans int // how often the tables were searched instead
+	scans int // how often the tables were scanned instead of loaded
 
 	unwind       *ehframe.Table
 	unwindOpened bool

@@ -102,7 +102,7 @@ func (s *symbols) add(f *elffile.File, section, source string, exec elffile.Code
 	})
 }
 
-// holds reports whether the sorted entries include one that covers what e covers and names it as well.
+// holds reports whether the sorted entries include one with the same address, size, type and binding.
 func holds(entries []entry, e *entry) bool {
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].value >= e.value })
 	for last := i + maxAliases; i < min(last, len(entries)) && entries[i].value == e.value; i++ {
