@@ -22,8 +22,8 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 			th.cureEINTR()
 		}
 	case trapStop:
-		// Sent by us or, to tell of a SIGCONT, by the kernel. After a group-stop the EINTR must reach the program:
-		// signal(7), "Interruption of system calls and library functions by stop signals".
+		// The kernel sends it for our PTRACE_INTERRUPT, or to report a SIGCONT. After a group-stop the EINTR must
+		// reach the program: signal(7), "Interruption of system calls and library functions by stop signals".
 		if !grouped {
 			th.cureEINTR()
 		}

@@ -25,8 +25,9 @@ func (t *Tracer) exiting(th *Thread) bool {
 	return t.out(s)
 }
 
-// lastLocks tells of the locks of a thread that ends, of which no stop has told: a kill prevents the stop, not the
-// result. They are not of the call that the registers show where that was killed while it waited for the lock.
+// lastLocks reports the acquisitions of mmap_lock of an exiting thread that no stop has reported: a kill suppresses
+// the stop, not the effect of the call. They belong to earlier calls if the call in the registers was killed while it
+// waited for the lock.
 func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	first, last, n := th.takeOpen()
 	if n == 0 {
@@ -36,7 +37,7 @@ func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	switch decoded := ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th); {
 	case !decoded || th.result() == -int64(syscall.EINTR):
 	case th.call.Op.Kind == vm.OpClone:
-		own = min(n, 2) // see copied: it has changed nothing here
+		own = min(n, 2) // see copied: the copy changed nothing in this address space
 	default:
 		own = 1
 		s.Call, s.Result, s.Order = &th.call, th.result(), last

@@ -35,12 +35,12 @@ type refusal struct {
 	errno     syscall.Errno
 	child     bool // it is our launch helper
 	sameUser  bool
-	root      bool   // vmblame is
+	root      bool   // vmblame is run by root
 	uid       int    // of the process
 	scope     string // kernel.yama.ptrace_scope, "" without Yama
 	capable   bool   // vmblame has CAP_SYS_PTRACE
 	nested    bool   // vmblame is in a user namespace
-	foreign   bool   // the process is in another one
+	foreign   bool   // the process is in another user namespace
 	container bool
 }
 
@@ -76,8 +76,8 @@ func (r refusal) String() string {
 	return "permission denied: " + sandbox + " forbids ptrace\n" + r.remedy("allow it there (systemd: SystemCallFilter=@debug)", "--security-opt seccomp=unconfined")
 }
 
-// remedy says what to do: outside of containers, and with that flag of docker run within. No more is asked for than
-// helps.
+// remedy suggests what to do: outside a container, or flag of docker run inside one. It suggests the least privilege
+// that helps.
 func (r refusal) remedy(outside, flag string) string {
 	if flag == "" || !r.container {
 		return "try: " + outside
@@ -92,14 +92,13 @@ func (r refusal) remedy(outside, flag string) string {
 	return "try: " + outside + "; where the container's root may not either: " + within
 }
 
-// inUserNamespace reports whether this process is in another user namespace than the first.
+// inUserNamespace reports whether this process is in a user namespace other than the initial one.
 func inUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
-// inOtherUserNamespace reports whether a process is in another user namespace than this one, or whether that is kept from
-// us.
+// inOtherUserNamespace reports whether a process is in another user namespace than this one, or we may not know.
 func inOtherUserNamespace(pid int) bool {
 	own, err := os.Readlink("/proc/self/ns/user")
 	its, denied := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))

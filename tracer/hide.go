@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// The program must not notice our filter where that can be helped: prctl(PR_GET_SECCOMP) answers what it would without.
+// The program should not notice our seccomp filter: prctl(PR_GET_SECCOMP) returns what it would without it.
 
-// prGetSeccomp is PR_GET_SECCOMP of include/uapi/linux/prctl.h. Only our filter looks for it.
+// prGetSeccomp is PR_GET_SECCOMP of include/uapi/linux/prctl.h. Only our filter stops it.
 const prGetSeccomp = 21
 
 // asksSeccomp reports whether the thread, at a stop that our filter made, asks for its seccomp mode.
@@ -15,8 +15,8 @@ func (th *Thread) asksSeccomp() bool {
 	return th.regs.Orig_rax == syscall.SYS_PRCTL && th.regs.Rdi == prGetSeccomp && bySyscallInstruction(&th.regs)
 }
 
-// hideFilter answers the question of a thread without the kernel if ours is the only filter that it has more than we
-// have.
+// hideFilter answers PR_GET_SECCOMP in the kernel's place, if our filter is the only one that the thread has in
+// addition to those of vmblame itself.
 func (th *Thread) hideFilter() {
 	st, err := readStatus(th.TID)
 	own, e := strconv.Atoi(ownStatus("Seccomp_filters"))

@@ -38,19 +38,20 @@ func (t *Tracer) collect() error {
 	return nil
 }
 
-// Telling Go's scheduler of a wait, and having the processor back from it, costs a twelfth of all that an event costs.
-// But a wait of which it is not told must be short: whoever stops the world for a collection waits for us. So while
-// stops follow each other closely the scheduler is not told, and a timer of the kernel ends a wait that lasts.
+// Telling Go's scheduler that a wait blocks, and getting the processor back afterwards, costs a twelfth of the cost
+// of an event. But a wait that the scheduler does not know of must be short: a garbage collection that has to stop
+// the world waits for it. So the scheduler is not told only while stops follow each other closely, and a kernel timer
+// ends a wait that takes long.
 
 const (
-	// A wait is short below closeStops, and after so many short ones the next is taken to be short.
+	// A wait below closeStops is short. After manyStops short ones in a row the next is expected to be short.
 	closeStops = 100 * time.Microsecond
 	manyStops  = 16
-	// The longest wait of which the scheduler is not told.
+	// The longest wait that the scheduler is not told of.
 	longestHurry = 5 * time.Millisecond
 )
 
-// hurry is whether the next wait is expected to be short.
+// hurry decides whether the scheduler is told of the next wait.
 type hurry struct {
 	timer  int32 // POSIX timer id, valid if exists
 	exists bool
@@ -79,7 +80,7 @@ func (t *Tracer) wait() (w wait, err syscall.Errno) {
 	return w, err
 }
 
-// hurryUp begins to wait without telling the scheduler.
+// hurryUp starts waiting without telling the scheduler.
 func (t *Tracer) hurryUp() {
 	h := &t.hurry
 	if !h.exists {

@@ -29,7 +29,7 @@ const (
 	mostInstructions                           = 4096 // BPF_MAXINSNS
 )
 
-// watched are the calls beside the table that our filter stops for a notice.
+// watched are the calls, other than those in the table of followed calls, that our filter stops for a Notice.
 var watched = []watch{
 	{syscall.SYS_PTRACE, []uint32{ptraceTraceMe, ptraceAttach, ptraceSeizeIt}},
 	{sysSeccomp, []uint32{seccompSetModeStrict, seccompSetModeFilter}},
@@ -41,7 +41,7 @@ type watch struct {
 	values []uint32
 }
 
-// notice returns what the call at whose entry the thread stands means to us, 0 for nothing.
+// notice returns the Notice for the call that the thread is about to make, 0 for none.
 func (t *Tracer) notice(th *Thread) Notice {
 	r := &th.regs
 	if !bySyscallInstruction(r) {

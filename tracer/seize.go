@@ -148,8 +148,8 @@ func tasks(pid int) ([]int, error) {
 	return tids, nil
 }
 
-// replaced reports whether another thread, not our tracee, has taken over the leader's tid by execve. The end of the
-// former leader is not reported (ptrace(2), "execve(2) under ptrace").
+// replaced reports whether the leader's tid has been taken over, by execve, by another thread that is not our tracee.
+// The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
 func (t *Tracer) replaced(pid int) bool {
 	st, err := readStatus(pid)
 	if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {

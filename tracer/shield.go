@@ -58,8 +58,8 @@ func (t *Tracer) protect(th *Thread) {
 	t.armed.shields[th.TGID] = s
 }
 
-// seekThrownAway interrupts the threads of a group that took the lock and whose signal has not come: the kernel
-// discards a pending signal when its action is set to ignore.
+// seekThrownAway interrupts the threads of a group that have taken mmap_lock and have not got their SIGTRAP yet: the
+// kernel discards a pending signal when its action is set to ignore.
 func (t *Tracer) seekThrownAway(tgid int) {
 	if t.groups[tgid] <= 1 || t.attaching {
 		return

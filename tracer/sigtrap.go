@@ -206,9 +206,9 @@ func (t *Tracer) settled() bool {
 // suspicious is the age, in nanoseconds, at which an open record makes us check whether its thread blocks SIGTRAP.
 const suspicious = 2_000_000
 
-// thrownAway is the age, in nanoseconds, at which the thread of an open record is made to stop: the program may have had
-// the signal discarded (sigaction(2)), and the calls of all others wait for it. A call that is served yet only comes
-// to one more stop behind it.
+// thrownAway is the age, in nanoseconds, at which the thread of an open record is interrupted: the program may have
+// discarded the signal by setting its action (sigaction(2)), and the calls of all other threads wait in the order
+// behind it. If the call is merely still being served, the interrupt costs it one more stop and does no harm.
 const thrownAway = 200_000_000
 
 // seekBlocked interrupts threads that took the lock and will not stop because they block SIGTRAP, or have lost it.
@@ -270,8 +270,9 @@ func (t *Tracer) stoppedBehindCall(th *Thread) bool {
 	return t.completed(th)
 }
 
-// missed hands out that a thread took the lock without stopping because it blocked SIGTRAP. Only the kernel's view
-// can show what it did. The thread is followed by PTRACE_SYSCALL while that lasts.
+// missed hands out a Missed stop: the thread took mmap_lock without stopping, because it blocks SIGTRAP or the signal
+// was discarded. Only the kernel's view can show what it did. While it blocks SIGTRAP it is followed by
+// PTRACE_SYSCALL.
 func (t *Tracer) missed(th *Thread) bool {
 	th.stepping = th.blocksTrap()
 	first, last, n := th.takeOpen()
@@ -291,7 +292,7 @@ func (t *Tracer) completed(th *Thread) bool {
 		return false
 	}
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
-		return false // killed here: its exit stop tells, or its end
+		return false // killed here: its exit stop or its end will report the call
 	}
 	first, last, n := th.takeOpen()
 	s := Stop{Kind: Returned, Thread: th, Order: last}
@@ -344,7 +345,7 @@ func (t *Tracer) stepped(th *Thread) bool {
 	}
 	if info.op == syscallInfoEntry {
 		th.entering, th.followed = true, false
-		if first, last, n := th.takeOpen(); n > 0 { // of page faults, and not of this call
+		if first, last, n := th.takeOpen(); n > 0 { // locks of page faults, not of this call
 			return t.out(Stop{Kind: Touched, Thread: th, First: first, Order: last, Number: -1, Count: uint64(n - 1)})
 		}
 		t.Resume(th)
@@ -358,8 +359,8 @@ func (t *Tracer) stepped(th *Thread) bool {
 	return t.completed(th)
 }
 
-// unstamped hands out a call of a thread without a perf event: only the time of its return is known of its place in
-// the order.
+// unstamped hands out a call of a thread that has no perf event. Its place in the order is known only by the time of
+// its return.
 func (t *Tracer) unstamped(th *Thread) bool {
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
 		return false

@@ -67,8 +67,8 @@ type Stop struct {
 	Path   string
 	Notice Notice
 	Number int
-	// First and Count are also, of Returned, Touched and Exiting, about earlier locks of which no stop has told. Those may
-	// be the call's own: the stack has grown while it was served.
+	// First and Count also describe, for Returned, Touched and Exiting, earlier acquisitions of mmap_lock that no
+	// stop has reported. They may belong to the call itself: a stack that grew while it was served.
 	First, Count uint64
 }
 

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A call with a relative timeout that a tracer makes begin again begins with its whole time: while ignored signals keep
-// coming it would never end. So from the first time on such a call is followed by PTRACE_SYSCALL, until it has really
-// returned, and once its time has passed it returns what it returns then.
+// A call with a relative timeout that the tracer restarts starts with the full timeout again, so it would never end
+// while ignored signals keep coming. So after its first restart such a call is followed by PTRACE_SYSCALL until it
+// has really returned, and once its time has passed it is made to return as if it had timed out.
 
-// waiting is a call that was interrupted for nothing and has begun again. The zero value is none.
+// waiting is a call that an ignored signal interrupted and that was restarted. The zero value is none.
 type waiting struct {
 	until  time.Time
 	result int64 // of the call when its time has passed
@@ -20,8 +20,8 @@ type waiting struct {
 
 func (w *waiting) active() bool { return !w.until.IsZero() }
 
-// goOn makes a call that was broken off by an ignored signal begin again, or end where its time has passed since it first
-// did.
+// goOn restarts a call that an ignored signal has interrupted or, if its timeout has passed since it was first
+// restarted, ends it.
 func (th *Thread) goOn() {
 	if !th.wait.active() {
 		if timeout, result, ok := th.timeout(); ok {
@@ -38,8 +38,7 @@ func (th *Thread) goOn() {
 	th.wait = waiting{}
 }
 
-// awaited handles a syscall-stop of a thread whose call has begun again, and reports whether that is all there is to
-// do.
+// awaited handles a syscall-stop of a thread with a restarted call, and reports whether nothing more is to be done.
 func (t *Tracer) awaited(th *Thread) bool {
 	var info syscallInfo
 	if ptraceSyscallInfo(th.TID, &info) != 0 {
@@ -57,8 +56,8 @@ func (t *Tracer) awaited(th *Thread) bool {
 	return true
 }
 
-// timeout returns the relative timeout of the call that the thread has just left, and what the call returns when that has
-// passed. ok is false for a call that has none, or that the kernel lets go on by itself with what is left of it.
+// timeout returns the relative timeout of the call that the thread has just left, and what the call returns when it
+// times out. ok is false if the call has no timeout, or if the kernel itself restarts it with the remaining time.
 func (th *Thread) timeout() (d time.Duration, result int64, ok bool) {
 	var r unix.PtraceRegs
 	if ptraceGetRegs(th.TID, &r) != 0 || !bySyscallInstruction(&r) {
