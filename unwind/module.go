@@ -22,7 +22,7 @@ type Module struct {
 	eh       *ehframe.Table   // .eh_frame
 	debug    *ehframe.Table   // .debug_frame
 	separate *ehframe.Table   // .debug_frame of the separate debug file
-	golang   *gopclntab.Table // nil for what is no Go program
+	golang   *gopclntab.Table // nil if it is not a Go program
 	opened   struct{ eh, debug, separate, golang, program bool }
 	starts   bool // e_entry is where a program or the dynamic loader starts
 }
@@ -57,7 +57,7 @@ func (m *Module) row(at vm.CodeAddr) (r row) {
 	return r
 }
 
-// tables tries one source after the other.
+// tables tries one source after another.
 func (m *Module) tables(look uint64) row {
 	end := NoCFI
 	try := func(how How, t *ehframe.Table) (row, bool) {
