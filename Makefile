@@ -8,6 +8,7 @@ LDFLAGS := -w -E vmblame_entry -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s
 FAULTS  ?= 2000
+VISITS  ?= 200
 EVENTS  ?= 10000000
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -15,7 +16,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench kinds reliability bench-names bench-alternatives fuzz lint testdata web web-check clean
+.PHONY: help build man dist demo test race simulate bench kinds reliability visits bench-names bench-alternatives fuzz lint testdata web web-check clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -66,6 +67,9 @@ kinds: ## hold what vmblame says of the memory of real programs against their ow
 
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
+
+visits: ## attach to programs, and kill vmblame at it, VISITS=200 times each, and print what they noticed (an hour)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout 0 -run '^(TestVisits|TestKills)$$' -v -visits $(VISITS)
 
 web: ## build the page of `vmblame html` from internal/html/web (needs npm) into internal/html/assets, which is committed
 	@cd internal/html/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node build.mjs

@@ -1,8 +1,13 @@
 package tracer
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -64,6 +69,100 @@ func TestShield(t *testing.T) {
 			}
 		})
 		until(t, "sh reads again", func() bool { return asleep(pid) })
+	}
+}
+
+// spins is set for a child that runs TestSpins: it computes until its standard input closes.
+const spins = "VMBLAME_TEST_SPINS"
+
+// TestSpins is the program of TestWayBack that is in no call when it is interrupted. All of its registers count.
+func TestSpins(t *testing.T) {
+	if os.Getenv(spins) == "" {
+		return
+	}
+	over := make(chan bool)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(over)
+	}()
+	compute := func() (x float64, n uint64) {
+		x = 1.5
+		for i := range uint64(1 << 20) {
+			x = x*0.999 + float64(i)*0.25
+			n = n*6364136223846793005 + i
+		}
+		return x, n
+	}
+	x, n := compute()
+	fmt.Println("ready")
+	for {
+		select {
+		case <-over:
+			fmt.Println("right")
+			return
+		default:
+		}
+		if y, m := compute(); x != y || n != m {
+			fmt.Println("wrong")
+			return
+		}
+	}
+}
+
+// A thread whose tracer is gone when it makes the injected call goes on as if nothing had been.
+func TestWayBack(t *testing.T) {
+	testenv.Need(t, "ptrace")
+	for _, c := range []struct {
+		argv  []string
+		first string // it says before
+		want  string // it says when its standard input closes
+	}{
+		{[]string{"sh", "-c", "echo ready; read line; echo ended $?"}, "ready\n", "ended 1\n"},
+		{[]string{os.Args[0], "-test.run=^TestSpins$"}, "ready\n", "right\n"},
+	} {
+		t.Run(filepath.Base(c.argv[0]), func(t *testing.T) { goesBack(t, c.argv, c.first, c.want) })
+	}
+}
+
+func goesBack(t *testing.T, argv []string, first, want string) {
+	testenv.Need(t, argv[0])
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), spins+"=1", "GODEBUG=asyncpreemptoff=1")
+	in, out := testenv.Waiting(t, cmd)
+	said := bufio.NewReader(out)
+	if line, err := said.ReadString('\n'); line != first {
+		t.Fatalf("%v: %q, %v", argv, line, err)
+	}
+	pid := cmd.Process.Pid
+	for i := range 16 {
+		action := sigaction{handler: uint64(i+1) & 1} // ignored, the default …
+		on(t, func(tr *Tracer) {
+			if _, err := tr.Attach(pid, true); err != nil {
+				t.Error(err)
+				return
+			}
+			s := next(t, tr, Started)
+			way := findWayBack(pid)
+			if s == nil || !way.known() {
+				t.Errorf("%v: %+v", argv, way)
+				return
+			}
+			if _, ok := s.Thread.divert(&action, way); !ok {
+				t.Errorf("%v: not diverted", argv)
+			}
+			// The thread of this Tracer ends here, as at a kill.
+		})
+		until(t, "the call is made", func() bool {
+			st, err := readStatus(pid)
+			return err != nil || st.tracer == 0 && (st.ignored&trapBit != 0) == (action.handler != 0)
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	in.Close()
+	if text, _ := io.ReadAll(said); !strings.HasPrefix(string(text), want) {
+		t.Errorf("%v: %q", argv, text)
 	}
 }
 

@@ -64,8 +64,7 @@ func TestVmblameKilledWhileAttached(t *testing.T) {
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	for range 10 {
-		// By sigtrap a kill before the first stop may take the program along (README, Limits): TestSigtrapKilled.
-		a := attached(t, log, c.pid, "--backend=syscall")
+		a := attached(t, log, c.pid)
 		a.signal(syscall.SIGKILL)
 		a.mustEnd("signal: killed")
 		mustBeFree(t, c.pid)
