@@ -20,7 +20,8 @@ import (
 
 const wait = 5 * time.Millisecond
 
-var calls, eintr, early, wrong atomic.Int64
+// noticed counts the calls and those that ended otherwise than they should.
+type noticed struct{ calls, eintr, early, wrong atomic.Int64 }
 
 // mapAndLook maps pages, writes them, looks at them and unmaps them.
 func mapAndLook(i int) {
@@ -37,25 +38,26 @@ func mapAndLook(i int) {
 }
 
 // waiter waits in one call for ever. done is the errno with which it ends when its time has passed.
-func waiter(done syscall.Errno, call func() syscall.Errno) {
+func (n *noticed) waiter(done syscall.Errno, call func() syscall.Errno) {
 	runtime.LockOSThread()
 	for {
 		start := time.Now()
 		e := call()
 		took := time.Since(start)
-		calls.Add(1)
+		n.calls.Add(1)
 		switch {
 		case e == syscall.EINTR:
-			eintr.Add(1)
+			n.eintr.Add(1)
 		case e != done:
-			wrong.Add(1)
+			n.wrong.Add(1)
 		case took < wait-time.Millisecond:
-			early.Add(1)
+			n.early.Add(1)
 		}
 	}
 }
 
 func main() {
+	var n noticed
 	ts := syscall.NsecToTimespec(int64(wait))
 	at := uintptr(unsafe.Pointer(&ts))
 	epoll, err := syscall.EpollCreate1(0)
@@ -63,21 +65,21 @@ func main() {
 		panic(err)
 	}
 	var word uint32
-	go waiter(0, func() syscall.Errno {
+	go n.waiter(0, func() syscall.Errno {
 		_, _, e := syscall.Syscall(syscall.SYS_NANOSLEEP, at, 0, 0)
 		return e
 	})
-	go waiter(0, func() syscall.Errno {
+	go n.waiter(0, func() syscall.Errno {
 		var event syscall.EpollEvent
 		_, _, e := syscall.Syscall6(syscall.SYS_EPOLL_WAIT, uintptr(epoll), uintptr(unsafe.Pointer(&event)), 1, uintptr(wait.Milliseconds()), 0, 0)
 		return e
 	})
-	go waiter(0, func() syscall.Errno {
+	go n.waiter(0, func() syscall.Errno {
 		left := ts // it is told how much is left
 		_, _, e := syscall.Syscall6(syscall.SYS_PSELECT6, 0, 0, 0, 0, uintptr(unsafe.Pointer(&left)), 0)
 		return e
 	})
-	go waiter(syscall.ETIMEDOUT, func() syscall.Errno {
+	go n.waiter(syscall.ETIMEDOUT, func() syscall.Errno {
 		_, _, e := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), 128 /* FUTEX_WAIT_PRIVATE */, 0, at, 0, 0)
 		return e
 	})
@@ -94,5 +96,5 @@ func main() {
 	for in.Scan() {
 		fmt.Println(in.Text())
 	}
-	fmt.Printf("visited calls=%d eintr=%d early=%d wrong=%d\n", calls.Load(), eintr.Load(), early.Load(), wrong.Load())
+	fmt.Printf("visited calls=%d eintr=%d early=%d wrong=%d\n", n.calls.Load(), n.eintr.Load(), n.early.Load(), n.wrong.Load())
 }
