@@ -95,7 +95,7 @@ type Frame struct {
 	File     string       `json:"file,omitempty"`     // of the source
 	Line     int          `json:"line,omitempty"`     // in the source
 	Inlined  bool         `json:"inlined,omitempty"`  // the function was inlined into the next one
-	Omitted  int          `json:"omitted,omitempty"`  // it stands for so many frames between, which were not recorded; it has no function, module "" and offset 0
+	Omitted  int          `json:"omitted,omitempty"`  // number of frames in the middle that were not recorded and that this element stands for; it has no function, module "" and offset 0
 	buildID  string       // of the module, "" for none
 	in       callers.Module
 }
@@ -119,7 +119,7 @@ func (n *Names) Frames(stack int) (list []Frame, end string) {
 // Totals are sums over mappings.
 type Totals struct {
 	Reserved  int64  `json:"reserved"`                // bytes of address space
-	Committed int64  `json:"committed"`               // those of them that can be accessed in some way, or are in memory all the same
+	Committed int64  `json:"committed"`               // those of them that can be accessed in some way, or that are in memory although they cannot
 	Resident  *int64 `json:"resident"`                // those in memory; null where the log has no figures
 	Uncounted int64  `json:"uncounted,omitempty"`     // reserved bytes that no snapshot counted, so that more may be in memory
 	Shared    *int64 `json:"pss,omitempty"`           // resident bytes, what is shared divided among those who share it
@@ -128,7 +128,7 @@ type Totals struct {
 	Common    *int64 `json:"shared,omitempty"`        // resident bytes that other processes map too, or this one at other places
 	Huge      *int64 `json:"huge,omitempty"`          // resident bytes in huge pages
 	Locked    *int64 `json:"locked,omitempty"`        // resident bytes that are locked in memory, of shared pages the share
-	Free      *int64 `json:"free,omitempty"`          // accessible bytes that nobody uses by the allocator's own books; of a map alone
+	Free      *int64 `json:"free,omitempty"`          // accessible bytes that are free according to the allocator's own figures; only in a map
 	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts, each once; one with parts in several rows counts in each of them
 	Mappings  int    `json:"mappings"`                // entries of the ledger
 }

@@ -12,8 +12,8 @@ type Bound struct {
 	State   string `json:"state"`             // "limited", "unlimited" or "not recorded"
 	Value   *int64 `json:"value,omitempty"`   // bytes, or a number; absent where there is none, or none was recorded
 	Used    *int64 `json:"used,omitempty"`    // the same; absent where it was not counted
-	Hits    *int64 `json:"hits,omitempty"`    // how often it was hit during the recording; of a cgroup's alone
-	Refused int    `json:"refused,omitempty"` // calls of the process that ran against it
+	Hits    *int64 `json:"hits,omitempty"`    // how often it was hit during the recording; only for those of a cgroup
+	Refused int    `json:"refused,omitempty"` // calls of the process that failed because of it
 	Near    bool   `json:"near"`              // at least 80 % of it are used, or it was hit, or refused a call
 }
 

@@ -38,13 +38,14 @@ type Pair struct {
 	ExeAfter   string   `json:"exe_after,omitempty"`   // path of the executable
 	ArgvBefore []string `json:"argv_before,omitempty"` // the command line, where it differs
 	ArgvAfter  []string `json:"argv_after,omitempty"`  // the same
-	Same       bool     `json:"same"`                  // nothing differs but addresses, and nothing of the command line
+	Same       bool     `json:"same"`                  // nothing differs but addresses; the command lines are equal too
 	Before     Totals   `json:"before"`                // all of it
 	After      Totals   `json:"after"`                 // all of it
 	Difference int64    `json:"difference"`            // bytes reserved
 	Kinds      []Change `json:"kinds"`                 // the largest difference first
 	Because    *Because `json:"because"`               // null where no setting that differs governs a kind that does
-	// Environment is what differs of the surroundings of these two, where that is not the same as of the first pair.
+	// Environment lists how the environments of these two processes differ, if not in the same way as those of the
+	// first pair.
 	Environment []Setting `json:"environment,omitempty"`
 	OnlyBefore  []string  `json:"only_before,omitempty"` // names of variables, of which no value is recorded, that the other did not begin with
 	OnlyAfter   []string  `json:"only_after,omitempty"`  // the same

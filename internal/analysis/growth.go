@@ -40,14 +40,14 @@ type MemoryPoint struct {
 	Resident int64 `json:"resident"` // bytes
 }
 
-// Grown is how much memory came and went, and in what course.
+// Grown is how much memory was mapped and unmapped, and how that developed.
 type Grown struct {
 	Came    int64   `json:"came"`             // bytes that were mapped
-	Went    int64   `json:"went"`             // bytes that were unmapped, what had been there before too
+	Went    int64   `json:"went"`             // bytes that were unmapped, including what had been mapped before
 	Net     int64   `json:"net"`              // what came less what went
-	PerHour *int64  `json:"per_hour"`         // bytes that net is an hour, of a line as steep as that is; null where no time passed, and of a step
+	PerHour *int64  `json:"per_hour"`         // net bytes per hour, for a line from its beginning; null if no time passed, and for a step
 	Course  Course  `json:"course"`           // how it went
-	Points  []int64 `json:"points,omitempty"` // net bytes at as many equal steps of the time between the moments
+	Points  []int64 `json:"points,omitempty"` // net bytes, at equal steps of the time between the moments
 }
 
 // A GrownRow is what one chain of calls did to the memory of one kind.
@@ -60,9 +60,9 @@ type GrownRow struct {
 	Times    int    `json:"times"`                  // calls that mapped
 	Unmaps   int    `json:"unmaps"`                 // changes that took something of it away
 	Left     int    `json:"left"`                   // mappings that came and were never taken away, not even a part
-	Each     int64  `json:"each,omitempty"`         // bytes of each of those, where all are as large; absent where they are not
+	Each     int64  `json:"each,omitempty"`         // bytes of each of those; absent if their sizes differ
 	Resident *int64 `json:"resident_net,omitempty"` // bytes in memory at the last snapshot between the moments, less those at the first; absent where there are not two
-	Oldest   *int64 `json:"oldest,omitempty"`       // nanoseconds that the oldest of those is old; absent for none
+	Oldest   *int64 `json:"oldest,omitempty"`       // age of the oldest of those in nanoseconds; absent if there are none
 }
 
 // points is in how many steps the time between the moments is divided.

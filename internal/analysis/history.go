@@ -47,9 +47,9 @@ type Step struct {
 	PID    int          `json:"pid,omitempty"`    // the process that did it
 	TID    int          `json:"tid,omitempty"`    // the thread that did it
 	Thread string       `json:"thread,omitempty"` // its name then
-	Times  int          `json:"times,omitempty"`  // so many steps in a row are told as this one; of "repeated": how often those before it came again
+	Times  int          `json:"times,omitempty"`  // how many consecutive steps this one stands for; of "repeated": how often the steps before it were repeated
 	Last   *int64       `json:"last,omitempty"`   // t of the last of them
-	Steps  int          `json:"steps,omitempty"`  // of "repeated": how many steps before it came again
+	Steps  int          `json:"steps,omitempty"`  // of "repeated": how many steps before it were repeated
 	Who
 	Stack    int     `json:"stack,omitempty"`     // the log's number of the stack
 	Frames   []Frame `json:"frames,omitempty"`    // the whole stack, where it was asked for

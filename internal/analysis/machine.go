@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/classify"
 )
 
-// Processes is what processes have mapped, side by side: of all of a machine, or of those of one name.
+// Processes lists what processes have mapped: all processes of a machine, or those of one name.
 type Processes struct {
 	Type string `json:"type"`          // "processes"
 	Sort Sort   `json:"sort"`          // the order of the rows
@@ -28,7 +28,7 @@ type ProcessMemory struct {
 	PSS       *int64        `json:"pss"`       // resident bytes, what is shared divided among those who share it; null where that may not be read
 	Swapped   *int64        `json:"swapped"`   // bytes in swap space; null where that may not be read
 	VMAs      *int64        `json:"vmas"`      // mappings, as the kernel counts them; null where they may not be read
-	Largest   *LargestShare `json:"largest"`   // what has most of it; null where that was not looked up, which is done for the first rows alone
+	Largest   *LargestShare `json:"largest"`   // the kind that has most of it; null if it was not looked up, which is done only for the first rows
 }
 
 // LargestShare is the kind of memory that a process has most of, by what the rows are sorted by.

@@ -18,7 +18,7 @@ type Module struct {
 // Unnamed is a file for whose code an answer shows addresses instead of names.
 type Unnamed struct {
 	Module
-	Frames int    `json:"frames"`         // how many addresses the answer has: among calls, and in stacks that its text shows whole
+	Frames int    `json:"frames"`         // how many addresses the answer has, among calls and in stacks that its text shows whole
 	Hint   string `json:"hint,omitempty"` // what would give the names; absent where that is not known, or there are nearer ones
 	Here   bool   `json:"here,omitempty"` // what the hint names is on this machine already
 }

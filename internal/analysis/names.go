@@ -64,7 +64,7 @@ type function struct {
 
 // A step is one line of a stack: a function that was called, or one inlined into it.
 type step struct {
-	omitted  int    // it stands for so many frames that the log does not have; only frame is set
+	omitted  int    // number of frames not recorded that it stands for; only frame is set
 	frame    int    // 0 for the innermost; functions inlined there have the same
 	module   string // path
 	in       callers.Module

@@ -90,11 +90,11 @@ type Report struct {
 	Nameless  []Unnamed       `json:"nameless"`           // files of whose code the rows show addresses
 }
 
-// Together is what processes that live at the same moment have between them.
+// Together sums up the processes that live at the same moment.
 type Together struct {
 	Processes int    `json:"processes"` // how many
 	Reserved  int64  `json:"reserved"`  // bytes of address space, all of theirs
-	Resident  *int64 `json:"resident"`  // bytes in memory, of a page that they share each its part (pss); null where it was not counted of all of them
+	Resident  *int64 `json:"resident"`  // bytes in memory, with shared pages divided among those who share them (pss); null if not counted for all of them
 }
 
 // together sums up the processes that live at the moment, nil where there are not several.
@@ -132,15 +132,15 @@ type ReportProcess struct {
 	Peak       int64    `json:"peak"`                    // the most that the process had mapped up to the moment, under programs that it executed before too
 	PeakT      int64    `json:"peak_t"`                  // when that was first
 	Explained  int64    `json:"explained"`               // bytes that a call or exec made
-	Known      int64    `json:"known"`                   // bytes of which is known, and not guessed, what they are
+	Known      int64    `json:"known"`                   // bytes whose kind is known and not guessed
 	ResidentAt *int64   `json:"resident_at,omitempty"`   // t of the snapshot that the resident bytes are from
-	HighWater  *int64   `json:"resident_peak,omitempty"` // bytes that it had in memory at most, up to the nearest snapshot; absent where that was not recorded
+	HighWater  *int64   `json:"resident_peak,omitempty"` // the most bytes that it had in memory, up to the nearest snapshot; absent if that was not recorded
 	Total      Totals   `json:"total"`                   // all of it
 	VMAs       int      `json:"vmas"`                    // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
-	Bounds     []Bound  `json:"bounds"`                  // what it can run against, and how near it is
+	Bounds     []Bound  `json:"bounds"`                  // the limits on its memory, and how close it is to them
 	Kills      *int64   `json:"oom_kills,omitempty"`     // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
 	Holders    []Row    `json:"holders"`                 // the rows
-	Advice     []Advice `json:"advice"`                  // what would spare most first
+	Advice     []Advice `json:"advice"`                  // the advice that would save most first
 }
 
 // A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
@@ -154,7 +154,7 @@ type Row struct {
 	VMAs    int      `json:"vmas"`              // rows of the kernel's that begin in it
 	Nested  []string `json:"calls,omitempty"`   // by stack: the calls of this line of the tree, the outermost first
 	Made    []string `json:"made,omitempty"`    // by stack: the kinds of what they made themselves
-	Smaller int      `json:"smaller,omitempty"` // it sums up so many rows that are below the bound
+	Smaller int      `json:"smaller,omitempty"` // number of rows below min_size that it sums up
 	Ranges  []Range  `json:"ranges,omitempty"`  // the mappings: of a row without parts, by stack of every row those that the last of its calls made itself; of what sums up smaller ones none
 	Parts   []Row    `json:"parts,omitempty"`   // the rows that it sums up, by stack with its own ranges; what they have adds up to what it has, but for count
 }
@@ -166,7 +166,7 @@ type Exit struct {
 	Name   string `json:"name,omitempty"`   // of the signal: "SIGSEGV"
 }
 
-// exitOf is how an ended process ended, nil where that was not seen.
+// exitOf returns how a process ended, nil if that was not seen.
 func (s *State) exitOf(p *process) *Exit {
 	x := s.exits[p.ID]
 	if x == nil && p.first && s.mode() == "run" && s.end != nil {
@@ -178,7 +178,7 @@ func (s *State) exitOf(p *process) *Exit {
 	return &Exit{x.Code, x.Signal, x.Name}
 }
 
-// Advice is what one kind of memory costs, and how to have less of it.
+// Advice says what one kind of memory costs, and how to use less of it.
 type Advice struct {
 	Kind  classify.Kind `json:"kind"`  // of memory that it is about; "" for the number of mappings
 	Bytes int64         `json:"bytes"` // that would be spared
@@ -302,7 +302,7 @@ func (p *process) total() totals {
 	return n
 }
 
-// explained is how many bytes of p a traced call or the kernel's exec made.
+// explained returns how many bytes of p a traced call, or the kernel at exec, has mapped.
 func (p *process) explained() int64 {
 	var n int64
 	for i := range p.mappings {

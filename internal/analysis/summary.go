@@ -15,10 +15,10 @@ type Summary struct {
 	End        *End        `json:"end"`            // the log's last line
 	Calls      int         `json:"calls"`          // mapping calls
 	Threads    int         `json:"threads"`        // that made them
-	Processes  int         `json:"processes"`      // that ran: vfork children, which have no address space of their own, and those that are not in the report too
+	Processes  int         `json:"processes"`      // that ran, including vfork children, which have no address space of their own, and those that are not in the report
 	Growth     Unexplained `json:"stack_growth"`   // growth of stacks, which needs no call
 	Drift      Unexplained `json:"drift"`          // what else changed without a traced call
-	Unverified bool        `json:"unverified"`     // the last ledger of an address space was not held against the kernel's, as when it was killed
+	Unverified bool        `json:"unverified"`     // the ledger of an address space was not compared with the kernel's view at its end, for example because it was killed
 	Report     *Report     `json:"report"`         // as of the end; of many processes that have ended it has the largest
 	Peak       *Report     `json:"peak,omitempty"` // as of the peak, where the first process had given most of that back by the end and the log could be read again
 }
