@@ -87,7 +87,8 @@ func (l *look) list2(head uint64) func(yield func(uint64) bool) {
 }
 
 const (
-	// pthreadWords is how many words of a struct pthread are searched for the stack: it has 2,304 to 2,496 bytes.
+	// pthreadWords is how many words of a struct pthread, which has 2,304 to 2,496 bytes, are searched for the fields
+	// of its stack.
 	pthreadWords = 320
 	// pthreadLeast is the least size of one.
 	pthreadLeast = 2048
