@@ -90,7 +90,7 @@ func Attach(o Options) (out Outcome, err error) {
 	})
 }
 
-// letGo detaches all threads, which stand still, after a last look at their address spaces.
+// letGo detaches all threads, which are stopped, after a last comparison of their address spaces.
 func (r *Recorder) letGo() {
 	r.finalLook()
 	r.backend.note(r.out)
