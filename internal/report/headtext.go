@@ -41,7 +41,7 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 	return t + onlyText(&r.At, l)
 }
 
-// mappedName is what a map is of: "redis-server 4711", and less where a file tells less.
+// mappedName returns what a map shows: "redis-server 4711", or less if a saved file says less.
 func mappedName(p *analysis.ReportProcess, l text.Style) string {
 	name := processText(p.Name, p.Exe)
 	switch {

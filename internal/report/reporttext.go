@@ -63,8 +63,8 @@ func Report(r *analysis.Report, l text.Style) []byte {
 	return append(b, next...)
 }
 
-// topRows are as many of the rows, with their parts, as have room in so many lines; 0 is no limit. What is left is
-// summed up in the last one.
+// topRows returns the rows, with their parts, that fit into a number of lines; 0 is no limit. The others are summed
+// up in the last row.
 func topRows(rows []analysis.Row, lines int) []analysis.Row {
 	if lines <= 0 || linesOf(rows) <= lines {
 		return rows
