@@ -282,6 +282,9 @@ func (t *Tracer) Drop(th *Thread) {
 		if th.event != nil {
 			_ = th.event.control(unix.PERF_EVENT_IOC_DISABLE)
 		}
+		if th.advice != nil {
+			_ = th.advice.control(unix.PERF_EVENT_IOC_DISABLE)
+		}
 		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
 		t.remove(th)
 	}

@@ -27,6 +27,13 @@ func decodeRange(c *Call) {
 	op.Range = vm.RangeOf(op.Addr, op.Len)
 }
 
+func decodeAdvise(c *Call) {
+	decodeRange(c)
+	if c.Op.Flags = uint64(uint32(c.Args[2])); vm.AdviceMovesPages(c.Op.Flags) {
+		c.Op.Kind = vm.OpPages
+	}
+}
+
 func decodeAddr(c *Call) { c.Op.Addr = c.Args[0] }
 
 func decodeShmat(c *Call) {

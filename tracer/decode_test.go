@@ -40,7 +40,7 @@ func TestDecode(t *testing.T) {
 			vm.Op{Kind: vm.OpUnmap, Addr: 0x1000, Len: 1<<64 - 4096, Range: vm.RangeOf(0x1000, 1<<64-4096)}},
 	} {
 		th := &Thread{regs: c.regs}
-		if !th.enter(c.abi, newNumbers()) {
+		if !th.enter(c.abi, newNumbers(followed(false))) {
 			t.Errorf("%s: not followed", c.name)
 			continue
 		}

@@ -35,7 +35,7 @@ func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	}
 	own := 0
 	switch decoded := ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th); {
-	case !decoded || th.result() == -int64(syscall.EINTR):
+	case !decoded || th.call.Op.Kind == vm.OpPages || th.result() == -int64(syscall.EINTR):
 	case th.call.Op.Kind == vm.OpClone:
 		own = min(n, 2) // see copied: the copy changed nothing in this address space
 	default:

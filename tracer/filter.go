@@ -38,13 +38,13 @@ func (p *program) skipUnless(k uint32, n int) {
 	p.jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
 }
 
-// buildFilter returns the seccomp filter that stops a thread (SECCOMP_RET_TRACE) on the followed calls of
+// buildFilter returns the seccomp filter that stops a thread (SECCOMP_RET_TRACE) on the calls of rows in
 // all three conventions and lets all others pass. The low 16 bits of the return value are the ABI, which
 // PTRACE_GETEVENTMSG hands back. Calls outside the table are decided on the number alone, so that the
 // kernel's seccomp action cache serves them without running the filter.
-func buildFilter() []unix.SockFilter {
-	b64, b32 := numberBlocks(ABI64), numberBlocks(ABI32)
-	bx32 := numberBlocks(ABIX32)
+func buildFilter(rows []Syscall) []unix.SockFilter {
+	b64, b32 := numberBlocks(rows, ABI64), numberBlocks(rows, ABI32)
+	bx32 := numberBlocks(rows, ABIX32)
 	var p program
 	p.load(seccompArch)
 	p.jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.AUDIT_ARCH_X86_64, 1, 0)
@@ -66,10 +66,10 @@ func buildFilter() []unix.SockFilter {
 
 // numberBlocks returns the blocks that test each number of one convention. They expect the number in the
 // accumulator, and leave it there where they fall through.
-func numberBlocks(abi ABI) []unix.SockFilter {
+func numberBlocks(rows []Syscall, abi ABI) []unix.SockFilter {
 	var p program
-	for i := range syscalls {
-		s := &syscalls[i]
+	for i := range rows {
+		s := &rows[i]
 		nr, ok := s.number(abi)
 		if !ok {
 			continue

@@ -79,11 +79,11 @@ func archOf(abi ABI) uint32 {
 // Every number of every convention is traced exactly when the table follows it, with the convention in the
 // return value; what is let pass is decided without looking at arguments.
 func TestFilterFollowsTheTable(t *testing.T) {
-	prog := buildFilter()
+	prog := buildFilter(followed(false))
 	if len(prog) > unix.BPF_MAXINSNS {
 		t.Fatalf("%d instructions, the kernel takes %d", len(prog), unix.BPF_MAXINSNS)
 	}
-	table := newNumbers()
+	table := newNumbers(followed(false))
 	for _, abi := range []ABI{ABI64, ABI32, ABIX32} {
 		traced := 0
 		for nr := uint32(0); nr < 600; nr++ {
@@ -118,7 +118,7 @@ func TestFilterFollowsTheTable(t *testing.T) {
 
 // Where a row is followed for some arguments only, filter and decoder agree on which.
 func TestFilterArguments(t *testing.T) {
-	prog := buildFilter()
+	prog := buildFilter(followed(false))
 	for _, c := range []struct {
 		name   string
 		nr     uint32
@@ -143,7 +143,7 @@ func TestFilterArguments(t *testing.T) {
 		if (ret == unix.SECCOMP_RET_TRACE) != c.traced {
 			t.Errorf("%s: filter returns %#x", c.name, ret)
 		}
-		s := newNumbers().lookup(ABI64, uint64(c.nr))
+		s := newNumbers(followed(false)).lookup(ABI64, uint64(c.nr))
 		if s.matches(&c.args) != c.traced {
 			t.Errorf("%s: the table says %v", c.name, !c.traced)
 		}
@@ -152,7 +152,7 @@ func TestFilterArguments(t *testing.T) {
 
 // A number that two conventions share is never decided by the number.
 func TestGuess(t *testing.T) {
-	table := newNumbers()
+	table := newNumbers(followed(false))
 	for nr := range uint64(512) {
 		_, sure := table.guess(nr)
 		both := table.lookup(ABI64, nr) != nil && table.lookup(ABI32, nr) != nil

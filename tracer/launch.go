@@ -145,11 +145,11 @@ func (p *Prepared) report() (report, error) {
 	return report{launcher.Step(m[0]), m[1] != 0, syscall.Errno(binary.NativeEndian.Uint32(m[4:]))}, nil
 }
 
-// config returns the helper's configuration.
-func (l *Launch) config() *launcher.Config {
+// config returns the helper's configuration. A filter stops the calls of rows.
+func (l *Launch) config(rows []Syscall) *launcher.Config {
 	c := &launcher.Config{Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir, NoASLR: l.NoASLR}
 	if l.Filter {
-		insns := buildFilter()
+		insns := buildFilter(rows)
 		c.Filter = unsafe.Slice((*byte)(unsafe.Pointer(&insns[0])), len(insns)*int(unsafe.Sizeof(insns[0])))
 	}
 	if u := l.Credential; u != nil {
@@ -191,7 +191,7 @@ func (p *Prepared) Start() (Launched, error) {
 		p.Abandon()
 		return Launched{}, err
 	}
-	if _, err := p.config.Write(p.launch.config().Encode()); err != nil {
+	if _, err := p.config.Write(p.launch.config(followed(p.tracer.advice)).Encode()); err != nil {
 		p.Abandon()
 		return Launched{}, fmt.Errorf("configure the launch helper: %w", err)
 	}

@@ -23,17 +23,29 @@ const (
 	trapPerfAsync = 1 // in si_perf_flags: the signal was blocked when it was sent
 )
 
-// sigData is returned in the siginfo of our own signals, to tell them from those of perf events of the program.
-const sigData = 0x766d626c616d6521
+// sigData and adviceData are returned in the siginfo of our own signals, of a lockEvent on locks and on advice, to tell them
+// from those of perf events of the program.
+const (
+	sigData    = 0x766d626c616d6521
+	adviceData = 0x766d626c616d653f
+)
 
-// lockFilter passes write locks that were acquired. Only a kill makes the acquisition fail.
-const lockFilter = "write==1 && success==1\x00"
+// isOurData reports whether the si_perf_data of a signal is that of an event of ours.
+func isOurData(data uint64) bool { return data == sigData || data == adviceData }
+
+// tracepoint is what a lockEvent is on.
+type tracepoint struct {
+	id     uint64
+	filter string
+	data   uint64 // si_perf_data of its signals
+}
 
 // ringPages are the data pages of a ring. A thread stops at each record, so a page is plenty: it holds the records of
 // a thread that blocks SIGTRAP until that is noticed.
 const ringPages = 1
 
-// lockEvent is a perf event (perf_event_open(2)) on mmap_lock:mmap_lock_acquire_returned of one thread.
+// lockEvent is a perf event (perf_event_open(2)) of one thread: on mmap_lock:mmap_lock_acquire_returned or, where advice is
+// followed, on syscalls:sys_enter_madvise.
 type lockEvent struct {
 	fd    int
 	ring  []byte // the page of struct perf_event_mmap_page, then the data
@@ -55,8 +67,14 @@ func tracefs() string {
 	return ""
 }
 
-// lockTracepoint reads the number of the tracepoint.
-func lockTracepoint() (uint64, error) {
+// lockTracepoint finds the tracepoint of locks. It passes write locks that were acquired; only a kill makes the acquisition fail.
+func lockTracepoint() (tracepoint, error) {
+	id, err := tracepointID("mmap_lock/mmap_lock_acquire_returned")
+	return tracepoint{id, "write==1 && success==1\x00", sigData}, err
+}
+
+// tracepointID reads the number of a tracepoint.
+func tracepointID(name string) (uint64, error) {
 	dir := tracefs()
 	if dir == "" {
 		if _, err := os.Stat("/sys/kernel/tracing"); err == nil && os.Geteuid() == 0 {
@@ -64,7 +82,7 @@ func lockTracepoint() (uint64, error) {
 		}
 		return 0, fmt.Errorf("/sys/kernel/tracing cannot be read: run as root, or mount tracefs there")
 	}
-	text, err := os.ReadFile(dir + "/events/mmap_lock/mmap_lock_acquire_returned/id")
+	text, err := os.ReadFile(dir + "/events/" + name + "/id")
 	if err != nil {
 		return 0, err
 	}
@@ -72,13 +90,13 @@ func lockTracepoint() (uint64, error) {
 }
 
 // newLockEvent makes the event of a thread, disabled.
-func newLockEvent(tid int, id uint64) (fd int, err error) {
+func newLockEvent(tid int, on tracepoint) (fd int, err error) {
 	attr := unix.PerfEventAttr{
-		Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample: 1, Sample_type: unix.PERF_SAMPLE_TIME,
+		Type: unix.PERF_TYPE_TRACEPOINT, Config: on.id, Sample: 1, Sample_type: unix.PERF_SAMPLE_TIME,
 		Bits:     unix.PerfBitDisabled | unix.PerfBitUseClockID | perfRemoveOnExec | perfSigtrap,
 		Clockid:  unix.CLOCK_MONOTONIC_RAW,
 		Wakeup:   1 << 30, // no one polls it
-		Sig_data: sigData,
+		Sig_data: on.data,
 	}
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	fd, err = unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
@@ -92,14 +110,14 @@ func newLockEvent(tid int, id uint64) (fd int, err error) {
 }
 
 // openLockEvent starts watching a thread, which must be a tracee, or the signals would kill it.
-func openLockEvent(tid int, id uint64) (*lockEvent, error) {
-	fd, err := newLockEvent(tid, id)
+func openLockEvent(tid int, on tracepoint) (*lockEvent, error) {
+	fd, err := newLockEvent(tid, on)
 	if err != nil {
 		return nil, err
 	}
 	ev := &lockEvent{fd: fd}
 	// If it were enabled before it has its ring, one stop in a thousand would come without a record.
-	if _, _, e := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(unsafe.StringData(lockFilter)))); e != 0 {
+	if _, _, e := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(unsafe.StringData(on.filter)))); e != 0 {
 		unix.Close(fd)
 		return nil, fmt.Errorf("perf event: set the filter: %w", e)
 	}

@@ -7,10 +7,10 @@ type numbers struct {
 	shared         [512]bool // followed both as x86-64 and as i386 number
 }
 
-func newNumbers() *numbers {
+func newNumbers(rows []Syscall) *numbers {
 	t := &numbers{high: make(map[uint32]*Syscall)}
-	for i := range syscalls {
-		s := &syscalls[i]
+	for i := range rows {
+		s := &rows[i]
 		if s.Nr >= 0 {
 			t.n64[s.Nr] = s
 			nr, _ := s.number(ABIX32)

@@ -16,6 +16,11 @@ func (t *Tracer) disable() {
 	for _, ev := range t.armed.events {
 		_ = ev.control(unix.PERF_EVENT_IOC_DISABLE)
 	}
+	for _, th := range t.threads {
+		if th.advice != nil {
+			_ = th.advice.control(unix.PERF_EVENT_IOC_DISABLE)
+		}
+	}
 }
 
 // trapWaits reports whether one of our signals is pending for the thread, which is stopped.
@@ -35,7 +40,7 @@ func (th *Thread) trapWaits() bool {
 			return false
 		}
 		for _, info := range infos[:n] {
-			if int32(info[0]) == int32(unix.SIGTRAP) && int32(info[1]) == trapPerf && info[3] == sigData {
+			if int32(info[0]) == int32(unix.SIGTRAP) && int32(info[1]) == trapPerf && isOurData(info[3]) {
 				return true
 			}
 		}
@@ -52,7 +57,7 @@ func (t *Tracer) shed(th *Thread) bool {
 		return false
 	}
 	switch {
-	case th.inside && th.event != nil && th.event.owed:
+	case th.inside && th.owed():
 		// The signal is only sent when the thread leaves the kernel, where the interrupt stops it in any case.
 		th.interrupt()
 	case th.trapWaits():
@@ -82,5 +87,5 @@ func (th *Thread) shedded(why why) {
 // isOurTrap reports whether the signal-delivery-stop that the thread is in is for a signal of ours.
 func (th *Thread) isOurTrap() bool {
 	info, e := ptraceSiginfo(th.TID)
-	return e == 0 && int32(info[1]) == trapPerf && info[3] == sigData
+	return e == 0 && int32(info[1]) == trapPerf && isOurData(info[3])
 }

@@ -30,8 +30,7 @@ func (t *Tracer) TestSigtrap() error {
 		return err
 	}
 	err := t.withProbe(t.watchProbe)
-	tracepoint := t.armed.tracepoint
-	t.backend, t.armed = backend, armed{tracepoint: tracepoint}
+	t.backend, t.armed = backend, armed{tracepoint: t.armed.tracepoint, advice: t.armed.advice}
 	t.forgetProbe()
 	return err
 }
@@ -250,11 +249,11 @@ func mayWatch() error {
 	if err := oneClock(); err != nil {
 		return err
 	}
-	id, err := lockTracepoint()
+	on, err := lockTracepoint()
 	if err != nil {
 		return err
 	}
-	fd, err := newLockEvent(os.Getpid(), id)
+	fd, err := newLockEvent(os.Getpid(), on)
 	if err != nil {
 		return err
 	}

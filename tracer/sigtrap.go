@@ -2,10 +2,13 @@ package tracer
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // The backend BySigtrap. Every change to the mappings of a process is made with its mmap_lock held for writing, and
@@ -19,7 +22,9 @@ import (
 
 // armed holds the perf events of all threads and what has been read from them.
 type armed struct {
-	tracepoint uint64
+	tracepoint tracepoint
+	advice     tracepoint // of madvise(2), where it is followed
+	unadvised  uint64     // its calls of which no stop has told
 	events     []*lockEvent
 	newest     uint64 // the newest stamp that was read
 	told       uint64 // the newest reported by a Settled stop
@@ -35,11 +40,16 @@ type armed struct {
 
 // Arm makes t use the backend BySigtrap. It must be called before Attach or Prepare.
 func (t *Tracer) Arm() error {
-	id, err := lockTracepoint()
+	on, err := lockTracepoint()
 	if err != nil {
 		return err
 	}
-	t.backend, t.armed.tracepoint, t.armed.shields = BySigtrap, id, make(map[int]*shield)
+	if t.advice {
+		if t.armed.advice, err = adviceTracepoint(); err != nil {
+			return fmt.Errorf("the calls of madvise(2) cannot be watched (CONFIG_FTRACE_SYSCALLS): %w", err)
+		}
+	}
+	t.backend, t.armed.tracepoint, t.armed.shields = BySigtrap, on, make(map[int]*shield)
 	return nil
 }
 
@@ -58,13 +68,31 @@ func (t *Tracer) arm(th *Thread) {
 		th.stepping = true
 		return
 	}
+	if t.advice {
+		advice, err := openLockEvent(th.TID, t.armed.advice)
+		if err != nil {
+			ev.close()
+			if t.armed.failure == nil && !errors.Is(err, syscall.ESRCH) {
+				t.armed.failure = err
+			}
+			th.stepping = true
+			return
+		}
+		advice.owner, th.advice = th, advice
+	}
 	ev.owner, th.event = th, ev
 	t.armed.events = append(t.armed.events, ev)
 	th.stepping = th.blocksTrap()
 }
 
-// disarm closes the thread's event.
+// disarm closes the thread's events.
 func (t *Tracer) disarm(th *Thread) {
+	if th.advice != nil {
+		th.advice.drain()
+		t.armed.unadvised += uint64(th.takeAdvice())
+		go th.advice.close()
+		th.advice = nil
+	}
 	ev := th.event
 	if ev == nil {
 		return
@@ -113,8 +141,16 @@ func (th *Thread) blocksTrap() bool {
 	return mask&trapBit != 0
 }
 
-// drain reads the thread's ring.
+// owed reports whether a signal of ours is on its way to the thread.
+func (th *Thread) owed() bool {
+	return th.event != nil && th.event.owed || th.advice != nil && th.advice.owed
+}
+
+// drain reads the thread's rings.
 func (t *Tracer) drain(th *Thread) {
+	if th.advice != nil {
+		th.advice.drain()
+	}
 	if th.event != nil {
 		t.armed.newest = max(t.armed.newest, th.event.drain())
 	}
@@ -203,31 +239,6 @@ func (t *Tracer) settled() bool {
 	return true
 }
 
-// suspicious is the age, in nanoseconds, at which an open record makes us check whether its thread blocks SIGTRAP.
-const suspicious = 2_000_000
-
-// thrownAway is the age, in nanoseconds, at which the thread of an open record is interrupted: the program may have
-// discarded the signal by setting its action (sigaction(2)), and the calls of all other threads wait in the order
-// behind it. If the call is merely still being served, the interrupt costs it one more stop and does no harm.
-const thrownAway = 200_000_000
-
-// seekBlocked interrupts threads that took the lock and will not stop because they block SIGTRAP, or have lost it.
-func (t *Tracer) seekBlocked() {
-	var now uint64
-	for _, ev := range t.armed.events {
-		th := ev.owner
-		if len(ev.open) == 0 || th.state != running || th.stepping || th.interrupted {
-			continue
-		}
-		if now == 0 {
-			now = Clock()
-		}
-		if now > ev.open[0]+suspicious && (now > ev.open[0]+thrownAway || th.blocksTrap()) {
-			th.interrupt()
-		}
-	}
-}
-
 // trapped handles a signal-delivery-stop for SIGTRAP. ours reports whether the signal is one of ours, which is not
 // delivered.
 func (t *Tracer) trapped(th *Thread) (ours, out bool) {
@@ -235,52 +246,24 @@ func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	if e != 0 || int32(info[1]) == ptraceEventExit<<8|int32(unix.SIGTRAP) {
 		return true, false // killed, on the way to its exit stop or there
 	}
-	if int32(info[1]) != trapPerf || info[3] != sigData {
+	if int32(info[1]) != trapPerf || !isOurData(info[3]) {
 		return false, false
 	}
 	th.toDeliver = 0
 	if th.event != nil {
 		th.event.owed = false
 	}
+	if th.advice != nil {
+		th.advice.owed = false
+	}
 	flags := uint32(info[4] >> 32)
 	if flags&trapPerfAsync != 0 && !th.stepping {
 		return true, t.missed(th)
 	}
+	if info[3] == adviceData && th.Pending() == 0 {
+		return true, t.advised(th)
+	}
 	return true, t.completed(th)
-}
-
-// overdue handles an event stop of a thread that has taken mmap_lock without having stopped for that yet. Its SIGTRAP
-// comes next, unless the signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)).
-func (t *Tracer) overdue(th *Thread) bool {
-	if th.blocksTrap() || !th.trapWaits() {
-		return t.missed(th)
-	}
-	th.state = running
-	ptrace(unix.PTRACE_CONT, th.TID, 0, 0)
-	return false
-}
-
-// stoppedBehindCall handles a group-stop of a thread that has taken mmap_lock: it joined the group-stop on its way
-// out of the call, before its SIGTRAP. The signal-delivery-stop comes only after SIGCONT, which may not come before
-// we detach.
-func (t *Tracer) stoppedBehindCall(th *Thread) bool {
-	if th.blocksTrap() || !th.trapWaits() {
-		return t.missed(th)
-	}
-	return t.completed(th)
-}
-
-// missed hands out a Missed stop: the thread took mmap_lock without stopping, because it blocks SIGTRAP or the signal
-// was discarded. Only the kernel's view can show what it did. While it blocks SIGTRAP it is followed by
-// PTRACE_SYSCALL.
-func (t *Tracer) missed(th *Thread) bool {
-	th.stepping = th.blocksTrap()
-	first, last, n := th.takeOpen()
-	if n == 0 {
-		t.Resume(th)
-		return false
-	}
-	return t.out(Stop{Kind: Missed, Thread: th, First: first, Order: last, Count: uint64(n)})
 }
 
 // completed hands out the call that the thread has just left, if that took the lock.
@@ -299,7 +282,7 @@ func (t *Tracer) completed(th *Thread) bool {
 	if n > 1 {
 		s.First, s.Count = first, uint64(n-1)
 	}
-	if !t.decode(th) {
+	if !t.decode(th) || th.call.Op.Kind == vm.OpPages {
 		s.Kind, s.Number = Touched, int(int64(th.regs.Orig_rax))
 		if harmless(s.Number) && n == 1 {
 			t.Resume(th)
@@ -356,6 +339,9 @@ func (t *Tracer) stepped(th *Thread) bool {
 		return t.unstamped(th)
 	}
 	th.stepping = th.blocksTrap()
+	if t.advice && th.Pending() == 0 {
+		return t.advised(th)
+	}
 	return t.completed(th)
 }
 
@@ -368,6 +354,9 @@ func (t *Tracer) unstamped(th *Thread) bool {
 	if th.Ignore || !t.decode(th) || th.call.Op.Kind == 0 || th.rolledBack(th.regs.Rax) {
 		t.Resume(th)
 		return false
+	}
+	if th.call.Op.Kind == vm.OpPages {
+		return t.out(Stop{Kind: Advised, Thread: th, Call: &th.call, Result: th.result()})
 	}
 	return t.out(Stop{Kind: Returned, Thread: th, Call: &th.call, Result: th.result(), Order: Clock()})
 }

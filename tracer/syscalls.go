@@ -1,6 +1,10 @@
 package tracer
 
-import "github.com/vmblame/vmblame/internal/vm"
+import (
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
 
 // Arg describes one argument of a Syscall for the event log.
 type Arg struct {
@@ -68,6 +72,24 @@ const (
 	archShstkNo = 0x5002
 )
 
+// pageAdvice are the values of AdviceMovesPages, which are followed only where that was asked for: allocators give such advice often.
+var pageAdvice = []When{
+	{Arg: 2, Value: vm.AdviseDontNeed}, {Arg: 2, Value: vm.AdviseFree}, {Arg: 2, Value: vm.AdviseRemove},
+	{Arg: 2, Value: vm.AdviseCold}, {Arg: 2, Value: vm.AdvisePageOut},
+	{Arg: 2, Value: vm.AdvisePopulateRead}, {Arg: 2, Value: vm.AdvisePopulateWrite}, {Arg: 2, Value: vm.AdviseDontNeedLocked},
+}
+
+// followed returns the rows of the table; with advice, the one of madvise takes in pageAdvice.
+func followed(advice bool) []Syscall {
+	rows := slices.Clone(syscalls[:])
+	for i := range rows {
+		if advice && rows[i].Effect == vm.OpAdvise {
+			rows[i].When = slices.Concat(flagAdvice, pageAdvice)
+		}
+	}
+	return rows
+}
+
 // syscalls is the table of followed calls. To follow another, add a row here and a traced program.
 var syscalls = [...]Syscall{
 	{9, 90, "mmap", []Arg{adr("addr"), num("length"), sint("prot"), sint("flags"), sint("fd"), num("offset")}, vm.OpMap, decodeMap, nil, true},
@@ -76,7 +98,7 @@ var syscalls = [...]Syscall{
 	{11, 91, "munmap", []Arg{adr("addr"), num("length")}, vm.OpUnmap, decodeRange, nil, false},
 	{12, 45, "brk", []Arg{adr("addr")}, vm.OpBrk, decodeAddr, nil, true},
 	{25, 163, "mremap", []Arg{adr("old_address"), num("old_size"), num("new_size"), sint("flags"), adr("new_address")}, vm.OpRemap, decodeRemap, nil, true},
-	{28, 219, "madvise", []Arg{adr("addr"), num("length"), sint("advice")}, vm.OpAdvise, decodeRange, flagAdvice, false},
+	{28, 219, "madvise", []Arg{adr("addr"), num("length"), sint("advice")}, vm.OpAdvise, decodeAdvise, flagAdvice, false},
 	{30, 397, "shmat", []Arg{sint("shmid"), adr("shmaddr"), sint("shmflg")}, vm.OpShmAttach, decodeShmat, nil, true},
 	{67, 398, "shmdt", []Arg{adr("shmaddr")}, vm.OpShmDetach, decodeAddr, nil, false},
 	{-1, 117, "ipc", []Arg{num("call"), num("first"), num("second"), num("third"), adr("ptr"), num("fifth")}, vm.OpShmAttach, nil, []When{{Arg: 0, Value: 21}, {Arg: 0, Value: 22}}, false},

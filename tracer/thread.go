@@ -40,8 +40,9 @@ type Thread struct {
 	// event watches the thread under the backend BySigtrap; stepping reports whether it is followed by PTRACE_SYSCALL
 	// all the same.
 	event    *lockEvent
-	inside   bool // the stop is within a call: signals have not been checked
-	unmasked bool // its signal mask was mask; SIGTRAP is temporarily unblocked
+	advice   *lockEvent // watches its madvise(2), where that is followed
+	inside   bool       // the stop is within a call: signals have not been checked
+	unmasked bool       // its signal mask was mask; SIGTRAP is temporarily unblocked
 	mask     uint64
 	stepping bool
 }

@@ -22,6 +22,7 @@ type Tracer struct {
 	threads   map[int]*Thread
 	groups    map[int]int // live threads of each thread group
 	filter    bool        // the tracees carry our filter
+	advice    bool        // see FollowAdvice
 	backend   Backend
 	armed     armed
 	stopCost  time.Duration // see StopCost
@@ -52,7 +53,7 @@ type wait struct {
 // New returns a Tracer. It must be called on the goroutine, locked to its thread, that will use it.
 func New() *Tracer {
 	t := &Tracer{
-		table: newNumbers(), threads: make(map[int]*Thread), groups: make(map[int]int),
+		table: newNumbers(followed(false)), threads: make(map[int]*Thread), groups: make(map[int]int),
 		newborn: make(map[int]*Thread), tid: unix.Gettid(), follow: true, backend: BySyscall,
 		wakeCh: make(chan os.Signal, 1),
 	}
@@ -268,6 +269,9 @@ func (t *Tracer) handle(w wait) bool {
 		}
 		if th.Pending() != 0 {
 			return t.overdue(th)
+		}
+		if th.advice != nil && len(th.advice.open) > 0 && th.blocksTrap() {
+			return t.missed(th)
 		}
 	}
 	t.Resume(th)

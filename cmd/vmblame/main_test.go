@@ -225,8 +225,8 @@ func TestPanic(t *testing.T) {
 // TestCommands: each command has its help, and no flag of the contract is missing.
 func TestCommands(t *testing.T) {
 	flags := map[string]string{
-		"run":       "output live no-stacks max-frames snapshot-every verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp jit-names env chdir user max-addresses max-resident max-mappings junit",
-		"attach":    "output live no-stacks max-frames snapshot-every verify no-follow debug-dir debuginfod quiet backend duration",
+		"run":       "output live no-stacks max-frames snapshot-every advice verify no-follow debug-dir debuginfod quiet backend no-aslr no-seccomp jit-names env chdir user max-addresses max-resident max-mappings junit",
+		"attach":    "output live no-stacks max-frames snapshot-every advice verify no-follow debug-dir debuginfod quiet backend duration",
 		"export":    "format at pid value table output json",
 		"watch":     "output map",
 		"symbolize": "output debug-dir debuginfod",

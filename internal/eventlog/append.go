@@ -19,6 +19,8 @@ func AppendRecord(dst []byte, r Record) []byte {
 		dst = append(appendThreadName(appendEvent(dst, "origin", &r.Event), r.Name), '}')
 	case *Drift:
 		dst = appendDrift(dst, r)
+	case *Advice:
+		dst = appendAdvice(dst, r)
 	case *Stack:
 		dst = appendStack(dst, r)
 	case *Space:
@@ -116,6 +118,17 @@ func appendEvent(dst []byte, kind string, e *Event) []byte {
 	dst = appendUint(dst, `","seq":`, e.Seq)
 	dst = appendInt(dst, `,"t":`, e.T)
 	dst = appendInt(dst, `,"space":`, int64(e.Space))
+	dst = appendCall(dst, e)
+	dst = append(dst, `,"changes":`...)
+	dst = appendChanges(dst, e.Changes)
+	if e.Uncertain {
+		dst = append(dst, `,"uncertain":true`...)
+	}
+	return dst
+}
+
+// appendCall writes who made a call, what it was, how it ended, and its stack.
+func appendCall(dst []byte, e *Event) []byte {
 	dst = appendInt(dst, `,"pid":`, int64(e.PID))
 	dst = appendInt(dst, `,"tid":`, int64(e.TID))
 	dst = append(dst, `,"call":`...)
@@ -130,17 +143,28 @@ func appendEvent(dst []byte, kind string, e *Event) []byte {
 		dst = append(dst, `,"error":`...)
 		dst = appendString(dst, e.Error)
 	}
-	if e.Stack != nil {
-		dst = appendInt(dst, `,"stack":`, int64(*e.Stack))
-	} else {
-		dst = append(dst, `,"stack":null`...)
+	if e.Stack == nil {
+		return append(dst, `,"stack":null`...)
 	}
-	dst = append(dst, `,"changes":`...)
-	dst = appendChanges(dst, e.Changes)
-	if e.Uncertain {
-		dst = append(dst, `,"uncertain":true`...)
+	return appendInt(dst, `,"stack":`, int64(*e.Stack))
+}
+
+func appendAdvice(dst []byte, a *Advice) []byte {
+	dst = appendInt(dst, `{"type":"advice","t":`, a.T)
+	dst = appendUint(dst, `,"after":`, a.After)
+	dst = appendInt(dst, `,"space":`, int64(a.Space))
+	dst = appendCall(dst, a.AsEvent())
+	for _, n := range [...]struct {
+		key   string
+		bytes *int64
+	}{{`,"before":`, a.Before}, {`,"left":`, a.Left}} {
+		if n.bytes == nil {
+			dst = append(append(dst, n.key...), "null"...)
+		} else {
+			dst = appendInt(dst, n.key, *n.bytes)
+		}
 	}
-	return dst
+	return append(dst, '}')
 }
 
 func appendDrift(dst []byte, d *Drift) []byte {

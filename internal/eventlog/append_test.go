@@ -11,7 +11,7 @@ import (
 
 // records returns one empty record of each type.
 func emptyRecords() []Record {
-	return []Record{&Header{}, &Space{}, &Thread{}, &Module{}, &Stack{}, &Event{}, &Origin{}, &Drift{}, &Symbol{}, &Snapshot{}, &Content{}, &Note{}, &End{}}
+	return []Record{&Header{}, &Space{}, &Thread{}, &Module{}, &Stack{}, &Event{}, &Origin{}, &Advice{}, &Drift{}, &Symbol{}, &Snapshot{}, &Content{}, &Note{}, &End{}}
 }
 
 // fill sets v and everything below it to random values. Slices are never nil.

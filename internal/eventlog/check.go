@@ -129,6 +129,9 @@ func (c *checker) record(rec Record) {
 	case *Origin:
 		c.time(r.T)
 		c.origin(r)
+	case *Advice:
+		c.time(r.T)
+		c.advised(r)
 	case *Drift:
 		c.time(r.T)
 		c.drift(r)
@@ -161,6 +164,7 @@ func (c *checker) checkHeader(r *Header) {
 	c.must(r.Mode == "run" || r.Mode == "attach" || r.Mode == "map", "header: mode %q is none of run, attach, map", r.Mode)
 	c.must(validTime(r.Started), "header: started %q is no time of RFC 3339", r.Started)
 	c.must(r.Host.PageSize == 4096, "header: page size %d is not 4096", r.Host.PageSize)
+	c.must(r.Advice == "" || r.Advice == "counted" || r.Advice == "uncounted", "header: advice %q is neither counted nor uncounted", r.Advice)
 	c.begins(r)
 }
 

@@ -89,7 +89,7 @@ func (c *checker) stateEnds(rec Record) {
 		return
 	}
 	switch r := rec.(type) {
-	case *Event, *Drift, *Snapshot, *End:
+	case *Event, *Advice, *Drift, *Snapshot, *End:
 	case *Space:
 		if r.Cause == "segment" {
 			return

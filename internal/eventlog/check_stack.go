@@ -1,6 +1,8 @@
 package eventlog
 
 import (
+	"fmt"
+
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -82,6 +84,14 @@ func (c *checker) place(f *Frame) uint32 {
 	return n
 }
 
+// called is what problems call the event, or the advice.
+func (r *Event) called() string {
+	if r.Seq == 0 {
+		return "advice"
+	}
+	return fmt.Sprintf("event %d", r.Seq)
+}
+
 // fits checks that each frame of an event's stack lies in code of its module, in the space as it was before the
 // event.
 func (c *checker) fits(r *Event, s *SpaceState) {
@@ -89,7 +99,8 @@ func (c *checker) fits(r *Event, s *SpaceState) {
 		return
 	}
 	at, ok := c.stacks[*r.Stack]
-	if !c.must(ok, "event %d: its stack is not known", r.Seq) {
+	if !ok {
+		c.problem("%s: its stack is not known", r.called())
 		return
 	}
 	u := c.usersOf(s.ID)
@@ -100,7 +111,7 @@ func (c *checker) fits(r *Event, s *SpaceState) {
 		p := &c.list[n]
 		if !c.inCode(p, s, uint64(p.pc)) && !(p.call && c.inCode(p, s, uint64(p.pc)-1)) {
 			if at.count > 1 || c.modules[p.module].path != "[anon]" { // for 32-bit code only the pc is recorded
-				c.problem("event %d: frame %d of its stack, %v, is not in code of module %d", r.Seq, i, p.pc, p.module)
+				c.problem("%s: frame %d of its stack, %v, is not in code of module %d", r.called(), i, p.pc, p.module)
 			}
 			return
 		}

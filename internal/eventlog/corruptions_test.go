@@ -418,6 +418,29 @@ var corruptions = []corruption{
 	{"the end deleted", without(any_[*End])},
 	{"the end doubled", twice(any_[*End])},
 	{"a note of no level", record(func(r *Note) bool { r.Level = "loud"; return true })},
+	// Advice.
+	{"advice of an unknown space", record(func(r *Advice) bool { r.Space += 1000; return true })},
+	{"advice of a thread that is none", record(func(r *Advice) bool { r.TID += 1 << 20; return true })},
+	{"advice of another process", record(func(r *Advice) bool { r.PID++; return true })},
+	{"advice after another event", record(func(r *Advice) bool { r.After++; return true })},
+	{"advice by another call", record(func(r *Advice) bool { r.Call = "munmap"; return true })},
+	{"advice that changes a mapping", record(func(r *Advice) bool { r.Args[2].Value = 10; return true })},
+	{"advice that neither succeeded nor failed", record(func(r *Advice) bool { r.Result, r.Error = nil, ""; return true })},
+	{"advice that returned more than 0", record(func(r *Advice) bool { r.Result, r.Error = &Result{Value: 1}, ""; return true })},
+	{"advice without an address", record(func(r *Advice) bool { r.Args = r.Args[1:]; return true })},
+	{"advice with an unknown stack", record(func(r *Advice) bool { n := 1 << 20; r.Stack = &n; return true })},
+	{"advice: more in memory than its range", record(func(r *Advice) bool { n := int64(1 << 40); r.Left = &n; return true })},
+	{"advice: half a page", record(func(r *Advice) bool { n := int64(2048); r.Before = &n; return true })},
+	{"advice counted, and a header that says not", record(func(r *Header) bool {
+		was := r.Advice
+		r.Advice = "uncounted"
+		return was == "counted"
+	})},
+	{"advice, and a header that says none", record(func(r *Header) bool {
+		was := r.Advice
+		r.Advice = ""
+		return was != ""
+	})},
 	// Segments.
 	{"an origin deleted", without(any_[*Origin])},
 	{"an origin doubled", twice(any_[*Origin])},

@@ -42,6 +42,8 @@ func (d *decoder) decodeMore(line []byte) (Record, error) {
 		return rare(d, new(Module))
 	case "symbol":
 		return rare(d, new(Symbol))
+	case "advice":
+		return rare(d, new(Advice))
 	case "content":
 		return rare(d, new(Content))
 	case "note":

@@ -23,7 +23,7 @@ func ExportJSON(open func() (*Reader, error), w io.Writer) error {
 	x.record(x.header)
 	for _, a := range [...]struct{ name, record string }{
 		{"spaces", "space"}, {"threads", "thread"}, {"modules", "module"}, {"stacks", "stack"}, {"origins", "origin"}, {"events", "event"},
-		{"drifts", "drift"}, {"snapshots", "snapshot"}, {"contents", "content"}, {"notes", "note"},
+		{"advice", "advice"}, {"drifts", "drift"}, {"snapshots", "snapshot"}, {"contents", "content"}, {"notes", "note"},
 	} {
 		if h, ok := x.header.(*Header); a.record == "origin" && (!ok || h.Segment == nil) {
 			continue

@@ -23,6 +23,7 @@ type document struct {
 	Events    []json.RawMessage `json:"events"`
 	Drifts    []json.RawMessage `json:"drifts"`
 	Snapshots []json.RawMessage `json:"snapshots"`
+	Advice    []json.RawMessage `json:"advice"`
 	Contents  []json.RawMessage `json:"contents"`
 	Notes     []json.RawMessage `json:"notes"`
 	End       json.RawMessage   `json:"end"`
@@ -64,7 +65,7 @@ func TestExportHoldsEveryObject(t *testing.T) {
 	}
 	for typ, list := range map[string][]json.RawMessage{
 		"header": {d.Header}, "space": d.Spaces, "thread": d.Threads, "module": d.Modules, "event": d.Events,
-		"drift": d.Drifts, "snapshot": d.Snapshots, "content": d.Contents, "note": d.Notes, "end": {d.End},
+		"advice": d.Advice, "drift": d.Drifts, "snapshot": d.Snapshots, "content": d.Contents, "note": d.Notes, "end": {d.End},
 	} {
 		var got []string
 		for _, m := range list {

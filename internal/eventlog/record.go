@@ -5,8 +5,8 @@ import "encoding/json"
 // Version is the version of the format this package writes, and the newest that it reads.
 const Version = 1
 
-// A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Origin, *Event, *Drift, *Symbol,
-// *Snapshot, *Content, *Note or *End.
+// A Record is one line of the log: *Header, *Space, *Thread, *Module, *Stack, *Origin, *Event, *Advice, *Drift,
+// *Symbol, *Snapshot, *Content, *Note or *End.
 type Record interface {
 	// Type is the value of the line's "type" field.
 	Type() string
@@ -33,6 +33,7 @@ type Header struct {
 	Host        Host        `json:"host"`
 	Environment Environment `json:"environment"`
 	Backend     *Backend    `json:"backend,omitempty"` // nil in logs from before there were several backends
+	Advice      string      `json:"advice,omitempty"`  // how Advice lines were recorded: "counted", "uncounted" (both figures nil); "" for not at all
 	Segment     *Segment    `json:"segment,omitempty"` // nil unless the recording went on from another log
 }
 
@@ -212,6 +213,29 @@ type Event struct {
 	Uncertain bool     `json:"uncertain,omitempty"`
 }
 
+// Advice is one madvise(2) that changes which pages of the mappings are in memory, and no mapping. It has no seq, and its
+// place is that of its return. Only in recordings that were asked for it.
+type Advice struct {
+	T      int64   `json:"t"`
+	After  uint64  `json:"after"`
+	Space  int     `json:"space"`
+	PID    int     `json:"pid"`
+	TID    int     `json:"tid"`
+	Call   string  `json:"call"`
+	Args   Args    `json:"args"`
+	Result *Result `json:"result,omitempty"`
+	Error  string  `json:"error,omitempty"`
+	Stack  *int    `json:"stack"`
+	// Before and Left are the bytes of its range that were in memory at its entry and at its return, nil where nobody counted.
+	Before *int64 `json:"before"`
+	Left   *int64 `json:"left"`
+}
+
+// AsEvent is the call of r, as an event without changes.
+func (r *Advice) AsEvent() *Event {
+	return &Event{T: r.T, Space: r.Space, PID: r.PID, TID: r.TID, Call: r.Call, Args: r.Args, Result: r.Result, Error: r.Error, Stack: r.Stack}
+}
+
 // Origin is an event of an earlier segment whose pages are still mapped when this one begins, or were mapped over by
 // such an event.
 type Origin struct {
@@ -347,6 +371,7 @@ func (*Module) Type() string   { return "module" }   // implements Record
 func (*Stack) Type() string    { return "stack" }    // implements Record
 func (*Event) Type() string    { return "event" }    // implements Record
 func (*Origin) Type() string   { return "origin" }   // implements Record
+func (*Advice) Type() string   { return "advice" }   // implements Record
 func (*Drift) Type() string    { return "drift" }    // implements Record
 func (*Symbol) Type() string   { return "symbol" }   // implements Record
 func (*Snapshot) Type() string { return "snapshot" } // implements Record

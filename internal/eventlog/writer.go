@@ -190,6 +190,8 @@ func (w *Writer) tally(r Record) {
 		n.T = max(n.T, r.T)
 	case *Snapshot:
 		n.T = max(n.T, r.T)
+	case *Advice:
+		n.T = max(n.T, r.T)
 	case *Content:
 		n.T = max(n.T, r.T)
 	case *Thread:

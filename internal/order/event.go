@@ -153,6 +153,8 @@ func (e *PendingEvent) fixReferences(h *held) {
 		after(&rec.After)
 	case *eventlog.Content:
 		after(&rec.After)
+	case *eventlog.Advice:
+		after(&rec.After)
 	case *eventlog.Space:
 		after(&rec.After)
 	}

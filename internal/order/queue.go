@@ -176,6 +176,8 @@ func (q *Queue) renumber(rec eventlog.Record) {
 		}
 	case *eventlog.Content:
 		number(&rec.After)
+	case *eventlog.Advice:
+		number(&rec.After)
 	case *eventlog.Snapshot:
 		number(&rec.After)
 		for i := range rec.Mappings {

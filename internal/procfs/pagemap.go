@@ -40,6 +40,7 @@ const (
 	pagemapScan   = 0xc0606610 // _IOWR('f', 16, struct pm_scan_arg)
 	pageIsPresent = 1 << 3
 	pageIsSwapped = 1 << 4
+	pageIsZero    = 1 << 5 // the page of zeroes that all share who have only read
 
 	// The bits of an entry of the file itself.
 	entryPresent = 1 << 63
@@ -57,18 +58,38 @@ func (p *Pagemap) Present(r vm.Range) (n uint64) {
 	return n
 }
 
+// mostEntries bounds what InMemory reads where the kernel has no PAGEMAP_SCAN: the entries of 64 MiB.
+const mostEntries = 64 << 20 / vm.PageSize
+
+// InMemory counts the bytes of r that are in memory, as the kernel's Rss does; ok is false where that cannot be read. With PAGEMAP_SCAN it walks
+// the same tables as a call that gives the pages back. Without (before Linux 6.7) it counts pages of zeroes that were only read, too, and nothing
+// of a range of more than 64 MiB.
+func (p *Pagemap) InMemory(r vm.Range) (bytes int64, ok bool) {
+	if p.noScan && r.Len()/vm.PageSize > mostEntries {
+		return 0, false
+	}
+	ok = p.walk(r, pageIsPresent|pageIsZero, func(x vm.Range) bool {
+		bytes += int64(x.Len())
+		return true
+	})
+	return bytes, ok
+}
+
 // Resident yields the parts of r that are in memory, ascending, nothing where that cannot be read. With
 // PAGEMAP_SCAN the work grows with what the page tables hold and not with r.
 func (p *Pagemap) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, yield) }
 }
 
-// walk yields the parts of r whose pages are in one of the categories.
-func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool) {
+// walk yields the parts of r whose pages are in one of the categories; with pageIsZero among them the page of zeroes is left out. It reports
+// whether all of r was seen.
+func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool) bool {
+	without := categories & pageIsZero
+	categories &^= without
 	if p.file == nil {
 		f, err := os.Open(path(p.TID, "pagemap"))
 		if err != nil {
-			return
+			return false
 		}
 		p.file = f
 	}
@@ -80,7 +101,7 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 	defer func() { p.vec = vec }()
 	for !p.noScan && r.Start < r.End {
 		arg := pmScanArg{start: r.Start, end: r.End, vec: uintptr(unsafe.Pointer(&vec[0])), vecLen: uint64(len(vec)),
-			anyCategories: categories, results: categories}
+			inverted: without, categories: without, anyCategories: categories, results: categories}
 		arg.size = uint64(unsafe.Sizeof(arg))
 		n, _, e := syscall.Syscall(syscall.SYS_IOCTL, p.file.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
 		switch e {
@@ -89,25 +110,23 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 			p.noScan = true
 			continue
 		default:
-			return
+			return false
 		}
 		for i := range vec[:n] {
 			if !yield(vm.Range{Start: vec[i].start, End: vec[i].end}) {
-				return
+				return false
 			}
 		}
 		if arg.walkEnd <= r.Start {
-			return
+			return false
 		}
 		r.Start = arg.walkEnd
 	}
-	if p.noScan {
-		p.read(r, categories, yield)
-	}
+	return !p.noScan || p.read(r, categories, yield)
 }
 
 // read does what walk does by the entries of the file, one for each page of r.
-func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool) {
+func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool) bool {
 	var mask uint64
 	if categories&pageIsPresent != 0 {
 		mask |= entryPresent
@@ -127,18 +146,16 @@ func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool)
 			page := at + uint64(i)/8*vm.PageSize
 			if run.End != page {
 				if !run.Empty() && !yield(run) {
-					return
+					return false
 				}
 				run.Start = page
 			}
 			run.End = page + vm.PageSize
 		}
 		if err != nil || got < 8 {
-			break
+			return false
 		}
 		at += uint64(got) / 8 * vm.PageSize
 	}
-	if !run.Empty() {
-		yield(run)
-	}
+	return run.Empty() || yield(run)
 }

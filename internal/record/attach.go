@@ -50,7 +50,7 @@ func Attach(o Options) (out Outcome, err error) {
 	command := procfs.Cmdline(o.PIDs[0])
 	r.around = surroundingsOf(o.PIDs[0])
 	header := newHeader(o.Tool, "attach", r.out.start, command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
-	header.Backend = r.backend.header()
+	r.backend.describe(header, &r.opts)
 	for _, s := range sinks {
 		if err := s.Put(header); err != nil { // nothing has been touched yet
 			closeSinks(sinks)
@@ -80,6 +80,7 @@ func Attach(o Options) (out Outcome, err error) {
 		err := r.loop()
 		if r.ending == "" {
 			r.ending = "exit"
+			r.backend.noteUnadvised(r.out)
 			r.looks.await()
 			return err
 		}
@@ -94,6 +95,7 @@ func Attach(o Options) (out Outcome, err error) {
 func (r *Recorder) letGo() {
 	r.finalLook()
 	r.backend.note(r.out)
+	r.backend.noteUnadvised(r.out)
 	r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 	if left := r.tracer.Detach(); left > 0 {
 		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))

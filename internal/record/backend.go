@@ -13,9 +13,10 @@ import (
 
 // backend is how tracees are made to stop.
 type backend struct {
-	tracer *tracer.Tracer
-	kind   tracer.Backend
-	lesser string // why no better backend was chosen
+	tracer    *tracer.Tracer
+	kind      tracer.Backend
+	lesser    string // why no better backend was chosen
+	unadvised uint64 // calls that give advice and of which nobody tells
 	// privileged reports whether set-user-ID programs keep their privileges although they are traced.
 	privileged bool
 }
@@ -32,6 +33,9 @@ func (b *backend) choose(o *Options) error {
 		// it, the helper has to set no_new_privs first (seccomp(2)).
 		b.privileged = tracer.HasCapability(unix.CAP_SYS_PTRACE) && (b.kind != tracer.BySeccomp || tracer.HasCapability(unix.CAP_SYS_ADMIN))
 	}()
+	if o.Advice {
+		b.tracer.FollowAdvice()
+	}
 	attach := len(o.PIDs) > 0
 	b.kind = tracer.BySeccomp
 	if attach || o.NoSeccomp {
@@ -68,9 +72,15 @@ func (b *backend) choose(o *Options) error {
 	return nil
 }
 
-// header returns the backend's part of the log header.
-func (b *backend) header() *eventlog.Backend {
-	return &eventlog.Backend{Name: b.kind.String(), Why: b.lesser}
+// describe writes the backend's part of the log header.
+func (b *backend) describe(h *eventlog.Header, o *Options) {
+	h.Backend = &eventlog.Backend{Name: b.kind.String(), Why: b.lesser}
+	switch {
+	case o.Advice && b.stamps():
+		h.Advice = "uncounted" // a call is seen when it has returned
+	case o.Advice:
+		h.Advice = "counted"
+	}
 }
 
 // price describes the measured cost of attaching to the processes. It must be called before there are tracees.
@@ -109,6 +119,7 @@ func (b *backend) note(out *output) {
 	for _, u := range b.tracer.Unprotected() {
 		out.note("info", "unprotected", fmt.Sprintf("pid %d would die with a vmblame that is killed by SIGKILL while it stands at a stop: %s", u.PID, u.Why))
 	}
+	b.unadvised += b.tracer.Unadvised()
 	if err := b.tracer.ArmFailure(); err != nil {
 		out.note("warning", "unordered", fmt.Sprintf("a thread could not be watched by a perf event, and is stopped at every system call: the place of its calls in the order is a guess: %v", err))
 	}

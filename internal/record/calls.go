@@ -12,6 +12,10 @@ import (
 
 // entered handles a thread that is about to perform a followed call.
 func (r *Recorder) entered(t *task, c *tracer.Call) {
+	if c.Op.Kind == vm.OpPages {
+		r.advises(t, c)
+		return
+	}
 	f := &t.pending
 	sp := t.space
 	*f = pending{task: t, space: sp, call: *c, taken: f.taken[:0]}
@@ -85,6 +89,9 @@ func (r *Recorder) returned(t *task, result int64) {
 	sp, op := t.space, &f.call.Op
 	errno := errnoOf(result)
 	switch op.Kind {
+	case vm.OpPages:
+		r.advised(f, result)
+		return
 	case vm.OpPersonality:
 		if errno == 0 {
 			t.readImpliesExec = f.call.Args[0]&vm.PersonaReadImpliesExec != 0

@@ -127,8 +127,9 @@ func (r *Recorder) threadGone(t *task, tid int, exit *eventlog.Exit) {
 	if t.space == nil || t.space.id == 0 {
 		return
 	}
-	line := &eventlog.Thread{T: r.out.now(), TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID, Exit: exit}
-	if !r.backlog.behindCalls(t, line) {
+	line := &eventlog.Thread{TID: tid, PID: t.pid, Space: t.space.id, What: "exit", Name: t.name, NsTID: t.nsTID, Exit: exit}
+	r.backlog.behindCalls(t, func() {
+		line.T = r.out.now()
 		r.out.queue.Put(line)
-	}
+	})
 }

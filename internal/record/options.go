@@ -45,6 +45,8 @@ type Options struct {
 	Backend   string // "sigtrap", "seccomp", "syscall"; "" or "auto" for the best that works
 	Bound     int64  // bytes: a snapshot is taken when a space becomes larger; 0 for none
 
+	Advice bool // record the calls of madvise(2) that change which pages are in memory
+
 	SnapshotEvery time.Duration // between the regular snapshots, 0 for none; longer if they take too much time
 
 	// Only run.

@@ -41,7 +41,13 @@ func (o *output) begin(f *pending) *order.PendingEvent {
 	b := o.queue.Begin(&f.space.events)
 	c := &f.call
 	b.T, b.Space, b.PID, b.TID, b.Call = o.now(), f.space.id, f.task.pid, f.task.thread.TID, c.Syscall.Name
-	b.Args = b.Room.Args[:0]
+	b.Args = o.args(b.Room.Args[:0], f)
+	return b
+}
+
+// args appends the arguments of a call to list.
+func (o *output) args(list []eventlog.Arg, f *pending) []eventlog.Arg {
+	c := &f.call
 	for i, a := range c.Syscall.Args {
 		if f.partial && a.Kind != tracer.Text {
 			continue
@@ -56,9 +62,9 @@ func (o *output) begin(f *pending) *order.PendingEvent {
 		case tracer.Text:
 			arg.Address, arg.Text = f.text == "", f.text
 		}
-		b.Args = append(b.Args, arg)
+		list = append(list, arg)
 	}
-	return b
+	return list
 }
 
 // finish completes the record with how the call ended.

@@ -171,6 +171,8 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 			r.backlog.touched(t, s)
 		case tracer.Missed:
 			r.backlog.missed(t, s)
+		case tracer.Advised:
+			r.toldOfAdvice(t, s)
 		case tracer.Cloned:
 			if s.Order != 0 {
 				r.backlog.forked(t, s)

@@ -48,7 +48,7 @@ func Run(o Options) (out Outcome, err error) {
 	caught := r.signals.catchForRun()
 	r.around = surroundingsOf(os.Getpid()) // the program's too
 	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0)
-	header.Backend = r.backend.header()
+	r.backend.describe(header, &r.opts)
 	r.leaks.warnOf(launch.Path, launch.Dir, launch.Env)
 	<-caught
 	launched, err := p.Start()
@@ -74,6 +74,7 @@ func Run(o Options) (out Outcome, err error) {
 			return err
 		}
 		r.backend.note(r.out)
+		r.backend.noteUnadvised(r.out)
 		r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 		r.ending = "exit"
 		return err

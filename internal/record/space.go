@@ -116,10 +116,11 @@ type task struct {
 // pending is a call between its entry and its return.
 type pending struct {
 	order.Call
-	task  *task
-	space *space // the task's when it made the call
-	call  tracer.Call
-	value uint64 // mm.Return.Value
+	task   *task
+	space  *space // the task's when it made the call
+	call   tracer.Call
+	before *int64 // of advice that moves pages: the bytes of its range in memory at its entry, nil if not counted
+	value  uint64 // mm.Return.Value
 
 	// From a source that knows the order: the call's place, its result, and the task that a fork has created, with
 	// its thread if it has started.
@@ -130,7 +131,7 @@ type pending struct {
 	looked  []vm.Range // the ranges of the kernel's view read before it is settled, and their rows
 	rows    []vm.Mapping
 	child   int
-	line    *eventlog.Thread // set for the end of a thread, which is queued behind its calls
+	line    func() // set for what is no call but is queued behind some: writes its line
 	started *tracer.Thread
 	partial bool      // only its string arguments are known
 	reached time.Time // when it came first in the queue but could not be settled yet

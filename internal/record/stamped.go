@@ -5,7 +5,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/mm"
 	"github.com/vmblame/vmblame/internal/order"
 	"github.com/vmblame/vmblame/internal/vm"
@@ -201,8 +200,7 @@ func (b *backlog) place(f *pending) {
 		b.placeFork(f)
 		return
 	case f.line != nil:
-		f.line.T = b.r.out.now()
-		b.r.out.queue.Put(f.line)
+		f.line()
 		return
 	}
 	switch {
@@ -301,13 +299,12 @@ func (b *backlog) execed(t *task, s *tracer.Stop) {
 	}
 }
 
-// behindCalls queues the end of a thread after the calls of its space that still wait for their place. It reports
-// whether there were any.
-func (b *backlog) behindCalls(t *task, line *eventlog.Thread) bool {
+// behindCalls has a line written behind the calls of the task's space that have no place yet: of what follows them, and depends on them.
+func (b *backlog) behindCalls(t *task, write func()) {
 	queue := &t.space.stamps.queue
 	if queue.Len() == 0 {
-		return false
+		write()
+		return
 	}
-	b.enqueue(&pending{task: t, space: t.space, stamp: queue.Last(), line: line})
-	return true
+	b.enqueue(&pending{task: t, space: t.space, stamp: queue.Last(), line: write})
 }

@@ -59,6 +59,16 @@ func (l *Live) Put(r eventlog.Record) error {
 		if r.Stack != nil {
 			l.buf = append(l.buf, l.stack(*r.Stack)...)
 		}
+	case *eventlog.Advice:
+		l.pid(r.TID)
+		l.buf = strace.AppendCall(l.buf, r.AsEvent())
+		if r.Before != nil && r.Left != nil {
+			l.printf(" <in memory: %d before, %d left>", *r.Before, *r.Left)
+		}
+		l.buf = append(l.buf, '\n')
+		if r.Stack != nil {
+			l.buf = append(l.buf, l.stack(*r.Stack)...)
+		}
 	case *eventlog.Drift:
 		l.drift(r)
 	case *eventlog.Note:

@@ -84,6 +84,11 @@ func (c *Cutter) Append(dst []byte, rec eventlog.Record) []byte {
 		if c.origins.full() {
 			c.origins.forget(c.replay)
 		}
+	case *eventlog.Advice:
+		c.time(r.T)
+		if r.Stack != nil {
+			dst = c.tell(dst, *r.Stack)
+		}
 	case *eventlog.Drift:
 		c.time(r.T)
 		c.counts.Drifts++

@@ -95,6 +95,27 @@ const (
 	AdviseKeepOnFork  = 19
 )
 
+// Advice values of madvise(2) after which other pages of the mapping are, or may be, in memory, and the mapping is as it was.
+const (
+	AdviseDontNeed       = 4
+	AdviseFree           = 8
+	AdviseRemove         = 9
+	AdviseCold           = 20
+	AdvisePageOut        = 21
+	AdvisePopulateRead   = 22
+	AdvisePopulateWrite  = 23
+	AdviseDontNeedLocked = 24
+)
+
+// AdviceMovesPages reports whether madvise(2) with this advice changes which pages are in memory.
+func AdviceMovesPages(advice uint64) bool {
+	switch advice {
+	case AdviseDontNeed, AdviseFree, AdviseRemove, AdviseCold, AdvisePageOut, AdvisePopulateRead, AdvisePopulateWrite, AdviseDontNeedLocked:
+		return true
+	}
+	return false
+}
+
 // AdviceChangesFlags reports whether madvise(2) with this advice changes flags of the mapping rather than
 // its contents.
 func AdviceChangesFlags(advice uint64) bool {

@@ -24,6 +24,7 @@ const (
 	OpClone              // fork(2), vfork(2), clone(2), clone3(2)
 	OpPersonality        // personality(2)
 	OpSetMM              // prctl(2) with PR_SET_MM
+	OpPages              // madvise(2) where the advice changes which pages are in memory, and no mapping
 )
 
 var opNames = [...]string{
@@ -31,7 +32,7 @@ var opNames = [...]string{
 	OpShmAttach: "attach shm", OpShmDetach: "detach shm", OpAioSetup: "set up aio", OpAioDestroy: "destroy aio",
 	OpRemapFile: "remap file pages", OpShadowStack: "map shadow stack", OpMapVdso: "map vdso",
 	OpAdvise: "advise", OpName: "name", OpExec: "exec", OpClone: "clone", OpPersonality: "personality",
-	OpSetMM: "set mm",
+	OpSetMM: "set mm", OpPages: "move pages",
 }
 
 // String returns a word for messages ("unmap"); it is no system call's name.

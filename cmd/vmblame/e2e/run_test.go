@@ -93,6 +93,8 @@ func trace(t *testing.T, flags []string, program string, args ...string) *traced
 type recording struct {
 	*eventlog.Replay
 	events    []event // by seq less one
+	header    *eventlog.Header
+	advice    []*eventlog.Advice
 	spaces    []*eventlog.Space
 	threads   []eventlog.Thread
 	drifts    []drift
@@ -155,6 +157,10 @@ func readLog(t *testing.T, path string) *recording {
 			if !alive[rec.TID] {
 				t.Errorf("event %d, %s, stands where its thread %d has no start or has an exit", rec.Seq, rec.Call, rec.TID)
 			}
+		case *eventlog.Header:
+			r.header = rec
+		case *eventlog.Advice:
+			r.advice = append(r.advice, rec)
 		case *eventlog.Space:
 			r.spaces = append(r.spaces, rec)
 		case *eventlog.Thread:

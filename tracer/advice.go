@@ -1,0 +1,66 @@
+package tracer
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+// Advice that moves pages (vm.OpPages) does not take mmap_lock for writing: with BySigtrap each thread has a second event for it.
+
+// FollowAdvice has calls of madvise(2) followed that change which pages are in memory and no mapping (vm.OpPages). It must be
+// called before Arm, Attach or Prepare. With BySigtrap that costs a stop a call, and every system call of the machine a little:
+// the kernel has one switch for the tracepoints of all.
+func (t *Tracer) FollowAdvice() {
+	t.advice = true
+	t.table = newNumbers(followed(true))
+}
+
+// adviceTracepoint finds that of madvise(2), which passes what is in pageAdvice. The signal is sent when the call returns: one by which
+// the kernel takes the lock for writing is not in it, or two signals would become one.
+func adviceTracepoint() (tracepoint, error) {
+	id, err := tracepointID("syscalls/sys_enter_madvise")
+	var filter []string
+	for _, w := range pageAdvice {
+		filter = append(filter, "behavior=="+strconv.Itoa(int(w.Value)))
+	}
+	return tracepoint{id, strings.Join(filter, "||") + "\x00", adviceData}, err
+}
+
+// takeAdvice removes the records of madvise(2) of which no stop has told, and returns their number.
+func (th *Thread) takeAdvice() int {
+	if th.advice == nil {
+		return 0
+	}
+	n := len(th.advice.open)
+	th.advice.open = th.advice.open[:0]
+	return n
+}
+
+// Unadvised is how many calls of madvise(2) that are followed have been made by threads with SIGTRAP blocked, since it was last called:
+// nobody tells of them. The C libraries block all signals where a thread ends, and give back its stack.
+func (t *Tracer) Unadvised() uint64 {
+	n := t.armed.unadvised
+	t.armed.unadvised = 0
+	return n
+}
+
+// advised hands out the madvise(2) that the thread has just left, if it is followed.
+func (t *Tracer) advised(th *Thread) bool {
+	t.protect(th)
+	if ptraceGetRegs(th.TID, &th.regs) != 0 {
+		return false // killed here: its exit stop tells, or its end
+	}
+	n := th.takeAdvice()
+	told := t.decode(th) && th.call.Op.Kind == vm.OpPages
+	if told && n > 0 {
+		n--
+	}
+	t.armed.unadvised += uint64(n)
+	if th.Ignore || !told {
+		t.Resume(th)
+		return false
+	}
+	return t.out(Stop{Kind: Advised, Thread: th, Call: &th.call, Result: th.result()})
+}
