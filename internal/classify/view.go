@@ -19,6 +19,8 @@ type view struct {
 	out     []Verdict
 	events  []*Event // of each entry, nil where unknown
 	groups  int
+	claims  int
+	lastRun lastRun
 	chains  map[int]*chain
 	images  map[callers.Module]bool // what code is loaded; see has
 	active  int64                   // see lastActivity
@@ -78,6 +80,7 @@ func (v *view) claim(i int, d Verdict) {
 		d.Confidence = Certain
 	}
 	v.out[i] = d
+	v.claims++
 }
 
 // claimAll gives the entries from i to j one verdict, as parts of one object.
@@ -104,15 +107,26 @@ func (v *view) root(i int) *Event {
 }
 
 // run returns the end of the unclaimed, adjacent entries from i on that have the same root
-// event; i must be unclaimed.
+// event; i must be unclaimed. Who asks for every entry of a run gets the answer of the first: a mapping may be in tens of
+// thousands of pieces.
 func (v *view) run(i int) int {
 	r := v.root(i)
+	if r == nil {
+		return i + 1
+	}
+	if l := &v.lastRun; l.claims == v.claims && l.begin <= i && i < l.end {
+		return l.end
+	}
 	j := i + 1
-	for j < len(v.Entries) && v.beside(j) && !v.claimed(j) && r != nil && v.root(j) == r {
+	for j < len(v.Entries) && v.beside(j) && !v.claimed(j) && v.root(j) == r {
 		j++
 	}
+	v.lastRun = lastRun{i, j, v.claims}
 	return j
 }
+
+// lastRun is what run has answered, after so many claims.
+type lastRun struct{ begin, end, claims int }
 
 // at returns the entry that contains addr, -1 for none.
 func (v *view) at(addr uint64) int {
