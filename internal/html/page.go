@@ -10,6 +10,8 @@ import (
 	stdhtml "html"
 	"io"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // assets are what `make web` builds of the sources in web: the script, the style, and the licences of the libraries in
@@ -20,11 +22,11 @@ var assets embed.FS
 
 // asset is the text of one of assets.
 func asset(name string) string {
-	text, err := assets.ReadFile("assets/" + name)
+	content, err := assets.ReadFile("assets/" + name)
 	if err != nil {
 		panic(err) // it is embedded: the compiler has seen it
 	}
-	return string(text)
+	return string(content)
 }
 
 // Write writes p as one HTML file that holds all that it shows.
@@ -53,7 +55,7 @@ func pack(p *Page) ([]byte, error) {
 func title(p *Page) string {
 	var logs []string
 	for _, v := range p.Logs {
-		logs = append(logs, v.Log)
+		logs = append(logs, text.Printable(v.Log))
 	}
 	return strings.Join(logs, " | ") + " - vmblame"
 }

@@ -8,11 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 const caseLog = "../report/testdata/case.jsonl"
@@ -47,8 +51,8 @@ func TestWrite(t *testing.T) {
 	if err := Write(&b, p); err != nil {
 		t.Fatal(err)
 	}
-	text := b.String()
-	_, rest, _ := strings.Cut(text, `<script type="application/gzip" id="value">`)
+	whole := b.String()
+	_, rest, _ := strings.Cut(whole, `<script type="application/gzip" id="value">`)
 	value, _, found := strings.Cut(rest, "</script>")
 	if !found {
 		t.Fatal("there is no value")
@@ -58,23 +62,57 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the ranges are %v, want %v", got.Logs[0].Ranges, p.Logs[0].Ranges)
 	}
 	for _, want := range []string{"default-src 'none'; script-src '" + digest(asset("page.js")), "style-src '" + digest(asset("page.css")), "connect-src 'none'", "<title>&lt;&#34;case&#34;&gt; - vmblame</title>"} {
-		if !strings.Contains(text, want) {
+		if !strings.Contains(whole, want) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	page, _, _ := strings.Cut(text, `<script type="application/gzip"`)
+	page, _, _ := strings.Cut(whole, `<script type="application/gzip"`)
 	for _, bad := range []string{"http:", "https:", "url(", "@import", "<\"case\">"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page has %s", bad)
 		}
 	}
-	if n := strings.Count(text, "<script"); n != 3 {
+	if n := strings.Count(whole, "<script"); n != 3 {
 		t.Errorf("%d scripts, want value, licences and one that runs", n)
 	}
 	for _, library := range []string{"uplot", "d3-flame-graph", "d3-selection", "@tanstack/virtual-core"} {
 		if !strings.Contains(asset("licences.txt"), "--- "+library+" ") {
 			t.Errorf("the licence of %s is missing", library)
 		}
+	}
+}
+
+// TestPrintable: the page shows names of any characters as a terminal does.
+func TestPrintable(t *testing.T) {
+	testenv.Need(t, "node")
+	names := []string{"a\u202etxt.exe", "\x1b[31m", "new\nline", "\u200dx", "\ufeff", "\U000e0001", "\ue000", "你好😀", "e\u0301", "\u00a0 \u3000"}
+	for r := rune(0); r < 0x370; r++ {
+		names = append(names, string(r))
+	}
+	for r := rune(0x2000); r < 0x2070; r++ {
+		names = append(names, string(r))
+	}
+	given, err := json.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "--input-type=module", "-e", "import { shown } from './web/src/format.js'; console.log(JSON.stringify(shown(JSON.parse(process.argv[1]))))", string(given))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := json.Unmarshal(out, &got); err != nil || len(got) != len(names) {
+		t.Fatalf("%d names, want %d (%v)", len(got), len(names), err)
+	}
+	for i, name := range names {
+		if want := text.Printable(name); got[i] != want {
+			t.Errorf("%q is shown as %q, on a terminal as %q", name, got[i], want)
+		}
+	}
+	if got := title(&Page{Logs: []*Value{{Log: "a\u202eb"}}}); got != `a\u202eb - vmblame` {
+		t.Errorf("the title is %q", got)
 	}
 }
 

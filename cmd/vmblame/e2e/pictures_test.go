@@ -203,7 +203,7 @@ func manyEvents(t *testing.T, name string, events int) {
 	fmt.Fprintln(w, `{"type":"space","space":1,"t":1,"after":0,"pid":10,"cause":"launch","parent":null,"exe":"/bin/server","argv":["server"],"mappings":[{"start":"0x400000","end":"0x401000","perms":"r-xp","offset":0,"dev":"fe:00","inode":9,"path":"/bin/server","origin":null,"origin_cause":"kernel","exec":null}]}`)
 	fmt.Fprintln(w, `{"type":"thread","t":1,"tid":10,"pid":10,"space":1,"what":"start","name":"server"}`)
 	fmt.Fprintln(w, `{"type":"module","module":1,"path":"/bin/server","build_id":null,"dev":"fe:00","inode":9}`)
-	owners := []string{"buffer_new", "cache_grow", "index_load", "session_open", "log_rotate", "pool_grow", "image_decode", "query_plan"}
+	owners := []string{"buffer_new", "cache_grow", "index_load", "session_open", "log_\u202erotate", "pool_grow", "image_decode", "query_plan"}
 	for i, name := range owners {
 		at := 0x100 + 16*i
 		fmt.Fprintf(w, `{"type":"stack","stack":%d,"frames":[{"pc":"%#x","module":1,"offset":"%#x","via":"pc"},{"pc":"0x400060","module":1,"offset":"0x60","via":"cfi","call":true}],"complete":true,"end":"undefined-ra"}`+"\n", i+1, 0x400000+at, at)

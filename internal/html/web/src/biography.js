@@ -1,5 +1,5 @@
 import { h } from './dom.js'
-import { base, hex, number, size, when } from './format.js'
+import { base, hex, number, shown, size, when } from './format.js'
 
 // What is known of the range that was chosen: who made it, and what lay at its place before and after.
 export function biography(app) {
@@ -67,7 +67,7 @@ export function biography(app) {
     const { log } = app.state
     const reply = await fetch(`history?log=${app.state.side}&pid=${log.value.processes[process].pid}&address=0x${hex(address)}`)
     if (!reply.ok || mine !== asked) return
-    const told = await reply.json()
+    const told = shown(await reply.json())
     const chapter = told.chapters.find((c) => c.space === log.value.processes[process].space)
     if (!chapter) return
     steps.classList.add('exact')

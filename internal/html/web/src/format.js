@@ -43,3 +43,23 @@ export function number(n) {
 export function base(path) {
   return path.slice(path.lastIndexOf('/') + 1)
 }
+
+// A text as it is shown: threads and files can have any name, and what is no letter, mark, number, sign or blank (control
+// characters, others that change the writing direction) is escaped, as text.Printable does for a terminal.
+const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} \u00a0]/gu
+const short = { '\u0007': '\\a', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\v': '\\v' }
+export function printable(text) {
+  return text.replace(unprintable, (c) => {
+    const n = c.codePointAt(0)
+    return short[c] ?? (n < 0x80 ? `\\x${n.toString(16).padStart(2, '0')}` : n < 0x10000 ? `\\u${n.toString(16).padStart(4, '0')}` : `\\U${n.toString(16).padStart(8, '0')}`)
+  })
+}
+
+// A value of JSON with every text in it as it is shown. Lists of numbers stay the same ones.
+export function shown(value) {
+  if (typeof value === 'string') return printable(value)
+  if (Array.isArray(value)) return typeof value[0] === 'number' ? value : value.map(shown)
+  if (value === null || typeof value !== 'object') return value
+  for (const name in value) value[name] = shown(value[name])
+  return value
+}

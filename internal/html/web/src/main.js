@@ -3,7 +3,7 @@ import { Words, preferred } from './words.js'
 import { Axis, crowded } from './axis.js'
 import { Palette } from './palette.js'
 import { h, choice, perFrame } from './dom.js'
-import { number, size, when } from './format.js'
+import { number, size, when, shown } from './format.js'
 import { timeline } from './timeline.js'
 import { space } from './space.js'
 import { flame } from './flame.js'
@@ -20,7 +20,11 @@ async function read() {
   if (text) {
     body = new Blob([bytesOf(text)]).stream()
   } else body = (await fetch('value')).body
-  return new Response(body.pipeThrough(new DecompressionStream('gzip'))).json()
+  return unpacked(body)
+}
+
+async function unpacked(body) {
+  return shown(await new Response(body.pipeThrough(new DecompressionStream('gzip'))).json())
 }
 
 function bytesOf(base64) {
@@ -139,7 +143,7 @@ class App {
     this.sentence.replaceChildren(
       h('span', { class: 'moment', 'data-moment': log.moments[p.moments[at]].moment }, this.momentText(at)),
       part('addresses', sum.reserved), part('usable', sum.committed), part('in memory', sum.resident, sum.uncounted && sum.resident !== null ? '+' : ''),
-      h('span', { class: 'dim' }, `${number(sum.mappings)} ${t('mappings')}, ${t('peak')} ${size(sum.peak)}` + (sum.resident_at === null ? `, ${t('No snapshot counted what is in memory.')}` : `, ${t('in memory')}: ${t('counted at')} ${when(sum.resident_at)}`)))
+      h('span', { class: 'dim' }, `${number(sum.mappings)} ${t(sum.mappings === 1 ? 'mapping' : 'mappings')}, ${t('peak')} ${size(sum.peak)}` + (sum.resident_at === null ? `, ${t('No snapshot counted what is in memory.')}` : `, ${t('in memory')}: ${t('counted at')} ${when(sum.resident_at)}`)))
   }
 
   // The bytes of address space at every moment.
@@ -200,7 +204,7 @@ class App {
       this.panel.setAttribute('aria-busy', 'true')
       this.sentence.replaceChildren(h('span', { class: 'moment' }, `${this.t('reading')} …`))
       const reply = await fetch(`value?log=${side}&from=${Math.max(seq(at - n), 1)}&to=${Math.max(seq(at + n), 1)}`)
-      value = (await new Response(reply.body.pipeThrough(new DecompressionStream('gzip'))).json()).logs[0]
+      value = (await unpacked(reply.body)).logs[0]
       this.panel.removeAttribute('aria-busy')
     }
     this.logs[side] = new Log(value)
@@ -266,7 +270,7 @@ class App {
     const language = h('label', { class: 'select' }, h('span', {}, t('Language')), h('select', { onchange: (e) => { save('language', e.target.value); start(this.page, e.target.value, this) } }, h('option', { value: 'en', selected: this.words.language === 'en' }, 'English'), h('option', { value: 'zh', lang: 'zh', selected: this.words.language === 'zh' }, '中文')))
     const licences = h('dialog', { class: 'licences', 'aria-label': t('Licences') }, h('form', { method: 'dialog' }, h('button', {}, t('Close'))), h('pre', { tabindex: 0 }, document.getElementById('licences').textContent))
     root.replaceChildren(
-      h('header', {}, h('h1', {}, this.logs.map((l) => l.value.log).join(' | ')), h('p', { class: 'dim' }, this.logs.map((l) => `${l.value.command.join(' ')}`).join(' | ') + `; ${t('Recorded')} ${v.started}, ${v.host.hostname}, Linux ${v.host.kernel}`), h('div', { class: 'settings' }, search, appearance, language)),
+      h('header', {}, h('h1', {}, this.logs.map((l) => l.value.log).join(' | ')), h('p', { class: 'dim' }, this.logs.map((l) => `${l.value.command.join(' ')}`).join(' | ') + `; ${[`${t('Recorded')} ${v.started}`, v.host.hostname, v.host.kernel && `Linux ${v.host.kernel}`].filter(Boolean).join(', ')}`), h('div', { class: 'settings' }, search, appearance, language)),
       ...(this.logs.some((l) => l.value.cut) ? [h('p', { class: 'warning', role: 'alert' }, t('The log is cut: this is what stands before the cut.'))] : []),
       h('main', {}, this.bar, this.sentence, this.line.el, h('div', { class: 'below' }, h('div', { class: 'left' }, this.tabs, this.panel), this.life.el)),
       h('footer', {}, h('p', { class: 'dim' }, v.every ? t('every event that changed something is a moment') : `${number(v.moments.length)} ${t('moments chosen by change')}, ${number(v.events)} ${t('mapping calls in the log')}`, '. ', t('Keys'), ': ', t('Left and right: the moment. Home, End: the first, the last. P: the peak. Space: play. /: search. In the address space: up and down choose a mapping, Enter tells its biography, + and - zoom.')), h('button', { class: 'link', onclick: () => licences.showModal() }, t('Licences'))), licences)

@@ -198,6 +198,7 @@ export function space(app) {
     // Addresses where there is room.
     g.fillStyle = text
     g.textAlign = 'right'
+    g.textBaseline = 'middle'
     g.font = '11px ui-monospace, monospace'
     let last = HEIGHT + 20
     for (let i = 0; i < folded.edges.length; i++) {

@@ -38,6 +38,7 @@ const zh = {
   'end': '结束',
   'start': '开始',
   'mappings': '个映射',
+  'mapping': '个映射',
   'at': '于',
   'event': '事件',
   'of': '共',

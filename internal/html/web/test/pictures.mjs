@@ -6,6 +6,7 @@
 import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { printable } from '../src/format.js'
 
 const plan = JSON.parse(readFileSync(process.argv[2]))
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -27,6 +28,7 @@ async function look(page, p) {
   await keys(page)
   if (!p.served) await pointer(page)
   await unseen(page)
+  await names(page)
   await search(page)
   await growth(page)
   await appearance(page)
@@ -62,12 +64,12 @@ async function numbers(page, p) {
     const single = (await legend(page)).filter(([text]) => !text.startsWith('others')).map(([, n]) => n).filter((n) => n)
     for (const n of single) if (!rows.includes(n)) fail(`${r.moment}: a kind of ${n} bytes, the report has ${rows}`)
     await choose('owner')
-    for (const [text, n] of (await legend(page)).filter(([text, n]) => n && !text.startsWith('others'))) hold(`${r.moment}: ${text}`, n, of(r.function).holders.find((x) => x.label === text)?.reserved)
+    for (const [text, n] of (await legend(page)).filter(([text, n]) => n && !text.startsWith('others'))) hold(`${r.moment}: ${text}`, n, of(r.function).holders.find((x) => printable(x.label) === text)?.reserved)
     await choose('kind')
     for (const measure of ['addresses', 'usable', 'resident']) {
       const column = { addresses: 'reserved', usable: 'committed', resident: 'resident' }[measure]
       const outer = {}
-      for (const row of of(r.stack).holders) if (row[column]) outer[row.calls[0]] = (outer[row.calls[0]] ?? 0) + row[column]
+      for (const row of of(r.stack).holders) if (row[column]) outer[printable(row.calls[0])] = (outer[printable(row.calls[0])] ?? 0) + row[column]
       hold(`${r.moment}: calls by ${measure}`, await page.evaluate((m) => Object.fromEntries(window.vmblame.tree(m).sort()), measure), Object.fromEntries(Object.entries(outer).sort()))
       seen += Object.keys(outer).length
     }
@@ -171,6 +173,18 @@ async function pointer(page) {
   await page.mouse.up()
   await page.mouse.dblclick(canvas.x + 300, canvas.y + 150)
   await page.mouse.move(0, 0)
+}
+
+// Names may be any: none changes how what is beside it is read.
+async function names(page) {
+  for (const tab of await page.$$eval('[role=tab]', (list) => list.map((e) => e.id))) {
+    await page.click('#' + tab)
+    const text = await page.evaluate(() => [document.title, document.body.innerText, ...[...document.querySelectorAll('[aria-label], [title]')].map((e) => `${e.title} ${e.getAttribute('aria-label')}`)].join(' '))
+    const bad = /[^\p{L}\p{M}\p{N}\p{P}\p{S}\s\u00a0]|[\u2028\u2029]/u.exec(text)
+    if (bad) fail(`${tab}: a name is shown as it is: ${escape(text.slice(Math.max(bad.index - 20, 0), bad.index + 20))}`)
+    if (/\\n/.test(text) && !/new\\nline/.test(text)) fail(`${tab}: a line ends in the midst of a text: ${text.slice(text.indexOf('\\n') - 40).slice(0, 80)}`)
+  }
+  await page.click('#tab-space')
 }
 
 // What came and went between two moments is told of, and shown when it was.
