@@ -16,7 +16,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench kinds reliability visits bench-names bench-alternatives fuzz lint testdata web web-check clean
+.PHONY: help build man dist demo test race simulate bench kinds maps reliability visits bench-names bench-alternatives fuzz lint testdata web web-check clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -64,6 +64,9 @@ fuzz: ## run every fuzz target for FUZZ=30s
 
 kinds: ## hold what vmblame says of the memory of real programs against their own word (docs/kinds.md; 6 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestTruth$$' -v -kinds table
+
+maps: ## map five busy programs 1,000 times each: nothing is stopped, nothing made resident (15 minutes)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestMapBusy$$' -v -maps 1000
 
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -138,5 +139,57 @@ func TestMapUnprivileged(t *testing.T) {
 	text, err := as(os.Getpid()).CombinedOutput()
 	if err == nil || !strings.Contains(string(text), "permission denied") || !strings.Contains(string(text), "CAP_SYS_PTRACE") || strings.Count(string(text), "\n") != 1 {
 		t.Errorf("another's: %v, %s", err, text)
+	}
+}
+
+// TestMapUnreadMemory: where the mappings of a process may be seen and its memory may not be read, as Yama has it, map tells
+// what mappings tell, nothing of it wrong, and says in one line what more rights would.
+func TestMapUnreadMemory(t *testing.T) {
+	testenv.Need(t, "root", "setpriv", "unshare", "gdb", "libc6-dbg")
+	root := rootOf(t, prog(t, "memory_malloc"))
+	for from, to := range map[string]string{prog(t, "denies"): "denies", os.DevNull: "unreadable"} {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := os.FileMode(0o755)
+		if len(b) == 0 {
+			mode = 0
+		}
+		if err := os.WriteFile(filepath.Join(root, to), b, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for d := root; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(filepath.Join(root, "memory_malloc"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	_, stdout := testenv.Waiting(t, cmd)
+	untilReady(t, stdout)
+	pid := strconv.Itoa(cmd.Process.Pid)
+	look := exec.Command("unshare", "--mount", "sh", "-c", `mount --bind unreadable /proc/$1/mem &&
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups ./denies process_vm_readv=1 -- ./vmblame map --json $1`, "sh", pid)
+	look.Dir = root
+	var stderr strings.Builder
+	look.Stderr = &stderr
+	out, err := look.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	if text := stderr.String(); !strings.Contains(text, "memory of process "+pid+" may not be read") || !strings.Contains(text, "CAP_SYS_PTRACE") || strings.Count(text, "\n") != 1 {
+		t.Errorf("says %q", text)
+	}
+	var r analysis.Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatal(err)
+	}
+	h := newTruth(t, cmd.Process.Pid)
+	var notes strings.Builder
+	j := h.judge(ranges(r.Processes[0].Holders), func(format string, args ...any) { fmt.Fprintf(&notes, format+"\n", args...) })
+	if j.wrong > 0 || j.right == 0 || j.unknown < 10<<20 {
+		t.Errorf("%+v\n%s", j, notes.String())
 	}
 }
