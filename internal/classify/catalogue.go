@@ -118,8 +118,8 @@ type Catalogue struct {
 // Known is everything that vmblame knows.
 func Known() *Catalogue {
 	return newCatalogue([]Family{
-		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily,
-		goFamily, jvmFamily, v8Family, pythonFamily, rubyFamily, ocamlFamily,
+		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily, mozjemallocFamily, partitionAllocFamily,
+		goFamily, jvmFamily, v8Family, spiderMonkeyFamily, pythonFamily, rubyFamily, ocamlFamily,
 		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
 }

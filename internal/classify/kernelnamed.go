@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // breakFamily is the program break and the main stack, which the kernel labels.
@@ -37,7 +38,8 @@ func findKernelNamed(v *view) {
 		ev := v.events[i]
 		path := e.File.Path
 		switch {
-		case ev != nil && ev.Call == "brk", path == "[heap]" && ev == nil && !v.afterData(i):
+		// The label is also on what lies over the program break's place, as V8's code may; the break itself is never executable.
+		case ev != nil && ev.Call == "brk", path == "[heap]" && ev == nil && e.Perms&vm.Exec == 0 && !v.afterData(i):
 			if heap == 0 {
 				heap = v.group()
 			}

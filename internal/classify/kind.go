@@ -30,6 +30,10 @@ const (
 	TCMallocOwn Kind = "tcmalloc-own"
 	Mimalloc    Kind = "mimalloc"
 	Snmalloc    Kind = "snmalloc"
+	Mozjemalloc Kind = "mozjemalloc" // Firefox's
+
+	MozjemallocOwn Kind = "mozjemalloc-own" // its metadata
+	PartitionAlloc Kind = "partition-alloc" // Chromium's
 
 	GoHeap Kind = "go-heap" // stacks of goroutines included
 	GoOwn  Kind = "go-own"  // the runtime's metadata
@@ -42,10 +46,14 @@ const (
 	JVMGC         Kind = "jvm-gc"  // card table, mark bitmaps, remembered sets
 	JVMOther      Kind = "jvm-other"
 
-	V8Cage  Kind = "v8-cage" // reserved for pointer compression or the sandbox
-	V8Heap  Kind = "v8-heap" // pages of the JavaScript heap
-	V8Code  Kind = "v8-code" // the code range
-	Wasm    Kind = "wasm"    // linear memories and their guards
+	V8Cage Kind = "v8-cage" // reserved for pointer compression or the sandbox
+	V8Heap Kind = "v8-heap" // pages of the JavaScript heap
+	V8Code Kind = "v8-code" // the code range
+	Wasm   Kind = "wasm"    // linear memories and their guards
+
+	SpiderMonkey     Kind = "spidermonkey-heap" // chunks of Firefox's JavaScript heap
+	SpiderMonkeyCode Kind = "spidermonkey-code"
+
 	CPython Kind = "cpython-arena"
 	Ruby    Kind = "ruby"
 	OCaml   Kind = "ocaml"

@@ -28,14 +28,14 @@ type hostileRow struct{ mode, seed, resident byte }
 // hostilePaths are names of files that readers look for.
 var hostilePaths = [...]string{"", "", "", "", "[heap]", "[stack]", "/lib/libc.so.6", "/lib/ld-linux-x86-64.so.2", "/lib/libjvm.so", "/bin/node", "/bin/python3.11",
 	"/lib/libruby-3.1.so", "/bin/php8.2", "/lib/libmimalloc.so.2", "/lib/libtcmalloc_minimal.so.4", "/lib/libgc.so.1", "/bin/sbcl", "/bin/beam.smp",
-	"/bin/mariadbd", "/bin/postgres", "/lib/libasan.so.8", "/lib/libluajit-5.1.so.2", "/bin/go", "/bin/firefox"}
+	"/bin/mariadbd", "/bin/postgres", "/lib/libasan.so.8", "/lib/libluajit-5.1.so.2", "/bin/go", "/bin/firefox", "/lib/libxul.so"}
 
 // hostileSymbols are what the files export.
 var hostileSymbols = [...]string{"_rtld_global", "_r_debug", "_thread_db_rtld_global__dl_stack_used", "_thread_db_rtld_global__dl_stack_user",
 	"_thread_db_pthread_list", "_thread_db_pthread_tid", "v8dbg_frametype_EntryFrame", "gHotSpotVMStructs", "gHotSpotVMStructEntryArrayStride",
 	"gHotSpotVMStructEntryTypeNameOffset", "gHotSpotVMStructEntryFieldNameOffset", "gHotSpotVMStructEntryIsStaticOffset",
 	"gHotSpotVMStructEntryOffsetOffset", "gHotSpotVMStructEntryAddressOffset", "_PyRuntime", "GC_arrays", "DYNAMIC_SPACE_START",
-	"dynamic_space_size", "FIXEDOBJ_SPACE_START", "erts_literals_start", "erts_literals_size", "__asan_init"}
+	"dynamic_space_size", "FIXEDOBJ_SPACE_START", "erts_literals_start", "erts_literals_size", "__asan_init", "moz_arena_malloc"}
 
 const (
 	hostileData = 0x2000 // where the file's variables are, and in the file, too

@@ -83,6 +83,10 @@ var sources = [...]struct {
 	{"PHP", findPHP},
 	{"mimalloc", findMimalloc},
 	{"tcmalloc", findTCMalloc},
+	{"mozjemalloc", findMozjemalloc},
+	{"SpiderMonkey", findSpiderMonkey},
+	{"PartitionAlloc", findPartitionAlloc},
+	{"V8's sandbox", findV8Sandbox},
 	// These search memory; what others have claimed is left out.
 	{"glibc arenas", findArenas},
 	{"jemalloc", findJemalloc},

@@ -231,8 +231,7 @@ main = do
 		`x<-lapply(1:40,function(i)rnorm(1e5));y<-as.character(1:2e5);invisible(gc());cat("ready\n");invisible(readLines(file("stdin")))`)},
 	{name: "chromium", needs: []string{"chromium"}, argv: browser("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=%d/p", "--remote-debugging-port=0", "data:text/html,<h1>x</h1>"),
 		ask: settled(4), more: func(w *world) []int { return descendants(w.pid) }},
-	{name: "firefox", needs: []string{"firefox-esr"}, argv: browser("firefox-esr", "--headless", "--no-remote", "--profile", "%d", "data:text/html,<h1>x</h1>"),
-		ask: settled(3), more: func(w *world) []int { return descendants(w.pid) }},
+	{name: "firefox", needs: []string{"firefox-esr"}, argv: firefox, ask: atRest(3), more: func(w *world) []int { return descendants(w.pid) }, truth: firefoxTruth},
 	{name: "mariadb", needs: []string{"mariadbd", "mariadb-install-db", "mariadb"},
 		argv: func(w *world) []string {
 			if b, err := exec.Command("mariadb-install-db", "--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--datadir="+w.dir+"/d").CombinedOutput(); err != nil {

@@ -84,6 +84,8 @@ func (h *truth) labels() {
 		switch {
 		case p == "":
 			continue
+		case p == "[heap]" && e.Perms&vm.Exec != 0: // V8's code, over the place of a program break that is not in use
+			k = kinds(classify.V8Code)
 		case p == "[heap]":
 			if k = kinds(classify.Heap); e.Perms == 0 { // a page that musl took away from it
 				k = kinds(classify.Heap, classify.Reserved, classify.MuslMalloc)
