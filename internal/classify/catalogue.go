@@ -119,7 +119,7 @@ type Catalogue struct {
 func Known() *Catalogue {
 	return newCatalogue([]Family{
 		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily, mozjemallocFamily, partitionAllocFamily,
-		goFamily, jvmFamily, v8Family, spiderMonkeyFamily, pythonFamily, rubyFamily, ocamlFamily,
+		goFamily, jvmFamily, v8Family, spiderMonkeyFamily, javaScriptCoreFamily, pythonFamily, rubyFamily, ocamlFamily,
 		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
 }

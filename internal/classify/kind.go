@@ -53,6 +53,7 @@ const (
 
 	SpiderMonkey     Kind = "spidermonkey-heap" // chunks of Firefox's JavaScript heap
 	SpiderMonkeyCode Kind = "spidermonkey-code"
+	JavaScriptCore   Kind = "javascriptcore" // WebKit's
 
 	CPython Kind = "cpython-arena"
 	Ruby    Kind = "ruby"

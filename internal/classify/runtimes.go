@@ -71,6 +71,14 @@ var luajitFamily = Family{
 	Beside: []string{"lj_*", "lua_*", "luaL_*"},
 }
 
+// javaScriptCoreFamily: WebKit's Source/bmalloc and Source/JavaScriptCore.
+var javaScriptCoreFamily = Family{
+	Modules: []string{"libjavascriptcoregtk"}, Role: "javascriptcore", Exports: []string{"JSGlobalContextCreate", "JSEvaluateScript"}, Language: true,
+	Kinds:  []Row{{JavaScriptCore, words("JavaScriptCore reservation"), nil, false, "", ungoverned, noAdvice}},
+	Caller: callers.Allocator{Lowest: []string{"bmalloc::*", "pas_*", "Gigacage::*", "WTF::OSAllocator::*"}},
+	Calls:  []string{"bmalloc::*", "pas_*", "Gigacage::*", "WTF::OSAllocator::*", "JSC::*"},
+}
+
 // findPostgres recognises the segment that PostgreSQL's processes share (src/backend/port/sysv_shmem.c), which the kernel shows as
 // any shared memory.
 func findPostgres(v *view) {

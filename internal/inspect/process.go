@@ -85,6 +85,7 @@ var sources = [...]struct {
 	{"tcmalloc", findTCMalloc},
 	{"mozjemalloc", findMozjemalloc},
 	{"SpiderMonkey", findSpiderMonkey},
+	{"JavaScriptCore", findJavaScriptCore},
 	{"PartitionAlloc", findPartitionAlloc},
 	{"V8's sandbox", findV8Sandbox},
 	// These search memory; what others have claimed is left out.

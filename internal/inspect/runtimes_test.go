@@ -286,3 +286,26 @@ func TestASan(t *testing.T) {
 	said, _, found := program(t, "memory_asan")
 	held(t, said, found, classify.Sanitizer)
 }
+
+// TestJavaScriptCore: a structure lies where the heap of structures is said to be, and the Gigacage and the memory for code are
+// there, too.
+func TestJavaScriptCore(t *testing.T) {
+	testenv.Optional(t, "jsc")
+	said, _, found := command(t, "jsc", "-e", `print(describe({a: 1}).replace(/.*Structure (0x[0-9a-f]+).*/, "structure $1")); print("ready"); readline()`)
+	parts := map[string]vm.Range{}
+	for _, f := range found {
+		if f.Kind == classify.JavaScriptCore {
+			parts[f.Detail] = vm.Range{Start: f.Parts[0].Start, End: f.Parts[len(f.Parts)-1].End}
+		}
+	}
+	n := lines(said, "structure %v", func(scan func(...any)) {
+		var at uint64
+		scan(&at)
+		if !parts["heap of structures"].Contains(at) {
+			t.Errorf("the structure at %x is not in %v", at, parts)
+		}
+	})
+	if n != 1 || parts["Gigacage"].Len() < 32<<30 || parts["code"].Len() < 64<<20 {
+		t.Errorf("%v, %q", parts, said)
+	}
+}

@@ -161,7 +161,11 @@ func hold(t *testing.T, s subject) (rows []figure) {
 	}
 	for _, h := range look(w) {
 		log := filepath.Join(t.TempDir(), "attach.jsonl")
-		output(t, built.vmblame, "attach", "-q", "--duration", "300ms", "-o", log, strconv.Itoa(h.pid))
+		duration := "300ms"
+		if *kindsFlag != "" { // of browsers, on a busy machine, a look takes seconds
+			duration = "5s"
+		}
+		output(t, built.vmblame, "attach", "-q", "--duration", duration, "-o", log, strconv.Itoa(h.pid))
 		judge("attach", h, output(t, built.vmblame, "report", "--json", log))
 	}
 	end()

@@ -1,0 +1,62 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	jscCage  = 1 << 30 // bytes of the smallest of JavaScriptCore's reservations that are looked for
+	jscGuard = vm.PageSize
+)
+
+func isJavaScriptCore(m *Image) bool {
+	return strings.HasPrefix(m.name(), "libjavascriptcoregtk") || m.exported("JSGlobalContextCreate") != 0
+}
+
+// findJavaScriptCore recognises the reservations of WebKit's JavaScriptCore by what it writes once into its configuration
+// (WebConfig::g_config, Gigacage::Config of bmalloc and JSC::Config): the beginning of the Gigacage, and of the heap of structures,
+// each beside its length; the beginning and the end of the memory for code, which has a guard page at both.
+func findJavaScriptCore(l *look) {
+	m := l.image2(isJavaScriptCore)
+	if m == nil {
+		return
+	}
+	add := func(detail string, r vm.Range) {
+		if !l.claims.overlaps(r) {
+			l.add(classify.Finding{Kind: classify.JavaScriptCore, Detail: detail, Confidence: classify.Certain,
+				Evidence: "two words of JavaScriptCore's configuration, side by side, hold its bounds, and the rows are as long", Parts: l.partsOf(r)})
+		}
+	}
+	var before, last uint64
+	for at, w := range l.variables(m) {
+		first, adjacent := before, at == last+8
+		before, last = w, at
+		if !adjacent || !aligned(first) || !aligned(w) {
+			continue
+		}
+		if r := (vm.Range{Start: first, End: first + w}); w >= jscCage && w&(w-1) == 0 && first%w == 0 || w >= jscCage && w%jscCage == 0 && first%(4<<30) == 0 {
+			if l.rowsOf(r) {
+				detail := "heap of structures"
+				if w > 4<<30 {
+					detail = "Gigacage"
+				}
+				add(detail, r)
+			}
+			continue
+		}
+		e := l.row(first)
+		if e == nil || e.Perms&vm.Exec == 0 || !anonymous(e) || w <= first {
+			continue
+		}
+		r := vm.Range{Start: first, End: w}
+		if r.Start-jscGuard == e.Start && l.row(w) != nil && l.row(w).End == w+jscGuard {
+			r = vm.Range{Start: r.Start - jscGuard, End: r.End + jscGuard}
+		}
+		if l.rowsOf(r) {
+			add("code", r)
+		}
+	}
+}
