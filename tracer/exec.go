@@ -11,7 +11,8 @@ import (
 // execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
 func (t *Tracer) execed(th *Thread) bool {
 	msg, e := ptraceEventMessage(th.TID)
-	if e != 0 {
+	if e != 0 || th.Killed() {
+		th.state = running // the event message may be that of its exit stop, and no thread's former tid
 		return false
 	}
 	former := int(msg)
