@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/analysis"
@@ -59,6 +60,8 @@ type logSource struct {
 	pace       pace
 	size       int64 // when it was read last
 	read       bool  // to its end
+	following  sync.Mutex
+	follower   *analysis.Follower // nil before it is needed
 }
 
 // Name implements watch.Source.
@@ -98,10 +101,15 @@ func (l *logSource) Next() (*analysis.State, error) {
 
 // now is the state at the end of what there is of the log.
 func (l *logSource) now() (*analysis.State, error) {
-	if l.measured && l.written() {
-		return analysis.LoadMeasured(opens(l.file), record.Measure)
+	l.following.Lock()
+	defer l.following.Unlock()
+	if l.follower == nil {
+		l.follower = analysis.NewFollower(l.file)
 	}
-	return analysis.Load(opens(l.file), analysis.Moment{}, nil)
+	if l.measured && l.written() {
+		return l.follower.State(record.Measure)
+	}
+	return l.follower.State(nil)
 }
 
 // Past implements watch.Source.

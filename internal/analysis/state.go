@@ -101,12 +101,6 @@ func LoadFollowed(open Open, at Moment, pids []int, follow func(eventlog.Record)
 	return fold(open, folder{at: at, pids: pids, known: classify.Known(), follow: follow})
 }
 
-// LoadMeasured is Load for the end of a log that is still being written. measure returns the resident memory of a
-// space in use now, or nil if it cannot be known.
-func LoadMeasured(open Open, measure func(*eventlog.SpaceState) *eventlog.Snapshot) (*State, error) {
-	return fold(open, folder{known: classify.Known(), measure: measure})
-}
-
 // load is Load with a watcher, which may be nil, and with the given catalogue of kinds.
 func load(open Open, at Moment, pids []int, w *watcher, known *classify.Catalogue) (*State, error) {
 	return fold(open, folder{at: at, pids: pids, watch: w, known: known})

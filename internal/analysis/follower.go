@@ -1,0 +1,110 @@
+package analysis
+
+import (
+	"errors"
+	"io"
+	"maps"
+
+	"github.com/vmblame/vmblame/internal/callers"
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/eventlog"
+)
+
+// A Follower has the state at the end of a log that is still being written, as often as it is asked for: each time it reads only what
+// has been added. It is not safe for concurrent use, but the states that it returns do not depend on it, nor on each other.
+type Follower struct {
+	tail *eventlog.Tail
+	fold folder // of what has been read; its state has no processes
+	line int    // of the log, the last that has been read
+}
+
+// NewFollower returns a Follower of the log at path.
+func NewFollower(path string) *Follower { return &Follower{tail: eventlog.NewTail(path)} }
+
+// State is what Load returns for the end of what there is of the log. Where measure is not nil it is asked how much is resident now in
+// each space in use, and returns nil where that cannot be known.
+func (f *Follower) State(measure func(*eventlog.SpaceState) *eventlog.Snapshot) (*State, error) {
+	if err := f.read(); err != nil {
+		f.tail.Again() // what was folded is a part of what was to be
+		return nil, err
+	}
+	return f.fold.copied(measure), nil
+}
+
+// read folds what has been added.
+func (f *Follower) read() error {
+	r, fresh, err := f.tail.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if fresh {
+		f.fold, f.line = folder{known: classify.Known()}, 0
+		f.fold.begin()
+	}
+	for {
+		rec, err := r.Next()
+		switch {
+		case err == io.EOF, errors.Is(err, eventlog.ErrCut):
+			f.line += r.Line() - 1
+			return nil
+		case err != nil:
+			return err
+		}
+		if _, header := rec.(*eventlog.Header); !header || fresh {
+			f.fold.put(rec, f.line+r.Line())
+		}
+	}
+}
+
+// copied is the state as it is now, which stays as it is when more is put.
+func (l *folder) copied(measure func(*eventlog.SpaceState) *eventlog.Snapshot) *State {
+	old := l.state
+	s := *old
+	s.Cut = s.end == nil
+	s.names, s.threads, s.failures = old.names.copied(), old.threads.copied(), old.failures.copied()
+	s.origins = &origins{by: maps.Clone(old.origins.by)}
+	s.exits = maps.Clone(old.exits)
+	s.chains, s.unnamed = map[chainKey]callers.Chain{}, map[string][]Module{}
+	now := *l
+	now.state, now.measure = &s, measure
+	replaced := l.replaced()
+	for _, sp := range l.replay.Spaces() {
+		if replaced[sp.ID] {
+			continue
+		}
+		kept := *sp
+		kept.Ledger = sp.Ledger.Clone()
+		now.process(&kept, s.threads.over(sp.ID))
+	}
+	now.sort()
+	return &s
+}
+
+// copied is n as it is now, for reading alone. What grows by appending is shared.
+func (n *Names) copied() *Names {
+	c := *n
+	c.modules, c.in, c.roles, c.builds = maps.Clone(n.modules), maps.Clone(n.in), maps.Clone(n.roles), maps.Clone(n.builds)
+	c.stacks, c.symbols = maps.Clone(n.stacks), maps.Clone(n.symbols)
+	calls := *n.calls
+	c.calls = &calls
+	c.ids, c.endIDs, c.strings, c.scratch = nil, nil, nil, nil
+	return &c
+}
+
+// copied is l as it is now.
+func (l *threads) copied() *threads {
+	c := l.asOf(maxLine)
+	c.users = maps.Clone(l.users)
+	return c
+}
+
+// copied is f as it is now, for reading alone.
+func (f *failures) copied() failures {
+	c := failures{}
+	for _, x := range f.list {
+		y := *x
+		c.list = append(c.list, &y)
+	}
+	return c
+}
