@@ -270,7 +270,7 @@ func (t *Tracer) handle(w wait) bool {
 		if th.Pending() != 0 {
 			return t.overdue(th)
 		}
-		if th.advice != nil && len(th.advice.open) > 0 && th.blocksTrap() {
+		if th.advice != nil && len(th.advice.open) > 0 && (th.blocksTrap() || !th.trapWaits()) {
 			return t.missed(th)
 		}
 	}

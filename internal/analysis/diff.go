@@ -30,20 +30,22 @@ type Side struct {
 
 // A Pair is a process of each side, or one that the other does not have.
 type Pair struct {
-	PIDBefore  *int     `json:"pid_before"`            // null where there is none
-	PIDAfter   *int     `json:"pid_after"`             // null where there is none
-	NameBefore string   `json:"name_before,omitempty"` // what a person calls it, as in a report
-	NameAfter  string   `json:"name_after,omitempty"`  // the same
-	ExeBefore  string   `json:"exe_before,omitempty"`  // path of the executable
-	ExeAfter   string   `json:"exe_after,omitempty"`   // path of the executable
-	ArgvBefore []string `json:"argv_before,omitempty"` // the command line, where it differs
-	ArgvAfter  []string `json:"argv_after,omitempty"`  // the same
-	Same       bool     `json:"same"`                  // nothing differs but addresses; the command lines are equal too
-	Before     Totals   `json:"before"`                // all of it
-	After      Totals   `json:"after"`                 // all of it
-	Difference int64    `json:"difference"`            // bytes reserved
-	Kinds      []Change `json:"kinds"`                 // the largest difference first
-	Because    *Because `json:"because"`               // null where no setting that differs governs a kind that does
+	PIDBefore   *int     `json:"pid_before"`                  // null where there is none
+	PIDAfter    *int     `json:"pid_after"`                   // null where there is none
+	NameBefore  string   `json:"name_before,omitempty"`       // what a person calls it, as in a report
+	NameAfter   string   `json:"name_after,omitempty"`        // the same
+	ExeBefore   string   `json:"exe_before,omitempty"`        // path of the executable
+	ExeAfter    string   `json:"exe_after,omitempty"`         // path of the executable
+	ArgvBefore  []string `json:"argv_before,omitempty"`       // the command line, where it differs
+	ArgvAfter   []string `json:"argv_after,omitempty"`        // the same
+	Same        bool     `json:"same"`                        // nothing differs but addresses; the command lines are equal too
+	Before      Totals   `json:"before"`                      // all of it
+	After       Totals   `json:"after"`                       // all of it
+	Difference  int64    `json:"difference"`                  // bytes reserved
+	GivenBefore *int64   `json:"given_back_before,omitempty"` // bytes that calls of madvise had given back up to then; absent where that was not counted (--advice)
+	GivenAfter  *int64   `json:"given_back_after,omitempty"`  // the same
+	Kinds       []Change `json:"kinds"`                       // the largest difference first
+	Because     *Because `json:"because"`                     // null where no setting that differs governs a kind that does
 	// Environment lists how the environments of these two processes differ, if not in the same way as those of the
 	// first pair.
 	Environment []Setting `json:"environment,omitempty"`
@@ -147,6 +149,7 @@ func (c *comparer) pair(p, q *process) Pair {
 		is.objects = len(q.objects())
 	}
 	x.Before, x.After, x.Difference, x.Same = p.totalsOf(&was), q.totalsOf(&is), is.reserved-was.reserved, was == is && p != none && q != none
+	x.GivenBefore, x.GivenAfter = c.before.givenBack(p), c.after.givenBack(q)
 	for _, f := range c.families(p, q) {
 		x.Kinds = append(x.Kinds, c.change(p, q, f))
 	}

@@ -349,6 +349,17 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("made", grown)
+	advised := func() (*eventlog.Reader, error) { return eventlog.Open("../eventlog/testdata/real-advice.jsonl") }
+	if grown, err = ReadGrowth(advised, GrowthOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	check("made", grown)
+	adviser, err := Load(advised, Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("made", adviser.Report(ReportOptions{}))
+	check("made", Compare(adviser, adviser, [2]string{"a", "b"}))
 	if err := pressed.Choose(pressedLog(`{}`), Filter{Since: &Moment{Kind: AtTime}}); err != nil {
 		t.Fatal(err)
 	}

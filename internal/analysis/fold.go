@@ -155,6 +155,8 @@ func (l *folder) put(rec eventlog.Record, line int) {
 				l.watch.event(sp, r.Changes, st, func() string { return string(strace.AppendCall(nil, r)) })
 			}
 		}
+	case *eventlog.Advice:
+		l.advise(r, past)
 	case *eventlog.Origin:
 		s.origins.put(&r.Event)
 		s.threads.remember(r)
@@ -263,6 +265,7 @@ func (l *folder) forget(space int) {
 	delete(l.peaks, space)
 	delete(l.peaksT, space)
 	delete(l.state.exits, space)
+	l.state.advised.forget(space)
 }
 
 // replaced are the spaces that their process left by an exec.

@@ -9,6 +9,7 @@ type grower struct {
 	fromSeq uint64
 	over    bool
 	makers  map[uint64]*growing // by seq of the event that mapped
+	advised advised
 	spaces  map[int]*growingSpace
 }
 
@@ -61,6 +62,10 @@ func (g *grower) put(rec eventlog.Record, _ int) {
 	case *eventlog.Snapshot:
 		if sp := g.spaces[r.Space]; sp != nil && r.T >= g.from && r.T <= g.state.T {
 			g.snapshot(sp, r)
+		}
+	case *eventlog.Advice:
+		if !g.over && r.T > g.from && r.T <= g.state.T {
+			g.advised.put(r)
 		}
 	case *eventlog.Drift:
 		if !g.over && r.T <= g.state.T {

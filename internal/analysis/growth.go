@@ -31,7 +31,8 @@ type GrownProcess struct {
 	Until  int64         `json:"until"`            // the later moment, or the end of the process
 	Memory []MemoryPoint `json:"memory,omitempty"` // what was in memory at each snapshot between the moments
 	Grown
-	Rows []GrownRow `json:"rows"` // what grew most first, then what came and went
+	Advised []Advised  `json:"advised,omitempty"` // what calls of madvise did, between the moments, to what is in memory: recorded with --advice
+	Rows    []GrownRow `json:"rows"`              // what grew most first, then what came and went
 }
 
 // A MemoryPoint is how much of an address space was in memory at a moment.
@@ -116,6 +117,8 @@ func (s *State) GrowthSince(open Open, since Moment, from int64, fromSeq uint64)
 		for i := range x.Rows {
 			n.count(s, x.Rows[i].Calls)
 		}
+		x.Advised = g.advised.of(s, p)
+		n.countAdvised(s, x.Advised)
 		r.Processes = append(r.Processes, x)
 	}
 	r.Nameless = n.list()

@@ -180,7 +180,7 @@ func (f *finisher) did(c *watched, st *Step) callers.Chain {
 		return callers.Words("the fork")
 	case st.What == "found":
 		return f.made(ledger.BeforeAttach, "", 0, "")
-	case st.Event != 0:
+	case st.Event != 0, st.What == "advised":
 		return f.made(ledger.FromEvent, st.call, st.Stack, c.space.Exe)
 	case st.What == "mapped" && st.call == "":
 		return f.made(ledger.Kernel, "", 0, "")

@@ -121,26 +121,27 @@ func together(list []ReportProcess) *Together {
 
 // A ReportProcess is one address space in a Report.
 type ReportProcess struct {
-	PID        int      `json:"pid"`                     // the process that began the address space
-	Space      int      `json:"space"`                   // the log's number of the address space
-	Name       string   `json:"name"`                    // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
-	Exe        string   `json:"exe"`                     // path of its executable, "" where that is not known
-	Argv       []string `json:"argv,omitempty"`          // its command line, as the log has it
-	Ended      bool     `json:"ended"`                   // it was over before the log was
-	Exit       *Exit    `json:"exit,omitempty"`          // how it ended; absent where it had not, or that was not seen
-	Until      int64    `json:"until"`                   // t of its last moment, or of the report's
-	Peak       int64    `json:"peak"`                    // the most that the process had mapped up to the moment, under programs that it executed before too
-	PeakT      int64    `json:"peak_t"`                  // when that was first
-	Explained  int64    `json:"explained"`               // bytes that a call or exec made
-	Known      int64    `json:"known"`                   // bytes whose kind is known and not guessed
-	ResidentAt *int64   `json:"resident_at,omitempty"`   // t of the snapshot that the resident bytes are from
-	HighWater  *int64   `json:"resident_peak,omitempty"` // the most bytes that it had in memory, up to the nearest snapshot; absent if that was not recorded
-	Total      Totals   `json:"total"`                   // all of it
-	VMAs       int      `json:"vmas"`                    // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
-	Bounds     []Bound  `json:"bounds"`                  // the limits on its memory, and how close it is to them
-	Kills      *int64   `json:"oom_kills,omitempty"`     // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
-	Holders    []Row    `json:"holders"`                 // the rows
-	Advice     []Advice `json:"advice"`                  // the advice that would save most first
+	PID        int       `json:"pid"`                     // the process that began the address space
+	Space      int       `json:"space"`                   // the log's number of the address space
+	Name       string    `json:"name"`                    // what a person calls it: argv[0] without the folder, or the title in its place; the first thread's name, or exe's, where there is none
+	Exe        string    `json:"exe"`                     // path of its executable, "" where that is not known
+	Argv       []string  `json:"argv,omitempty"`          // its command line, as the log has it
+	Ended      bool      `json:"ended"`                   // it was over before the log was
+	Exit       *Exit     `json:"exit,omitempty"`          // how it ended; absent where it had not, or that was not seen
+	Until      int64     `json:"until"`                   // t of its last moment, or of the report's
+	Peak       int64     `json:"peak"`                    // the most that the process had mapped up to the moment, under programs that it executed before too
+	PeakT      int64     `json:"peak_t"`                  // when that was first
+	Explained  int64     `json:"explained"`               // bytes that a call or exec made
+	Known      int64     `json:"known"`                   // bytes whose kind is known and not guessed
+	ResidentAt *int64    `json:"resident_at,omitempty"`   // t of the snapshot that the resident bytes are from
+	HighWater  *int64    `json:"resident_peak,omitempty"` // the most bytes that it had in memory, up to the nearest snapshot; absent if that was not recorded
+	Total      Totals    `json:"total"`                   // all of it
+	VMAs       int       `json:"vmas"`                    // rows of /proc/PID/maps, as the nearest snapshot counted them; where none did, neighbours that look alike are one
+	Bounds     []Bound   `json:"bounds"`                  // the limits on its memory, and how close it is to them
+	Kills      *int64    `json:"oom_kills,omitempty"`     // processes of its cgroup that were killed for want of memory during the recording; absent where that is not known
+	Holders    []Row     `json:"holders"`                 // the rows
+	Advised    []Advised `json:"advised,omitempty"`       // what calls of madvise did, up to the moment, to what is in memory: recorded with --advice
+	Advice     []Advice  `json:"advice"`                  // the advice that would save most first
 }
 
 // A Row is a line of a Report: what it is, how much, who holds it, and the parts that it is made of.
@@ -204,9 +205,17 @@ func (s *State) Report(o ReportOptions) *Report {
 	}
 	for i := range r.Processes {
 		n.countRows(s, r.Processes[i].Holders)
+		n.countAdvised(s, r.Processes[i].Advised)
 	}
 	r.Nameless = n.list()
 	return r
+}
+
+// countAdvised counts those that advice shows.
+func (n nameless) countAdvised(s *State, list []Advised) {
+	for i := range list {
+		n.count(s, list[i].Calls)
+	}
 }
 
 // countRows counts the calls without a name that rows show.
@@ -242,6 +251,7 @@ func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	if s.only == nil {
 		j.Bounds = s.bounds(p, p.figures, rows) // they are about all of it
 	}
+	j.Advised = s.advised.of(s, p)
 	if p.ended {
 		j.Exit = s.exitOf(p)
 	}

@@ -52,14 +52,15 @@ type series struct {
 
 // frozen is a moment that is over.
 type frozen struct {
-	t      int64
-	seq    uint64
-	line   int // of the log, the last before it
-	peak   int64
-	peaks  map[int]int64
-	peaksT map[int]int64
-	seen   map[int]*nearest
-	spaces []*eventlog.SpaceState // those in use
+	t       int64
+	seq     uint64
+	line    int // of the log, the last before it
+	peak    int64
+	peaks   map[int]int64
+	peaksT  map[int]int64
+	seen    map[int]*nearest
+	spaces  []*eventlog.SpaceState // those in use
+	advised advised
 }
 
 func (m *series) put(rec eventlog.Record, line int) {
@@ -92,7 +93,7 @@ func (m *series) over(rec eventlog.Record) bool {
 // freeze saves what the state of the next moment needs.
 func (m *series) freeze() {
 	s := m.folder.state
-	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}}
+	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}, advised: s.advised.clone()}
 	replaced := m.replaced()
 	for _, sp := range m.replay.Spaces() {
 		if replaced[sp.ID] || !wanted(m.pids, sp.PID) || s.threads.over(sp.ID) {
@@ -135,7 +136,7 @@ func (m *series) state(i int) *State {
 	f := m.frozen[i]
 	m.frozen[i] = nil // it may be much
 	s := &State{Moment: m.moments[i], T: f.t, Seq: f.seq, Cut: end.Cut, known: end.known, header: end.header, end: end.end, names: end.names,
-		threads: end.threads.asOf(f.line), origins: end.origins, peak: f.peak, chains: m.chains, unnamed: m.unnamed}
+		threads: end.threads.asOf(f.line), origins: end.origins, peak: f.peak, advised: f.advised, chains: m.chains, unnamed: m.unnamed}
 	l := *m.folder
 	l.at, l.state, l.peaks, l.peaksT, l.seen = s.Moment, s, f.peaks, f.peaksT, f.seen
 	for _, sp := range f.spaces {

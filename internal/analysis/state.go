@@ -30,6 +30,7 @@ type State struct {
 	peak      int64 // bytes, the most that the chosen processes had mapped together up to the moment
 	chains    map[chainKey]callers.Chain
 	failures  failures
+	advised   advised
 	memory    int64                  // bytes that the machine has, 0 where that was not recorded
 	exits     map[int]*eventlog.Exit // how processes ended, by space
 	unnamed   map[string][]Module    // by the label of a step without a name

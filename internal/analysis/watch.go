@@ -1,11 +1,13 @@
 package analysis
 
 import (
+	"fmt"
 	"path"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/strace"
+	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -148,6 +150,31 @@ func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, st S
 	}
 	if w.Calls && describe != nil {
 		st.Call = describe()
+	}
+	c.add(st, w.Stacks)
+}
+
+// advised takes advice that moved pages (madvise(2)), of which the page at the address was one.
+func (w *watcher) advised(sp *eventlog.SpaceState, r *eventlog.Advice) {
+	c := w.of[sp.ID]
+	at, ok := r.Range()
+	if c == nil || !c.mapped || !ok || !at.Contains(w.addr) {
+		return
+	}
+	what := strace.Value(r.Call, "advice", uint64(r.Kind()))
+	switch {
+	case r.Error != "":
+		what += " failed: " + r.Error
+	case r.Before != nil && r.Left != nil:
+		what = fmt.Sprintf("%s -> %s in memory: %s", text.Size(*r.Before), text.Size(*r.Left), what)
+	}
+	st := Step{T: r.T, PID: r.PID, TID: r.TID, What: "advised", call: r.Call}
+	st.place(at, what)
+	if r.Stack != nil {
+		st.Stack = *r.Stack
+	}
+	if w.Calls {
+		st.Call = string(strace.AppendCall(nil, r.AsEvent()))
 	}
 	c.add(st, w.Stacks)
 }

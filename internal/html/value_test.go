@@ -102,8 +102,9 @@ func (v *Value) drawn(process, at int) (total analysis.Totals, kinds, functions,
 func reported(s *analysis.State, i int) (p analysis.ReportProcess, kinds, functions, chains sums) {
 	kinds, functions, chains = sums{}, sums{}, sums{}
 	p = s.Report(analysis.ReportOptions{}).Processes[i]
+	p.Total.Common, p.Total.Huge, p.Total.Locked = nil, nil, nil // the pictures have none of these
 	one := func(n analysis.Totals) analysis.Totals {
-		n.Count, n.Free = 0, nil
+		n.Count, n.Free, n.Common, n.Huge, n.Locked = 0, nil, nil, nil, nil
 		return n
 	}
 	for _, r := range p.Holders {

@@ -38,9 +38,11 @@ func hints() map[string]string {
 // steps are what a history says of a step.
 func steps() map[string]string {
 	return map[string]string{
-		"%s anonymous":          "%s 匿名",
-		"%s anonymous (reused)": "%s 匿名（曾用过）",
-		"%s (reused)":           "%s（曾用过）",
-		"%v (drift: %v)":        "%v（drift：%v）",
+		"%s -> %s in memory: %s": "内存中 %s -> %s：%s",
+		"%s failed: %s":          "%s 失败：%s",
+		"%s anonymous":           "%s 匿名",
+		"%s anonymous (reused)":  "%s 匿名（曾用过）",
+		"%s (reused)":            "%s（曾用过）",
+		"%v (drift: %v)":         "%v（drift：%v）",
 	}
 }

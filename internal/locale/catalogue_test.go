@@ -101,7 +101,7 @@ func dynamic() []string {
 	return []string{
 		"certain", "likely", "guess", // how sure a kind is
 		"line", "step", "saw", "fall", "none", "irregular", // courses
-		"mapped", "freed", "split", "grew", "found", "forked", "moved in", "moved away", "overlaid", "protected", "named", // steps
+		"mapped", "freed", "split", "grew", "found", "forked", "moved in", "moved away", "overlaid", "protected", "named", "advised", // steps
 		"addresses", "growth", "resident", "usable", "count", "name", "kind", "function", "thread", "file", "processes", // of watch
 		"PSS", "PRIVATE", "SHARED", "SWAP", "HUGE", "LOCKED", "FILE", "FUNCTION", "THREAD", "CALLS, the outermost first", // heads
 	}

@@ -102,6 +102,13 @@ func appendPair(b []byte, d *analysis.Diff, p *analysis.Pair, s text.Style) []by
 	add(s.Word("mapped"), &p.Before, &p.After, reserved)
 	add(s.Word("accessible"), &p.Before, &p.After, func(n *analysis.Totals) *int64 { return &n.Committed })
 	add(s.Word("resident"), &p.Before, &p.After, func(n *analysis.Totals) *int64 { return n.Resident })
+	if was, is := p.GivenBefore, p.GivenAfter; was != nil || is != nil {
+		difference := "?"
+		if was != nil && is != nil {
+			difference = s.Change(*is - *was)
+		}
+		t.Add(namedCell(s.Word("given back by madvise")), text.Plain(s.Measured(was)), text.Plain(s.Measured(is)), text.Plain(difference))
+	}
 	same := 0
 	for i := range p.Kinds {
 		k := &p.Kinds[i]

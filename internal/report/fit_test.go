@@ -53,7 +53,7 @@ func chinese(t *testing.T) *listener {
 }
 
 // isName: what has no words of ours in it: a name, or the rights and the file of a mapping.
-var isName = regexp.MustCompile(`^ *(vdso|vvar\w*|SYSV\d+|memfd.*|r--s SYSV00000000 \(deleted\)|[r-][w-][x-][ps] \S+|[r-][w-][x-][ps] -> [r-][w-][x-][ps]|[^ ]+[./][^ ]*)$`)
+var isName = regexp.MustCompile(`^ *(vdso|MADV_\w+|vvar\w*|SYSV\d+|memfd.*|r--s SYSV00000000 \(deleted\)|[r-][w-][x-][ps] \S+|[r-][w-][x-][ps] -> [r-][w-][x-][ps]|[^ ]+[./][^ ]*)$`)
 
 // TestFits: nothing that a view says of any log is wider than the terminal, nor in Chinese, where all that is said but names
 // is Chinese.

@@ -38,6 +38,16 @@ func Growth(g *analysis.Growth, l text.Style) []byte {
 		if more := len(p.Rows) - len(rows); more > 0 {
 			b = append(b, l.Say("(%d more: --all)", more)+"\n"...)
 		}
+		if given := p.Advised; len(given) > 0 {
+			b = append(append(b, '\n'), advisedText(given, l)...)
+			if l.Rows > 0 && len(given) > l.Rows+1 {
+				given = given[:l.Rows]
+			}
+			b = advisedTable(given, l).Append(append(b, '\n'), l)
+			if more := len(p.Advised) - len(given); more > 0 {
+				b = append(b, l.Say("(%d more: --all)", more)+"\n"...)
+			}
+		}
 	}
 	if more := len(g.Processes) - len(shown); more > 0 {
 		t := l.Say("%s not shown: --pid N shows one, --all shows them", l.Count(more, "process", "processes"))

@@ -39,6 +39,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 		if i == 0 {
 			b = append(b, refusedText(r.Refused, l)...)
 		}
+		b = append(b, advisedText(p.Advised, l)...)
 		rows := p.Holders
 		switch {
 		case r.Sort == analysis.SortVMAs:

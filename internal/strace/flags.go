@@ -47,6 +47,14 @@ func (t *flagTable) format(v uint64) string {
 	return strings.Join(parts, "|")
 }
 
+// Value writes the value of an argument by its names, as AppendCall does: "MADV_DONTNEED".
+func Value(call, arg string, v uint64) string {
+	if t := argTable(call, arg); t != nil {
+		return t.format(v)
+	}
+	return strconv.FormatUint(v, 10)
+}
+
 // argTable returns the table of an argument, nil where it is a plain number.
 func argTable(call, arg string) *flagTable {
 	for _, a := range argTables {

@@ -1,0 +1,158 @@
+package analysis
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/strace"
+)
+
+// An Advised is what one chain of calls did by one sort of advice (madvise(2)) to what is in memory.
+type Advised struct {
+	Advice string `json:"advice"` // by the name of the man page: "MADV_DONTNEED"
+	Who
+	Where    string `json:"where,omitempty"`  // file and line of the first of the program's own calls, where they are known
+	Times    int    `json:"times"`            // calls that succeeded
+	Failed   int    `json:"failed,omitempty"` // calls that did not
+	Bytes    int64  `json:"bytes"`            // of the ranges of those that succeeded
+	GaveBack *int64 `json:"gave_back"`        // bytes that were in memory before those calls and not behind them; null where nobody counted
+	Brought  *int64 `json:"brought"`          // bytes that were in memory behind them and not before; null where nobody counted
+	Left     *int64 `json:"left"`             // bytes of those ranges that were in memory behind the calls; null where nobody counted
+	First    int64  `json:"first"`            // t of the first
+	Last     int64  `json:"last"`             // t of the last
+}
+
+// advisedKey is what is added up while a log is read.
+type advisedKey struct {
+	space, stack, tid int
+	advice            int64
+}
+
+// advised adds up advice, in the order in which it was first given.
+type advised struct {
+	by   map[advisedKey]*Advised
+	list []advisedKey
+}
+
+func (a *advised) put(r *eventlog.Advice) {
+	k := advisedKey{space: r.Space, tid: r.TID, advice: r.Kind()}
+	if r.Stack != nil {
+		k.stack = *r.Stack
+	}
+	x := a.by[k]
+	if x == nil {
+		x = &Advised{Advice: strace.Value("madvise", "advice", uint64(k.advice)), First: r.T, GaveBack: new(int64), Brought: new(int64), Left: new(int64)}
+		if a.by == nil {
+			a.by = map[advisedKey]*Advised{}
+		}
+		a.by[k] = x
+		a.list = append(a.list, k)
+	}
+	x.Last = r.T
+	if r.Error != "" {
+		x.Failed++
+		return
+	}
+	x.Times++
+	at, _ := r.Range()
+	x.Bytes += int64(at.Len())
+	if r.Before == nil || r.Left == nil {
+		x.GaveBack, x.Brought, x.Left = nil, nil, nil
+	}
+	if x.GaveBack != nil { // else one call was not counted
+		*x.GaveBack += max(*r.Before-*r.Left, 0)
+		*x.Brought += max(*r.Left-*r.Before, 0)
+		*x.Left += *r.Left
+	}
+}
+
+// forget drops what is known of a space.
+func (a *advised) forget(space int) {
+	a.list = slices.DeleteFunc(a.list, func(k advisedKey) bool {
+		if k.space == space {
+			delete(a.by, k)
+		}
+		return k.space == space
+	})
+}
+
+// of is what was advised in the space of p: what gave back most first, then what brought in most.
+func (a *advised) of(s *State, p *process) []Advised {
+	type name struct{ advice, who string }
+	at := map[name]int{}
+	var list []Advised
+	for _, k := range a.list {
+		x := *a.by[k]
+		if k.space != p.ID || s.only != nil && (s.only.Kind != nil || s.only.File != nil) || !s.choosesCall(maxLine, x.Last, k.tid, k.stack) {
+			continue
+		}
+		x.Who = s.made(ledger.FromEvent, "madvise", k.stack, p.Exe)
+		n := name{x.Advice, x.Who.Text(0)}
+		i, known := at[n]
+		if !known {
+			x.Where = s.where(k.stack, x.Who)
+			at[n] = len(list)
+			list = append(list, x)
+			continue
+		}
+		y := &list[i]
+		y.Times, y.Failed, y.Bytes = y.Times+x.Times, y.Failed+x.Failed, y.Bytes+x.Bytes
+		y.First, y.Last = min(y.First, x.First), max(y.Last, x.Last)
+		if y.GaveBack == nil || x.GaveBack == nil {
+			y.GaveBack, y.Brought, y.Left = nil, nil, nil
+		} else {
+			y.GaveBack, y.Brought, y.Left = plus(y.GaveBack, x.GaveBack), plus(y.Brought, x.Brought), plus(y.Left, x.Left)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Advised) int {
+		if a.Times == 0 || b.Times == 0 {
+			return cmp.Compare(b.Times, a.Times) // what only failed is last
+		}
+		return cmp.Or(cmp.Compare(measured(b.GaveBack), measured(a.GaveBack)), cmp.Compare(measured(b.Brought), measured(a.Brought)), cmp.Compare(b.Bytes, a.Bytes))
+	})
+	return list
+}
+
+// givenBack is how much calls of madvise had given back in the space of p up to the moment of s, nil where that was not counted.
+func (s *State) givenBack(p *process) *int64 {
+	if p.SpaceState == nil || s.header == nil || s.header.Advice != "counted" {
+		return nil
+	}
+	sum := new(int64)
+	for _, k := range s.advised.list {
+		if x := s.advised.by[k]; k.space == p.ID && x.GaveBack == nil {
+			return nil
+		} else if k.space == p.ID {
+			*sum += *x.GaveBack
+		}
+	}
+	return sum
+}
+
+// clone returns a copy of a that stays as it is.
+func (a *advised) clone() advised {
+	c := advised{by: make(map[advisedKey]*Advised, len(a.by)), list: slices.Clone(a.list)}
+	for k, x := range a.by {
+		y := *x
+		y.GaveBack, y.Brought, y.Left = plus(x.GaveBack, new(int64)), plus(x.Brought, new(int64)), plus(x.Left, new(int64))
+		if x.GaveBack == nil {
+			y.GaveBack, y.Brought, y.Left = nil, nil, nil
+		}
+		c.by[k] = &y
+	}
+	return c
+}
+
+// advise takes advice up to the moment.
+func (l *folder) advise(r *eventlog.Advice, past bool) {
+	if past || l.at.Kind == AtTime && r.T > l.at.T {
+		return
+	}
+	l.state.T = max(l.state.T, r.T)
+	l.state.advised.put(r)
+	if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
+		l.watch.advised(sp, r)
+	}
+}
