@@ -208,7 +208,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 	delete(r.tasks, th.TID)
 	sp := t.space
 	if s.Order != 0 && sp != nil && !sp.ended {
-		r.backlog.lose(sp, s.Order) // it was killed in a call whose result is unknown
+		r.backlog.unseen(sp, s.Order) // it was killed in a call whose result is unknown
 	}
 	r.leave(t)
 	if sp != nil && sp.id != 0 {

@@ -102,7 +102,21 @@ func (b *backlog) mayHold(st *stamps) bool {
 		return false
 	}
 	b.r.wake.in(order.HoldBound)
-	return time.Since(st.heldSince) < order.HoldBound
+	return !b.stuck(st.held[0].Data.(*task).space, time.Since(st.heldSince))
+}
+
+// stuck reports whether what has waited so long for the calls of a space that are under way should do so no longer: one of
+// them waits for something outside, and that may be what waits. On a busy machine a call may just wait for a processor.
+func (b *backlog) stuck(sp *space, waited time.Duration) bool {
+	if waited < order.HoldBound || waited >= maxHold {
+		return waited >= maxHold
+	}
+	for th := range b.r.tracer.Pending {
+		if t, _ := th.Data.(*task); t != nil && t.space == sp && b.r.tasks.stuck(t, waited) {
+			return true
+		}
+	}
+	return false
 }
 
 // hold keeps a thread at its stop.
@@ -144,7 +158,7 @@ func (b *backlog) overdue(f *pending) bool {
 	if f.reached.IsZero() {
 		f.reached = now
 	}
-	if now.Sub(f.reached) < order.HoldBound {
+	if !b.stuck(f.space, now.Sub(f.reached)) {
 		b.r.wake.in(order.HoldBound)
 		return false
 	}
@@ -192,24 +206,24 @@ func (sp *space) lookedFor() (why string) {
 	switch {
 	case sp.stamps.blocked:
 		why = "signal blocked"
+	case sp.stamps.unseen:
+		why = "unseen call"
 	case sp.mm.Uncertain():
 		why = "uncertain order"
 	}
 	if sp.stamps.lost != 0 {
 		sp.mm.SetBreak(0)
 	}
-	sp.stamps.look, sp.stamps.blocked, sp.stamps.lost = false, false, 0
+	sp.stamps.look, sp.stamps.blocked, sp.stamps.unseen, sp.stamps.lost = false, false, false, 0
 	return why
 }
 
 // settleAll settles all queued calls of a space whose threads have ended or are stopped.
 func (b *backlog) settleAll(sp *space) {
-	if sp.stamps.queue.Len() > 0 {
-		b.r.tracer.Settle()
-		for th, stamp := range b.r.tracer.Pending { // it has ended, or will end, without another stop
-			if t, _ := th.Data.(*task); t != nil && t.space == sp {
-				b.lose(sp, stamp)
-			}
+	b.r.tracer.Settle()
+	for th, stamp := range b.r.tracer.Pending { // it has ended, or will end, without another stop, or is let go before that
+		if t, _ := th.Data.(*task); t != nil && t.space == sp && stamp >= sp.stamps.since {
+			b.unseen(sp, stamp)
 		}
 	}
 	for sp.stamps.queue.Len() > 0 {

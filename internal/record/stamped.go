@@ -25,6 +25,7 @@ type stamps struct {
 	open      uint64 // the oldest stamp whose call is under way, 0 for none
 	since     uint64 // stamp at which the mappings were read: they include all older calls
 	blocked   bool   // calls were made with SIGTRAP blocked: reading the mappings shows what they did
+	unseen    bool   // calls were served whose threads were killed, or let go, before they could tell
 	look      bool   // the mappings must be compared: a change that no call explains
 	lost      uint64 // stamp of the first call that was served but not seen, 0 for none: later ones are uncertain
 	// While a call is settled: the call, and the later ones that have returned, if the kernel has to be asked.
@@ -144,6 +145,12 @@ func (b *backlog) lose(sp *space, stamp uint64) {
 		sp.stamps.lost = stamp
 	}
 	b.add(sp)
+}
+
+// unseen records a call whose thread was killed, or let go, before it could tell of it.
+func (b *backlog) unseen(sp *space, stamp uint64) {
+	sp.stamps.unseen = true
+	b.lose(sp, stamp)
 }
 
 // behindLost reports whether the call comes after a lost one (stamps.lost).

@@ -12,7 +12,7 @@ import (
 func (r *Recorder) orderRules() *order.Rules {
 	return &order.Rules{
 		Now:        time.Now,
-		Stuck:      func(c *order.Call, inside time.Duration) bool { return r.tasks.stuck(c.Owner.(*pending), inside) },
+		Stuck:      func(c *order.Call, inside time.Duration) bool { return r.tasks.stuck(c.Owner.(*pending).task, inside) },
 		Killed:     func(c *order.Call) bool { return c.Owner.(*pending).task.thread.Killed() },
 		OneAtATime: r.opts.Verify == VerifyEach,
 	}
@@ -21,11 +21,11 @@ func (r *Recorder) orderRules() *order.Rules {
 // maxHold is how long a call that runs, or whose thread waits for a processor, may keep others waiting.
 const maxHold = time.Second
 
-// stuck reports whether a call waits in the kernel for something outside. One that runs, waits for a processor, or
+// stuck reports whether the call of a task waits in the kernel for something outside. One that runs, waits for a processor, or
 // sleeps for mmap_lock does not: it only needs time. Nor does one in a space where another thread runs or waits for a
 // processor, since that may hold the lock, until it has had four times as long as others.
-func (l tasks) stuck(f *pending, waited time.Duration) bool {
-	tid := f.task.thread.TID
+func (l tasks) stuck(t *task, waited time.Duration) bool {
+	tid := t.thread.TID
 	state := tracer.State(tid)
 	if state == 't' {
 		return false // it has returned, but its stop has not been seen yet
@@ -36,7 +36,7 @@ func (l tasks) stuck(f *pending, waited time.Duration) bool {
 	if state != 'S' && state != 'D' || waitsForKernel(tracer.WaitsIn(tid)) {
 		return false
 	}
-	return waited >= 4*order.HoldBound || !l.runnable(f.space)
+	return waited >= 4*order.HoldBound || !l.runnable(t.space)
 }
 
 // waitsForKernel reports whether a call that sleeps in this kernel function waits for mmap_lock or for the kernel

@@ -15,7 +15,7 @@ import (
 func TestMaxHold(t *testing.T) {
 	r := &Recorder{}
 	f := &pending{task: &task{thread: &tracer.Thread{TID: os.Getpid()}}}
-	if !r.tasks.stuck(f, maxHold) {
+	if !r.tasks.stuck(f.task, maxHold) {
 		t.Error("a call may keep others waiting for ever")
 	}
 }
@@ -40,7 +40,7 @@ func TestLateTracer(t *testing.T) {
 	}
 	r := &Recorder{}
 	f := &pending{task: &task{thread: &tracer.Thread{TID: cmd.Process.Pid}}}
-	if r.tasks.stuck(f, 2*maxHold) {
+	if r.tasks.stuck(f.task, 2*maxHold) {
 		t.Error("a call that has returned counts as stuck")
 	}
 }

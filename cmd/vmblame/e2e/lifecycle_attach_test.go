@@ -40,14 +40,9 @@ func attached(t *testing.T, log string, pid int, flags ...any) *child {
 	return a
 }
 
-// bySyscalls is the backend for what kills threads inside calls: under sigtrap the call of such a thread may be told as
-// drift, once in some hundred visits.
-func bySyscalls() string {
-	if backend != "" {
-		return "--backend=" + backend
-	}
-	return "--backend=syscall"
-}
+// unseenCall is the drift of a call whose thread was killed in it, by the backend sigtrap: its exit stop may be skipped,
+// and then nobody can tell what it was.
+const unseenCall = "unseen call"
 
 // visit attaches to a process for a while, again and again. Each log must be whole, its ledger equal the
 // kernel's at the detach, and no thread left stopped or traced.
@@ -88,9 +83,9 @@ func TestAttachToExec(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	// As often as it takes to see some execs; how many are seen in a visit is the scheduler's affair.
 	for visits, execs := 0, 0; visits < 40 || execs < 10; visits++ {
-		attach(t, log, "-q", bySyscalls(), "--duration", "20ms", c.pid).mustEnd("exit status 0")
+		attach(t, log, "-q", "--duration", "20ms", c.pid).mustEnd("exit status 0")
 		mustBeFree(t, c.pid)
-		execs += len(proven(t, log).spaces) - 1
+		execs += len(provenBut(t, log, unseenCall).spaces) - 1
 		if t.Failed() {
 			return
 		}
@@ -106,14 +101,14 @@ func TestAttachToDying(t *testing.T) {
 		c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 		_ = os.Remove(log)
-		a := attach(t, log, "-q", bySyscalls(), c.pid)
+		a := attach(t, log, "-q", c.pid)
 		eventually(t, "vmblame is under way", func() bool { _, err := os.Stat(log); return err == nil || a.over() })
 		// Not a wait for anything: any moment will do, from before the first thread is seized to after the last.
 		time.Sleep(time.Duration(random.IntN(30_000)) * time.Microsecond)
 		c.signal([]syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[i%2])
 		if end := a.ended(); end == "exit status 0" {
 			recorded++
-			proven(t, log)
+			provenBut(t, log, unseenCall)
 		} else if text := a.text("stderr"); end != "exit status 1" || !strings.Contains(text, "no such process") {
 			t.Errorf("%s: %s", end, text)
 		}

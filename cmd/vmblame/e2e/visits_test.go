@@ -435,7 +435,7 @@ func TestVisits(t *testing.T) {
 // the program (make visits: 200 times each).
 func TestKills(t *testing.T) {
 	testenv.Need(t, "sigtrap")
-	fmt.Printf("%-24s %7s %14s %8s %8s %6s %6s %6s\n", "program", "kills", "without events", "killed", "calls", "EINTR", "wrong", "lost")
+	fmt.Printf("%-24s %7s %8s %8s %6s %6s %6s\n", "program", "kills", "killed", "calls", "EINTR", "wrong", "lost")
 	for i := range hosts {
 		h := &hosts[i]
 		if h.large {
@@ -444,7 +444,7 @@ func TestKills(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(i), uint64(*visits)))
 			log := filepath.Join(t.TempDir(), "log.jsonl")
-			var killed, soon int
+			var killed int
 			var sum ailment
 			for range *visits {
 				run := h.start(t)
@@ -457,22 +457,16 @@ func TestKills(t *testing.T) {
 				time.Sleep(time.Duration(rng.Float64() * rng.Float64() * float64(50*time.Millisecond)))
 				a.signal(syscall.SIGKILL)
 				a.mustEnd("signal: killed")
-				if text, _ := os.ReadFile(log); !strings.Contains(string(text), `{"type":"event"`) {
-					soon++
-				}
 				got := run.end()
 				if got.end != "" {
 					killed++
 					t.Errorf("it ended with %s: %s", got.end, run.c.text("stderr"))
 				}
-				if got.eintr > 1 { // see tracer, interruptAll
-					t.Errorf("%d calls ended with EINTR: %s", got.eintr, run.c.text("account"))
-				}
 				sum.calls, sum.eintr, sum.wrong = sum.calls+got.calls, sum.eintr+got.eintr, sum.wrong+got.early+got.wrong
 				sum.lost += min(got.lost, 1) // one may have been on its way
 			}
-			fmt.Printf("%-24s %7d %14d %8d %8d %6d %6d %6d\n", h.name, *visits, soon, killed, sum.calls, sum.eintr, sum.wrong, sum.lost)
-			if sum.wrong > 0 {
+			fmt.Printf("%-24s %7d %8d %8d %6d %6d %6d\n", h.name, *visits, killed, sum.calls, sum.eintr, sum.wrong, sum.lost)
+			if sum.wrong > 0 || sum.eintr > *visits { // of calls mostly one at most: see tracer, interruptAll
 				t.Errorf("%+v", sum)
 			}
 		})
