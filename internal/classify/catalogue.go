@@ -120,7 +120,7 @@ func Known() *Catalogue {
 	return newCatalogue([]Family{
 		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily, mozjemallocFamily, partitionAllocFamily,
 		goFamily, jvmFamily, v8Family, spiderMonkeyFamily, javaScriptCoreFamily, pythonFamily, rubyFamily, ocamlFamily,
-		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
+		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, monoFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
 }
 

@@ -64,6 +64,7 @@ const (
 	LuaJIT  Kind = "luajit"
 	BDWGC   Kind = "bdwgc" // the Boehm-Demers-Weiser collector
 	GHC     Kind = "ghc"   // of Haskell programs
+	Mono    Kind = "mono"  // of .NET programs under Mono
 
 	InnoDBPool  Kind = "innodb-buffer-pool"
 	MySQLBuffer Kind = "mysql-buffer" // caches of keys and pages, buffers of logs

@@ -71,6 +71,15 @@ var luajitFamily = Family{
 	Beside: []string{"lj_*", "lua_*", "luaL_*"},
 }
 
+// monoFamily: Mono's mono/utils/mono-mmap.c, through which its collector maps, too.
+var monoFamily = Family{
+	Modules: []string{"mono-sgen", "libmono"}, Role: "mono", Exports: []string{"mono_gc_collect", "mono_jit_init"}, Language: true,
+	Kinds:  []Row{{Mono, words("Mono heap"), nil, false, "", hint(Variable, "MONO_GC_PARAMS"), noAdvice}},
+	Caller: callers.Allocator{Lowest: []string{"mono_valloc*", "valloc_impl", "sgen_alloc_os_memory*"}},
+	Calls:  []string{"mono_valloc*", "valloc_impl"},
+	Beside: []string{"sgen_*", "mono_*"},
+}
+
 // javaScriptCoreFamily: WebKit's Source/bmalloc and Source/JavaScriptCore.
 var javaScriptCoreFamily = Family{
 	Modules: []string{"libjavascriptcoregtk"}, Role: "javascriptcore", Exports: []string{"JSGlobalContextCreate", "JSEvaluateScript"}, Language: true,

@@ -77,6 +77,7 @@ var sources = [...]struct {
 	{"SBCL", findSBCL},
 	{"BEAM", findBEAM},
 	{"GHC", findGHC},
+	{"Mono", findMono},
 	{"bdwgc", findBDWGC},
 	{"LuaJIT", findLuaJIT},
 	{"CRuby", findRuby},

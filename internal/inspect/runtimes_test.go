@@ -309,3 +309,26 @@ func TestJavaScriptCore(t *testing.T) {
 		t.Errorf("%v, %q", parts, said)
 	}
 }
+
+// TestMono: what is found is as much as the collector says that is in use, at least, and not much more.
+func TestMono(t *testing.T) {
+	testenv.Optional(t, "mono", "mcs")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Kept.cs"), []byte(`using System; using System.Collections.Generic;
+class Kept { static List<byte[]> kept = new List<byte[]>(); static List<object> objects = new List<object>();
+ static void Main() { for (int i = 0; i < 40000; i++) kept.Add(new byte[500]); for (int i = 0; i < 300000; i++) objects.Add(new object());
+  var big = new byte[20 << 20]; big[0] = 1; kept.Add(big); GC.Collect();
+  Console.WriteLine("total " + GC.GetTotalMemory(false)); Console.WriteLine("ready"); Console.Out.Flush(); Console.In.ReadLine(); } }`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("mcs", "Kept.cs")
+	cmd.Dir = dir
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	said, l, found := command(t, "mono", filepath.Join(dir, "Kept.exe"))
+	total, got := number(t, said, "total"), bytesOf(l, found, classify.Mono, "", false)-bytesOf(l, found, classify.Mono, "card tables", false)
+	if got < total*9/10 || got > total*3/2 || bytesOf(l, found, classify.Mono, "large object", false) < 20<<20 || bytesOf(l, found, classify.Mono, "nursery", false) < 1<<20 {
+		t.Errorf("%d bytes found, Mono counts %d: %v", got, total, found)
+	}
+}

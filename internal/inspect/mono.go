@@ -1,0 +1,128 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+)
+
+const (
+	monoBlock   = 16 << 10          // MS_BLOCK_SIZE of Mono's mono/sgen/sgen-marksweep.c
+	monoBlocks  = 32 * monoBlock    // as many are mapped at once (MS_BLOCK_ALLOC_NUM)
+	monoSmall   = 8000              // bytes of the largest object in a block
+	monoSection = 1 << 20           // LOS_SECTION_SIZE of sgen-los.c
+	monoMap     = 24                // bytes of a section before its map of free chunks
+	monoHead    = 24                // of a large object before what the program knows of it
+	monoCards   = 8 << 20           // CARD_COUNT_IN_BYTES of sgen-cardtable.h
+	monoList    = 1 << 20           // entries of a list that are read
+	monoNursery = uint64(128 << 10) // bytes of the smallest
+)
+
+func isMono(m *Image) bool {
+	return strings.HasPrefix(m.name(), "mono") && m.exported("mono_gc_collect") != 0 || strings.HasPrefix(m.name(), "libmono")
+}
+
+// findMono recognises the heap of Mono's collector, SGen: the nursery by the variables of its length, its end and its beginning;
+// the card tables; blocks of small objects, which begin with their length and how many there are, by the arrays to which variables
+// lead; the list of large objects. Sections of large objects lead to their own map.
+func findMono(l *look) {
+	m := l.image2(isMono)
+	if m == nil {
+		return
+	}
+	add := func(detail, evidence string, r vm.Range) {
+		if !l.claims.overlaps(r) && l.covered(r, private) {
+			l.add(classify.Finding{Kind: classify.Mono, Detail: detail, Confidence: classify.Certain, Evidence: evidence, Parts: l.partsOf(r)})
+		}
+	}
+	blocks := map[uint64]bool{} // starts of rows
+	var large []uint64
+	for at, w := range l.variables(m) {
+		e := l.row(w)
+		if e == nil || !private(e) || e.File.Path != "" || w%8 != 0 {
+			continue
+		}
+		if x := l.words(at-16, 4); x != nil { // what stands before it, it, and what stands behind
+			nursery := vm.Range{Start: w, End: x[1]}
+			switch size := x[0]; {
+			case !nursery.Empty() && nursery.Len() == size && size >= monoNursery && size&(size-1) == 0 && w%size == 0:
+				add("nursery", "variables side by side hold its length, its end and its beginning", nursery)
+			case x[3] == w+monoCards && aligned(w):
+				add("card tables", "two variables side by side hold them, one as long as the other", vm.Range{Start: w, End: w + 2*monoCards})
+			}
+		}
+		l.monoSections(w, add)
+		large = append(large, w) // those in sections are theirs
+		l.monoListed(w, blocks)
+	}
+	for _, w := range large {
+		l.monoLarge(w, add)
+	}
+	for start := range blocks {
+		if e := l.row(start); e.Start%monoBlock == 0 && e.Len()%monoBlocks == 0 {
+			add("blocks", "Mono's list of blocks, which begin with the length and the number of their objects", e.Range)
+		}
+	}
+}
+
+// monoSections adds the sections of large objects from the one at addr on.
+func (l *look) monoSections(addr uint64, add func(detail, evidence string, r vm.Range)) {
+	for n := 0; addr%monoSection == 0 && addr != 0 && n < monoList; n++ {
+		w := l.words(addr, 3)
+		if w == nil || w[1] > monoSection/vm.PageSize || w[2] != addr+monoMap {
+			return
+		}
+		r := vm.RangeOf(addr, monoSection)
+		if l.claims.overlaps(r) {
+			return
+		}
+		add("section of large objects", "it leads to its own map of free chunks, from Mono's list of sections", r)
+		addr = w[0]
+	}
+}
+
+// monoLarge adds the large objects with pages of their own, of which those in sections are not, if a list of them (LOSObject: the next one, its
+// length, two words of which the second leads to its class) begins at addr and ends.
+func (l *look) monoLarge(addr uint64, add func(detail, evidence string, r vm.Range)) {
+	var found []vm.Range
+	for n := 0; addr != 0; n++ {
+		w := l.words(addr, 4)
+		if w == nil || n > monoList || addr%8 != 0 || w[1]&^1 <= monoSmall || w[1] > 1<<40 || w[1]&6 != 0 || l.row(w[3]) == nil || !private(l.row(w[3])) {
+			return
+		}
+		r := vm.Range{Start: vm.PageDown(addr), End: vm.PageUp(addr + monoHead + w[1]&^1)}
+		if !l.covered(r, private) {
+			return
+		}
+		found = append(found, r)
+		addr = w[0]
+	}
+	for _, r := range found {
+		add("large object", "Mono's list of large objects, with the lengths that they begin with", r)
+	}
+}
+
+// monoListed looks at an array of the addresses of blocks, whose lowest bits are marks, and collects the rows that these begin in.
+func (l *look) monoListed(list uint64, blocks map[uint64]bool) {
+	misses := 0
+	for n := uint64(0); n < monoList && misses < 2; n++ {
+		w, ok := l.word(list + 8*n)
+		if !ok {
+			return
+		}
+		at := w &^ 7
+		e := l.row(at)
+		head := l.words(at, 2)
+		if at == 0 || at%monoBlock != 0 || e == nil || !private(e) || e.File.Path != "" || head == nil {
+			misses++
+			continue
+		}
+		size, count := head[0]&0xffff, head[1]&0xffff
+		if size >= 16 && size <= monoSmall && size%8 == 0 && count > 0 && count*size <= monoBlock && head[0]>>40 == 0 {
+			blocks[e.Start] = true
+		} else {
+			misses++
+		}
+	}
+}
