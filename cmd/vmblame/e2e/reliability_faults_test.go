@@ -99,7 +99,7 @@ var faults = append([]fault{
 		r.later(60 * time.Millisecond)
 		v.Process.Signal(syscall.SIGINT)
 	})},
-	{name: "run: nobody reads standard error", part: 40, run: func(r *round) {
+	{name: "run: nobody reads standard error", part: 40, spoken: true, run: func(r *round) {
 		reader, w, err := os.Pipe()
 		if err != nil {
 			r.t.Fatal(err)
@@ -113,7 +113,9 @@ var faults = append([]fault{
 			r.t.Fatal(err)
 		}
 		r.steady(v, out)
-		r.look(false)
+		if !r.strace {
+			r.look(false)
+		}
 	}},
 	{name: "run: the log is deleted", part: 40, run: whileRun(80, true, nil, func(r *round, v *exec.Cmd) {
 		r.written()
