@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,5 +147,36 @@ func TestLanguage(t *testing.T) {
 	t.Setenv("LC_ALL", "zh_CN.UTF-8")
 	if got, _ := ask("__complete", "rep"); !strings.Contains(got, "说明谁占用地址空间") {
 		t.Errorf("completion in Chinese: %s", got)
+	}
+}
+
+// TestChinesePage: the examples of docs/answers.zh-CN.md are what is printed of the committed log, up to what depends on the
+// machine.
+func TestChinesePage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/answers.zh-CN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("../../internal/report/testdata")
+	t.Setenv("COLUMNS", "120")
+	seen := 0
+	for _, block := range strings.Split(string(page), "```\n$ vmblame ")[1:] {
+		command, rest, _ := strings.Cut(block, "\n")
+		want, _, _ := strings.Cut(rest, "```\n")
+		if !strings.Contains(command, "case.jsonl") {
+			continue // of another machine
+		}
+		seen++
+		var out bytes.Buffer
+		root := rootCommand()
+		root.SetOut(&out)
+		root.SetErr(io.Discard)
+		execute(root, append([]string{"--lang", "zh"}, strings.Fields(command)...), io.Discard)
+		if got := out.String(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s:\n%s\nthe page has\n%s", command, got, want)
+		}
+	}
+	if seen != 5 {
+		t.Errorf("%d examples, want 5", seen)
 	}
 }

@@ -25,9 +25,10 @@ import (
 var update = flag.Bool("update", false, "write docs/answers.schema.json and the tables of docs/answers.md anew")
 
 const (
-	schemaFile = "../../docs/answers.schema.json"
-	tablesFile = "../../docs/answers.md"
-	tablesFrom = "<!-- From here on written by go test ./internal/analysis -update: the comments of the structs. -->\n"
+	schemaFile  = "../../docs/answers.schema.json"
+	tablesFile  = "../../docs/answers.md"
+	chineseFile = "../../docs/answers.zh-CN.md"
+	tablesFrom  = "<!-- From here on written by go test ./internal/analysis -update: the comments of the structs. -->\n"
 )
 
 // roots are the answers.
@@ -189,37 +190,85 @@ func (d *document) schema(t *testing.T) []byte {
 	return append(b, '\n')
 }
 
-// tables are the tables of docs/answers.md.
-func (d *document) tables() string {
+// tables are the tables of docs/answers.md, or in another language: say translates a comment, or the name of a sort of value.
+func (d *document) tables(say func(string) string) string {
 	var b strings.Builder
 	for _, name := range d.names {
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | | |\n| --- | --- | --- |\n", name, d.comments[name])
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| %s | | |\n| --- | --- | --- |\n", name, say(d.comments[name]), say("field"))
 		for _, j := range d.fields(d.types[name]) {
 			kind := map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "number", reflect.Int64: "number", reflect.Uint64: "number"}[j.of.Kind()]
+			if kind != "" {
+				kind = say(kind)
+			}
 			switch {
 			case j.of == reflect.TypeFor[eventlog.Hex]():
-				kind = "address"
+				kind = say("address")
 			case j.of == reflect.TypeFor[End]():
 				kind = "[end](eventlog.md)"
 			case j.of.Kind() == reflect.Struct:
 				kind = "[" + j.of.Name() + "](#" + strings.ToLower(j.of.Name()) + ")"
 			}
 			if j.array {
-				kind = "list of " + kind
+				kind = say("list of ") + kind
 			}
 			if j.nullable {
-				kind += " or null"
+				kind += say(" or null")
 			}
 			if j.optional {
-				kind += ", or absent"
+				kind += say(", or absent")
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", j.name, kind, strings.ReplaceAll(j.comment, "|", `\|`))
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", j.name, kind, strings.ReplaceAll(say(j.comment), "|", `\|`))
 		}
 	}
 	return b.String()
 }
 
-// TestDocument: docs/answers.md and docs/answers.schema.json say of every field of every answer what its struct
+// headings are the first words of the sections of a page.
+func headings(page string) string {
+	var list []string
+	for line := range strings.Lines(page) {
+		if h, ok := strings.CutPrefix(line, "## "); ok {
+			word, _, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(h, "：", ":")), ":")
+			if word[0] < 0x80 && !strings.HasPrefix(word, "While") && !strings.HasPrefix(word, "In ") {
+				list = append(list, word)
+			}
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// sayChinese translates the comments by testdata/answers.zh-CN.txt, and fails where it lacks one, or has one that no struct has.
+func sayChinese(t *testing.T) func(string) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/answers.zh-CN.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{"field": "字段", "string": "字符串", "boolean": "布尔", "number": "数字", "address": "地址", "list of ": "列表：", " or null": " 或 null", ", or absent": "，或不出现"}
+	unused := map[string]bool{}
+	english := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if chinese, ok := strings.CutPrefix(line, "\t"); ok {
+			words[english], unused[english] = chinese, true
+		}
+		english = line
+	}
+	t.Cleanup(func() {
+		for english := range unused {
+			t.Errorf("testdata/answers.zh-CN.txt: no struct says %q", english)
+		}
+	})
+	return func(english string) string {
+		delete(unused, english)
+		if words[english] == "" {
+			t.Errorf("testdata/answers.zh-CN.txt: no translation of %q", english)
+		}
+		return words[english]
+	}
+}
+
+// TestDocument: docs/answers.md, the same in Chinese and docs/answers.schema.json say of every field of every answer what its struct
 // says.
 func TestDocument(t *testing.T) {
 	d := newDocument(t)
@@ -231,7 +280,19 @@ func TestDocument(t *testing.T) {
 	if !found {
 		t.Fatalf("%s does not have the line %s", tablesFile, tablesFrom)
 	}
-	for file, want := range map[string][]byte{tablesFile: []byte(text + tablesFrom + d.tables()), schemaFile: d.schema(t)} {
+	chinese, err := os.ReadFile(chineseFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inChinese, _, found := strings.Cut(string(chinese), tablesFrom)
+	if !found {
+		t.Fatalf("%s does not have the line %s", chineseFile, tablesFrom)
+	}
+	if a, b := headings(text), headings(inChinese); a != b {
+		t.Errorf("%s has other sections than %s: %s, %s", chineseFile, tablesFile, b, a)
+	}
+	tables := d.tables(func(s string) string { return s })
+	for file, want := range map[string][]byte{tablesFile: []byte(text + tablesFrom + tables), chineseFile: []byte(inChinese + tablesFrom + d.tables(sayChinese(t))), schemaFile: d.schema(t)} {
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {
 				t.Fatal(err)

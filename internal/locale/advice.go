@@ -31,7 +31,11 @@ func hints() map[string]string {
 		"%d of %d mappings are in use, then mmap fails: sysctl vm.max_map_count=%d allows more; report --vmas tells who has them": "已用 %d / %d 个映射，用完后 mmap 会失败：sysctl vm.max_map_count=%d 允许更多；report --vmas 说明是谁的",
 
 		// Names.
-		"vmblame run --jit-names has its runtime tell them": "vmblame run --jit-names 让运行时说出它们",
+		"a build that is not stripped (it has no build id by which a debug file could be found)": "需要未 strip 的构建（它没有可用来寻找调试文件的 build id）",
+		"its debug file %s, or one below --debug-dir, or --debuginfod":                           "它的调试文件 %s，或 --debug-dir 之下的，或 --debuginfod",
+		"apt-get install %s": "apt-get install %s",
+		"apt-get install %s (Debian), debuginfo-install %s (Fedora)": "apt-get install %s（Debian）、debuginfo-install %s（Fedora）",
+		"vmblame run --jit-names has its runtime tell them":          "vmblame run --jit-names 让运行时说出它们",
 	}
 }
 

@@ -18,7 +18,7 @@ var verbs = regexp.MustCompile(`%(?:\[(\d+)\])?[-+# 0]*\d*(?:\.\d+)?([a-zA-Z%])`
 // said by these packages is what is looked up; told by those what comes finished.
 var (
 	sayers  = []string{"internal/report", "internal/watch", "cmd/vmblame"}
-	tellers = []string{"internal/classify", "internal/inspect", "internal/report", "internal/analysis", "internal/callers", "internal/ledger", "internal/record", "internal/eventlog", "internal/vm", "internal/locale", "cmd/vmblame"}
+	tellers = []string{"internal/classify", "internal/inspect", "internal/report", "internal/analysis", "internal/callers", "internal/ledger", "internal/record", "internal/eventlog", "internal/vm", "internal/locale", "internal/distro", "cmd/vmblame"}
 )
 
 // TestComplete: everything that is looked up has a translation, and every translation is looked up.

@@ -1,5 +1,5 @@
 // The page's own words, English (the keys) and Chinese. What comes out of the log stays as it is; kinds have a name in
-// both.
+// both: those of internal/locale, which a test holds.
 
 const zh = {
   'addresses': '地址空间',
@@ -165,12 +165,17 @@ const zh = {
 }
 
 const kinds = {
-  elf: 'ELF 文件', loader: '动态加载器的内存', heap: '程序堆 (brk)', 'main-stack': '主线程栈', 'thread-stack': '线程栈', 'stack-guard': '栈保护页', 'signal-stack': '信号栈',
-  'coroutine-stack': '协程栈', 'coroutine-pool': '协程栈池', 'glibc-arena': 'glibc malloc 区 (arena)', 'glibc-large': 'glibc 大块 malloc', 'musl-malloc': 'musl malloc',
-  jemalloc: 'jemalloc 区段', 'jemalloc-own': 'jemalloc 元数据', 'tcmalloc-own': 'tcmalloc 元数据', 'go-heap': 'Go 堆', 'go-own': 'Go 运行时元数据', 'jvm-heap': 'Java 堆',
-  'jvm-class-space': 'Java 类空间', 'jvm-metaspace': 'Java 元空间', 'jvm-code-cache': 'Java 代码缓存', 'jvm-cds': 'Java 类数据归档', 'jvm-gc': 'Java GC 结构', 'jvm-other': 'Java 虚拟机内存',
-  'v8-cage': 'V8 笼', 'v8-heap': 'V8 堆', 'v8-code': 'V8 代码区', wasm: 'WebAssembly 内存', 'cpython-arena': 'Python 对象区', named: '程序命名', vdso: '内核 vdso 和 vvar', file: '文件',
-  locale: '区域数据', direct: '匿名内存', reserved: '保留地址', unknown: '未知', sanitizer: '消毒器影子内存', hugetlb: '大页', 'shm-sysv': 'System V 共享内存', 'shm-posix': 'POSIX 共享内存', 'shm-anon': '共享匿名内存', ruby: 'Ruby 堆', php: 'PHP 堆', beam: 'Erlang 载体', luajit: 'LuaJIT 堆', 'innodb-buffer-pool': 'InnoDB 缓冲池',
+  elf: 'ELF 文件', loader: '动态链接器的内存', heap: '程序堆（brk）', 'main-stack': '主线程栈', 'thread-stack': '线程栈',
+  'coroutine-stack': '协程栈', 'coroutine-pool': '协程栈池', 'signal-stack': '信号栈', 'glibc-arena': 'glibc arena（分配区）',
+  'glibc-large': 'glibc 大块 malloc', 'musl-malloc': 'musl malloc', jemalloc: 'jemalloc extent（区段）', 'jemalloc-own': 'jemalloc 元数据', tcmalloc: 'tcmalloc',
+  'tcmalloc-own': 'tcmalloc 元数据', mimalloc: 'mimalloc', snmalloc: 'snmalloc', 'go-heap': 'Go 堆', 'go-own': 'Go 运行时元数据', 'jvm-heap': 'Java 堆',
+  'jvm-class-space': 'Java 类空间', 'jvm-metaspace': 'Java 元空间', 'jvm-code-cache': 'Java 代码缓存', 'jvm-cds': 'Java 类数据归档（CDS）',
+  'jvm-gc': 'Java GC 数据结构', 'jvm-other': 'Java 虚拟机内存', 'v8-cage': 'V8 cage（指针压缩区）', 'v8-heap': 'V8 堆', 'v8-code': 'V8 代码区',
+  wasm: 'WebAssembly 内存', 'cpython-arena': 'Python 对象 arena', ruby: 'Ruby 堆', ocaml: 'OCaml 堆', php: 'PHP 堆', beam: 'Erlang carrier（载体）',
+  sbcl: 'SBCL 空间', luajit: 'LuaJIT 堆', bdwgc: 'Boehm GC 堆段', ghc: 'Haskell 堆', 'innodb-buffer-pool': 'InnoDB 缓冲池', 'mysql-buffer': 'MariaDB 缓冲区',
+  named: '程序命名的内存', sanitizer: 'sanitizer 影子内存', locale: '区域设置数据', file: '文件', 'shm-sysv': 'System V 共享内存',
+  'shm-posix': 'POSIX 共享内存', 'shm-anon': '共享匿名内存', memfd: 'memfd', aio: 'aio 环', 'io-uring': 'io_uring', perf: 'perf 缓冲区', gpu: 'GPU 内存',
+  device: '设备', hugetlb: '大页', vdso: '内核 vdso 和 vvar', uprobes: 'uprobes 页', direct: '匿名内存', reserved: '保留的地址', unknown: '未知',
 }
 
 export class Words {
