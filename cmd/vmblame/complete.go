@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,6 +110,6 @@ func logArg(cmd *cobra.Command, args []string) string {
 		return args[0]
 	}
 	log := newestLog()
-	fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s: no log named: the newest one here, %s\n", cmd.Name(), log)
+	note(cmd, "%s: no log named: the newest one here, %s", cmd.Name(), log)
 	return log
 }

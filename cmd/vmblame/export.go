@@ -349,7 +349,7 @@ func exportJSON(x *exporting, w io.Writer) error {
 		return failed("export %s: %w", log, cause(err, log))
 	}
 	if err != nil {
-		fmt.Fprintf(x.cmd.ErrOrStderr(), "vmblame: export %s: %v: what stands before the cut was exported\n", log, eventlog.ErrCut)
+		note(x.cmd, "export %s: %v: what stands before the cut was exported", log, eventlog.ErrCut)
 	}
 	_, err = w.Write([]byte("\n"))
 	return written(err)

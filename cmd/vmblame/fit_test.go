@@ -44,16 +44,18 @@ func TestFits(t *testing.T) {
 	lines := map[string]int{}
 	for _, width := range []int{60, 80, 100, 120, 200} {
 		t.Setenv("COLUMNS", strconv.Itoa(width))
-		for _, args := range calls {
-			var out bytes.Buffer
-			root := rootCommand()
-			root.SetOut(&out)
-			root.SetErr(io.Discard)
-			execute(root, args, io.Discard)
-			for line := range strings.Lines(out.String()) {
-				lines[args[0]]++
-				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
-					t.Errorf("%v: width %d: %d columns: %s", args, width, n, line)
+		for i, args := range calls {
+			for _, language := range []string{"en", "zh"}[:1+i%2] { // every other one in Chinese, too
+				var out bytes.Buffer
+				root := rootCommand()
+				root.SetOut(&out)
+				root.SetErr(io.Discard)
+				execute(root, append([]string{"--lang", language}, args...), io.Discard)
+				for line := range strings.Lines(out.String()) {
+					lines[args[0]]++
+					if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
+						t.Errorf("%v in %s: width %d: %d columns: %s", args, language, width, n, line)
+					}
 				}
 			}
 		}

@@ -129,13 +129,11 @@ func TestLanguage(t *testing.T) {
 			if !strings.Contains(got, "用法：") || !strings.Contains(got, "选项：") {
 				t.Errorf("%s: the help is not Chinese:\n%s", cmd.Name(), got)
 			}
-			example := false
+			flags := false
 			for line := range strings.Lines(got) {
-				// An example is a line that a shell takes, and so is what is indented in a description.
-				if example = strings.HasPrefix(line, "  vmblame ") || strings.HasPrefix(line, "  cat ") || example && strings.HasPrefix(line, "   "); example {
-					continue
-				}
-				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width && !strings.HasPrefix(line, "  ") {
+				flags = flags || line == "选项：\n"
+				// Before the flags what is indented is for a shell, or a list of formats.
+				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width && (flags || !strings.HasPrefix(line, "  ")) {
 					t.Errorf("%s: width %d: %d columns: %s", cmd.Name(), width, n, line)
 				}
 			}

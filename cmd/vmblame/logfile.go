@@ -14,7 +14,6 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/text"
 )
 
 // A logFile is a log that a command reads, once or several times, and the moment of it that was asked for.
@@ -108,12 +107,11 @@ func (l *logFile) load(cmd *cobra.Command, pids []int, chosen analysis.Filter) (
 
 // warn says that the log is cut, if it is, and what came before it, if it is a segment.
 func (l *logFile) warn(cmd *cobra.Command, cut bool) {
-	words := text.Style{Words: language(cmd)}
 	if cut {
-		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s\n", words.Told(fmt.Sprintf("%s %s: %v: the answer is from what stands before the cut", cmd.Name(), l.name, eventlog.ErrCut)))
+		note(cmd, "%s %s: %v: the answer is from what stands before the cut", cmd.Name(), l.name, eventlog.ErrCut)
 	}
 	if g := l.segment; g != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s %s: %s\n", cmd.Name(), l.name, words.Told(missing(l.name, g)))
+		note(cmd, "%s %s: %s", cmd.Name(), l.name, missing(l.name, g))
 	}
 }
 

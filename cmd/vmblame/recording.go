@@ -132,7 +132,7 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, report.NewLive(r.stderr.Talk()))
 	}
 	if r.bound > 0 {
-		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound)))
+		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound), r.style))
 	}
 	if _, _, seen := terminal(os.Stderr); seen && !r.quiet && !r.live && len(r.options.PIDs) > 0 {
 		sinks = append(sinks, newStatus(r.stderr.Talk(), r.style))

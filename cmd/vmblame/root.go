@@ -93,6 +93,11 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 	return e.status
 }
 
+// note says something beside the answer, on standard error, in the language of cmd.
+func note(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s\n", text.Style{Words: language(cmd)}.Told(fmt.Sprintf(format, args...)))
+}
+
 // say writes the last words. A reader of standard error that takes nothing does not keep vmblame, and with it the
 // exit status of the program, for ever.
 func say(stderr io.Writer, words string) {

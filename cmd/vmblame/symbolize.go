@@ -12,6 +12,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/naming"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 func symbolizeCommand() *cobra.Command {
@@ -40,7 +41,7 @@ tells more.`,
 				if a.json {
 					return a.print(cmd, nil, func() any { return n.Answer(args[0]) })
 				}
-				n.Text(cmd.OutOrStdout())
+				n.Text(cmd.OutOrStdout(), text.Style{Words: language(cmd)})
 				return nil
 			})
 		},
@@ -88,7 +89,7 @@ func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles,
 		return failed("symbolize %s: write %s: %w", log, out, cause(err, log))
 	}
 	if cut {
-		fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: symbolize %s: %v: what stands before the cut was written\n", log, eventlog.ErrCut)
+		note(cmd, "symbolize %s: %v: what stands before the cut was written", log, eventlog.ErrCut)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ Of a LOG it shows every moment from its beginning to its end; one that is still 
 			}
 			err = watch.Run(source, style, saveReport)
 			if words := end(); words != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: watch: %s\n", words)
+				note(cmd, "watch: %s", words)
 			}
 			if err != nil {
 				return failed("watch: %w", err)

@@ -58,6 +58,19 @@ func misuses() map[string]string {
 		"html has all moments: without --at":                                                          "html 包含所有时刻：不要 --at",
 		"standard output is no terminal: vmblame report and map answer without one":                   "标准输出不是终端：没有终端时用 vmblame report 和 map",
 
+		// What symbolize found.
+		" (no build id)":   "（无 build id）",
+		": no symbols":     "：没有符号",
+		": %d of %d named": "：%[2]d 个中 %[1]d 个有名字",
+		", by %s":          "，由 %s",
+		"%d of %d addresses named, %d of them new or better": "%[2]d 个地址中 %[1]d 个有名字，其中 %[3]d 个是新的或更好的",
+
+		// A bound on the virtual size that was passed.
+		"pid %d %s has %s mapped, more than %s, at %s": "pid %d %s 映射了 %s，超过 %s，在 %s",
+		"%s, without a traced call (%s)":               "%s，没有被跟踪的调用（%s）",
+		"%s, from its beginning (%s)":                  "%s，自其开始（%s）",
+		"%s, by thread %s (event %d):":                 "%s，由线程 %s（事件 %d）：",
+
 		// Beside an answer.
 		"and %d more":          "另有 %d 个",
 		"consistent, %d lines": "前后一致，共 %d 行",

@@ -176,6 +176,8 @@ func makers() map[string]string {
 		"no stack":                 "无调用栈",
 		"as pid %d had it":         "继承自 pid %d",
 		"the fork":                 "fork",
+		"uncertain order":          "顺序不确定",
+		"signal blocked":           "信号被阻塞",
 		"stack growth":             "栈增长",
 	}
 }

@@ -83,6 +83,10 @@ func (s *source) take(n ast.Node, where func() string) {
 			if text, ok := literal(n.Args[0]); ok {
 				s.failures[text] = where()
 			}
+		case name == "note" && len(n.Args) > 1:
+			if text, ok := literal(n.Args[1]); ok {
+				s.failures[text] = where()
+			}
 		case name == "misused" && len(n.Args) > 1:
 			put(n.Args[1], "")
 		case name == "Count" && len(n.Args) == 3:

@@ -26,7 +26,7 @@ func watching() map[string]string {
 		"  %s  %s mapped, %s resident":           "  %s  已映射 %s，驻留 %s",
 		"  event %d":                             "  事件 %d",
 		"%s by %s":                               "%s，按%s",
-		", by %s":                                "，按%s排序",
+		"%s, by %s":                              "%s，按%s排序",
 		", growth since %s":                      "，增长自 %s 起",
 		", filter %s":                            "，过滤 %s",
 		"sorted by %s":                           "按%s排序",

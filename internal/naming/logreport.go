@@ -75,9 +75,9 @@ func buildPaths(m *namedModule, dirs []string) []string {
 	return paths
 }
 
-// report is one line about the module: what was found, and what would give more. It is empty where the
+// report is one line about the module, in the language of l: what was found, and what would give more. It is empty where the
 // module has no frames.
-func (m *namedModule) report() string {
+func (m *namedModule) report(l text.Style) string {
 	if len(m.addrs) == 0 {
 		return ""
 	}
@@ -86,15 +86,15 @@ func (m *namedModule) report() string {
 	switch {
 	case m.special():
 	case m.id() == "":
-		b.WriteString(" (no build id)")
+		b.WriteString(l.Word(" (no build id)"))
 	default:
 		fmt.Fprintf(&b, " (build id %s)", m.id())
 	}
 	sources := m.sources()
 	if len(sources) == 0 {
-		b.WriteString(": no symbols")
+		b.WriteString(l.Word(": no symbols"))
 	} else {
-		fmt.Fprintf(&b, ": %d of %d named", m.named(), len(m.addrs))
+		b.WriteString(l.Say(": %d of %d named", m.named(), len(m.addrs)))
 		var list []string
 		for _, s := range slices.Sorted(maps.Keys(sources)) {
 			list = append(list, fmt.Sprintf("%s %d", s, sources[s]))
@@ -103,25 +103,25 @@ func (m *namedModule) report() string {
 	}
 	switch {
 	case m.from != "":
-		b.WriteString(", by " + m.from)
+		b.WriteString(l.Say(", by %s", m.from))
 	case m.wanted != "":
-		b.WriteString(", " + m.wanted)
+		b.WriteString(l.Say(", %s", l.Told(m.wanted)))
 	}
 	if m.hint != "" {
-		b.WriteString("; " + m.hint)
+		b.WriteString(l.Word("; ") + l.Told(m.hint))
 	}
 	return b.String()
 }
 
-// Text reports on every module that has frames, and how many addresses have names.
-func (n *Log) Text(w io.Writer) {
+// Text reports on every module that has frames, and how many addresses have names, in the language of l.
+func (n *Log) Text(w io.Writer, l text.Style) {
 	for _, m := range n.modules {
-		if line := m.report(); line != "" {
+		if line := m.report(l); line != "" {
 			fmt.Fprintln(w, text.PrintableLines(line))
 		}
 	}
 	total, named, fresh := n.count()
-	fmt.Fprintf(w, "%d of %d addresses named, %d of them new or better\n", named, total, fresh)
+	fmt.Fprintln(w, l.Say("%d of %d addresses named, %d of them new or better", named, total, fresh))
 }
 
 // Answer is what was found, for programs.
@@ -150,7 +150,7 @@ func (n *Log) Answer(log string) Answer {
 	j.Addresses, j.Named, j.New = n.count()
 	for _, m := range n.modules {
 		if len(m.addrs) > 0 {
-			j.Modules = append(j.Modules, ModuleAnswer{m.Path, m.BuildID, len(m.addrs), m.named(), m.sources(), m.from, m.report()})
+			j.Modules = append(j.Modules, ModuleAnswer{m.Path, m.BuildID, len(m.addrs), m.named(), m.sources(), m.from, m.report(text.Style{})})
 		}
 	}
 	return j

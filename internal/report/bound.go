@@ -17,6 +17,7 @@ import (
 type Bound struct {
 	w      io.Writer
 	limit  int64 // bytes
+	look   text.Style
 	names  *analysis.Names
 	spaces map[int]*bounded
 	tids   map[int]string // names of threads
@@ -33,9 +34,9 @@ type bounded struct {
 
 var _ eventlog.Sink = (*Bound)(nil)
 
-// NewBound returns a sink that writes to w when more than limit bytes are mapped.
-func NewBound(w io.Writer, limit int64) *Bound {
-	return &Bound{w: w, limit: limit, names: analysis.NewNames(true, classify.Known()), spaces: map[int]*bounded{}, tids: map[int]string{}}
+// NewBound returns a sink that writes to w, in the language of look, when more than limit bytes are mapped.
+func NewBound(w io.Writer, limit int64, look text.Style) *Bound {
+	return &Bound{w: w, limit: limit, look: text.Style{Whole: true, Words: look.Words}, names: analysis.NewNames(true, classify.Known()), spaces: map[int]*bounded{}, tids: map[int]string{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of writing.
@@ -58,7 +59,7 @@ func (u *Bound) Put(r eventlog.Record) error {
 		}
 	case *eventlog.Drift:
 		if sp := u.spaces[r.Space]; sp != nil && sp.change(r.Changes, u.limit) {
-			_, err := fmt.Fprintf(u.w, "vmblame: %s, without a traced call (%s)\n", u.crossed(sp, r.T), r.Guess)
+			_, err := fmt.Fprintf(u.w, "vmblame: %s\n", u.look.Say("%s, without a traced call (%s)", u.crossed(sp, r.T), u.look.Told(r.Guess)))
 			return err
 		}
 	}
@@ -74,7 +75,7 @@ func (u *Bound) begin(r *eventlog.Space) error {
 	if !sp.crosses(u.limit) || r.Cause == "fork" {
 		return nil
 	}
-	_, err := fmt.Fprintf(u.w, "vmblame: %s, from its beginning (%s)\n", u.crossed(sp, r.T), r.Cause)
+	_, err := fmt.Fprintf(u.w, "vmblame: %s\n", u.look.Say("%s, from its beginning (%s)", u.crossed(sp, r.T), r.Cause))
 	return err
 }
 
@@ -103,21 +104,16 @@ func (b *bounded) crosses(limit int64) bool {
 }
 
 func (u *Bound) crossed(sp *bounded, t int64) string {
-	return fmt.Sprintf("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.name, text.Size(sp.mapped), text.Size(u.limit), text.When(t))
+	return u.look.Say("pid %d %s has %s mapped, more than %s, at %s", sp.pid, sp.name, text.Size(sp.mapped), text.Size(u.limit), text.When(t))
 }
 
 // tell prints the event that crossed the bound.
 func (u *Bound) tell(r *eventlog.Event, sp *bounded) error {
-	b := fmt.Appendf(nil, "vmblame: %s, by thread %d", u.crossed(sp, r.T), r.TID)
-	if n := u.tids[r.TID]; n != "" {
-		b = fmt.Appendf(b, " %s", n)
-	}
-	b = append(b, " (event "...)
-	b = fmt.Appendf(b, "%d):\n", r.Seq)
+	b := []byte("vmblame: " + u.look.Say("%s, by thread %s (event %d):", u.crossed(sp, r.T), analysis.ThreadLabel(r.TID, u.tids[r.TID]), r.Seq) + "\n")
 	b = append(strace.AppendCall(b, r), '\n')
 	if r.Stack != nil {
 		frames, end := u.names.Frames(*r.Stack)
-		b = appendStack(b, frames, end, text.Style{Whole: true})
+		b = appendStack(b, frames, end, u.look)
 	}
 	_, err := u.w.Write(b)
 	return err

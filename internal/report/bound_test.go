@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/text"
 )
 
 // TestBound: the crossing is told with its call and stack, once.
 func TestBound(t *testing.T) {
 	var b bytes.Buffer
-	feed(t, "testdata/case.jsonl", NewBound(&b, 100<<20))
-	text := b.String()
+	feed(t, "testdata/case.jsonl", NewBound(&b, 100<<20, text.Style{}))
+	got := b.String()
 	for _, word := range []string{"pid 9817 silly has 140.", "more than 100.0 MiB", "thread 9838 worker", "mmap(NULL, 134217728, PROT_NONE", "luaL_loadfilex"} {
-		if !strings.Contains(text, word) {
-			t.Errorf("%q is missing in:\n%s", word, text)
+		if !strings.Contains(got, word) {
+			t.Errorf("%q is missing in:\n%s", word, got)
 		}
 	}
-	if n := strings.Count(text, "vmblame:"); n != 1 {
+	if n := strings.Count(got, "vmblame:"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 }
@@ -27,7 +28,7 @@ func TestBound(t *testing.T) {
 // TestBoundOnce: a program that goes to and fro across the bound is told of once, and again only past a higher mark.
 func TestBoundOnce(t *testing.T) {
 	var b bytes.Buffer
-	u := NewBound(&b, 100<<20)
+	u := NewBound(&b, 100<<20, text.Style{})
 	u.Put(&eventlog.Space{Space: 1, PID: 7, Exe: "/bin/x", Cause: "launch"})
 	mapped := uint64(0)
 	seq := uint64(0)

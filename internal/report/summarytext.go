@@ -177,10 +177,19 @@ func appendUnexplained(b []byte, s *analysis.Summary, l text.Style) []byte {
 	}
 	if d := &s.Drift; d.Times > 0 {
 		t := "vmblame: " + l.Say("drift, changes that no traced call explains: %s, %s; guess: %s",
-			timesText(d.Times, l), l.Size(d.Bytes), text.Printable(strings.Join(d.Guesses, ", ")))
+			timesText(d.Times, l), l.Size(d.Bytes), guessText(d.Guesses, l))
 		b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return b
+}
+
+// guessText is what the kernel may have done, each guess once.
+func guessText(guesses []string, l text.Style) string {
+	list := make([]string, len(guesses))
+	for i, g := range guesses {
+		list[i] = l.Told(text.Printable(g))
+	}
+	return strings.Join(list, l.Word(", "))
 }
 
 func timesText(n int, l text.Style) string {

@@ -124,7 +124,7 @@ func (m *model) path() string {
 	if m.level == atDetail {
 		s = m.processName() + " > " + fmt.Sprintf("%x", m.address)
 	} else {
-		s += m.look.Say(", by %s", m.look.Word(sorts[m.sort].name))
+		s = m.look.Say("%s, by %s", s, m.look.Word(sorts[m.sort].name))
 	}
 	if base := m.frameAt(m.base); base != nil && m.base > 0 && m.level <= atRows {
 		s += m.look.Say(", growth since %s", clock(base.t))
