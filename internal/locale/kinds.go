@@ -140,6 +140,8 @@ func details() map[string]string {
 		"with %d guards":             "带 %d 个保护页",
 		"PostgreSQL's shared memory": "PostgreSQL 的共享内存",
 		"glibc's main arena":         "glibc 的主 arena（分配区）",
+		"1 thread attached":          "1 个线程在用",
+		"%d threads attached":        "%d 个线程在用",
 		"carrier":                    "carrier（载体）",
 		"literals":                   "字面量",
 		"frame stack":                "帧栈",
