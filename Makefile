@@ -63,7 +63,7 @@ fuzz: ## run every fuzz target for FUZZ=30s
 	done
 
 kinds: ## hold what vmblame says of the memory of real programs against their own word (docs/kinds.md; 6 minutes)
-	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestTruth$$' -v -kinds table
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^Test(Truth|Held)$$' -v -kinds table
 
 maps: ## map five busy programs 1,000 times each: nothing is stopped, nothing made resident (15 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestMapBusy$$' -v -maps 1000

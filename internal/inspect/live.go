@@ -43,6 +43,9 @@ func OpenLive(pid int) (*Live, error) {
 func (l *Live) refused() error {
 	var b [8]byte
 	for i := range l.Rows {
+		if l.Rows[i].Rss == 0 {
+			continue
+		}
 		for r := range l.pages.Resident(l.Rows[i].Range) {
 			if _, err := readv(l.PID, b[:], r.Start); !errors.Is(err, unix.EFAULT) {
 				return err

@@ -1,8 +1,10 @@
 package procfs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"os"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -16,6 +18,8 @@ type Pagemap struct {
 
 	file   *os.File
 	noScan bool         // the kernel has no PAGEMAP_SCAN (Linux 6.7)
+	looked uint64       // bytes of addresses that were read about without it
+	spent  bool         // more were asked about than may be
 	vec    []pageRegion // for the next walk; nil during a walk, since its yield may start another
 }
 
@@ -47,7 +51,35 @@ const (
 	entrySwapped = 1 << 62
 
 	entriesAtOnce = 32 << 10 // bytes
+
+	// readable is how much of an address space is looked at without PAGEMAP_SCAN: the file has eight bytes for each page, of holes, too.
+	// It is 256 MiB of the file, which take a quarter of a second; all of the terabytes that a sanitizer reserves take a minute. Ranges of
+	// mostEntries do not count.
+	readable = 128 << 30
 )
+
+// Divide counts for each of some parts of a row of smaps the pages that are in memory or in swap; all together have pages of them, by
+// the row's own figures. It reports false where there is no PAGEMAP_SCAN and more than the longest part is too long to be read.
+func (p *Pagemap) Divide(parts []vm.Range, pages uint64) ([]uint64, bool) {
+	n := make([]uint64, len(parts))
+	order := make([]int, len(parts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(parts[i].Len(), parts[j].Len()) })
+	for k, i := range order {
+		if p.noScan && k == len(parts)-1 { // what the others do not have
+			n[i] = pages
+			break
+		}
+		n[i] = p.Present(parts[i])
+		if p.spent {
+			return nil, false
+		}
+		pages -= min(n[i], pages)
+	}
+	return n, true
+}
 
 // Present counts the pages of r that are in memory or in swap, 0 where that cannot be read.
 func (p *Pagemap) Present(r vm.Range) (n uint64) {
@@ -76,7 +108,8 @@ func (p *Pagemap) InMemory(r vm.Range) (bytes int64, ok bool) {
 }
 
 // Resident yields the parts of r that are in memory, ascending, nothing where that cannot be read. With
-// PAGEMAP_SCAN the work grows with what the page tables hold and not with r.
+// PAGEMAP_SCAN the work grows with what the page tables hold and not with r; without it nothing is yielded any more once more
+// than 128 GiB have been asked about.
 func (p *Pagemap) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, yield) }
 }
@@ -122,7 +155,16 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 		}
 		r.Start = arg.walkEnd
 	}
-	return !p.noScan || p.read(r, categories, yield)
+	if !p.noScan {
+		return true
+	}
+	if r.Len()/vm.PageSize > mostEntries {
+		if p.spent = p.spent || p.looked+r.Len() > readable; p.spent {
+			return false
+		}
+		p.looked += r.Len()
+	}
+	return p.read(r, categories, yield)
 }
 
 // read does what walk does by the entries of the file, one for each page of r.

@@ -50,3 +50,41 @@ func TestPagemap(t *testing.T) {
 		p.Close()
 	}
 }
+
+// TestDivide holds the counts of three parts against what was touched, with PAGEMAP_SCAN and by the file, and asks about more than
+// may be read.
+func TestDivide(t *testing.T) {
+	const pages = 600
+	mem, err := syscall.Mmap(-1, 0, pages*vm.PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(mem)
+	syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
+	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	part := func(from, to uint64) vm.Range {
+		return vm.Range{Start: start + from*vm.PageSize, End: start + to*vm.PageSize}
+	}
+	parts := []vm.Range{part(0, 100), part(100, 500), part(500, 600)}
+	want := []uint64{3, 70, 11}
+	for i, r := range parts {
+		for k := range want[i] {
+			mem[r.Start-start+2*k*vm.PageSize] = 1
+		}
+	}
+	for _, noScan := range []bool{false, true} {
+		p := &Pagemap{TID: os.Getpid(), noScan: noScan}
+		if got, ok := p.Divide(parts, 84); !ok || !slices.Equal(got, want) {
+			t.Errorf("without PAGEMAP_SCAN %v: %v, %v, want %v", noScan, got, ok, want)
+		}
+		// The longest part of a row needs no look at the file.
+		endless := vm.Range{Start: parts[2].End, End: parts[2].End + readable + vm.PageSize}
+		if got, ok := p.Divide([]vm.Range{parts[0], endless}, 3); !ok || got[0] != 3 {
+			t.Errorf("without PAGEMAP_SCAN %v: beside a long part %v, %v", noScan, got, ok)
+		}
+		if _, ok := p.Divide([]vm.Range{endless, parts[0], endless}, 3); ok == noScan {
+			t.Errorf("without PAGEMAP_SCAN %v: two long parts: %v", noScan, ok)
+		}
+		p.Close()
+	}
+}

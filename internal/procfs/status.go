@@ -25,6 +25,17 @@ func Locked(tid int) int64 { return statusBytes(tid, "VmLck:") }
 // PeakResident reads how many bytes of a process were in memory at most, from /proc/TID/status, -1 where that cannot be told.
 func PeakResident(tid int) int64 { return statusBytes(tid, "VmHWM:") }
 
+// Memory is what of a process is in memory, in bytes, by the kernel's counters (/proc/PID/status): -1 for what cannot be told.
+type Memory struct {
+	Anonymous, File, Shmem int64
+	Tables                 int64 // the page tables of its pages (VmPTE): eight bytes for each small one
+}
+
+// MemoryOf reads the counters of a process; nothing is walked for it.
+func MemoryOf(tid int) Memory {
+	return Memory{statusBytes(tid, "RssAnon:"), statusBytes(tid, "RssFile:"), statusBytes(tid, "RssShmem:"), statusBytes(tid, "VmPTE:")}
+}
+
 func statusBytes(tid int, name string) int64 {
 	for line := range strings.Lines(text(tid, "status")) {
 		if rest, ok := strings.CutPrefix(line, name); ok {

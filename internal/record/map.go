@@ -59,7 +59,13 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	}
 	pages := procfs.Pagemap{TID: pid}
 	defer pages.Close()
-	shot := &eventlog.Snapshot{T: now(), Space: 1, Cause: "map",
-		Mappings: enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages), System: new(surroundings).system(pid)}
-	return append(log, c, shot, &eventlog.End{T: now(), Cause: "detach"}), nil
+	log = append(log, c)
+	if list, ok := enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages); ok {
+		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list, System: new(surroundings).system(pid)})
+	} else {
+		n := uncounted(pid, undivided)
+		n.T = now()
+		log = append(log, n)
+	}
+	return append(log, &eventlog.End{T: now(), Cause: "detach"}), nil
 }

@@ -54,7 +54,8 @@ func (s *savedMap) log(tool string, start time.Time) []eventlog.Record {
 		log = append(log, c)
 	}
 	if s.figures {
-		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: enc.figures(slices.Collect(of.All), s.rows, &procfs.Pagemap{})})
+		list, _ := enc.figures(slices.Collect(of.All), s.rows, &procfs.Pagemap{}) // each of its rows is a mapping
+		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list})
 	}
 	return append(log, &eventlog.End{T: now(), Cause: "detach"})
 }

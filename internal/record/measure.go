@@ -8,7 +8,8 @@ import (
 )
 
 // Measure returns a snapshot of a space whose process is being recorded by another vmblame, read from the process's
-// smaps without stopping it. It returns nil if the process has ended or has executed another program.
+// smaps without stopping it. It returns nil if the process has ended or has executed another program, or if its
+// memory cannot be divided between its mappings (figures).
 func Measure(sp *eventlog.SpaceState) *eventlog.Snapshot {
 	if procfs.Exe(sp.PID) != sp.Exe {
 		return nil
@@ -19,5 +20,9 @@ func Measure(sp *eventlog.SpaceState) *eventlog.Snapshot {
 	}
 	pages := procfs.Pagemap{TID: sp.PID}
 	defer pages.Close()
-	return &eventlog.Snapshot{After: sp.Last, Space: sp.ID, Cause: "interval", Mappings: newEncoder().figures(slices.Collect(sp.Ledger.All), rows, &pages)}
+	list, ok := newEncoder().figures(slices.Collect(sp.Ledger.All), rows, &pages)
+	if !ok {
+		return nil
+	}
+	return &eventlog.Snapshot{After: sp.Last, Space: sp.ID, Cause: "interval", Mappings: list}
 }

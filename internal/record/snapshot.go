@@ -1,7 +1,9 @@
 package record
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -10,10 +12,20 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// snapshot returns the ledger with the kernel's figures; nil if they cannot be read any more.
+// undivided says why a row of the kernel's could not be divided between its mappings.
+const undivided = "mappings of more than 128 GiB lie side by side in one row of the kernel's, and before Linux 6.7 it takes seconds to tell what each has"
+
+// longest is how long a program may be held for a snapshot, by what its page tables let expect.
+const longest = 700 * time.Millisecond
+
+// snapshot returns the ledger with the kernel's figures; nil if they cannot be read any more, or not soon enough.
 func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	tid := sp.TID()
 	if tid == 0 || sp.maps == nil {
+		return nil
+	}
+	if d := walkTime(procfs.MemoryOf(tid)); d > longest {
+		r.withoutSnapshot(sp, fmt.Sprintf("it is so much, in small pages, that the program would have stood still for %v", d.Round(100*time.Millisecond)))
 		return nil
 	}
 	rows, err := procfs.Smaps(tid)
@@ -24,79 +36,104 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	defer pages.Close()
 	// If inspection found an object that ends inside a row, each part gets its own figures.
 	entries := classify.CutAtParts(slices.Collect(sp.Ledger().All), sp.content)
-	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: r.out.encoder.figures(entries, rows, &pages),
-		System: r.around.system(tid)}
+	mappings, ok := r.out.encoder.figures(entries, rows, &pages)
+	if !ok {
+		r.withoutSnapshot(sp, undivided)
+		return nil
+	}
+	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: mappings, System: r.around.system(tid)}
 }
 
-// figures lists entries with the kernel's figures of their rows.
-func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) []eventlog.SnapshotMapping {
-	list := make([]eventlog.SnapshotMapping, 0, len(entries))
-	i := 0
-	var share rowShares
+// uncounted says once of a space why there is no snapshot of it.
+func (r *Recorder) withoutSnapshot(sp *space, why string) {
+	if !sp.uncounted {
+		sp.uncounted = true
+		n := uncounted(sp.pid, why)
+		r.out.note("warning", n.Code, n.Text)
+	}
+}
+
+func uncounted(pid int, why string) *eventlog.Note {
+	return &eventlog.Note{Level: "info", Code: "uncounted", Text: fmt.Sprintf("pid %d: what is in memory was not counted: %s", pid, why)}
+}
+
+// walkTime estimates how long the kernel walks over page tables for smaps: 10 ms a GiB of small anonymous pages and 36 of shared ones,
+// each of which it asks who else maps it (Linux 6.18 at 3 GHz). Huge pages have no page table, so no more than those that there are.
+func walkTime(m procfs.Memory) time.Duration {
+	const gib = 1 << 30
+	of := func(bytes int64, each time.Duration) time.Duration {
+		return time.Duration(float64(bytes) / gib * float64(each))
+	}
+	const shared = 36 * time.Millisecond
+	return min(of(m.Anonymous, 10*time.Millisecond)+of(m.File+m.Shmem, shared), of(m.Tables/8*vm.PageSize, shared))
+}
+
+// figures lists entries with the kernel's figures of their rows. It reports false where a row that several entries share
+// could not be divided.
+func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) ([]eventlog.SnapshotMapping, bool) {
+	list := make([]eventlog.SnapshotMapping, len(entries))
 	for k := range entries {
 		e := &entries[k]
-		m := eventlog.SnapshotMapping{Mapping: eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(e)}}
-		for i < len(rows) && rows[i].End <= e.Start {
-			i++
+		list[k].Mapping = eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(e)}
+	}
+	first := 0
+	for i := range rows {
+		row := &rows[i]
+		for first < len(entries) && entries[first].End <= row.Start {
+			first++
 		}
-		for j := i; j < len(rows) && rows[j].Start < e.End; j++ {
-			share.add(&m, &rows[j], e.Range, pages)
-			if e.Contains(rows[j].Start) {
-				m.Rows++
+		end := first
+		for ; end < len(entries) && entries[end].Start < row.End; end++ {
+			if entries[end].Contains(row.Start) {
+				list[end].Rows++
+			}
+			if list[end].AnonName == "" {
+				list[end].AnonName = row.AnonName
 			}
 		}
-		list = append(list, m)
+		if !addRow(list[first:end], row, pages) {
+			return nil, false
+		}
 	}
-	return list
+	return list, true
 }
 
-// rowShares gives each ledger entry its part of the figures of a kernel row. A row shared by several mappings is
-// divided by pages present or swapped, from /proc/PID/pagemap; the rounding remainder goes to the row's last pages.
-type rowShares struct {
-	row  vm.Range
-	left vm.SmapsEntry // not yet distributed
-	rest uint64        // present pages of the row not yet distributed
-}
-
-func (d *rowShares) add(m *eventlog.SnapshotMapping, row *vm.SmapsEntry, at vm.Range, pages *procfs.Pagemap) {
-	if m.AnonName == "" {
-		m.AnonName = row.AnonName
-	}
-	if at.Covers(row.Range) {
-		m.RSS += row.Rss
-		m.PSS += row.Pss
-		m.PrivateDirty += row.PrivateDirty
-		m.Swap += row.Swap
-		m.Shared += row.Shared
-		m.Huge += row.Huge
-		m.Locked += row.Locked
-		return
-	}
+// addRow adds the figures of a kernel row to the mappings that it shows. A row of several mappings is divided by pages present or
+// swapped; what rounding leaves goes to the last of them.
+func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.Pagemap) bool {
 	if row.Rss == 0 && row.Swap == 0 {
-		return
+		return true
 	}
-	if d.row != row.Range {
-		*d = rowShares{row: row.Range, left: *row, rest: pages.Present(row.Range)}
-	}
-	x := at.Intersect(row.Range)
-	n := pages.Present(x)
-	part := func(left *uint64) uint64 {
-		v := *left
-		if x.End < row.End {
-			if d.rest == 0 {
-				return 0
-			}
-			v = *left / vm.PageSize * n / d.rest * vm.PageSize
+	left := [...]uint64{row.Rss, row.Pss, row.PrivateDirty, row.Swap, row.Shared, row.Huge, row.Locked}
+	present := []uint64{0} // nothing is asked of one alone
+	if len(list) > 1 {
+		parts := make([]vm.Range, len(list))
+		for i := range list {
+			parts[i] = row.Intersect(vm.Range{Start: uint64(list[i].Start), End: uint64(list[i].End)})
 		}
-		*left -= v
-		return v
+		var ok bool
+		if present, ok = pages.Divide(parts, (row.Rss+row.Swap)/vm.PageSize); !ok {
+			return false
+		}
 	}
-	m.RSS += part(&d.left.Rss)
-	m.PSS += part(&d.left.Pss)
-	m.PrivateDirty += part(&d.left.PrivateDirty)
-	m.Swap += part(&d.left.Swap)
-	m.Shared += part(&d.left.Shared)
-	m.Huge += part(&d.left.Huge)
-	m.Locked += part(&d.left.Locked)
-	d.rest -= min(n, d.rest)
+	rest := uint64(0)
+	for _, n := range present {
+		rest += n
+	}
+	for i := range list {
+		m := &list[i]
+		for k, f := range [...]*uint64{&m.RSS, &m.PSS, &m.PrivateDirty, &m.Swap, &m.Shared, &m.Huge, &m.Locked} {
+			v := left[k]
+			if i < len(list)-1 {
+				v = 0
+				if rest != 0 {
+					v = left[k] / vm.PageSize * present[i] / rest * vm.PageSize
+				}
+			}
+			*f += v
+			left[k] -= v
+		}
+		rest -= present[i]
+	}
+	return true
 }

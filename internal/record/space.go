@@ -29,6 +29,8 @@ type space struct {
 	users   int // tasks that use the mm
 	exiting int // those of them that have reached their exit stop
 	ended   bool
+	looked  bool // the last look at it was taken
+	dying   int  // the process all of whose threads end, 0 for none
 	proven  bool // the ledger was compared with the kernel's view at the end
 
 	gate   *order.Gate
@@ -42,6 +44,8 @@ type space struct {
 	above    bool      // its size is above Options.Bound now
 	most     uint64    // the largest size in bytes above the bound
 	measured time.Time // when the last snapshot for that was taken
+
+	uncounted bool // it was said that there are no figures of its memory
 
 	environment *eventlog.SpaceEnvironment // what its program began with
 
