@@ -16,7 +16,7 @@ import (
 // approximate, and each frame. Numbers are LEB128; a string is written where it first occurs, as 0, its length and its
 // bytes, and later as its number, counted from 1.
 
-const namesMagic = "vmblame names 1\n"
+const namesMagic = "vmblame names 2\n"
 
 // encodeNames encodes names in ascending order of address, as many as fit into most bytes.
 func encodeNames(names map[uint64]Symbol, key [sha256.Size]byte, most int) []byte {
@@ -54,6 +54,7 @@ func encodeNames(names map[uint64]Symbol, key [sha256.Size]byte, most int) []byt
 			number(f.Start)
 			text(f.File)
 			number(uint64(f.Line))
+			text(f.Unit)
 			flag(f.Inlined)
 		}
 		if len(b) > most {
@@ -111,7 +112,7 @@ func decodeNames(b []byte, key [sha256.Size]byte) map[uint64]Symbol {
 		}
 		for ; n > 0 && !c.Bad(); n-- {
 			s.Frames = append(s.Frames, Frame{Function: text(), LinkageName: text(), Start: c.Uleb(), File: text(),
-				Line: int(c.Uleb()), Inlined: c.U8() != 0})
+				Line: int(c.Uleb()), Unit: text(), Inlined: c.U8() != 0})
 		}
 		if c.Bad() {
 			return make(map[uint64]Symbol)

@@ -39,9 +39,9 @@ func (s *elfSymbols) load() {
 
 // addOwn adds .symtab of the file and of its debug file.
 func (s *symbols) addOwn(m *image) {
-	s.add(m.file, ".symtab", "symtab", m.exec)
+	s.add(m.file, ".symtab", sourceSymtab, m.exec)
 	if d := m.debugFile(); d != nil {
-		s.add(d, ".symtab", "symtab", m.exec)
+		s.add(d, ".symtab", sourceSymtab, m.exec)
 	}
 }
 
@@ -78,7 +78,7 @@ func (s *elfSymbols) answer(qs []query) {
 			continue
 		}
 		f := newFrame(name, e.value)
-		f.File, f.Line = q.file, q.line
+		f.File, f.Line, f.Unit = q.file, q.line, s.unitOf(e)
 		q.sym = Symbol{Frames: []Frame{f}, Source: s.tables[e.table].source, Approximate: approximate}
 		if approximate {
 			q.sym.Source += "-nosize"

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	sourcePLT = "plt"
-	maxPLT    = 16 << 20 // bytes of a section of stubs
-	noIndex   = ^uint32(0)
+	sourcePLT    = "plt"
+	sourceSymtab = "symtab"
+	maxPLT       = 16 << 20 // bytes of a section of stubs
+	noIndex      = ^uint32(0)
 )
 
 // pltNames gives stubs the names of what they jump to.

@@ -15,6 +15,9 @@ type Frame struct {
 	// where the next inner one was inlined. Empty and 0 where that is not known.
 	File string
 	Line int
+	// Unit is the source file that the function is local to, where the symbol table alone tells: its name without a directory. A
+	// function that a symbol table names and that has neither is seen in all of the program.
+	Unit string
 	// Inlined reports whether the function was inlined into the next frame's.
 	Inlined bool
 }

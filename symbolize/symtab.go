@@ -36,7 +36,9 @@ type entry struct {
 	name  uint32
 	shndx uint16 // section index; bounds a symbol without a size
 	table uint8
-	info  uint8 // st_info
+	info  uint8  // st_info
+	other uint8  // st_other
+	unit  uint32 // the name of the source file that a local symbol is of, 0 for none
 }
 
 func (e *entry) typ() elf.SymType  { return elf.ST_TYPE(e.info) }
@@ -113,10 +115,12 @@ func holds(entries []entry, e *entry) bool {
 	return false
 }
 
-// eachSymbol calls yield for the symbols of a table in the file's order.
+// eachSymbol calls yield for the symbols of a table in the file's order. The local ones of a source file stand behind a symbol of
+// its name. What linkers made local, since it was hidden, is of no file: it stands anywhere, and is marked.
 func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 	size, read := symbolForm(f)
 	buf := make([]byte, 1024*size)
+	unit := uint32(0)
 	for left, off := int64(sh.FileSize), int64(sh.Offset); left >= int64(size); {
 		b := buf[:min(left/int64(size)*int64(size), int64(len(buf)))]
 		if _, err := f.ReadAt(b, off); err != nil && !errors.Is(err, io.EOF) {
@@ -125,7 +129,13 @@ func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 		left -= int64(len(b))
 		off += int64(len(b))
 		for ; len(b) >= size; b = b[size:] {
-			yield(read(b))
+			e := read(b)
+			if e.typ() == elf.STT_FILE {
+				unit = e.name
+			} else if e.bind() == elf.STB_LOCAL && elf.ST_VISIBILITY(e.other) == elf.STV_DEFAULT {
+				e.unit = unit
+			}
+			yield(e)
 		}
 	}
 }
@@ -135,12 +145,12 @@ func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
 	le := binary.LittleEndian
 	if f.Class() == elf.ELFCLASS32 {
 		return 16, func(b []byte) entry {
-			return entry{name: le.Uint32(b), info: b[12], shndx: le.Uint16(b[14:]), value: uint64(le.Uint32(b[4:])),
+			return entry{name: le.Uint32(b), info: b[12], other: b[13], shndx: le.Uint16(b[14:]), value: uint64(le.Uint32(b[4:])),
 				size: le.Uint32(b[8:])}
 		}
 	}
 	return 24, func(b []byte) entry {
-		return entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
+		return entry{name: le.Uint32(b), info: b[4], other: b[5], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
 			size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))}
 	}
 }
@@ -268,6 +278,14 @@ func bindRank(b elf.SymBind) int {
 		return 2
 	}
 	return 0
+}
+
+// unitOf is the source file that a local symbol is of, by the file's own table of symbols, "" for none.
+func (s *symbols) unitOf(e *entry) string {
+	if t := &s.tables[e.table]; e.unit != 0 && t.source == sourceSymtab {
+		return t.names.At(e.unit)
+	}
+	return ""
 }
 
 // name is the symbol's name without its version.

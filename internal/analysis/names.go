@@ -3,6 +3,7 @@ package analysis
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
@@ -57,6 +58,8 @@ type stack struct {
 
 type function struct {
 	name, file string
+	unit       string // as in the log
+	global     bool   // a symbol table has it, and of no unit
 	line       int
 	start      uint64
 	inlined    bool
@@ -181,6 +184,7 @@ func (n *Names) putSymbol(r *eventlog.Symbol) {
 		chain[i] = function{name: n.intern(f.Function), start: uint64(f.Start), inlined: f.Inlined}
 		if n.lines {
 			chain[i].file, chain[i].line = n.intern(f.File), f.Line
+			chain[i].unit, chain[i].global = n.intern(f.Unit), strings.HasPrefix(r.Source, "symtab") && f.File == "" && f.Unit == ""
 		}
 	}
 	n.symbols[place{r.Module, uint64(r.Offset)}] = chain

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"iter"
 	"strconv"
 
@@ -70,7 +71,7 @@ func (st *step) caller() callers.Call {
 	if st.omitted > 0 {
 		return callers.Call{Omitted: st.omitted, Frame: st.frame}
 	}
-	return callers.Call{Function: st.name, Module: st.in, Source: st.file, Address: st.addr, Frame: st.frame}
+	return callers.Call{Function: st.name, Module: st.in, Source: cmp.Or(st.file, st.unit), Global: st.global, Address: st.addr, Frame: st.frame}
 }
 
 // thread names the thread of an event.

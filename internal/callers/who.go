@@ -13,6 +13,7 @@ type Call struct {
 	Function string // demangled, "" where no symbol covers the address
 	Module   Module // the file that it lies in
 	Source   string // the file of its source, "" where unknown
+	Global   bool   // by a symbol table it is local to no file, so that it is not one of those that are
 	Address  uint64 // of the frame, as the file itself counts
 	Frame    int    // 0 for the innermost; functions inlined into a frame have its number
 	Omitted  int    // where it stands for frames that were not recorded: how many; it has no other field then
@@ -214,8 +215,11 @@ func (a *Allocator) wrote(c Call) bool {
 }
 
 // SourceName is the name of a file of source without directories, "" where it does not say whose code it is: what is inlined from
-// headers may be anybody's.
+// headers may be anybody's. Libraries whose objects were linked once before have symbols of these objects for those of their sources.
 func SourceName(file string) string {
+	if object, ok := strings.CutSuffix(file, ".o"); ok {
+		file = object + ".c"
+	}
 	if !strings.HasSuffix(file, ".c") && !strings.HasSuffix(file, ".cc") && !strings.HasSuffix(file, ".cpp") {
 		return ""
 	}

@@ -30,6 +30,8 @@ type Family struct {
 	// Sources are the source files that its functions are in, nil if they are not listed. A function with the same
 	// name from another source file is not one of its functions.
 	Sources []string
+	// Static are functions that are local to one of these.
+	Static []string
 }
 
 // proof returns the functions two of which on one stack prove that the family made the call.

@@ -20,6 +20,7 @@ type frame struct {
 	module string // file name without directory
 	in     callers.Module
 	source string // file of its source without directory; "" where unknown, or a header
+	global bool   // by a symbol table it is local to no file
 }
 
 // chain returns the call stack of e, an empty one where it has none.
@@ -34,7 +35,7 @@ func (v *view) chain(e *Event) *chain {
 	c = &chain{}
 	v.Frames(e.Stack, func(f callers.Call) bool {
 		if f.Omitted == 0 {
-			c.frames = append(c.frames, frame{callers.Source(f.Function), f.Module.Base(), f.Module, callers.SourceName(f.Source)})
+			c.frames = append(c.frames, frame{callers.Source(f.Function), f.Module.Base(), f.Module, callers.SourceName(f.Source), f.Global})
 		}
 		return true
 	})

@@ -59,8 +59,12 @@ func (c *chain) provenBy(f *Family) bool {
 	return proven
 }
 
-// of reports whether the source file of a function, if known, is one of the family's.
+// of reports whether the source file of a function, if known, is one of the family's, and whether the function is local to
+// it if it has to be.
 func (f frame) of(family *Family) bool {
+	if f.global && slices.Contains(family.Static, f.name) && !family.has(f.in) {
+		return false
+	}
 	return f.source == "" || family.Sources == nil || callers.Matches(f.source, family.Sources)
 }
 

@@ -16,6 +16,7 @@ const heapMax = 64 << 20
 var glibcFamily = Family{
 	Beside:  append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "realloc", "__libc_realloc"}, glibcInner[:]...),
 	Sources: []string{"malloc.c", "arena.c", "hooks.c", "morecore.c", "malloc-*", "dl-minimal-malloc.c", "allocatestack.c", "mremap.c"},
+	Static:  append([]string{"alloc_new_heap", "new_heap", "_int_new_arena", "mremap_chunk", "arena_get_retry", "_int_free", "mmap_chunk"}, glibcInner[:]...),
 	Role:    callers.Glibc, Exports: []string{"gnu_get_libc_version"},
 	Is: callers.Module.IsGlibc,
 	Kinds: []Row{
@@ -137,10 +138,8 @@ func (v *view) arenaCall(ev *Event) (Confidence, string, bool) {
 		return Likely, text, true
 	case ev.Length != 2*heapMax && ev.Result%heapMax != 0:
 		return "", "", false // neither the stack nor the address says that it is malloc's
-	case by.module == "" && v.has(callers.Module.IsGlibc):
-		return Likely, text, true // no stack
 	case by.module == "", by.name == "" && by.module == path.Base(v.Exe) && !v.has(callers.Module.IsGlibc):
-		return Guess, text, true // the code of a static program may reserve and trim like this itself
+		return Guess, text, true // the code of a program may reserve and trim like this itself
 	}
 	// The function that reserved it belongs to something else.
 	return "", "", false

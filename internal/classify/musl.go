@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-var muslFamily = Family{Sources: []string{"malloc.c", "realloc.c", "aligned_alloc.c", "calloc.c", "expand_heap.c", "memalign.c", "lite_malloc.c"}, Role: callers.Musl, Exports: []string{"__libc_start_main", "_dlstart"}, Is: callers.Module.IsMusl, Beside: muslFunctions, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
+var muslFamily = Family{Static: []string{"alloc_group", "alloc_slot"}, Sources: []string{"malloc.c", "realloc.c", "aligned_alloc.c", "calloc.c", "expand_heap.c", "memalign.c", "lite_malloc.c"}, Role: callers.Musl, Exports: []string{"__libc_start_main", "_dlstart"}, Is: callers.Module.IsMusl, Beside: muslFunctions, Kinds: []Row{{MuslMalloc, mass("musl malloc"), nil, false, "", ungoverned, noAdvice}}}
 
 // muslFunctions lists the functions that appear on stacks of musl's malloc.
 var muslFunctions = append([]string{"malloc", "calloc", "realloc", "aligned_alloc", "__libc_realloc"}, muslMalloc[:]...)

@@ -268,6 +268,7 @@ type SymbolFrame struct {
 	Start       Hex    `json:"start"`
 	File        string `json:"file,omitempty"`
 	Line        int    `json:"line,omitempty"`
+	Unit        string `json:"unit,omitempty"` // the source file that a function without file is local to
 	Inlined     bool   `json:"inlined"`
 }
 

@@ -178,7 +178,7 @@ func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *ev
 	for _, f := range s.Frames {
 		rec.Frames = append(rec.Frames, eventlog.SymbolFrame{
 			Function: f.Function, LinkageName: f.LinkageName, Start: eventlog.Hex(f.Start),
-			File: f.File, Line: f.Line, Inlined: f.Inlined,
+			File: f.File, Line: f.Line, Unit: f.Unit, Inlined: f.Inlined,
 		})
 	}
 	return rec
