@@ -57,3 +57,33 @@ func StackPointer(tid int) uint64 {
 
 // Processes lists the processes that /proc shows, ascending.
 func Processes() []int { return numbers("/proc") }
+
+// Syscall reads from /proc/TID/syscall which system call a thread that sleeps is in, -1 for none; false where that may not be read.
+func Syscall(tid int) (nr int, ok bool) {
+	first, _, _ := strings.Cut(text(tid, "syscall"), " ")
+	nr, err := strconv.Atoi(strings.TrimSpace(first))
+	return nr, err == nil
+}
+
+// Exiting reports whether a thread is past its exit stop: PF_EXITING of include/linux/sched.h in field 9 of /proc/TID/stat.
+func Exiting(tid int) bool {
+	const flagsField, exiting = 9 - 3, 0x4
+	s := text(tid, "stat")
+	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(fields) <= flagsField {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[flagsField], 10, 64)
+	return err == nil && flags&exiting != 0
+}
+
+// KillPending reports whether SIGKILL waits for a thread alone, as it does when its process ends (SigPnd of /proc/TID/status).
+func KillPending(tid int) bool {
+	for line := range strings.Lines(text(tid, "status")) {
+		if rest, ok := strings.CutPrefix(line, "SigPnd:"); ok {
+			pending, err := strconv.ParseUint(strings.TrimSpace(rest), 16, 64)
+			return err == nil && pending&(1<<8) != 0
+		}
+	}
+	return false
+}

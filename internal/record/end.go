@@ -2,8 +2,11 @@ package record
 
 import (
 	"fmt"
+	"syscall"
+	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -28,20 +31,60 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	}
 	t.exiting = true
 	sp.exiting++
-	if !sp.ended {
-		r.lookIfLast(sp)
+	if endsGroup(t.thread.TID) {
+		sp.dying = t.pid
 	}
-	r.source.Resume(t.thread)
+	if sp.ended || r.lookIfLast(sp) || r.wake == nil || !r.onlyDying(sp) {
+		r.source.Resume(t.thread)
+		return
+	}
+	r.waitForDying(t, time.Now().Add(maxHold))
 }
 
-// lookIfLast verifies the space and takes its last snapshot if no thread will run in it any more.
-func (r *Recorder) lookIfLast(sp *space) {
+// waitForDying keeps a thread at its exit stop while the others of its space end, so that the space can be looked at
+// when they have: a kill makes threads pass their own exit stops unseen, and they have their part of it for a while then.
+func (r *Recorder) waitForDying(t *task, until time.Time) {
+	const again = 2 * time.Millisecond
+	time.AfterFunc(again, func() {
+		r.wake.ask(func() {
+			if sp := t.space; sp == nil || sp.ended || r.lookIfLast(sp) || time.Now().After(until) || !r.onlyDying(sp) {
+				r.source.Resume(t.thread)
+				return
+			}
+			r.waitForDying(t, until)
+		})
+	})
+}
+
+// onlyDying reports whether all users of a space that have not reached their exit stop are about to end, or have.
+func (r *Recorder) onlyDying(sp *space) bool {
+	left := sp.users - sp.exiting
+	for tid, t := range r.tasks {
+		if t.space != sp || t.exiting {
+			continue
+		}
+		f := &t.pending
+		execs := f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec // it ends the others, and waits for them
+		if execs || t.pid != sp.dying && !dying(tid) && !ended(tid) {
+			return false
+		}
+		left--
+	}
+	return left <= 0
+}
+
+// lookIfLast verifies the space and takes its last snapshot if no thread will run in it any more, and reports whether it
+// has done so.
+func (r *Recorder) lookIfLast(sp *space) bool {
+	if sp.looked {
+		return true
+	}
 	// In a group exit hundreds of threads may die without an exit stop of their own, so that /proc has to be asked
 	// for each. The search ends at the first that is alive, and is not made while more than few are left.
 	const few = 256
 	left := sp.users - sp.exiting
 	if left > few {
-		return
+		return false
 	}
 	var execing *pending
 	for _, t := range r.tasks {
@@ -53,7 +96,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 			continue
 		}
 		if !ended(t.thread.TID) {
-			return
+			return false
 		}
 		r.cancel(&t.pending)
 		left--
@@ -65,6 +108,7 @@ func (r *Recorder) lookIfLast(sp *space) {
 	}
 	switch {
 	case left <= 0:
+		sp.looked = true
 		r.lastLook(sp, "exit")
 	case left == 1 && execing != nil && sp.gate.Quiet():
 		// It waits in execve for the other threads to end. The old image still exists.
@@ -73,7 +117,18 @@ func (r *Recorder) lookIfLast(sp *space) {
 		}
 		execing.snapshot = r.snapshot(sp, "exec")
 	}
+	return sp.looked
 }
+
+// endsGroup reports whether a thread at its exit stop has made exit_group(2), which ends its whole process. Those that it
+// takes along look like those that an execve ends.
+func endsGroup(tid int) bool {
+	nr, ok := procfs.Syscall(tid)
+	return ok && nr == syscall.SYS_EXIT_GROUP
+}
+
+// dying reports whether a thread has been killed, or is past its exit stop.
+func dying(tid int) bool { return procfs.Exiting(tid) || procfs.KillPending(tid) }
 
 // ended reports whether a thread is dead, even if no stop has said so: a thread that is killed at a stop may skip its
 // exit stop.
