@@ -21,28 +21,32 @@ type figures struct {
 	counted           bool // resident was
 	ended             bool // of a process: as it ended
 	count             int
+	words             int // index into register.words: what it is called at the moment
 }
 
-// A rowKey is a row of a report: of a process, told from others by what its line says.
+// A rowKey is a row of a report: of a process, told from others by its identity.
 type rowKey struct {
 	pid int
-	row int // index into register.rows
+	row int // index into register.keys
 }
 
-// A row is what stays the same of a row from moment to moment.
+// A row is what a row of a report, or a process, is called.
 type row struct {
 	label string
 	who   callers.Chain
 }
 
-// A register gives the rows of reports numbers, so that frames need not keep their words.
+// A register gives the rows of reports, and what they are called, numbers, so that frames need not keep their words.
 type register struct {
-	rows      []row
-	ids       map[string]int
-	processes map[int]string // names, by pid
+	keys    []string // identities of rows
+	ids     map[string]int
+	words   []row
+	wordIDs map[string]int
 }
 
-func newRegister() *register { return &register{ids: map[string]int{}, processes: map[int]string{}} }
+func newRegister() *register {
+	return &register{ids: map[string]int{}, wordIDs: map[string]int{}}
+}
 
 // bys are the ways to list that can be chosen.
 var bys = [...]analysis.By{analysis.ByKind, analysis.ByFunction, analysis.ByThread, analysis.ByFile}
@@ -55,12 +59,14 @@ func (g *register) frame(s *analysis.State) *frame {
 		r := s.Report(analysis.ReportOptions{By: by})
 		for i := range r.Processes {
 			p := &r.Processes[i]
-			g.processes[p.PID] = p.Name
 			n := figuresOf(&p.Total)
-			n.ended = p.Ended
+			n.ended, n.words = p.Ended, g.said(row{label: p.Name})
 			f.procs[p.PID] = n
 			for j := range p.Holders {
-				f.rows[by][rowKey{p.PID, g.id(by, &p.Holders[j])}] = figuresOf(&p.Holders[j].Totals)
+				r := &p.Holders[j]
+				n := figuresOf(&r.Totals)
+				n.words = g.said(row{r.Label, r.Who})
+				f.rows[by][rowKey{p.PID, g.id(by, r)}] = n
 			}
 		}
 	}
@@ -72,11 +78,23 @@ func (g *register) id(by analysis.By, r *analysis.Row) int {
 	key := identity(by, r)
 	id, ok := g.ids[key]
 	if !ok {
-		id = len(g.rows)
-		g.rows = append(g.rows, row{})
+		id = len(g.keys)
+		g.keys = append(g.keys, key)
 		g.ids[key] = id
 	}
-	g.rows[id] = row{r.Label, r.Who} // a label may count things, whose number changes
+	return id
+}
+
+// said is the number of what something is called at a moment: a label may count things, whose number changes, an execve gives its process
+// another name.
+func (g *register) said(r row) int {
+	key := r.label + "\x00" + r.who.Whole()
+	id, ok := g.wordIDs[key]
+	if !ok {
+		id = len(g.words)
+		g.words = append(g.words, r)
+		g.wordIDs[key] = id
+	}
 	return id
 }
 

@@ -88,7 +88,7 @@ func (m *model) processes(f *frame) list {
 	l := list{head: m.look.Word("processes")}
 	base := m.frameAt(m.base)
 	for pid, n := range f.procs {
-		l.lines = append(l.lines, line{figures: n, growth: n.addresses - base.procs[pid].addresses, name: m.register.processes[pid], pid: pid,
+		l.lines = append(l.lines, line{figures: n, growth: n.addresses - base.procs[pid].addresses, name: m.register.words[n.words].label, pid: pid,
 			course: m.course(func(f *frame) int64 { return f.procs[pid].addresses })})
 	}
 	return l
@@ -104,16 +104,12 @@ func (m *model) rows(f *frame) list {
 			deeper[identity(by, &p.Holders[i])] = len(p.Holders[i].Parts)
 		}
 	}
-	keys := make(map[int]string, len(m.register.ids))
-	for key, id := range m.register.ids {
-		keys[id] = key
-	}
 	for k, n := range f.rows[by] {
 		if k.pid != m.pid {
 			continue
 		}
-		r := &m.register.rows[k.row]
-		l.lines = append(l.lines, line{figures: n, growth: n.addresses - base.rows[by][k].addresses, name: r.label, who: r.who, key: keys[k.row], parts: deeper[keys[k.row]],
+		r, key := &m.register.words[n.words], m.register.keys[k.row]
+		l.lines = append(l.lines, line{figures: n, growth: n.addresses - base.rows[by][k].addresses, name: r.label, who: r.who, key: key, parts: deeper[key],
 			course: m.course(func(f *frame) int64 { return f.rows[by][k].addresses })})
 	}
 	return l
@@ -190,15 +186,33 @@ func (m *model) ranges() list {
 }
 
 func (m *model) processName() string {
-	return strings.TrimSuffix(strconv.Itoa(m.pid)+" "+m.register.processes[m.pid], " ")
+	name := m.called(func(f *frame) (figures, bool) { n, ok := f.procs[m.pid]; return n, ok })
+	return strings.TrimSuffix(strconv.Itoa(m.pid)+" "+name, " ")
 }
 
 func (m *model) rowName() string {
+	by := bys[m.by]
+	name := "?"
 	if id, ok := m.register.ids[m.key]; ok {
-		if bys[m.by] == analysis.ByKind {
-			return m.look.Told(m.register.rows[id].label)
+		name = m.called(func(f *frame) (figures, bool) { n, ok := f.rows[by][rowKey{m.pid, id}]; return n, ok })
+	}
+	if by == analysis.ByKind {
+		return m.look.Told(name)
+	}
+	return name
+}
+
+// called is what something is called at the moment that is shown, or, where it is not there, at the newest at which it is.
+func (m *model) called(of func(*frame) (figures, bool)) string {
+	if f := m.shown(); f != nil {
+		if n, ok := of(f); ok {
+			return m.register.words[n.words].label
 		}
-		return m.register.rows[id].label
+	}
+	for _, f := range slices.Backward(m.frames) {
+		if n, ok := of(f); ok {
+			return m.register.words[n.words].label
+		}
 	}
 	return "?"
 }

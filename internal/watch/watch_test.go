@@ -143,9 +143,16 @@ func TestKeysKeepTheScreen(t *testing.T) {
 
 // TestFramesAreReports: at every moment the sums of the frames are those of a report of that moment.
 func TestFramesAreReports(t *testing.T) {
-	m := newView(t, caseLog, 100, 30)
+	for _, log := range []string{caseLog, "../report/testdata/children.jsonl", "../eventlog/testdata/real-exec_chain.jsonl"} {
+		framesAreReports(t, log)
+	}
+}
+
+func framesAreReports(t *testing.T, log string) {
+	t.Helper()
+	m := newView(t, log, 100, 30)
 	if len(m.frames) < 5 {
-		t.Fatalf("%d frames", len(m.frames))
+		t.Fatalf("%s: %d frames", log, len(m.frames))
 	}
 	source := m.source.(*logged)
 	for _, f := range m.frames {
@@ -157,6 +164,9 @@ func TestFramesAreReports(t *testing.T) {
 			r := s.Report(analysis.ReportOptions{By: by})
 			for i := range r.Processes {
 				p := &r.Processes[i]
+				if name := m.register.words[f.procs[p.PID].words].label; name != p.Name {
+					t.Errorf("at %s process %d is called %s, in the report %s", f.moment(), p.PID, name, p.Name)
+				}
 				if f.procs[p.PID].addresses != p.Total.Reserved {
 					t.Errorf("at %s process %d has %d bytes, the report %d", f.moment(), p.PID, f.procs[p.PID].addresses, p.Total.Reserved)
 				}
@@ -164,6 +174,8 @@ func TestFramesAreReports(t *testing.T) {
 					h := &p.Holders[j]
 					if got := f.rows[by][rowKey{p.PID, m.register.ids[identity(by, h)]}]; got.addresses != h.Reserved || got.usable != h.Committed || got.counted != (h.Resident != nil) || got.counted && got.resident != *h.Resident {
 						t.Errorf("at %s, by %s, %s: %+v, the report %+v", f.moment(), by, h.Label, got, h.Totals)
+					} else if said := m.register.words[got.words]; said.label != h.Label || said.who.Whole() != h.Who.Whole() {
+						t.Errorf("at %s, by %s, %s of %s is called %s of %s", f.moment(), by, h.Label, h.Who.Whole(), said.label, said.who.Whole())
 					}
 				}
 			}
