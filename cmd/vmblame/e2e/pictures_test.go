@@ -63,10 +63,10 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	pages := []pictured{picture(t, dir, "case", 4)}
-	second, served := "calls", "many"
+	second, served := "calls", []string{"many"}
 	manyEvents(t, filepath.Join(dir, "many.jsonl"), 3000)
 	if *allPages {
-		second, served = "node", "node"
+		second, served = "node", []string{"node", "million"}
 		recorded("node", "node", "-e", "const a = []; for (let i = 0; i < 3e6; i++) a.push({ i }); console.log(a.length)")
 		pages = append(pages, picture(t, dir, "node", 4), picture(t, dir, "calls", 2))
 		if testenv.Has("java") {
@@ -81,10 +81,16 @@ func TestPictures(t *testing.T) {
 	}
 	t.Logf("%s", printed(t, dir, built.vmblame, "html", "-o", "both.html", "case.jsonl", second+".jsonl"))
 	pages = append(pages, pictured{Name: "both", URL: "file://" + filepath.Join(dir, "both.html"), Dark: true, Reports: []momentsReports{}})
-	url, stop := serveLog(t, dir, served+".jsonl")
-	pages = append(pages, pictured{Name: "served", URL: url, Served: true, Reports: []momentsReports{}})
+	stops := []func(){}
+	for _, log := range served {
+		url, stop := serveLog(t, dir, log+".jsonl")
+		pages = append(pages, pictured{Name: "served " + log, URL: url, Served: true, Reports: []momentsReports{}})
+		stops = append(stops, stop)
+	}
 	browse(t, dir, pages)
-	stop()
+	for _, stop := range stops {
+		stop()
+	}
 }
 
 // browse opens pages in a browser, as internal/html/web/test/pictures.mjs does.

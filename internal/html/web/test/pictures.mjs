@@ -24,7 +24,7 @@ const browser = await chromium.launch({ executablePath: plan.chromium, args: ['-
 
 async function look(page, p) {
   const seen = await numbers(page, p)
-  if (p.served) await served(page)
+  const answers = p.served ? await served(page) : ''
   await keys(page)
   if (!p.served) await pointer(page)
   await unseen(page)
@@ -37,7 +37,7 @@ async function look(page, p) {
   await policy(page)
   const frame = await speed(page)
   const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime)
-  console.log(`${name}: ${seen} numbers as in the reports, axe has judged ${judged} views, first paint after ${Math.round(paint)} ms, ready after ${Math.round(await page.evaluate(() => window.vmblame.readyAt))} ms, ${frame.toFixed(1)} ms from frame to frame while scrubbing`)
+  console.log(`${name}: ${seen} numbers as in the reports, axe has judged ${judged} views, first paint after ${Math.round(paint)} ms, ready after ${Math.round(await page.evaluate(() => window.vmblame.readyAt))} ms, ${frame.toFixed(1)} ms from frame to frame while scrubbing${answers}`)
   if (plan.shots) await shots(page)
 }
 
@@ -86,17 +86,22 @@ async function served(page) {
   const spot = await page.evaluate(() => window.vmblame.spot())
   await page.locator('.space .picture').scrollIntoViewIfNeeded()
   await page.locator('.space .picture').click({ position: { x: spot.x, y: spot.y } })
+  const began = performance.now()
   await page.waitForSelector('.biography .steps.exact li')
+  const told = performance.now() - began
   if (!(await page.textContent('.biography .steps')).includes('mapped')) fail(`the biography has no step: ${await page.textContent('.biography .steps')}`)
   await page.click('.biography .close')
   const before = await page.evaluate(() => window.vmblame.course().length)
   await page.keyboard.press('Home')
   for (let i = 0; i < 12; i++) await page.keyboard.press('PageDown')
+  const asked = performance.now()
   await page.click('.closer')
   await page.waitForSelector('.all')
+  const read = performance.now() - asked
   await page.click('.all')
   await page.waitForSelector('.all', { state: 'detached' })
   hold('moments, all of them again', await page.evaluate(() => window.vmblame.course().length), before)
+  return `, a history after ${Math.round(told)} ms, more moments after ${Math.round(read)} ms`
 }
 
 async function keys(page) {
