@@ -67,6 +67,9 @@ func (s *State) bounds(p *process, figures *snapshot, vmas int) []Bound {
 				v, known = own, true // an entrypoint may set limits before it executes the program
 			}
 		}
+		if now, changed := s.limits[p.ID][name]; changed {
+			v, known = &now, true
+		}
 		switch {
 		case v == nil || !known:
 			put(name, nil, used, NotRecorded)

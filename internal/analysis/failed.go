@@ -75,6 +75,12 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 	if strings.HasPrefix(r.Call, "execve") {
 		return
 	}
+	if r.Limits != nil {
+		if s.limits == nil {
+			s.limits = map[int]map[string]string{}
+		}
+		s.limits[r.Space] = r.Limits
+	}
 	key := failureKey{r.Space, 0, r.Call, r.Error}
 	if r.Stack != nil {
 		key.stack = *r.Stack
@@ -100,6 +106,9 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64, limit *Limit) {
 	l := sp.Ledger
 	rlimit := func(name string) string {
+		if v, changed := r.Limits[name]; changed {
+			return v
+		}
 		if v, _ := s.recordedOf(sp.Environment, name); v != nil {
 			return *v
 		}

@@ -31,9 +31,10 @@ type State struct {
 	chains    map[chainKey]callers.Chain
 	failures  failures
 	advised   advised
-	memory    int64                  // bytes that the machine has, 0 where that was not recorded
-	exits     map[int]*eventlog.Exit // how processes ended, by space
-	unnamed   map[string][]Module    // by the label of a step without a name
+	limits    map[int]map[string]string // by space: the last that a call which was refused memory had, where they are not what its program began with
+	memory    int64                     // bytes that the machine has, 0 where that was not recorded
+	exits     map[int]*eventlog.Exit    // how processes ended, by space
+	unnamed   map[string][]Module       // by the label of a step without a name
 	makings   []Making
 }
 

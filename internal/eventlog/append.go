@@ -124,6 +124,9 @@ func appendEvent(dst []byte, kind string, e *Event) []byte {
 	if e.Uncertain {
 		dst = append(dst, `,"uncertain":true`...)
 	}
+	if len(e.Limits) > 0 {
+		dst = appendStrings(append(dst, `,"limits":`...), e.Limits)
+	}
 	return dst
 }
 

@@ -147,6 +147,8 @@ func (d *decoder) readEvent(name *string) *Event {
 			e.Changes = d.changes()
 		case "uncertain":
 			d.bool(&e.Uncertain)
+		case "limits":
+			e.Limits = d.strings()
 		default:
 			d.skip()
 		}

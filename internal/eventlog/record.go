@@ -211,6 +211,9 @@ type Event struct {
 	Stack     *int     `json:"stack"`
 	Changes   []Change `json:"changes"`
 	Uncertain bool     `json:"uncertain,omitempty"`
+	// Limits are, of a call that was refused memory, the rlimit_… of its process then, as in SpaceEnvironment, where they are not those
+	// that its program began with: setrlimit(2) and prlimit(2) may have changed them.
+	Limits map[string]string `json:"limits,omitempty"`
 }
 
 // Advice is one madvise(2) that changes which pages of the mappings are in memory, and no mapping. It has no seq, and its

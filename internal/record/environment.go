@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -113,6 +114,25 @@ func limits(pid int) map[string]string {
 		}
 	}
 	return out
+}
+
+// readLimits reads the limits of a call's process if it was refused memory, and keeps those that are not what its program began with.
+func (f *pending) readLimits(errno syscall.Errno) {
+	f.limits = nil
+	if errno != syscall.ENOMEM && errno != syscall.EAGAIN {
+		return
+	}
+	soft := procfs.SoftLimits(f.task.thread.TID)
+	for name, title := range rlimits {
+		v, read := soft[title]
+		if began := f.space.environment; !read || began != nil && began.Limits[name] == v {
+			continue
+		}
+		if f.limits == nil {
+			f.limits = map[string]string{}
+		}
+		f.limits[name] = v
+	}
 }
 
 // listedVariables are the variables of the environment whose values are recorded.

@@ -79,6 +79,10 @@ func (o *output) finish(f *pending, b *order.PendingEvent, result int64, errno s
 		b.Room.Stack = f.stack
 		b.Stack = &b.Room.Stack
 	}
+	if f.stamp == 0 {
+		f.readLimits(errno)
+	}
+	b.Limits = f.limits
 	o.encoder.setChanges(b, changes)
 	b.Uncertain = f.Uncertain
 }

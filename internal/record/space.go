@@ -123,8 +123,9 @@ type pending struct {
 	task   *task
 	space  *space // the task's when it made the call
 	call   tracer.Call
-	before *int64 // of advice that moves pages: the bytes of its range in memory at its entry, nil if not counted
-	value  uint64 // mm.Return.Value
+	before *int64            // of advice that moves pages: the bytes of its range in memory at its entry, nil if not counted
+	value  uint64            // mm.Return.Value
+	limits map[string]string // eventlog.Event.Limits
 
 	// From a source that knows the order: the call's place, its result, and the task that a fork has created, with
 	// its thread if it has started.

@@ -101,6 +101,7 @@ func (b *backlog) keep(t *task, s *tracer.Stop) *pending {
 		return f
 	}
 	b.r.stacks.walk(f)
+	f.readLimits(f.errno())
 	if errno == 0 {
 		f.readResult()
 		if !sp.alone() || sp.stamps.queue.Len() > 0 {

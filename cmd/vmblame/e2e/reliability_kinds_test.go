@@ -186,6 +186,10 @@ func newMemoryGroup(name string, limit int64) (memoryGroup, error) {
 		if err := os.Mkdir(string(g), 0o755); err != nil {
 			continue
 		}
+		if _, err := os.Stat(g.procs()); err != nil { // a plain directory: where version 1 is mounted its root is a tmpfs
+			g.remove()
+			continue
+		}
 		if err := os.WriteFile(filepath.Join(string(g), v.limit), []byte(strconv.FormatInt(limit, 10)), 0); err == nil {
 			_ = os.WriteFile(filepath.Join(string(g), "memory.swap.max"), []byte("0"), 0) // where there is swap
 			return g, nil
