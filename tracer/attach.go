@@ -201,8 +201,15 @@ func (t *Tracer) detachAll() {
 	t.disable()
 	t.letGo()
 	within, done := t.bound(stopBound)
-	defer done()
-	for len(t.threads)+len(t.newborn) > 0 && within() {
+	defer func() { done() }()
+	for end := time.Now().Add(movingBound); len(t.threads)+len(t.newborn) > 0; {
+		if !within() {
+			if !t.Moving() || time.Now().After(end) {
+				break
+			}
+			done()
+			within, done = t.bound(lookAgain)
+		}
 		if len(t.queue) == 0 && t.collect() != nil {
 			break
 		}
@@ -213,6 +220,33 @@ func (t *Tracer) detachAll() {
 		}
 		t.letGo()
 	}
+	t.kept = nil
+	for _, th := range t.threads { // a thread that is left may get a signal of ours yet: its process keeps ignoring it
+		if th.state == stopped {
+			t.let(th)
+		}
+	}
+}
+
+const (
+	// movingBound is how long Detach waits for threads that only need a processor, and lookAgain how often it sees whether
+	// they do. Meanwhile those that have been let go run, and one of each process stands still.
+	movingBound = 10 * time.Second
+	lookAgain   = 50 * time.Millisecond
+)
+
+// Moving reports whether a thread that has not stopped yet runs, waits for a processor, or stands at a stop that has not
+// been read: it will stop soon.
+func (t *Tracer) Moving() bool {
+	for _, th := range t.threads {
+		if th.state != running {
+			continue
+		}
+		if state := State(th.TID); state == 'R' || state == 't' {
+			return true
+		}
+	}
+	return false
 }
 
 // leave handles a stop of a thread that will be detached.
@@ -252,20 +286,51 @@ func (t *Tracer) letGo() {
 		ptrace(unix.PTRACE_DETACH, tid, 0, 0)
 		delete(t.newborn, tid)
 	}
+	busy := make(map[int]bool) // groups of which a thread has not stopped
+	for _, th := range t.threads {
+		if th.state != stopped || t.shed(th) {
+			busy[th.TGID] = true
+		}
+	}
 	for _, th := range t.threads {
 		if th.state != stopped {
 			continue
 		}
-		if t.shed(th) {
+		if busy[th.TGID] {
+			if t.keep(th) {
+				continue
+			}
+		} else if t.unshield(th); th.state != stopped {
 			continue
 		}
-		if t.unshield(th); th.state != stopped {
-			continue
-		}
-		th.uncover()
-		ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
-		t.remove(th)
+		t.let(th)
 	}
+}
+
+// let detaches a stopped thread.
+func (t *Tracer) let(th *Thread) {
+	th.uncover()
+	ptrace(unix.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
+	t.remove(th)
+}
+
+// keep reports whether a stopped thread is to stay so: it will give its process the action of SIGTRAP back, once no
+// other thread may be on its way to a stop of ours.
+func (t *Tracer) keep(th *Thread) bool {
+	s := t.armed.shields[th.TGID]
+	if s == nil || !s.on {
+		return false
+	}
+	if t.kept == nil {
+		t.kept = make(map[int]*Thread)
+	}
+	if k := t.kept[th.TGID]; k == nil || t.threads[k.TID] != k || k.state != stopped {
+		if !th.injectable() {
+			return false
+		}
+		t.kept[th.TGID] = th
+	}
+	return t.kept[th.TGID] == th
 }
 
 // Drop implements Source. Under a filter the thread remains a tracee, ignored with all its children: without a tracer

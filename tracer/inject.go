@@ -18,7 +18,7 @@ import (
 // No code is written; what is written below the stack is restored. Between the two writes of its registers the thread is
 // not what it was: if we are killed just then, it finds its way back by itself where there is one.
 func (t *Tracer) inject(th *Thread, action *sigaction, way wayBack) (old sigaction, ok bool) {
-	if th.state != stopped || th.exiting || th.grouped || th.inside || th.toDeliver != 0 || th.Killed() {
+	if !th.injectable() {
 		return old, false
 	}
 	d, ok := th.divert(action, way)
@@ -35,6 +35,11 @@ func (t *Tracer) inject(th *Thread, action *sigaction, way wayBack) (old sigacti
 	ptraceSetRegs(th.TID, &d.regs) // before what it would need to go back
 	th.writeMemory(d.room, words(&d.memory))
 	return old, made
+}
+
+// injectable reports whether a thread is at a stop from which it can make a call.
+func (th *Thread) injectable() bool {
+	return th.state == stopped && !th.exiting && !th.grouped && !th.inside && th.toDeliver == 0 && !th.Killed()
 }
 
 // diverted is what a thread was before divert.

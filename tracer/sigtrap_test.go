@@ -150,7 +150,10 @@ func goesBack(t *testing.T, argv []string, first, want string) {
 			if _, ok := s.Thread.divert(&action, way); !ok {
 				t.Errorf("%v: not diverted", argv)
 			}
-			// The thread of this Tracer ends here, as at a kill.
+			// As the kernel does for a tracer that is killed.
+			for _, th := range tr.threads {
+				ptrace(syscall.PTRACE_DETACH, th.TID, 0, uintptr(th.toDeliver))
+			}
 		})
 		until(t, "the call is made", func() bool {
 			st, err := readStatus(pid)

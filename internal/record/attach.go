@@ -13,8 +13,9 @@ import (
 	"github.com/vmblame/vmblame/tracer"
 )
 
-// detachBound is how long to wait, when the recording is to end, until all threads are stopped at the same time.
-const detachBound = 500 * time.Millisecond
+// detachBound is how long to wait, when the recording is to end, until all threads are stopped at the same time, and
+// detachMoving how long where those that are not only need a processor.
+const detachBound, detachMoving = 500 * time.Millisecond, 2 * time.Second
 
 // Attach records running processes until they end, until a signal, or until Options.Duration is over. It
 // must be called on the process's first thread, to which the goroutine is locked.
@@ -98,7 +99,7 @@ func (r *Recorder) letGo() {
 	r.backend.noteUnadvised(r.out)
 	r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 	if left := r.tracer.Detach(); left > 0 {
-		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends", left))
+		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends, and by sigtrap SIGTRAP stays ignored", left))
 	}
 }
 
@@ -144,6 +145,19 @@ func (r *Recorder) end(cause string) {
 	r.endBy = time.Now().Add(detachBound)
 	r.tracer.Quiesce()
 	time.AfterFunc(detachBound, r.tracer.Wake)
+}
+
+// waitedEnough reports whether the wait for all threads to stop has timed out.
+func (r *Recorder) waitedEnough() bool {
+	over := time.Since(r.endBy)
+	if over < 0 {
+		return false
+	}
+	if over < detachMoving-detachBound && r.tracer.Moving() {
+		r.wake.in(50 * time.Millisecond)
+		return false
+	}
+	return true
 }
 
 // finalLook compares all ledgers with the kernel's view before the threads are detached.

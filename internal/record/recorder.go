@@ -199,7 +199,7 @@ func (r *Recorder) awake() bool {
 		}
 	}
 	r.out.queue.Flush()
-	return r.ending == "failed" || r.ending != "" && time.Now().After(r.endBy) // the wait for all threads to stop has timed out
+	return r.ending == "failed" || r.ending != "" && r.waitedEnough()
 }
 
 // run delivers records to the sinks while body runs, and ends the log.
