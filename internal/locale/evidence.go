@@ -126,6 +126,8 @@ func evidence() map[string]string {
 		"the program has AddressSanitizer, and the rows are where it has its shadow":                           "程序带 AddressSanitizer，各行就在其影子内存之处",
 		"the program has AddressSanitizer, and all of the place of its allocator is mapped":                    "程序带 AddressSanitizer，其分配器之处全部已映射",
 		"SBCL's own variables, and the rows":                                                                   "SBCL 自己的变量，与各行",
+		"variables side by side hold its length, its end and its beginning":                                    "相邻的变量记着其长度、末端和起点",
+		"two variables side by side hold them, one as long as the other":                                       "两个相邻的变量记着它们，长度相同",
 		"PartitionAlloc's variables side by side say where its pools are, and the rows are as long":            "PartitionAlloc 相邻的变量说明其各池所在，各行长度相同",
 		"a chunk that names its arena, with a map of runs that begin in it":                                    "指明其 arena 的 chunk，连同从中开始的 run 的表",
 		"a reservation as long as SpiderMonkey's for code, whose beginning a variable of its has":              "与 SpiderMonkey 代码保留区同样长，其起点记在它的一个变量中",

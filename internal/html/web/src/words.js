@@ -173,7 +173,7 @@ const kinds = {
   'jvm-metaspace': 'Java 元空间', 'jvm-code-cache': 'Java 代码缓存', 'jvm-cds': 'Java 类数据归档（CDS）', 'jvm-gc': 'Java GC 数据结构',
   'jvm-other': 'Java 虚拟机内存', 'v8-cage': 'V8 cage（指针压缩区）', 'v8-heap': 'V8 堆', 'v8-code': 'V8 代码区', wasm: 'WebAssembly 内存',
   'spidermonkey-heap': 'SpiderMonkey 堆', 'spidermonkey-code': 'SpiderMonkey 代码保留区', javascriptcore: 'JavaScriptCore 保留区',
-  'cpython-arena': 'Python 对象 arena', ruby: 'Ruby 堆', ocaml: 'OCaml 堆', php: 'PHP 堆', beam: 'Erlang carrier（载体）', sbcl: 'SBCL 空间',
+  'cpython-arena': 'Python 对象 arena', ruby: 'Ruby 堆', mono: 'Mono 堆', ocaml: 'OCaml 堆', php: 'PHP 堆', beam: 'Erlang carrier（载体）', sbcl: 'SBCL 空间',
   luajit: 'LuaJIT 堆', bdwgc: 'Boehm GC 堆段', ghc: 'Haskell 堆', 'innodb-buffer-pool': 'InnoDB 缓冲池', 'mysql-buffer': 'MariaDB 缓冲区',
   named: '程序命名的内存', sanitizer: 'sanitizer 影子内存', locale: '区域设置数据', file: '文件', 'shm-sysv': 'System V 共享内存',
   'shm-posix': 'POSIX 共享内存', 'shm-anon': '共享匿名内存', memfd: 'memfd', aio: 'aio 环', 'io-uring': 'io_uring', perf: 'perf 缓冲区', gpu: 'GPU 内存',
