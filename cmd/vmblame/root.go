@@ -204,8 +204,14 @@ func nearest(word string, words []string) (list []string) {
 // flagMistake is a flag that a command does not have, with one that looks like it, or how others do what it says.
 func flagMistake(cmd *cobra.Command, err error) error {
 	line := firstLine(err.Error())
-	if before, _, ok := strings.Cut(line, "strconv.Parse"); ok {
-		line = before + "not a number"
+	for _, says := range [...]struct{ theirs, ours string }{
+		{"strconv.ParseBool", "true or false"}, {"strconv.", "not a number"},
+		{"time: missing unit", "not a duration: 500ms, 10s, 1h"}, {"time: invalid", "not a duration: 500ms, 10s, 1h"}, {"time: unknown unit", "not a duration: 500ms, 10s, 1h"},
+	} {
+		if before, _, ok := strings.Cut(line, says.theirs); ok {
+			line = before + says.ours
+			break
+		}
 	}
 	elsewhere := map[string]string{
 		"p": "a process is named without a flag: vmblame attach PID", "f": "children and threads are followed anyway", "k": "stacks are recorded anyway",

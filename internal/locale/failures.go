@@ -55,6 +55,8 @@ func failures() map[string]string {
 		"not a share: 5%, 0.5%":                                 "不是比例：应如 5%、0.5%",
 		"neither a share (5%) nor a size (10M)":                 "既不是比例（5%）也不是大小（10M）",
 		"not a number":                                          "不是数字",
+		"true or false":                                         "应为 true 或 false",
+		"not a duration: 500ms, 10s, 1h":                        "不是时长：应如 500ms、10s、1h",
 		"must be %s":                                            "应为 %s",
 		"must be off, end or each":                              "应为 off、end 或 each",
 		"%s: unknown: en or zh":                                 "%s：未知：应为 en 或 zh",
