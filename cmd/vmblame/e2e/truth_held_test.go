@@ -32,7 +32,7 @@ const heldJava = `public class Held {
 // pause is how long a program was kept from running, by its own clock, and how long it took to end after its last word.
 type pause struct{ gap, end time.Duration }
 
-// TestHeld measures for the table of docs/kinds.md how long attach and run with their snapshots keep programs of much memory from
+// TestHeld measures, for docs/kinds.md ("How long a program stands still"), how long attach and run with their snapshots keep programs of much memory from
 // running: one line a program, the least of three beside those of the program alone. No time is asserted, that the snapshots are made is;
 // without -kinds of the first program alone.
 func TestHeld(t *testing.T) {
