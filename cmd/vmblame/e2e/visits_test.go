@@ -245,7 +245,7 @@ func postgresServer(t *testing.T) *hosting {
 	}
 	bench := begin(t, []string{"pgbench", "-n", "-h", w.dir, "-U", "postgres", "-c", "3", "-T", "100000", "-f", script, "postgres"})
 	h := &hosting{c: c, end: func() (a ailment) {
-		bench.signal(syscall.SIGINT)
+		bench.signal(syscall.SIGTERM) // it leaves SIGINT ignored where that was inherited so
 		bench.ended()
 		if text := bench.text("stderr"); strings.Contains(text, "aborted") || strings.Contains(text, "ERROR") {
 			t.Error(text)
