@@ -217,7 +217,8 @@ func (a *Allocator) wrote(c Call) bool {
 // SourceName is the name of a file of source without directories, "" where it does not say whose code it is: what is inlined from
 // headers may be anybody's. Libraries whose objects were linked once before have symbols of these objects for those of their sources.
 func SourceName(file string) string {
-	if object, ok := strings.CutSuffix(file, ".o"); ok {
+	if strings.HasSuffix(file, ".o") { // pages.o, pages.pic.o
+		object, _, _ := strings.Cut(path.Base(file), ".")
 		file = object + ".c"
 	}
 	if !strings.HasSuffix(file, ".c") && !strings.HasSuffix(file, ".cc") && !strings.HasSuffix(file, ".cpp") {

@@ -86,14 +86,14 @@ func TestSliceAndSameKind(t *testing.T) {
 
 func TestOpKind(t *testing.T) {
 	seen := map[string]OpKind{}
-	for k := range OpSetMM + 1 {
+	for k := range OpPages + 1 {
 		s := k.String()
 		if o, dup := seen[s]; dup || s == "" || s == "unknown" {
 			t.Errorf("kind %d is %q, as is %d", k, s, o)
 		}
 		seen[s] = k
 	}
-	if s := (OpSetMM + 1).String(); s != "unknown" {
+	if s := (OpPages + 1).String(); s != "unknown" {
 		t.Errorf("kind after the last is %q", s)
 	}
 	for advice, want := range map[uint64]bool{0: true, 2: true, 3: false, 4: false, 8: false, 9: false, 10: true, 19: true, 20: false, 100: false, 102: false} {
