@@ -12,10 +12,17 @@ import (
 // left running.
 const leftFor = time.Second
 
+// expectedAgain is how long to wait before children that have been announced are looked for again.
+const expectedAgain = 10 * time.Millisecond
+
 // mainEnded is called when the launched program has ended. Processes that it started, such as a daemon, may still
 // run.
 func (r *Recorder) mainEnded() {
 	if len(r.tasks.left()) == 0 {
+		// A child may have been announced whose first stop has not come: it needs a processor for that.
+		if len(r.expected) > 0 {
+			time.AfterFunc(expectedAgain, func() { r.wake.ask(r.mainEnded) })
+		}
 		return
 	}
 	if r.opts.UntilExit {
