@@ -287,6 +287,19 @@ var hosts = []host{
 // signalState is what /proc says of each thread's signals.
 type signalState map[int][4]string
 
+// settledSignals is signalsOf when it says the same twice: runtimes mask all signals for a moment, while they start a thread.
+func settledSignals(pids []int) signalState {
+	now := signalsOf(pids)
+	for range 1000 {
+		last := now
+		time.Sleep(2 * time.Millisecond)
+		if now = signalsOf(pids); last.differs(now) == 0 {
+			break
+		}
+	}
+	return now
+}
+
 func signalsOf(pids []int) signalState {
 	s := make(signalState)
 	for _, pid := range pids {
@@ -369,7 +382,7 @@ func TestVisits(t *testing.T) {
 			testenv.Need(t, h.needs...)
 			rng := rand.New(rand.NewPCG(uint64(i), uint64(*visits)))
 			run := h.start(t)
-			before := signalsOf(run.pids)
+			before := settledSignals(run.pids)
 			log := filepath.Join(t.TempDir(), "log.jsonl")
 			var events uint64
 			var left, changed, drifts, killed, made int
