@@ -131,20 +131,6 @@ func (s *State) givenBack(p *process) *int64 {
 	return sum
 }
 
-// clone returns a copy of a that stays as it is.
-func (a *advised) clone() advised {
-	c := advised{by: make(map[advisedKey]*Advised, len(a.by)), list: slices.Clone(a.list)}
-	for k, x := range a.by {
-		y := *x
-		y.GaveBack, y.Brought, y.Left = plus(x.GaveBack, new(int64)), plus(x.Brought, new(int64)), plus(x.Left, new(int64))
-		if x.GaveBack == nil {
-			y.GaveBack, y.Brought, y.Left = nil, nil, nil
-		}
-		c.by[k] = &y
-	}
-	return c
-}
-
 // advise takes advice up to the moment.
 func (l *folder) advise(r *eventlog.Advice, past bool) {
 	if past || l.at.Kind == AtTime && r.T > l.at.T {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/vmblame/vmblame/internal/callers"
 	"github.com/vmblame/vmblame/internal/classify"
@@ -64,7 +65,8 @@ func (l *folder) copied(measure func(*eventlog.SpaceState) *eventlog.Snapshot) *
 	s.Cut = s.end == nil
 	s.names, s.threads, s.failures = old.names.copied(), old.threads.copied(), old.failures.copied()
 	s.origins = &origins{by: maps.Clone(old.origins.by)}
-	s.exits = maps.Clone(old.exits)
+	s.advised = old.advised.copied()
+	s.exits, s.limits = maps.Clone(old.exits), maps.Clone(old.limits)
 	s.chains, s.unnamed = map[chainKey]callers.Chain{}, map[string][]Module{}
 	now := *l
 	now.state, now.measure = &s, measure
@@ -96,6 +98,19 @@ func (n *Names) copied() *Names {
 func (l *threads) copied() *threads {
 	c := l.asOf(maxLine)
 	c.users = maps.Clone(l.users)
+	return c
+}
+
+// copied is a as it is now.
+func (a *advised) copied() advised {
+	c := advised{by: make(map[advisedKey]*Advised, len(a.by)), list: slices.Clone(a.list)}
+	for k, x := range a.by {
+		y := *x
+		if x.GaveBack != nil {
+			y.GaveBack, y.Brought, y.Left = plus(x.GaveBack, new(int64)), plus(x.Brought, new(int64)), plus(x.Left, new(int64))
+		}
+		c.by[k] = &y
+	}
 	return c
 }
 

@@ -2,9 +2,11 @@ package analysis
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
@@ -120,6 +122,43 @@ func TestFollowerOfAnotherLog(t *testing.T) {
 	}
 	write(large)
 	hold("after an error")
+}
+
+// TestFollowerOfRepetition: what one chain of calls advised, and against which limits one was refused memory, is added up and replaced
+// where more is read, and not in the states of before.
+func TestFollowerOfRepetition(t *testing.T) {
+	data, err := os.ReadFile("../eventlog/testdata/real-advice.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	advice := slices.IndexFunc(lines, func(l []byte) bool { return bytes.Contains(l, []byte(`"type":"advice"`)) })
+	refused := func(limit string) []byte {
+		return fmt.Appendf(nil, `{"type":"event","seq":%d,"t":26525660,"space":1,"pid":3413,"tid":3413,"call":"mmap","args":{"addr":"0x0","length":8192,"prot":3,"flags":34,"fd":-1,"off":"0x0"},"error":"ENOMEM","limits":{"rlimit_as":%q}}`+"\n",
+			bytes.Count(bytes.Join(lines[:advice], nil), []byte(`"type":"event"`))+1, limit)
+	}
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	f := NewFollower(log)
+	whole := slices.Concat(bytes.Join(lines[:advice+1], nil), refused("10000000"))
+	state := func() *State {
+		t.Helper()
+		if err := os.WriteFile(log, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.State(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	text, first := stateText(t, state()), state()
+	whole = slices.Concat(whole, lines[advice], refused("20000000"))
+	if stateText(t, state()) == text {
+		t.Error("another advice and another limit make no difference")
+	}
+	if got := stateText(t, first); got != text {
+		t.Errorf("the state has become\n%s\nit was\n%s", got, text)
+	}
 }
 
 // BenchmarkFollower is what the next state of a log of 40,000 calls costs, by a reading for itself and by a Follower.

@@ -93,7 +93,7 @@ func (m *series) over(rec eventlog.Record) bool {
 // freeze saves what the state of the next moment needs.
 func (m *series) freeze() {
 	s := m.folder.state
-	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}, advised: s.advised.clone()}
+	f := &frozen{t: s.T, seq: s.Seq, line: maxLine, peak: s.peak, peaks: map[int]int64{}, peaksT: map[int]int64{}, seen: map[int]*nearest{}, advised: s.advised.copied()}
 	replaced := m.replaced()
 	for _, sp := range m.replay.Spaces() {
 		if replaced[sp.ID] || !wanted(m.pids, sp.PID) || s.threads.over(sp.ID) {
