@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,33 +149,43 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-// TestChinesePage: the examples of docs/answers.zh-CN.md are what is printed of the committed log, up to what depends on the
-// machine.
-func TestChinesePage(t *testing.T) {
-	page, err := os.ReadFile("../../docs/answers.zh-CN.md")
+// TestPages: the examples of docs/answers.md and docs/answers.zh-CN.md are what is printed of the committed logs, up to what depends
+// on the machine.
+func TestPages(t *testing.T) {
+	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Chdir("../../internal/report/testdata")
 	t.Setenv("COLUMNS", "120")
-	seen := 0
-	for _, block := range strings.Split(string(page), "```\n$ vmblame ")[1:] {
-		command, rest, _ := strings.Cut(block, "\n")
-		want, _, _ := strings.Cut(rest, "```\n")
-		if !strings.Contains(command, "case.jsonl") {
-			continue // of another machine
+	for _, c := range []struct{ page, lang string }{{"answers.md", "en"}, {"answers.zh-CN.md", "zh"}} {
+		page, err := os.ReadFile(filepath.Join(here, "../../docs", c.page))
+		if err != nil {
+			t.Fatal(err)
 		}
-		seen++
-		var out bytes.Buffer
-		root := rootCommand()
-		root.SetOut(&out)
-		root.SetErr(io.Discard)
-		execute(root, append([]string{"--lang", "zh"}, strings.Fields(command)...), io.Discard)
-		if got := out.String(); !strings.HasPrefix(got, want) {
-			t.Errorf("%s:\n%s\nthe page has\n%s", command, got, want)
+		seen := 0
+		for _, block := range strings.Split(string(page), "```\n$ vmblame ")[1:] {
+			command, rest, _ := strings.Cut(block, "\n")
+			want, _, _ := strings.Cut(rest, "```\n")
+			switch {
+			case strings.Contains(command, "case.jsonl"):
+				t.Chdir(filepath.Join(here, "../../internal/report/testdata"))
+			case strings.Contains(command, "real-advice.jsonl"):
+				t.Chdir(filepath.Join(here, "../../internal/eventlog/testdata"))
+			default:
+				continue // of another machine
+			}
+			seen++
+			var out bytes.Buffer
+			root := rootCommand()
+			root.SetOut(&out)
+			root.SetErr(io.Discard)
+			execute(root, append([]string{"--lang", c.lang}, strings.Fields(command)...), io.Discard)
+			if got := out.String(); !strings.Contains("\n"+got, "\n"+want) {
+				t.Errorf("%s: %s:\n%s\nthe page has\n%s", c.page, command, got, want)
+			}
 		}
-	}
-	if seen != 5 {
-		t.Errorf("%d examples, want 5", seen)
+		if seen != 6 {
+			t.Errorf("%s: %d examples, want 6", c.page, seen)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func advisedText(list []analysis.Advised, s text.Style) string {
 	if brought > 0 {
 		parts = append(parts, s.Say("%s brought in", s.Size(brought)))
 	}
-	t := s.Say("madvise: %s: %s", s.Count(times, "call", "calls"), strings.Join(parts, "; "))
+	t := s.Say("madvise: %s: %s", s.Count(times, "call", "calls"), strings.Join(parts, s.Word("; ")))
 	return text.Fold(text.Printable(t), s.Lines(), "         ") + "\n"
 }
 

@@ -179,7 +179,7 @@ func appendSettings(b []byte, list, unrecorded []analysis.Setting, s text.Style)
 		for i := range words {
 			words[i] = strings.ReplaceAll(text.Printable(words[i]), " ", "\u00a0")
 		}
-		t := text.Fold(head+strings.Join(words, "; "), s.Lines(), "             ")
+		t := text.Fold(head+strings.Join(words, s.Word("; ")), s.Lines(), "             ")
 		b = append(b, strings.ReplaceAll(t, "\u00a0", " ")+"\n"...)
 	}
 	pair := func(v *analysis.Setting) string {
