@@ -168,7 +168,7 @@ func readELF(f *os.File, name string, check func(*syscall.Stat_t, *elffile.File)
 
 // otherRoot reports whether a thread sees other files than we do: another mount namespace, or chroot(2).
 func otherRoot(tid int) bool {
-	theirs, err1 := os.Stat(fmt.Sprintf("/proc/%d/root/", tid))
+	theirs, err1 := os.Stat(fmt.Sprintf("/proc/%d/root", tid))
 	ours, err2 := os.Stat("/")
 	if err1 != nil || err2 != nil || !os.SameFile(theirs, ours) {
 		return true
