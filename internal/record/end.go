@@ -56,9 +56,15 @@ func (r *Recorder) waitForDying(t *task, until time.Time) {
 	})
 }
 
+// few bounds of how many threads /proc is asked at an exit stop.
+const few = 256
+
 // onlyDying reports whether all users of a space that have not reached their exit stop are about to end, or have.
 func (r *Recorder) onlyDying(sp *space) bool {
 	left := sp.users - sp.exiting
+	if left > few {
+		return false
+	}
 	for tid, t := range r.tasks {
 		if t.space != sp || t.exiting {
 			continue
@@ -81,7 +87,6 @@ func (r *Recorder) lookIfLast(sp *space) bool {
 	}
 	// In a group exit hundreds of threads may die without an exit stop of their own, so that /proc has to be asked
 	// for each. The search ends at the first that is alive, and is not made while more than few are left.
-	const few = 256
 	left := sp.users - sp.exiting
 	if left > few {
 		return false
