@@ -18,7 +18,7 @@ var verbs = regexp.MustCompile(`%(?:\[(\d+)\])?[-+# 0]*\d*(?:\.\d+)?([a-zA-Z%])`
 // said by these packages is what is looked up; told by those what comes finished.
 var (
 	sayers  = []string{"internal/report", "internal/naming", "internal/watch", "cmd/vmblame"}
-	tellers = []string{"internal/classify", "internal/inspect", "internal/report", "internal/analysis", "internal/callers", "internal/ledger", "internal/record", "internal/eventlog", "internal/vm", "internal/locale", "internal/distro", "internal/naming", "cmd/vmblame"}
+	tellers = []string{"internal/classify", "internal/inspect", "internal/report", "internal/analysis", "internal/callers", "internal/ledger", "internal/record", "internal/mm", "internal/eventlog", "internal/vm", "internal/locale", "internal/distro", "internal/naming", "cmd/vmblame"}
 )
 
 // TestComplete: everything that is looked up has a translation, and every translation is looked up.
@@ -93,6 +93,28 @@ func TestFailures(t *testing.T) {
 	}
 	if seen < 30 {
 		t.Errorf("%d errors: too few to have seen all", seen)
+	}
+}
+
+// TestNotes: what a recording notes, or warns of, is told in Chinese.
+func TestNotes(t *testing.T) {
+	s := readSource(t, "internal/record")
+	z := newChinese()
+	example := map[string]string{"s": "server", "d": "7", "v": "1"}
+	for format, where := range s.notes {
+		switch {
+		case strings.HasPrefix(format, "attached to %s"):
+			format = "attached to server 7, 3 threads, sigtrap: 1"
+		case strings.Trim(verbs.ReplaceAllString(format, ""), " :pid") == "":
+			continue // the words are in what is filled in
+		}
+		words := verbs.ReplaceAllStringFunc(format, func(v string) string { return example[v[len(v)-1:]] })
+		if got := z.Told(words); got == words {
+			t.Errorf("%s: no translation of %q", where, words)
+		}
+	}
+	if len(s.notes) < 20 {
+		t.Errorf("%d notes: too few to have seen all", len(s.notes))
 	}
 }
 

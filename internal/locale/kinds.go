@@ -192,6 +192,8 @@ func makers() map[string]string {
 		"as pid %d had it":         "继承自 pid %d",
 		"the fork":                 "fork",
 		"uncertain order":          "顺序不确定",
+		"unseen call":              "未见到的调用",
+		"driver ioctl":             "驱动的 ioctl",
 		"signal blocked":           "信号被阻塞",
 		"stack growth":             "栈增长",
 	}

@@ -15,13 +15,14 @@ import (
 type source struct {
 	keys     map[string]string // what is looked up, and where
 	failures map[string]string // formats of errors, and where
+	notes    map[string]string // formats of what a recording notes or warns of, and where
 	literals []string          // every string of theirs
 }
 
 // readSource reads the files of folders, tests left out.
 func readSource(t *testing.T, folders ...string) *source {
 	t.Helper()
-	s := &source{keys: map[string]string{}, failures: map[string]string{}}
+	s := &source{keys: map[string]string{}, failures: map[string]string{}, notes: map[string]string{}}
 	for _, folder := range folders {
 		files, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
 		if err != nil || len(files) == 0 {
@@ -83,6 +84,10 @@ func (s *source) take(n ast.Node, where func() string) {
 			if text, ok := literal(n.Args[0]); ok {
 				s.failures[text] = where()
 			}
+		case name == "warn" || name == "note" && len(n.Args) == 3:
+			if text, ok := sentence(n.Args[len(n.Args)-1]); ok {
+				s.notes[text] = where()
+			}
 		case name == "note" && len(n.Args) > 1:
 			if text, ok := literal(n.Args[1]); ok {
 				s.failures[text] = where()
@@ -93,6 +98,23 @@ func (s *source) take(n ast.Node, where func() string) {
 			put(n.Args[1], "%d ")
 		}
 	}
+}
+
+// sentence is the format of a sentence that is filled in, or joined to whom it is about.
+func sentence(e ast.Expr) (format string, ok bool) {
+	switch e := e.(type) {
+	case *ast.CallExpr:
+		if f, ok := e.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Sprintf" {
+			return literal(e.Args[0])
+		}
+	case *ast.BinaryExpr:
+		if text, ok := literal(e); ok {
+			return text, true
+		}
+		text, ok := literal(e.Y)
+		return "%s" + text, ok
+	}
+	return literal(e)
 }
 
 // literal is the text of a string literal, or of several that are joined.
