@@ -83,7 +83,7 @@ func (p *Pagemap) Divide(parts []vm.Range, pages uint64) ([]uint64, bool) {
 
 // Present counts the pages of r that are in memory or in swap, 0 where that cannot be read.
 func (p *Pagemap) Present(r vm.Range) (n uint64) {
-	p.walk(r, pageIsPresent|pageIsSwapped, func(x vm.Range) bool {
+	p.walk(r, pageIsPresent|pageIsSwapped, true, func(x vm.Range) bool {
 		n += x.Len() / vm.PageSize
 		return true
 	})
@@ -97,10 +97,7 @@ const mostEntries = 64 << 20 / vm.PageSize
 // the same tables as a call that gives the pages back. Without (before Linux 6.7) it counts pages of zeroes that were only read, too, and nothing
 // of a range of more than 64 MiB.
 func (p *Pagemap) InMemory(r vm.Range) (bytes int64, ok bool) {
-	if p.noScan && r.Len()/vm.PageSize > mostEntries {
-		return 0, false
-	}
-	ok = p.walk(r, pageIsPresent|pageIsZero, func(x vm.Range) bool {
+	ok = p.walk(r, pageIsPresent|pageIsZero, false, func(x vm.Range) bool {
 		bytes += int64(x.Len())
 		return true
 	})
@@ -111,12 +108,12 @@ func (p *Pagemap) InMemory(r vm.Range) (bytes int64, ok bool) {
 // PAGEMAP_SCAN the work grows with what the page tables hold and not with r; without it nothing is yielded any more once more
 // than 128 GiB have been asked about.
 func (p *Pagemap) Resident(r vm.Range) func(yield func(vm.Range) bool) {
-	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, yield) }
+	return func(yield func(vm.Range) bool) { p.walk(r, pageIsPresent, true, yield) }
 }
 
-// walk yields the parts of r whose pages are in one of the categories; with pageIsZero among them the page of zeroes is left out. It reports
-// whether all of r was seen.
-func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool) bool {
+// walk yields the parts of r whose pages are in one of the categories; with pageIsZero among them the page of zeroes is left out. Without
+// PAGEMAP_SCAN a range of more than mostEntries is looked at only with long. It reports whether all of r was seen.
+func (p *Pagemap) walk(r vm.Range, categories uint64, long bool, yield func(vm.Range) bool) bool {
 	without := categories & pageIsZero
 	categories &^= without
 	if p.file == nil {
@@ -159,6 +156,9 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, yield func(vm.Range) bool)
 		return true
 	}
 	if r.Len()/vm.PageSize > mostEntries {
+		if !long {
+			return false
+		}
 		if p.spent = p.spent || p.looked+r.Len() > readable; p.spent {
 			return false
 		}

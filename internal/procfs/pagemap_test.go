@@ -88,3 +88,30 @@ func TestDivide(t *testing.T) {
 		p.Close()
 	}
 }
+
+// TestInMemory: without PAGEMAP_SCAN a long range is not looked at, not by the first call either, which finds out that there is none.
+func TestInMemory(t *testing.T) {
+	const pages = mostEntries + 8
+	mem, err := syscall.Mmap(-1, 0, pages*vm.PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(mem)
+	syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
+	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	for i := range 5 {
+		mem[2*i*vm.PageSize] = 1
+	}
+	all := vm.Range{Start: start, End: start + pages*vm.PageSize}
+	short := vm.Range{Start: start, End: start + mostEntries*vm.PageSize}
+	for _, noScan := range []bool{false, true} {
+		p := &Pagemap{TID: os.Getpid(), noScan: noScan}
+		if n, ok := p.InMemory(all); ok == noScan || ok && n != 5*vm.PageSize {
+			t.Errorf("without PAGEMAP_SCAN %v: a long range: %d, %v", noScan, n, ok)
+		}
+		if n, ok := p.InMemory(short); !ok || n != 5*vm.PageSize {
+			t.Errorf("without PAGEMAP_SCAN %v: %d, %v", noScan, n, ok)
+		}
+		p.Close()
+	}
+}

@@ -65,16 +65,17 @@ func Syscall(tid int) (nr int, ok bool) {
 	return nr, err == nil
 }
 
-// Exiting reports whether a thread is past its exit stop: PF_EXITING of include/linux/sched.h in field 9 of /proc/TID/stat.
+// Exiting reports whether a thread is past its exit stop, or there is none: PF_EXITING of include/linux/sched.h in field 9 of
+// /proc/TID/stat, which a zombie has, too.
 func Exiting(tid int) bool {
 	const flagsField, exiting = 9 - 3, 0x4
 	s := text(tid, "stat")
 	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
 	if len(fields) <= flagsField {
-		return false
+		return true
 	}
 	flags, err := strconv.ParseUint(fields[flagsField], 10, 64)
-	return err == nil && flags&exiting != 0
+	return err != nil || flags&exiting != 0
 }
 
 // KillPending reports whether SIGKILL waits for a thread alone, as it does when its process ends (SigPnd of /proc/TID/status).

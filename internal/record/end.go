@@ -31,10 +31,14 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	}
 	t.exiting = true
 	sp.exiting++
+	if sp.ended || r.lookIfLast(sp) || r.wake == nil {
+		r.source.Resume(t.thread)
+		return
+	}
 	if endsGroup(t.thread.TID) {
 		sp.dying = t.pid
 	}
-	if sp.ended || r.lookIfLast(sp) || r.wake == nil || !r.onlyDying(sp) {
+	if !r.onlyDying(sp) {
 		r.source.Resume(t.thread)
 		return
 	}
@@ -71,7 +75,7 @@ func (r *Recorder) onlyDying(sp *space) bool {
 		}
 		f := &t.pending
 		execs := f.call.Syscall != nil && f.call.Op.Kind == vm.OpExec // it ends the others, and waits for them
-		if execs || t.pid != sp.dying && !dying(tid) && !ended(tid) {
+		if execs || t.pid != sp.dying && !dying(tid) {
 			return false
 		}
 		left--
@@ -132,7 +136,7 @@ func endsGroup(tid int) bool {
 	return ok && nr == syscall.SYS_EXIT_GROUP
 }
 
-// dying reports whether a thread has been killed, or is past its exit stop.
+// dying reports whether a thread has been killed, is past its exit stop, or has ended.
 func dying(tid int) bool { return procfs.Exiting(tid) || procfs.KillPending(tid) }
 
 // ended reports whether a thread is dead, even if no stop has said so: a thread that is killed at a stop may skip its

@@ -44,17 +44,18 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: mappings, System: r.around.system(tid)}
 }
 
-// uncounted says once of a space why there is no snapshot of it.
+// withoutSnapshot says once of a space why there is no snapshot of it.
 func (r *Recorder) withoutSnapshot(sp *space, why string) {
 	if !sp.uncounted {
 		sp.uncounted = true
 		n := uncounted(sp.pid, why)
-		r.out.note("warning", n.Code, n.Text)
+		r.out.note(n.Level, n.Code, n.Text)
 	}
 }
 
+// uncounted is the note of it, without its time.
 func uncounted(pid int, why string) *eventlog.Note {
-	return &eventlog.Note{Level: "info", Code: "uncounted", Text: fmt.Sprintf("pid %d: what is in memory was not counted: %s", pid, why)}
+	return &eventlog.Note{Level: "warning", Code: "uncounted", Text: fmt.Sprintf("pid %d: what is in memory was not counted: %s", pid, why)}
 }
 
 // walkTime estimates how long the kernel walks over page tables for smaps: 10 ms a GiB of small anonymous pages and 36 of shared ones,
