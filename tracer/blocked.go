@@ -20,14 +20,15 @@ func (t *Tracer) seekBlocked() {
 		if th.state != running || th.stepping || th.interrupted {
 			continue
 		}
-		var oldest uint64
-		if len(ev.open) > 0 {
-			oldest = ev.open[0]
-		} else if th.advice != nil && th.advice.drain() != 0 || th.advice != nil && len(th.advice.open) > 0 {
-			oldest = th.advice.open[0]
-		} else {
+		open := ev.open
+		if len(open) == 0 && th.advice != nil {
+			th.advice.drain()
+			open = th.advice.open
+		}
+		if len(open) == 0 {
 			continue
 		}
+		oldest := open[0]
 		if now == 0 {
 			now = Clock()
 		}

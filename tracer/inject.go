@@ -2,8 +2,6 @@ package tracer
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"syscall"
 	"time"
 	"unsafe"
@@ -162,21 +160,13 @@ func (th *Thread) syscallInstruction(regs *unix.PtraceRegs) uint64 {
 	if th.ReadMemory(regs.Rip-2, two[:]) == 2 && bytes.Equal(two[:], code) {
 		return regs.Rip - 2
 	}
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", th.TID))
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(maps) {
-		if !bytes.HasSuffix(bytes.TrimSpace(line), []byte("[vdso]")) {
+	for _, m := range mappings(th.TID) {
+		if m.File.Path != "[vdso]" || m.Len() > 1<<20 {
 			continue
 		}
-		var start, end uint64
-		if _, err := fmt.Sscanf(string(line), "%x-%x", &start, &end); err != nil || end-start > 1<<20 {
-			return 0
-		}
-		text := make([]byte, end-start)
-		if n := bytes.Index(text[:th.ReadMemory(start, text)], code); n >= 0 {
-			return start + uint64(n)
+		text := make([]byte, m.Len())
+		if n := bytes.Index(text[:th.ReadMemory(m.Start, text)], code); n >= 0 {
+			return m.Start + uint64(n)
 		}
 	}
 	return 0

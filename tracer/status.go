@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // status holds the fields of /proc/TID/status (proc(5)) that tracing asks about.
@@ -22,6 +23,8 @@ type status struct {
 	seccomp    int    // its mode: 0 for none
 	filters    int    // how many seccomp filters it has (Linux 5.9)
 	caught     uint64 // signals with a handler, signal N in bit N-1
+
+	shadowStack bool
 }
 
 // readStatus reads /proc/TID/status.
@@ -81,6 +84,8 @@ func parseStatus(text []byte) (st status) {
 			st.ignored, _ = strconv.ParseUint(value, 16, 64)
 		case "SigCgt":
 			st.caught, _ = strconv.ParseUint(value, 16, 64)
+		case "x86_Thread_features": // Documentation/arch/x86/shstk.rst
+			st.shadowStack = strings.Contains(value, "shstk")
 		case "Kthread": // Linux 6.8
 			st.kernel = value == "1"
 		}

@@ -3,13 +3,14 @@ package tracer
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // While a thread makes a call that we have injected its registers are not its own, and if we are killed then nobody
@@ -33,16 +34,16 @@ const (
 
 // findWayBack looks for them in the code of a process: in small files first, which the loader of the C library is.
 func findWayBack(tid int) (w wayBack) {
-	if shadowStack(tid) {
+	if st, err := readStatus(tid); err != nil || st.shadowStack {
 		return wayBack{} // a return that no call has preceded faults
 	}
 	const most = 32 << 20
 	left := uint64(most)
 	for _, code := range codeOf(tid) {
-		if w.known() || code.size() > left {
+		if w.known() || code.Len() > left {
 			break
 		}
-		left -= code.size()
+		left -= code.Len()
 		w.search(tid, code)
 	}
 	if !w.known() {
@@ -52,12 +53,12 @@ func findWayBack(tid int) (w wayBack) {
 }
 
 // search looks at one mapping.
-func (w *wayBack) search(tid int, code codeRange) {
+func (w *wayBack) search(tid int, code vm.Range) {
 	th := Thread{TID: tid}
 	const step, overlap = 64 << 10, 16
 	var buf [step + overlap]byte
-	for at := code.start; at < code.end && !w.known(); at += step {
-		text := buf[:th.ReadMemory(at, buf[:min(uint64(len(buf)), code.end-at)])]
+	for at := code.Start; at < code.End && !w.known(); at += step {
+		text := buf[:th.ReadMemory(at, buf[:min(uint64(len(buf)), code.End-at)])]
 		if n := bytes.Index(text, []byte(syscallRetCode)); n >= 0 && w.syscallRet == 0 {
 			w.syscallRet = at + uint64(n)
 		}
@@ -67,42 +68,22 @@ func (w *wayBack) search(tid int, code codeRange) {
 	}
 }
 
-// codeRange is an executable mapping of a file.
-type codeRange struct{ start, end uint64 }
-
-func (c codeRange) size() uint64 { return c.end - c.start }
-
-// codeOf lists those of a process, the smallest first.
-func codeOf(tid int) (list []codeRange) {
-	maps, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/maps")
-	if err != nil {
-		return nil
-	}
-	for line := range bytes.Lines(maps) {
-		f := strings.Fields(string(line)) // range, permissions, offset, device, inode, path
-		if len(f) < 6 || f[1] != "r-xp" || f[4] == "0" {
-			continue
-		}
-		from, to, _ := strings.Cut(f[0], "-")
-		start, err1 := strconv.ParseUint(from, 16, 64)
-		end, err2 := strconv.ParseUint(to, 16, 64)
-		if err1 == nil && err2 == nil && start < end {
-			list = append(list, codeRange{start, end})
+// codeOf lists the code of files that a process has mapped, the smallest first.
+func codeOf(tid int) (list []vm.Range) {
+	for _, m := range mappings(tid) {
+		if m.Perms == vm.Read|vm.Exec && m.File.Inode != 0 {
+			list = append(list, m.Range)
 		}
 	}
-	slices.SortFunc(list, func(a, b codeRange) int { return cmp.Compare(a.size(), b.size()) })
+	slices.SortFunc(list, func(a, b vm.Range) int { return cmp.Compare(a.Len(), b.Len()) })
 	return list
 }
 
-// shadowStack reports whether a thread has one (Documentation/arch/x86/shstk.rst).
-func shadowStack(tid int) bool {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
-	for line := range bytes.Lines(text) {
-		if features, ok := bytes.CutPrefix(line, []byte("x86_Thread_features:")); ok {
-			return bytes.Contains(features, []byte("shstk"))
-		}
-	}
-	return false
+// mappings reads /proc/TID/maps; what cannot be read is not there.
+func mappings(tid int) []vm.Mapping {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", tid))
+	list, _ := vm.ParseMaps(nil, text)
+	return list
 }
 
 // signalFrame is the kernel's struct rt_sigframe (arch/x86/include/asm/sigframe.h), up to where rt_sigreturn reads, and
