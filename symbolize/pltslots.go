@@ -61,7 +61,8 @@ func (p *pltNames) readSlots(f *elffile.File) *pltSlots {
 			case r.typ == irelative:
 				t.resolver, t.name = r.addend, 0
 			case (r.typ == rJumpSlot || r.typ == rGlobDat) && r.sym != 0 && at+uint64(symSize) <= uint64(len(syms)):
-				t.name = readSymbol(syms[at:]).name
+				s, _ := readSymbol(syms[at:])
+				t.name = s.name
 			case data:
 				return
 			}

@@ -34,11 +34,10 @@ type entry struct {
 	value uint64
 	size  uint32 // saturated; 0 where the symbol has none
 	name  uint32
+	unit  uint32 // the name of the source file that a local symbol is of, 0 for none
 	shndx uint16 // section index; bounds a symbol without a size
 	table uint8
-	info  uint8  // st_info
-	other uint8  // st_other
-	unit  uint32 // the name of the source file that a local symbol is of, 0 for none
+	info  uint8 // st_info
 }
 
 func (e *entry) typ() elf.SymType  { return elf.ST_TYPE(e.info) }
@@ -129,10 +128,10 @@ func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 		left -= int64(len(b))
 		off += int64(len(b))
 		for ; len(b) >= size; b = b[size:] {
-			e := read(b)
+			e, other := read(b)
 			if e.typ() == elf.STT_FILE {
 				unit = e.name
-			} else if e.bind() == elf.STB_LOCAL && elf.ST_VISIBILITY(e.other) == elf.STV_DEFAULT {
+			} else if e.bind() == elf.STB_LOCAL && elf.ST_VISIBILITY(other) == elf.STV_DEFAULT {
 				e.unit = unit
 			}
 			yield(e)
@@ -140,18 +139,18 @@ func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 	}
 }
 
-// symbolForm says the size of the file's symbols in bytes, and how they are read: Elf64_Sym or Elf32_Sym.
-func symbolForm(f *elffile.File) (size int, read func([]byte) entry) {
+// symbolForm says the size of the file's symbols in bytes, and how they are read, with their st_other: Elf64_Sym or Elf32_Sym.
+func symbolForm(f *elffile.File) (size int, read func([]byte) (e entry, other uint8)) {
 	le := binary.LittleEndian
 	if f.Class() == elf.ELFCLASS32 {
-		return 16, func(b []byte) entry {
-			return entry{name: le.Uint32(b), info: b[12], other: b[13], shndx: le.Uint16(b[14:]), value: uint64(le.Uint32(b[4:])),
-				size: le.Uint32(b[8:])}
+		return 16, func(b []byte) (entry, uint8) {
+			return entry{name: le.Uint32(b), info: b[12], shndx: le.Uint16(b[14:]), value: uint64(le.Uint32(b[4:])),
+				size: le.Uint32(b[8:])}, b[13]
 		}
 	}
-	return 24, func(b []byte) entry {
-		return entry{name: le.Uint32(b), info: b[4], other: b[5], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
-			size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))}
+	return 24, func(b []byte) (entry, uint8) {
+		return entry{name: le.Uint32(b), info: b[4], shndx: le.Uint16(b[6:]), value: le.Uint64(b[8:]),
+			size: uint32(min(le.Uint64(b[16:]), math.MaxUint32))}, b[5]
 	}
 }
 
