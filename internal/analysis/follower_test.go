@@ -105,8 +105,10 @@ func TestFollowerOfAnotherLog(t *testing.T) {
 		}
 	}
 	large, small := read("case.jsonl"), read("reuse.jsonl")
-	write(large)
+	write(small)
 	hold("the first")
+	write(large)
+	hold("a longer one in its place")
 	write(small)
 	hold("a shorter one")
 	if err := os.WriteFile(log+".new", large, 0o600); err != nil {

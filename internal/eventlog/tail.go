@@ -20,7 +20,7 @@ type Tail struct {
 func NewTail(path string) *Tail { return &Tail{path: path} }
 
 // Open returns a Reader of the header and of the whole lines that were added since the last Open. It begins at the beginning, and
-// fresh is true, the first time, where the file is another one or shorter than before, and always where the log is compressed. The
+// fresh is true, the first time, where the file is another one, shorter than before or overwritten (as Create does), and always where the log is compressed. The
 // Reader ends in ErrCut unless the log's last line is among its own. Errors are those of os.Open and of NewReader.
 func (t *Tail) Open() (r *Reader, fresh bool, err error) {
 	f, err := os.Open(t.path)
@@ -36,7 +36,7 @@ func (t *Tail) Open() (r *Reader, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if t.info == nil || !os.SameFile(t.info, info) || info.Size() < t.offset {
+	if t.info == nil || !os.SameFile(t.info, info) || info.Size() < t.offset || !t.begins(f) {
 		t.offset = 0
 	}
 	t.info = info
@@ -62,6 +62,13 @@ func (t *Tail) Open() (r *Reader, fresh bool, err error) {
 	}
 	r.file, t.offset = f, end
 	return r, fresh, nil
+}
+
+// begins reports whether f begins with the header that was read: its time of day is in no other.
+func (t *Tail) begins(f io.ReaderAt) bool {
+	now := make([]byte, len(t.header))
+	n, _ := f.ReadAt(now, 0)
+	return bytes.Equal(now[:n], t.header)
 }
 
 // Again says that the next Open is to begin at the beginning.
