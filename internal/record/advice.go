@@ -5,7 +5,6 @@ import (
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
-	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 	"github.com/vmblame/vmblame/tracer"
 )
@@ -58,8 +57,8 @@ func residentOf(f *pending) *int64 {
 	if at.Start%vm.PageSize != 0 {
 		return nil // the call will fail
 	}
-	pages := procfs.Pagemap{TID: f.task.thread.TID}
-	defer pages.Close()
+	pages := &f.space.pages
+	pages.TID = f.task.thread.TID // where it is not open yet
 	n, ok := pages.InMemory(at)
 	if !ok {
 		return nil

@@ -233,6 +233,7 @@ func (r *Recorder) endSpace(sp *space) {
 	}
 	sp.ended = true
 	sp.mm.Detach()
+	sp.pages.Close()
 	r.maps.closed(sp.maps)
 	sp.maps = nil
 }

@@ -22,7 +22,8 @@ type space struct {
 	id     int
 	pid    int
 	mm     *mm.Space
-	maps   *procfs.Maps // what mm asks; nil where it cannot be read, or not any more
+	maps   *procfs.Maps   // what mm asks; nil where it cannot be read, or not any more
+	pages  procfs.Pagemap // counts for advice; it stays that of the mm when the task that it was opened by is gone
 	walker *unwind.Space
 	live   func(*space) *task
 
