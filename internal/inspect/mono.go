@@ -8,24 +8,25 @@ import (
 )
 
 const (
-	monoBlock   = 16 << 10          // MS_BLOCK_SIZE of Mono's mono/sgen/sgen-marksweep.c
-	monoBlocks  = 32 * monoBlock    // as many are mapped at once (MS_BLOCK_ALLOC_NUM)
-	monoSmall   = 8000              // bytes of the largest object in a block
-	monoSection = 1 << 20           // LOS_SECTION_SIZE of sgen-los.c
-	monoMap     = 24                // bytes of a section before its map of free chunks
-	monoHead    = 24                // of a large object before what the program knows of it
-	monoCards   = 8 << 20           // CARD_COUNT_IN_BYTES of sgen-cardtable.h
-	monoList    = 1 << 20           // entries of a list that are read
-	monoNursery = uint64(128 << 10) // bytes of the smallest
+	monoBlock   = 16 << 10                             // MS_BLOCK_SIZE of Mono's mono/sgen/sgen-marksweep.c
+	monoBlocks  = 32 * monoBlock                       // as many are mapped at once (MS_BLOCK_ALLOC_NUM)
+	monoSmall   = 8000                                 // bytes of the largest object in a block
+	monoSection = 1 << 20                              // LOS_SECTION_SIZE of sgen-los.c
+	monoMap     = 24                                   // bytes of a section before its map of free chunks
+	monoHead    = 24                                   // of a LOSObject before what the program knows of it
+	monoShared  = monoSection - vm.PageSize - monoHead // LOS_SECTION_OBJECT_LIMIT: of the largest object in a section
+	monoCards   = 8 << 20                              // CARD_COUNT_IN_BYTES of sgen-cardtable.h
+	monoList    = 1 << 20                              // entries of a list that are read
+	monoNursery = uint64(128 << 10)                    // bytes of the smallest
 )
 
 func isMono(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mono") && m.exported("mono_gc_collect") != 0 || strings.HasPrefix(m.name(), "libmono")
 }
 
-// findMono recognises the heap of Mono's collector, SGen: the nursery by the variables of its length, its end and its beginning;
-// the card tables; blocks of small objects, which begin with their length and how many there are, by the arrays to which variables
-// lead; the list of large objects. Sections of large objects lead to their own map.
+// findMono recognises the heap of Mono's collector, SGen. The nursery has variables for its length, its end and its
+// start, the card tables have two. Variables point to arrays of the blocks of small objects, which start with the
+// length and the number of their objects, and to the lists of large objects and of the sections that these share.
 func findMono(l *look) {
 	m := l.image2(isMono)
 	if m == nil {
@@ -36,7 +37,7 @@ func findMono(l *look) {
 			l.add(classify.Finding{Kind: classify.Mono, Detail: detail, Confidence: classify.Certain, Evidence: evidence, Parts: l.partsOf(r)})
 		}
 	}
-	blocks := map[uint64]bool{} // starts of rows
+	var blocks rangeSet
 	var large []uint64
 	for at, w := range l.variables(m) {
 		e := l.row(w)
@@ -54,16 +55,36 @@ func findMono(l *look) {
 		}
 		l.monoSections(w, add)
 		large = append(large, w) // those in sections are theirs
-		l.monoListed(w, blocks)
+		l.monoListed(w, &blocks)
 	}
 	for _, w := range large {
 		l.monoLarge(w, add)
 	}
-	for start := range blocks {
-		if e := l.row(start); e.Start%monoBlock == 0 && e.Len()%monoBlocks == 0 {
-			add("blocks", "Mono's list of blocks, which begin with the length and the number of their objects", e.Range)
+	for _, r := range l.monoRows(&blocks) {
+		add("blocks", "Mono's list of blocks, which begin with the length and the number of their objects", r)
+	}
+}
+
+// monoRows returns the blocks, each row as a whole where it consists of pieces as Mono maps them, with one of the
+// blocks in each: the others in a piece are free. The kernel shows neighbours as one row, so where a piece has none
+// the row may be another's in part.
+func (l *look) monoRows(blocks *rangeSet) (list []vm.Range) {
+	for _, b := range blocks.ranges() {
+		for e, x := range l.within(b) {
+			if n := len(list); n > 0 && list[n-1].Covers(x) {
+				continue
+			}
+			whole := e.Start%monoBlock == 0 && e.Len()%monoBlocks == 0
+			for at := e.Start; whole && at < e.End; at += monoBlocks {
+				whole = blocks.overlaps(vm.RangeOf(at, monoBlocks))
+			}
+			if whole {
+				x = e.Range
+			}
+			list = append(list, x)
 		}
 	}
+	return list
 }
 
 // monoSections adds the sections of large objects from the one at addr on.
@@ -82,20 +103,30 @@ func (l *look) monoSections(addr uint64, add func(detail, evidence string, r vm.
 	}
 }
 
-// monoLarge adds the large objects with pages of their own, of which those in sections are not, if a list of them (LOSObject: the next one, its
-// length, two words of which the second leads to its class) begins at addr and ends.
+// monoLarge adds the large objects with pages of their own, if a list of large objects begins at addr and ends. A
+// LOSObject has the next one, its length, a word, and then the object, which begins with its class. One that is too
+// long for a section has as many pages as it needs, and begins anywhere in the first.
 func (l *look) monoLarge(addr uint64, add func(detail, evidence string, r vm.Range)) {
 	var found []vm.Range
 	for n := 0; addr != 0; n++ {
 		w := l.words(addr, 4)
-		if w == nil || n > monoList || addr%8 != 0 || w[1]&^1 <= monoSmall || w[1] > 1<<40 || w[1]&6 != 0 || l.row(w[3]) == nil || !private(l.row(w[3])) {
+		if w == nil || n > monoList || addr%8 != 0 || w[1]&6 != 0 || w[1] > 1<<40 {
 			return
 		}
-		r := vm.Range{Start: vm.PageDown(addr), End: vm.PageUp(addr + monoHead + w[1]&^1)}
+		size := w[1] &^ 1 // marked as pinned
+		if class := l.row(w[3]); size <= monoSmall || class == nil || !private(class) {
+			return
+		}
+		r := pages(addr, monoHead+size)
 		if !l.covered(r, private) {
 			return
 		}
-		found = append(found, r)
+		if size > monoShared {
+			if r.Len() != vm.PageUp(monoHead+size) {
+				return
+			}
+			found = append(found, r)
+		}
 		addr = w[0]
 	}
 	for _, r := range found {
@@ -103,8 +134,8 @@ func (l *look) monoLarge(addr uint64, add func(detail, evidence string, r vm.Ran
 	}
 }
 
-// monoListed looks at an array of the addresses of blocks, whose lowest bits are marks, and collects the rows that these begin in.
-func (l *look) monoListed(list uint64, blocks map[uint64]bool) {
+// monoListed looks at an array of the addresses of blocks, whose lowest bits are marks, and collects the blocks.
+func (l *look) monoListed(list uint64, blocks *rangeSet) {
 	misses := 0
 	for n := uint64(0); n < monoList && misses < 2; n++ {
 		w, ok := l.word(list + 8*n)
@@ -120,7 +151,7 @@ func (l *look) monoListed(list uint64, blocks map[uint64]bool) {
 		}
 		size, count := head[0]&0xffff, head[1]&0xffff
 		if size >= 16 && size <= monoSmall && size%8 == 0 && count > 0 && count*size <= monoBlock && head[0]>>40 == 0 {
-			blocks[e.Start] = true
+			blocks.put(vm.RangeOf(at, monoBlock))
 		} else {
 			misses++
 		}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -330,5 +331,55 @@ class Kept { static List<byte[]> kept = new List<byte[]>(); static List<object> 
 	total, got := number(t, said, "total"), bytesOf(l, found, classify.Mono, "", false)-bytesOf(l, found, classify.Mono, "card tables", false)
 	if got < total*9/10 || got > total*3/2 || bytesOf(l, found, classify.Mono, "large object", false) < 20<<20 || bytesOf(l, found, classify.Mono, "nursery", false) < 1<<20 {
 		t.Errorf("%d bytes found, Mono counts %d: %v", got, total, found)
+	}
+}
+
+// flat is memory that is all there, from an address on.
+type flat struct {
+	from uint64
+	b    []byte
+}
+
+func (f flat) ReadPages(p []byte, addr uint64) int { return copy(p, f.b[addr-f.from:]) }
+
+func (f flat) Resident(r vm.Range) func(yield func(vm.Range) bool) {
+	return func(yield func(vm.Range) bool) { yield(r) }
+}
+
+// TestMonoLookalikes: what only looks like a large object is none, and of a row blocks are no more than what the list
+// has, unless all pieces of the row have one.
+func TestMonoLookalikes(t *testing.T) {
+	const from = 0x7f0000000000
+	memory := flat{from, make([]byte, 4<<20)}
+	p := &Process{Memory: memory, Rows: []vm.SmapsEntry{{Mapping: vm.Mapping{Range: vm.RangeOf(from, 4<<20), Perms: vm.Read | vm.Write}}}}
+	l := &look{Process: p}
+	large := func(at, size uint64) (n int) {
+		for i, w := range [...]uint64{0, size, 0, from} {
+			binary.LittleEndian.PutUint64(memory.b[at+8*uint64(i):], w)
+		}
+		l.reader = newReader(memory, from+4<<20, usual)
+		l.monoLarge(from+at, func(_, _ string, r vm.Range) { n++ })
+		return n
+	}
+	for _, x := range [...]struct {
+		at, size uint64
+		want     int
+	}{{0x40, 2<<20 - 128, 1}, {0x1000, 8192, 0}, {0x2100, 2<<20 - 128, 0}, {0x3000, 8 << 20, 0}} {
+		if got := large(x.at, x.size); got != x.want {
+			t.Errorf("%d bytes at %#x: %d large objects, want %d", x.size, x.at, got, x.want)
+		}
+	}
+
+	var blocks rangeSet
+	for i := range uint64(8) {
+		b := vm.RangeOf(from+i*monoBlocks+i*monoBlock, monoBlock)
+		blocks.put(b)
+		want := []vm.Range{p.Rows[0].Range}
+		if i < 7 {
+			want = blocks.ranges()
+		}
+		if got := l.monoRows(&blocks); !slices.Equal(got, want) {
+			t.Errorf("after %d blocks %v, want %v", i+1, got, want)
+		}
 	}
 }
