@@ -111,22 +111,6 @@ func (h *hotspot) collectorObject(heap uint64) {
 	}
 }
 
-// beginsRow reports whether a row begins at addr.
-func (p *Process) beginsRow(addr uint64) bool {
-	e := p.row(addr)
-	return e != nil && e.Start == addr
-}
-
-// upTo reads n words or, where not all can be read, half as many, and so on.
-func (r *reader) upTo(addr uint64, n int) []uint64 {
-	for ; n >= 8; n /= 2 {
-		if w := r.words(addr, n); w != nil {
-			return w
-		}
-	}
-	return nil
-}
-
 // markStack adds G1's global mark stack (G1CMMarkStack): the maximum number of chunks, their address, and how many
 // there are, of 8 KiB each. VM flags give the maximum and the initial number, which is doubled when needed.
 func (h *hotspot) markStack(w []uint64) {

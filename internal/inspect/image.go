@@ -176,6 +176,19 @@ func (l *look) variables(m *Image) iter.Seq2[uint64, uint64] {
 	}
 }
 
+// pairs yields the variables of the image that stand side by side, neither of them 0: the place of the first, and both.
+func (l *look) pairs(m *Image) iter.Seq2[uint64, [2]uint64] {
+	return func(yield func(addr uint64, words [2]uint64) bool) {
+		var last, before uint64
+		for at, w := range l.variables(m) {
+			if at == last+8 && !yield(last, [2]uint64{before, w}) {
+				return
+			}
+			last, before = at, w
+		}
+	}
+}
+
 // loads returns the segments of the file that are mapped, ascending; one that is not behind those before it, or wraps, is
 // none.
 func (m *Image) loads() (list []elf.ProgHeader) {

@@ -30,11 +30,9 @@ func findJavaScriptCore(l *look) {
 				Evidence: "two words of JavaScriptCore's configuration, side by side, hold its bounds, and the rows are as long", Parts: l.partsOf(r)})
 		}
 	}
-	var before, last uint64
-	for at, w := range l.variables(m) {
-		first, adjacent := before, at == last+8
-		before, last = w, at
-		if !adjacent || !aligned(first) || !aligned(w) {
+	for _, x := range l.pairs(m) {
+		first, w := x[0], x[1]
+		if !aligned(first) || !aligned(w) {
 			continue
 		}
 		if r := (vm.Range{Start: first, End: first + w}); w >= jscCage && w&(w-1) == 0 && first%w == 0 || w >= jscCage && w%jscCage == 0 && first%(4<<30) == 0 {

@@ -175,3 +175,13 @@ func (r *reader) words(addr uint64, n int) []uint64 {
 	}
 	return w
 }
+
+// upTo reads n words or, where not all can be read, half as many, and so on.
+func (r *reader) upTo(addr uint64, n int) []uint64 {
+	for ; n >= 8; n /= 2 {
+		if w := r.words(addr, n); w != nil {
+			return w
+		}
+	}
+	return nil
+}

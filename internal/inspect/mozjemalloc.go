@@ -51,13 +51,11 @@ func findMozjemalloc(l *look) {
 			}
 		}
 	}
-	var before, last uint64
-	for at, w := range l.variables(m) {
+	for _, w := range l.variables(m) {
 		l.mozTree(w, base)
-		if at == last+8 {
-			l.mozPHC(vm.Range{Start: before, End: w})
-		}
-		before, last = w, at
+	}
+	for _, x := range l.pairs(m) {
+		l.mozPHC(vm.Range{Start: x[0], End: x[1]})
 	}
 	var own []uint64
 	for at := range base {

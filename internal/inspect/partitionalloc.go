@@ -19,36 +19,12 @@ func findPartitionAlloc(l *look) {
 		return
 	}
 	for _, m := range l.images {
-		var before, last uint64
-		for at, w := range l.variables(m) {
-			first := before
-			adjacent := at == last+8
-			before, last = w, at
-			if adjacent && first%paPool == 0 && w == first+paPool && l.paPools(last-8) {
+		for at, x := range l.pairs(m) {
+			if x[0]%paPool == 0 && x[1] == x[0]+paPool && l.paPools(at) {
 				return
 			}
 		}
 	}
-}
-
-// reserved reports whether private memory of no file, so much without a gap, begins at a multiple of step with a row.
-func (l *look) reserved(step, size uint64) bool {
-	for i := range l.Rows {
-		e := &l.Rows[i]
-		if e.Start%step == 0 && anonymous(e) && e.Start != 0 && l.covered(vm.Range{Start: e.Start, End: e.Start + size}, anonymous) {
-			return true
-		}
-	}
-	return false
-}
-
-// rowsOf reports whether r is private memory of no file that begins where a row does and ends where one does.
-func (l *look) rowsOf(r vm.Range) bool {
-	if r.Empty() || r.End > vm.AddressMax || !l.beginsRow(r.Start) {
-		return false
-	}
-	last := l.row(r.End - 1)
-	return last != nil && last.End == r.End && l.covered(r, anonymous)
 }
 
 // paPools adds the pools that the variables from addr on tell of, and reports whether they do.

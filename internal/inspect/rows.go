@@ -101,6 +101,32 @@ func (l *look) covered(r vm.Range, ok func(*vm.SmapsEntry) bool) bool {
 	return r.Start < r.End && at == r.End
 }
 
+// beginsRow reports whether a row begins at addr.
+func (p *Process) beginsRow(addr uint64) bool {
+	e := p.row(addr)
+	return e != nil && e.Start == addr
+}
+
+// reserved reports whether private memory of no file, so much without a gap, begins at a multiple of step with a row.
+func (l *look) reserved(step, size uint64) bool {
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if e.Start%step == 0 && anonymous(e) && e.Start != 0 && l.covered(vm.Range{Start: e.Start, End: e.Start + size}, anonymous) {
+			return true
+		}
+	}
+	return false
+}
+
+// rowsOf reports whether r is private memory of no file that begins where a row does and ends where one does.
+func (l *look) rowsOf(r vm.Range) bool {
+	if r.Empty() || r.End > vm.AddressMax || !l.beginsRow(r.Start) {
+		return false
+	}
+	last := l.row(r.End - 1)
+	return last != nil && last.End == r.End && l.covered(r, anonymous)
+}
+
 // partsOf splits r where rows of the kernel's map begin. It returns nil if part of r is not mapped.
 func (l *look) partsOf(r vm.Range) (parts []classify.Part) {
 	at := r.Start

@@ -69,8 +69,8 @@ func findSpiderMonkey(l *look) {
 	l.smCode(m)
 }
 
-// smCode adds the reservation for code: so long that nothing else is, its beginning in a variable, and no part of it but code and what
-// is inaccessible or may be written before it is code.
+// smCode adds the reservation for code: as long as SpiderMonkey makes it, which is a length of its own, and starting
+// where a variable says. All of it is code, inaccessible, or writable as what becomes code is.
 func (l *look) smCode(m *Image) {
 	for _, at := range l.variables(m) {
 		e := l.row(at)

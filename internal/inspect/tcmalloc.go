@@ -12,8 +12,7 @@ const (
 	tcMetadata = 8 << 20 // kMetadataAllocChunkSize of gperftools' src/common.cc
 	tcGap      = 512     // least number of zero bytes before the first word of a page map that points to a leaf
 	tcTries    = 1 << 12 // words that are tried as such a first one
-	tcSpans    = 1 << 20
-	tcFirst    = 4 // spans of a leaf that are tried
+	tcFirst    = 4       // spans of a leaf that are tried
 )
 
 // tcShifts are the sizes of its pages that gperftools can be built for (kPageShift of src/common.h), the usual one first.
@@ -56,7 +55,6 @@ func findTCMalloc(l *look) {
 		return
 	}
 	var spans, meta rangeSet
-	n := 0
 	own := func(r vm.Range) bool {
 		return l.covered(r, func(e *vm.SmapsEntry) bool { return private(e) && e.File.Path == "" })
 	}
@@ -70,13 +68,12 @@ func findTCMalloc(l *look) {
 		}
 		meta.put(pages(leaf, 8<<t.leafBits()))
 		for slot, record := range l.scan(pages(leaf, 8<<t.leafBits())) {
-			page := first + (slot-leaf)/8
-			start, length, ok := l.tcSpan(t, record)
-			if slot < leaf || slot >= leaf+8<<t.leafBits() || !ok || start != page {
+			if slot < leaf || slot >= leaf+8<<t.leafBits() {
 				continue
 			}
-			if n++; n > tcSpans {
-				return
+			start, length, ok := l.tcSpan(t, record)
+			if !ok || start != first+(slot-leaf)/8 {
+				continue
 			}
 			meta.put(pages(record, 16))
 			if r := vm.RangeOf(start<<t.shift, length<<t.shift); own(r) {
@@ -101,14 +98,13 @@ func (l *look) tcOwn(m *Image, meta *rangeSet) {
 				Evidence: "tcmalloc's page map and spans lie in a piece of the length that it takes for them", Parts: l.partsOf(r)})
 		}
 	}
-	var before, last uint64
-	for at, w := range l.variables(m) {
-		if at == last+8 && w < tcMetadata && aligned(before+w) && before+w >= tcMetadata {
-			if r := (vm.Range{Start: before + w - tcMetadata, End: before + w}); meta.overlaps(r) && l.row(r.Start) != nil && l.row(r.Start).File.Path == "" {
+	for _, x := range l.pairs(m) {
+		free, n := x[0], x[1]
+		if n < tcMetadata && aligned(free+n) && free+n >= tcMetadata {
+			if r := (vm.Range{Start: free + n - tcMetadata, End: free + n}); meta.overlaps(r) && l.row(r.Start) != nil && l.row(r.Start).File.Path == "" {
 				claim(r)
 			}
 		}
-		before, last = w, at
 	}
 	for _, x := range meta.ranges() {
 		e := l.row(x.Start)
@@ -130,7 +126,7 @@ func (l *look) tcSpan(t tcMap, record uint64) (start, length uint64, ok bool) {
 		return 0, 0, false
 	}
 	w := l.words(record, 2)
-	if w == nil || w[0] == 0 || w[1] == 0 || w[0]>>(48-t.shift) != 0 || w[1]>>(48-t.shift) != 0 {
+	if w == nil || w[0] == 0 || w[1] == 0 || w[0]>>(48-t.shift) != 0 || w[1]>>(48-t.shift) != 0 || (w[0]+w[1]-1)>>(48-t.shift) != 0 {
 		return 0, 0, false
 	}
 	last := w[0] + w[1] - 1

@@ -13,10 +13,11 @@ const (
 	v8Objects = 64 << 20  // of the smallest heap of C++ objects
 )
 
-// findV8Sandbox recognises V8's sandbox in programs without names, as Chromium and Electron are, by the variables of
-// its description (class Sandbox of src/sandbox/sandbox.h): its beginning, its end and its length, and those of its reservation, agree
-// with each other and with the rows. Where the same beginning stands once more, two of its neighbours are those of trusted objects and of
-// code. The heap of C++ objects has a variable for its beginning beside one for its length (cppgc's CagedHeap).
+// findV8Sandbox recognises V8's sandbox in programs without symbols, as Chromium and Electron are, by the fields of
+// class Sandbox (src/sandbox/sandbox.h): its start, end and size, and the start and size of its reservation, agree
+// with each other and with the rows. Another variable with the start of the sandbox is followed by the starts of the
+// trusted space and of the code range. The heap of C++ objects has a variable for its start beside one for its size
+// (cppgc's CagedHeap), and no code in it.
 func findV8Sandbox(l *look) {
 	if !l.reserved(v8Cage, v8Cage) {
 		return
@@ -24,15 +25,15 @@ func findV8Sandbox(l *look) {
 	for _, m := range l.images {
 		var base uint64
 		for at, w := range l.variables(m) {
-			if w%v8Cage != 0 || !l.mapped(w) {
+			if w%v8Cage != 0 || l.row(w) == nil {
 				continue
 			}
 			if x := l.words(at, 5); x != nil && base == 0 && l.v8Sandbox(x) {
 				base = w
 			}
-			if size, ok := l.word(at + 8); ok && w != base && size >= v8Objects && size&(size-1) == 0 && w%size == 0 && base != 0 && l.rowsOf(vm.Range{Start: w, End: w + size}) {
+			if size, ok := l.word(at + 8); ok && w != base && size >= v8Objects && size&(size-1) == 0 && w%size == 0 && base != 0 {
 				r := vm.Range{Start: w, End: w + size}
-				if !l.claims.overlaps(r) {
+				if l.rowsOf(r) && l.covered(r, notCode) && !l.claims.overlaps(r) {
 					l.add(classify.Finding{Kind: classify.V8Heap, Detail: "of C++ objects", Confidence: classify.Certain,
 						Evidence: "variables side by side hold its beginning and its length, and the rows are as long", Parts: l.partsOf(r)})
 				}
@@ -50,8 +51,8 @@ func findV8Sandbox(l *look) {
 	}
 }
 
-// mapped reports whether a row contains addr.
-func (l *look) mapped(addr uint64) bool { return l.row(addr) != nil }
+// notCode reports whether a row cannot be executed.
+func notCode(e *vm.SmapsEntry) bool { return e.Perms&vm.Exec == 0 }
 
 // v8Sandbox adds the sandbox that these words describe, but for what of it others have claimed, and reports whether they do.
 func (l *look) v8Sandbox(w []uint64) bool {
