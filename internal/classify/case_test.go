@@ -232,9 +232,10 @@ func (c *testCase) check(t *testing.T, how string, s *Space) {
 // checkSound holds verdicts against what is true of all.
 func checkSound(t testing.TB, s *Space, out []Verdict) {
 	t.Helper()
+	kinds := Known().Kinds()
 	for i := range out {
 		d := &out[i]
-		if d.Kind == "" || d.Name == "" || d.Evidence == "" || d.Group < 1 || !slices.Contains(Known().Kinds(), d.Kind) {
+		if d.Kind == "" || d.Name == "" || d.Evidence == "" || d.Group < 1 || !slices.Contains(kinds, d.Kind) {
 			t.Errorf("%v: %+v is not whole", s.Entries[i], *d)
 		}
 		if d.Confidence != Certain && d.Confidence != Likely && d.Confidence != Guess {

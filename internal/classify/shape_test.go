@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -46,6 +47,29 @@ func TestUnnamedV8(t *testing.T) {
 	b.entry(V8Cage, "120000000000-120000010000 rw-p", cage)
 	b.entry(V8Cage, "120000010000-120100000000 ---p", cage)
 	b.entry(Wasm, "130000000000-130280000000 ---p", wasm)
+	b.check()
+}
+
+// TestUnnamedChromium: what a Chromium without symbols reserves is known by length and place, the records of the pools
+// below these, too, and no other is.
+func TestUnnamedChromium(t *testing.T) {
+	b := newBuild(t)
+	s := b.stack("mmap64"+libc, "@/usr/bin/node", "@/usr/bin/node")
+	reserve := func(n uint64) *Event { return b.event(Event{Length: n, Flags: private, Stack: s}) }
+	records, pools, heap, sandbox, code, other := reserve(paPool), reserve(2*paPool), reserve(2*paPool), reserve(v8Sandboxed+paPool), reserve(128<<20), reserve(128<<20)
+	b.entry(PartitionAlloc, "100000000000-100400000000 ---p", records)
+	b.entry(PartitionAlloc, "110000000000-110000010000 rw-p", pools)
+	b.entry(PartitionAlloc, "110000010000-110800000000 ---p", pools)
+	b.entry(V8Heap, "120400000000-120400010000 rw-p", heap)
+	b.entry(V8Heap, "120400010000-120800000000 ---p", heap)
+	b.entry(V8Cage, "130000000000-140000000000 ---p", sandbox)
+	b.entry(V8Code, "150000000000-150000010000 rw-p", code)
+	b.entry(V8Code, "150000010000-150000020000 r-xp", code)
+	b.entry(V8Code, "150000020000-150008000000 ---p", code)
+	for at := uint64(0x160000000000); at < 0x160000008000; at += 8192 {
+		b.entry(Reserved, fmt.Sprintf("%x-%x ---p", at, at+4096), other)
+		b.entry(Direct, fmt.Sprintf("%x-%x rw-p", at+4096, at+8192), other)
+	}
 	b.check()
 }
 
