@@ -197,7 +197,7 @@ func serveLog(t *testing.T, dir, log string) (url string, stop func()) {
 }
 
 // manyEvents writes a log with the given number of events. They belong to eight functions, whose mappings are made
-// and unmapped, their number growing.
+// and unmapped, their number growing. A fifth of them comes at once.
 func manyEvents(t *testing.T, name string, events int) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -236,13 +236,17 @@ func manyEvents(t *testing.T, name string, events int) {
 		chance = chance*6364136223846793005 + 1442695040888963407
 		return int(chance>>33) % n
 	}
+	at := 0
 	for seq := 1; seq <= events; seq++ {
+		if at += 60_000; seq > events/5*3 && seq < events/5*4 {
+			at -= 59_000
+		}
 		const page = `{"perms":"rw-p","offset":0,"dev":"00:00","inode":0,"path":"","origin":%d}`
 		want := 200 + 1000*seq/events
 		if seq > events/5*2 && seq < events/20*9 {
 			want += 500
 		}
-		head := fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,`, seq, 60_000*seq)
+		head := fmt.Sprintf(`{"type":"event","seq":%d,"t":%d,"space":1,"pid":10,"tid":10,`, seq, at)
 		if len(live) < want || len(live) < want+50 && next(2) == 0 {
 			k := next(len(free))
 			m := mapped{free[k], uint64(4096 << next(9)), seq}
@@ -262,8 +266,8 @@ func manyEvents(t *testing.T, name string, events int) {
 		start := base + uint64(m.slot)*slot
 		fmt.Fprintf(w, `%s"call":"munmap","args":{"addr":"%#x","length":%d},"result":0,"stack":null,"changes":[{"start":"%#x","end":"%#x","was":`+page+`,"now":null}]}`+"\n", head, start, m.bytes, start, start+m.bytes, m.seq)
 	}
-	fmt.Fprintf(w, `{"type":"thread","t":%d,"tid":10,"pid":10,"space":1,"what":"exit","name":"server"}`+"\n", 60_000*events+5)
-	fmt.Fprintf(w, `{"type":"end","t":%d,"cause":"exit","exit":{"code":0},"events":%d,"stacks":%d,"checks":0,"drifts":0,"lost":0}`+"\n", 60_000*events+10, events, len(owners))
+	fmt.Fprintf(w, `{"type":"thread","t":%d,"tid":10,"pid":10,"space":1,"what":"exit","name":"server"}`+"\n", at+5)
+	fmt.Fprintf(w, `{"type":"end","t":%d,"cause":"exit","exit":{"code":0},"events":%d,"stacks":%d,"checks":0,"drifts":0,"lost":0}`+"\n", at+10, events, len(owners))
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}

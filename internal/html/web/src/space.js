@@ -246,8 +246,9 @@ export function space(app) {
     const dark = new Float64Array(Math.ceil(inner()) + 1)
     p.unseen.forEach((n, k) => {
       if (!n) return
-      const to = Math.floor(axis.fraction(k) * inner())
-      for (let x = Math.floor(axis.fraction(Math.max(k - 1, 0)) * inner()); x < Math.max(to, 1); x++) dark[x] = Math.max(dark[x], Math.log1p(n) / most)
+      const from = Math.floor(axis.fraction(Math.max(k - 1, 0)) * inner())
+      const to = Math.max(Math.floor(axis.fraction(k) * inner()), from + 1)
+      for (let x = from; x < to; x++) dark[x] = Math.max(dark[x], Math.log1p(n) / most)
     })
     dark.forEach((d, x) => {
       if (!d) return

@@ -7,6 +7,7 @@ import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { printable } from '../src/format.js'
+import { GUTTER, RIGHT } from '../src/timeline.js'
 
 const plan = JSON.parse(readFileSync(process.argv[2]))
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -198,8 +199,15 @@ async function unseen(page) {
   const told = await page.$eval('.hidden-ones', (e) => (e.hidden ? 0 : +e.dataset.unseen))
   hold('what is not drawn', told, all.reduce((a, b) => a + b, 0))
   if (!told) return
-  const dark = await page.$eval('.strip', (c) => c.getContext('2d').getImageData(c.width / 8, 0, (c.width * 7) / 8, c.height).data.some((x, i) => i % 4 === 3 && x > 0))
-  if (!dark) fail('the strip of what is not drawn is empty')
+  const light = await page.$eval('.strip', (strip, [left, right]) => {
+    const { app } = window.vmblame
+    const g = strip.getContext('2d')
+    const ratio = strip.width / strip.clientWidth
+    const inner = strip.clientWidth - left - right
+    const ink = (k) => g.getImageData((left + Math.floor(app.state.axis.fraction(Math.max(k - 1, 0)) * inner) + 0.5) * ratio, strip.height / 2, 1, 1).data[3]
+    return window.vmblame.unseen().flatMap((n, k) => (n && !ink(k) ? [k] : []))
+  }, [GUTTER, RIGHT])
+  if (light.length) fail(`the strip of what is not drawn is empty at the moments ${light}`)
   await page.keyboard.press('Home')
   for (let i = 0; i < all.length && !(await page.evaluate((i) => window.vmblame.unseen()[i], i)); i++) await page.keyboard.press('ArrowRight')
   if (!/\d .*(came and went)/.test(await page.textContent('.space .note'))) fail(`the note says ${await page.textContent('.space .note')}`)
