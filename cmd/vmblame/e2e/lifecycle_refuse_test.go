@@ -114,12 +114,18 @@ func publicDir(t *testing.T) string {
 	t.Helper()
 	testenv.Need(t, "root")
 	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+	makePublic(t, dir)
+	return dir
+}
+
+// makePublic lets every user search a test's temporary directory.
+func makePublic(t *testing.T, dir string) {
+	t.Helper()
+	for d := dir; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // setuidDir is one in which set-user-ID has an effect, which it may have not where the temporary files are.

@@ -222,23 +222,20 @@ func TestMapBusy(t *testing.T) {
 			}
 			before := b.done(w)
 			var seen atomic.Int64
-			over, sampled := make(chan struct{}), make(chan struct{})
-			go func() {
-				defer close(sampled)
-				for {
-					select {
-					case <-over:
-						return
-					default:
+			func() {
+				var over atomic.Bool
+				sampled := make(chan struct{})
+				go func() {
+					defer close(sampled)
+					for !over.Load() {
 						seen.Add(int64(stopped(pid)))
 					}
+				}()
+				defer func() { over.Store(true); <-sampled }() // where mapped ends the test, too
+				for range maps {
+					mapped(t, pid)
 				}
 			}()
-			for range maps {
-				mapped(t, pid)
-			}
-			close(over)
-			<-sampled
 			harmless(t, pid)
 			for until := time.Now().Add(patience); b.done(w) <= before; time.Sleep(time.Millisecond) {
 				if time.Now().After(until) {

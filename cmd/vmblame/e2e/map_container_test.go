@@ -111,11 +111,7 @@ func TestMapUnprivileged(t *testing.T) {
 	testenv.Need(t, "root", "setpriv")
 	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	root := rootOf(t, prog(t, "memory_malloc"))
-	for d := root; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makePublic(t, root)
 	cmd := exec.Command(filepath.Join(root, "memory_malloc"))
 	cmd.SysProcAttr = nobody
 	_, stdout := testenv.Waiting(t, cmd)
@@ -160,11 +156,7 @@ func TestMapUnreadMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for d := root; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makePublic(t, root)
 	cmd := exec.Command(filepath.Join(root, "memory_malloc"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	_, stdout := testenv.Waiting(t, cmd)

@@ -57,11 +57,7 @@ func TestUnloadedLibraries(t *testing.T) {
 // recordAs records a program in dir as another user: one who may not look at /proc/PID/map_files, say.
 func recordAs(t *testing.T, user int, dir string, argv ...string) *namedLog {
 	t.Helper()
-	for d := dir; strings.HasPrefix(d, os.TempDir()) && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makePublic(t, dir)
 	if err := os.Chmod(filepath.Dir(built.vmblame), 0o755); err != nil {
 		t.Fatal(err)
 	}

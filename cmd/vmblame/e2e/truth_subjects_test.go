@@ -252,11 +252,7 @@ main = do
 	{name: "postgres", needs: []string{"postgres", "initdb", "psql", "setpriv"},
 		argv: func(w *world) []string {
 			as := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
-			for d := w.dir; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
-				if err := os.Chmod(d, 0o755); err != nil {
-					w.t.Fatal(err)
-				}
-			}
+			makePublic(w.t, w.dir)
 			if err := os.Chown(w.dir, 65534, 65534); err != nil {
 				w.t.Fatal(err)
 			}
