@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"iter"
@@ -37,6 +38,15 @@ const symbolTotal = 512 << 20
 
 // variableLimit bounds the bytes of a segment of variables that are searched.
 const variableLimit = 64 << 20
+
+// constantsLimit bounds the bytes of a file's constants that are searched.
+const constantsLimit = 256 << 20
+
+// says reports whether a text is among the file's constants, from the file.
+func (m *Image) says(text string) bool {
+	b, err := m.File.SectionData(".rodata", constantsLimit)
+	return err == nil && bytes.Contains(b, []byte(text))
+}
 
 // exported returns the address of a defined dynamic symbol, 0 where the file does not have it; a version (@VERSION)
 // is not part of the name. Stripped files keep them. Of a file with a hash table for them only what the lookup needs

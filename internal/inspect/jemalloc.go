@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -14,8 +13,6 @@ const (
 	edataSize = 128
 	// maxExtents bounds the records of extents that are looked at.
 	maxExtents = 1 << 21
-	// constantsLimit bounds the bytes of a file's constants that are searched.
-	constantsLimit = 256 << 20
 )
 
 // findJemalloc recognises jemalloc by its base blocks (src/base.c): a block starts with its own size, and the record
@@ -57,11 +54,7 @@ func findJemalloc(l *look) {
 
 // hasJemalloc reports whether a file contains jemalloc, under whatever prefix.
 func (m *Image) hasJemalloc() bool {
-	if strings.HasPrefix(m.name(), "libjemalloc") || m.exported("mallctl") != 0 {
-		return true
-	}
-	text, err := m.File.SectionData(".rodata", constantsLimit)
-	return err == nil && bytes.Contains(text, []byte("<jemalloc>: "))
+	return strings.HasPrefix(m.name(), "libjemalloc") || m.exported("mallctl") != 0 || m.says("<jemalloc>: ")
 }
 
 // jemallocExtents adds the extents described by the records in base blocks: page ranges in private anonymous memory,

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -28,8 +27,7 @@ func (l *look) hasTCMalloc(m *Image) bool {
 	if m.exported("malloc") == 0 && l.image(isGlibc) != nil || isGlibc(m.name()) {
 		return false
 	}
-	text, err := m.File.SectionData(".rodata", constantsLimit)
-	return err == nil && bytes.Contains(text, []byte("TCMALLOC_"))
+	return m.says("TCMALLOC_")
 }
 
 // tcMap is a page map (TCMalloc_PageMap2 of gperftools' src/pagemap.h), a radix tree of two levels. It maps the
