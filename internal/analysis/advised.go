@@ -36,8 +36,12 @@ type advised struct {
 	list []advisedKey
 }
 
-func (a *advised) put(r *eventlog.Advice) {
-	k := advisedKey{space: r.Space, tid: r.TID, advice: r.Kind()}
+// put adds advice, apart for each thread if some may be left out later.
+func (a *advised) put(r *eventlog.Advice, apart bool) {
+	k := advisedKey{space: r.Space, advice: r.Kind()}
+	if apart {
+		k.tid = r.TID
+	}
 	if r.Stack != nil {
 		k.stack = *r.Stack
 	}
@@ -137,7 +141,7 @@ func (l *folder) advise(r *eventlog.Advice, past bool) {
 		return
 	}
 	l.state.T = max(l.state.T, r.T)
-	l.state.advised.put(r)
+	l.state.advised.put(r, l.keep == 0) // a Recording is about all threads, and there may be millions of them
 	if sp := l.replay.Space(r.Space); l.watch != nil && sp != nil {
 		l.watch.advised(sp, r)
 	}

@@ -91,3 +91,36 @@ func TestAdvised(t *testing.T) {
 		t.Errorf("the history of %#x: %+v", at.Start, st)
 	}
 }
+
+// TestAdvisedWhileRecording: the summary of a recording has what a report has, and nothing of each thread.
+func TestAdvisedWhileRecording(t *testing.T) {
+	open := func() (*eventlog.Reader, error) { return eventlog.Open("../eventlog/testdata/real-advice.jsonl") }
+	s, err := Load(open, Moment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rec := NewRecording("")
+	for {
+		x, err := r.Next()
+		if err != nil {
+			break
+		}
+		_ = rec.Put(x)
+	}
+	all, kept := s.advised.list, rec.fold.state.advised.list
+	if len(kept) == 0 || len(all) < 2*len(kept) {
+		t.Errorf("a recording keeps %d sums of advice, a state %d", len(kept), len(all))
+	}
+	want := s.Report(ReportOptions{}).Processes[0].Advised
+	for i := range want {
+		want[i].Where = "" // a Recording has no lines of the source
+	}
+	if got := rec.Summary().Report.Processes[0].Advised; marshal(t, got) != marshal(t, want) {
+		t.Errorf("%s\nwant\n%s", marshal(t, got), marshal(t, want))
+	}
+}

@@ -265,6 +265,7 @@ func (l *folder) forget(space int) {
 	delete(l.peaks, space)
 	delete(l.peaksT, space)
 	delete(l.state.exits, space)
+	delete(l.state.limits, space)
 	l.state.advised.forget(space)
 }
 

@@ -65,7 +65,7 @@ func (g *grower) put(rec eventlog.Record, _ int) {
 		}
 	case *eventlog.Advice:
 		if !g.over && r.T > g.from && r.T <= g.state.T {
-			g.advised.put(r)
+			g.advised.put(r, true)
 		}
 	case *eventlog.Drift:
 		if !g.over && r.T <= g.state.T {
