@@ -235,13 +235,17 @@ func (t *Tracer) SigtrapWorks() error {
 	return nil
 }
 
-// oneClock returns why the time stamps of different processors cannot be compared.
+// oneClock returns why the time stamps of different processors cannot be compared. kvm-clock is one clock for all
+// processors of a guest: where the host's is not, the kernel keeps the newest value that any of them has read, and none
+// reads less (arch/x86/kernel/pvclock.c). Two may read the same then.
 func oneClock() error {
 	source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-	if err == nil && string(source) != "tsc\n" {
-		return fmt.Errorf("the clocksource is %q and not tsc: time stamps of different processors cannot be compared", strings.TrimSpace(string(source)))
+	switch name := strings.TrimSpace(string(source)); {
+	case err != nil, name == "tsc", name == "kvm-clock":
+		return nil
+	default:
+		return fmt.Errorf("the clocksource is %q, neither tsc nor kvm-clock: time stamps of different processors cannot be compared", name)
 	}
-	return nil
 }
 
 // mayWatch returns why this process may have no perf events now: filters come and go.

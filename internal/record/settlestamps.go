@@ -144,6 +144,13 @@ func (b *backlog) shift(sp *space) {
 			sp.mm.MarkUncertain()
 		}
 	}
+	if f.line == nil {
+		if f.stamp == st.settled { // a clock that does not tell two locks apart
+			f.Uncertain = true
+			sp.mm.MarkUncertain()
+		}
+		st.settled = f.stamp
+	}
 	b.r.current = f.task
 	st.settling = f
 	f.Uncertain = f.Uncertain || !f.gone.Empty() || f.behindLost()

@@ -26,6 +26,7 @@ type stamps struct {
 	since     uint64 // stamp at which the mappings were read: they include all older calls
 	blocked   bool   // calls were made with SIGTRAP blocked: reading the mappings shows what they did
 	unseen    bool   // calls were served whose threads were killed, or let go, before they could tell
+	settled   uint64 // the stamp of the newest call that has come out of the queue
 	look      bool   // the mappings must be compared: a change that no call explains
 	lost      uint64 // stamp of the first call that was served but not seen, 0 for none: later ones are uncertain
 	// While a call is settled: the call, and the later ones that have returned, if the kernel has to be asked.

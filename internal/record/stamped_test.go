@@ -45,4 +45,11 @@ func TestStampsOrder(t *testing.T) {
 	p.kernel(exe + "7f0000000000-7f0000001000 r--p\n")
 	stop(p.thread, munmap, -22, 40)
 	p.expect(p.lines(), "3 munmap EINVAL")
+
+	// Of two locks with one stamp nobody knows which was first.
+	p.sp.users = 2
+	p.r.opts.Verify = VerifyOff
+	stop(p.thread, munmap, 0, 50)
+	stop(other, mmap, 0x7f0000000000, 50)
+	p.expect(settled(50), "4 munmap; 0x7f0000000000-0x7f0000001000 r--p of 2: nothing", "5 mmap  uncertain; 0x7f0000000000-0x7f0000001000 nothing: r--p of 5")
 }
