@@ -24,7 +24,7 @@ const stopBound = 500 * time.Millisecond
 // not stop in time and may be inside a call. An error is worded for the command line; the process is then left as it
 // was.
 func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
-	st, err := readStatus(pid)
+	st, err := leaderStatus(pid)
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return nil, fmt.Errorf("attach %d: %w: raise the limit (ulimit -n)", pid, errors.Unwrap(err))
 	}

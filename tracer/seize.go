@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// patience is how often we try again, pause apart, what fails for a moment while a thread of the process calls execve.
+const patience, pause = 20, time.Millisecond
+
 // seizeAll seizes the threads of pid until two scans in a row find no new one: threads created meanwhile by seized ones
 // are attached by the kernel. None is interrupted yet; see stopAll. A thread that calls execve takes over its leader's tid, and
 // for a moment the kernel refuses to seize that tid: only a lasting refusal counts.
 func (t *Tracer) seizeAll(pid int, options uintptr) error {
-	const patience, pause = 20, time.Millisecond
 	refusals := 0
 	for clean := 0; clean < 2; clean++ {
 		found, refused := t.seizeNew(pid, options)
@@ -148,10 +150,17 @@ func tasks(pid int) ([]int, error) {
 	return tids, nil
 }
 
-// replaced reports whether the leader's tid has been taken over, by execve, by another thread that is not our tracee.
-// The end of the former leader is not reported (ptrace(2), "execve(2) under ptrace").
+// replaced reports whether a thread of the process that is not our tracee has taken over the leader's tid by execve, or
+// is about to: the leader is a zombie then and the thread still has its own tid. The end of the former leader is not
+// reported (ptrace(2), "execve(2) under ptrace").
 func (t *Tracer) replaced(pid int) bool {
-	st, err := readStatus(pid)
+	tids, _ := tasks(pid) // before the status: a thread that is not in the list has the leader's tid by then
+	for _, tid := range tids {
+		if t.threads[tid] == nil && t.newborn[tid] == nil {
+			return true
+		}
+	}
+	st, err := leaderStatus(pid)
 	if err != nil || st.tracer == t.tid || st.state == 'Z' || st.state == 'X' {
 		return false
 	}
@@ -159,4 +168,19 @@ func (t *Tracer) replaced(pid int) bool {
 		t.remove(th)
 	}
 	return true
+}
+
+// leaderStatus reads the status of a process. While a thread takes over the leader's tid by execve, that of the former
+// leader may be read, who is dead (de_thread in Linux's fs/exec.c): it is read again as long as kill(2) finds the process.
+func leaderStatus(pid int) (st status, err error) {
+	for range patience {
+		if st, err = readStatus(pid); err == nil && st.tgid != 0 && st.state != 'X' {
+			break
+		}
+		if syscall.Kill(pid, 0) == syscall.ESRCH {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return st, err
 }
