@@ -21,7 +21,7 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 		}
 		return ""
 	}
-	for _, t := range p.objects() {
+	for _, t := range s.objects(p) {
 		u := by[t.kind]
 		if u == nil {
 			u = &classify.Usage{Row: s.known.Row(t.kind), Size: size, Recorded: recorded, Loaded: func(is func(callers.Module) bool) bool { return s.loaded(p, is) }}

@@ -140,13 +140,13 @@ func (c *comparer) pair(p, q *process) Pair {
 		p = none
 	} else {
 		x.PIDBefore, x.NameBefore, x.ExeBefore, was = &p.PID, c.before.nameOf(p.SpaceState, c.before.T), p.Exe, p.total()
-		was.objects = len(p.objects())
+		was.objects = len(c.before.objects(p))
 	}
 	if q == nil {
 		q = none
 	} else {
 		x.PIDAfter, x.NameAfter, x.ExeAfter, is = &q.PID, c.after.nameOf(q.SpaceState, c.after.T), q.Exe, q.total()
-		is.objects = len(q.objects())
+		is.objects = len(c.after.objects(q))
 	}
 	x.Before, x.After, x.Difference, x.Same = p.totalsOf(&was), q.totalsOf(&is), is.reserved-was.reserved, was == is && p != none && q != none
 	x.GivenBefore, x.GivenAfter = c.before.givenBack(p), c.after.givenBack(q)
@@ -185,7 +185,7 @@ func (c *comparer) families(p, q *process) []*changed {
 	by := map[string]*changed{}
 	var list []*changed
 	collect := func(s *State, p *process, side func(*changed) *totals) {
-		for _, t := range p.objects() {
+		for _, t := range s.objects(p) {
 			h := t.row.Heading
 			f := by[h.Word]
 			if f == nil {

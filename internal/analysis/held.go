@@ -18,15 +18,17 @@ func (s *State) Held(yield func(p *ReportProcess, held []Held) bool) {
 	for _, p := range s.processes {
 		_, rows := p.vmas()
 		head := s.head(p, ReportOptions{}, rows)
-		headings := map[int]*classify.Heading{} // by group
-		for _, t := range p.objects() {
-			headings[t.mappings[0].Group] = t.row.Heading
+		headings := map[*mapping]*classify.Heading{}
+		for _, t := range s.objects(p) {
+			for _, x := range t.mappings {
+				headings[x] = t.row.Heading
+			}
 		}
 		held := make([]Held, len(p.mappings))
 		for i := range p.mappings {
 			x := &p.mappings[i]
 			n := x.totals()
-			held[i] = Held{s.rangeOf(p, x, x.Range), p.totalsOf(&n), headings[x.Group]}
+			held[i] = Held{s.rangeOf(p, x, x.Range), p.totalsOf(&n), headings[x]}
 		}
 		if !yield(&head, held) {
 			return

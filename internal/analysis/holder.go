@@ -43,7 +43,7 @@ func (s *State) byKind(p *process) []*holder {
 	byOwner := map[owner]*holder{}
 	members := map[*holder][]*object{}
 	var list []*holder
-	for _, t := range p.objects() {
+	for _, t := range s.objects(p) {
 		word := t.row.Heading.Word
 		f := byFamily[word]
 		if f == nil {
@@ -91,7 +91,7 @@ func (s *State) byKind(p *process) []*holder {
 func (s *State) grouped(p *process, key, sub func(*mapping) string) []*holder {
 	var list []*holder
 	first, second := map[string]*holder{}, map[[2]string]*holder{}
-	counted := map[*holder]map[int]bool{}
+	counted := map[*holder]map[thing]bool{}
 	for i := range p.mappings {
 		x := &p.mappings[i]
 		k := key(x)
@@ -109,13 +109,14 @@ func (s *State) grouped(p *process, key, sub func(*mapping) string) []*holder {
 			f.parts = append(f.parts, h)
 		}
 		h.mappings = append(h.mappings, x)
+		t := s.thingOf(p, x)
 		for _, o := range [...]*holder{f, h} {
 			n := x.totals()
 			if counted[o] == nil {
-				counted[o] = map[int]bool{}
+				counted[o] = map[thing]bool{}
 			}
-			if !counted[o][x.Group] {
-				counted[o][x.Group] = true
+			if !counted[o][t] {
+				counted[o][t] = true
 				n.objects = 1
 			}
 			o.totals.add(&n)

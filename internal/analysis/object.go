@@ -29,7 +29,23 @@ func (s *totals) add(o *totals) {
 	}
 }
 
-// An object is a Group of package classify: an arena, a stack with its guard, a loaded file.
+// A thing tells apart what a person counts: a Group of package classify, or what one owner has mapped of a file, in
+// whatever pieces.
+type thing struct {
+	group int
+	kind  classify.Kind
+	file  vm.File
+	who   string
+}
+
+func (s *State) thingOf(p *process, x *mapping) thing {
+	if x.Kind.OfFile() && x.File.Inode != 0 {
+		return thing{kind: x.Kind, file: x.File, who: s.who(p, x).Whole()}
+	}
+	return thing{group: x.Group}
+}
+
+// An object is one thing: an arena, a stack with its guard, a loaded file.
 type object struct {
 	kind     classify.Kind
 	row      *classify.Row
@@ -42,18 +58,19 @@ type object struct {
 }
 
 // objects groups the mappings of p, in the order of their addresses.
-func (p *process) objects() []*object {
-	by := map[int]*object{}
+func (s *State) objects(p *process) []*object {
+	by := map[thing]*object{}
 	var list []*object
 	for i := range p.mappings {
 		x := &p.mappings[i]
-		t := by[x.Group]
+		k := s.thingOf(p, x)
+		t := by[k]
 		if t == nil {
 			t = &object{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, totals: totals{objects: 1}}
 			if x.Books != nil {
 				t.free = ptr(int64(x.Books.Free))
 			}
-			by[x.Group] = t
+			by[k] = t
 			list = append(list, t)
 		}
 		if t.row.Minor && !x.row.Minor {

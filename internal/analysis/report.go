@@ -245,7 +245,7 @@ func (s *State) reportProcess(p *process, o ReportOptions) ReportProcess {
 // head is the report of p without its rows.
 func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	n := p.total()
-	n.objects = len(p.objects())
+	n.objects = len(s.objects(p))
 	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, PeakT: p.peakT, Argv: p.Argv, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
 		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size), Bounds: []Bound{}}
 	if s.only == nil {

@@ -10,7 +10,7 @@ import (
 func (s *State) byStack(p *process) []*holder {
 	root := &holder{}
 	children := map[*holder]map[string]*holder{}
-	for _, t := range p.objects() {
+	for _, t := range s.objects(p) {
 		counted := map[*holder]bool{}
 		for _, x := range t.mappings {
 			at := root

@@ -60,6 +60,16 @@ var fileFamily = Family{Kinds: []Row{
 	{HugeTLB, mass("huge pages"), nil, false, "", ungoverned, noAdvice},
 }}
 
+// OfFile reports whether mappings of the kind with one file are one thing, however many there are. Devices are not: what one
+// of them has mapped several times is several things.
+func (k Kind) OfFile() bool {
+	switch k {
+	case Locale, FileData, SharedSysV, SharedPOSX, SharedAnon, MemFD, HugeTLB:
+		return true
+	}
+	return false
+}
+
 func adviseLocale(u *Usage) (int64, string) {
 	return u.Reserved - u.Resident, fmt.Sprintf("%s of locale data are mapped, %s used: LC_ALL=C.UTF-8 needs none of it", u.Size(u.Reserved), u.Size(u.Resident))
 }

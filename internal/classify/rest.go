@@ -11,8 +11,13 @@ var restFamily = Family{Kinds: []Row{
 	{Unknown, mass("unknown"), nil, false, "", ungoverned, noAdvice},
 }}
 
-// findRest claims what is left: anonymous memory, by who mapped it.
+// findRest claims what is left: anonymous memory, by who mapped it. The pieces of what one call has mapped are one.
 func findRest(v *view) {
+	type made struct {
+		event uint64
+		kind  Kind
+	}
+	groups := map[made]int{}
 	for i, e := range v.free {
 		ev, how := v.events[i], ""
 		if e.Origin.Cause == ledger.StackGrowth {
@@ -38,6 +43,13 @@ func findRest(v *view) {
 			d.Kind, d.Evidence = Reserved, ev.Call+" by "+who
 		default:
 			d.Evidence = how + ev.Call + " by " + who
+		}
+		if e.Origin.Cause == ledger.FromEvent {
+			k := made{e.Origin.Event, d.Kind}
+			if groups[k] == 0 {
+				groups[k] = v.group()
+			}
+			d.Group = groups[k]
 		}
 		v.claim(i, d)
 	}

@@ -34,7 +34,7 @@ func findImages(l *look) {
 				file.End = start
 			}
 			zero := vm.Range{Start: file.End, End: max(file.End, vm.PageUp(p.Vaddr+p.Memsz+m.Bias))}
-			m.segment(l, &f, file, relro)
+			m.segment(l, &f, p, file, relro)
 			m.bss(l, &f, zero)
 		}
 		if len(f.Parts) > 0 {
@@ -43,11 +43,26 @@ func findImages(l *look) {
 	}
 }
 
-// segment adds the rows of r that map the file.
-func (m *Image) segment(l *look, f *classify.Finding, r, relro vm.Range) {
+// sameCode reports whether the first page of r that is in memory holds what the file has there, of a segment that begins at start.
+func (m *Image) sameCode(l *look, r vm.Range, start uint64) bool {
+	for res := range l.Memory.Resident(r) {
+		var here, there [vm.PageSize]byte
+		at := max(res.Start, start)
+		n, _ := m.File.ReadVaddr(there[:vm.PageUp(at+1)-at], at-m.Bias)
+		return n > 0 && l.read(here[:n], at) && here == there
+	}
+	return false
+}
+
+// segment adds the rows of r, the file's part of segment p, that map the file, and memory to which the program has moved its code: it can
+// be executed, and its first page that is resident is the file's.
+func (m *Image) segment(l *look, f *classify.Finding, p elf.ProgHeader, r, relro vm.Range) {
 	for e, x := range l.within(r) {
 		k := classify.ELFRodata
 		switch {
+		case anonymous(e) && e.Perms&vm.Exec != 0 && p.Flags&elf.PF_X != 0 && m.sameCode(l, x, p.Vaddr+m.Bias):
+			k = classify.ELFText
+			f.Evidence = "program headers of the file, the rows that map it, and its code in those that the program put there"
 		case !e.File.Backed():
 			continue // moved elsewhere, or replaced by the program
 		case e.Perms&vm.Exec != 0:

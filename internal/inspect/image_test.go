@@ -4,8 +4,10 @@ import (
 	"debug/elf"
 	"testing"
 
+	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/elffile"
 	"github.com/vmblame/vmblame/internal/testenv"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 // TestExported holds what the hash table of a file leads to against all of its symbols, as debug/elf reads them.
@@ -60,5 +62,37 @@ func TestExported(t *testing.T) {
 	}
 	if n < 1000 {
 		t.Errorf("%d symbols", n)
+	}
+}
+
+// TestMovedCode: code that a program has moved to pages of no file is the file's, and the rest of the file an image; a copy of it
+// elsewhere is not.
+func TestMovedCode(t *testing.T) {
+	said, _, found := program(t, "moved_text")
+	n := lines(said, "is %v %v %s", func(scan func(...any)) {
+		var r vm.Range
+		var kind classify.Kind
+		scan(&r.Start, &r.End, &kind)
+		var is classify.Kind
+		for _, f := range found {
+			for _, p := range f.Parts {
+				if p.Overlaps(r) && f.Confidence != classify.Guess {
+					is = f.Kind
+				}
+			}
+		}
+		if code := kind == classify.ELFText; code && is != kind || !code && is != "" {
+			t.Errorf("%v is %q, the program says %s", r, is, kind)
+		}
+	})
+	if n != 3 {
+		t.Errorf("the program says %q", said)
+	}
+	data := false
+	for _, f := range found {
+		data = data || f.Detail == "moved_text" && len(f.Parts) > 3
+	}
+	if !data {
+		t.Error("what the file has beside its code is no image")
 	}
 }

@@ -26,8 +26,8 @@ func idOf(e *vm.SmapsEntry) fileID {
 	return id
 }
 
-// openImages finds the ELF files that are loaded: a file of which a row can be executed, with all rows that have
-// the same place in it.
+// openImages finds the ELF files that are loaded: a file of which a row can be executed, or behind one of whose rows
+// stands memory that can be (code that the program has moved there), with all rows that have the same place in it.
 func (l *look) openImages() {
 	if l.Open == nil {
 		return
@@ -39,24 +39,28 @@ func (l *look) openImages() {
 	loaded := map[place]*Image{}
 	left := int64(symbolTotal)
 	files := map[fileID]*elffile.File{}
-	code := map[fileID]bool{}
+	code, moved := map[fileID]bool{}, map[fileID]bool{}
 	l.notELF = map[fileID]bool{}
 	for i := range l.Rows {
-		if e := &l.Rows[i]; e.File.Backed() && e.Perms&vm.Exec != 0 && e.Perms&vm.Shared == 0 {
+		switch e := &l.Rows[i]; {
+		case e.Perms&vm.Exec == 0 || e.Perms&vm.Shared != 0:
+		case e.File.Backed():
 			code[idOf(e)] = true
+		case i > 0 && l.Rows[i-1].End == e.Start && l.Rows[i-1].File.Backed():
+			moved[idOf(&l.Rows[i-1])] = true
 		}
 	}
 	for i := range l.Rows {
 		e := &l.Rows[i]
 		k := idOf(e)
-		if !e.File.Backed() || !code[k] {
+		if !e.File.Backed() || !code[k] && !moved[k] {
 			continue
 		}
 		f, seen := files[k]
 		if !seen {
 			var err error
 			f, err = l.Open(&e.Mapping)
-			if errors.Is(err, elffile.ErrNotELF) {
+			if errors.Is(err, elffile.ErrNotELF) && code[k] {
 				l.notELF[k] = true
 			}
 			if f != nil {
@@ -91,12 +95,12 @@ func (l *look) openImages() {
 	slices.SortFunc(l.segments, func(a, b segment) int { return cmp.Compare(a.Start, b.Start) })
 }
 
-// whole reports whether m is a complete image: the file is mapped from its start, and no other file is mapped where
-// one of its segments should be. A second mapping of part of a file, made to read it or, as V8 does with its built-in
+// whole reports whether m is a complete image: the file is mapped from its start, some of it can be executed, and no
+// other file is mapped where one of its segments should be. A second mapping of part of a file, made to read it or, as V8 does with its built-in
 // code, to have it close to other code, is no image. Code that the program has moved to anonymous memory still
 // counts.
 func (l *look) whole(m *Image) bool {
-	first := true
+	first, runs := true, false
 	for _, p := range m.loads() {
 		if p.Filesz == 0 {
 			continue
@@ -114,8 +118,9 @@ func (l *look) whole(m *Image) bool {
 			return false
 		}
 		first = false
+		runs = runs || e.Perms&vm.Exec != 0
 	}
-	return true
+	return runs
 }
 
 // biasOf returns the load bias of the row: the difference between its address and the virtual address that the

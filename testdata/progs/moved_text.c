@@ -1,5 +1,6 @@
 // A program that moves its own code onto pages of no file, as node --use-largepages, ClickHouse and others do for huge pages: what it
-// maps afterwards was made by functions of the same names, and its code is code of the file as before.
+// maps afterwards was made by functions of the same names, and its code is code of the file as before. Another copy of it that it
+// may execute is its own. It says "ready" and waits for its standard input to close.
 #define _GNU_SOURCE
 #include "truth.h"
 #include <string.h>
@@ -30,5 +31,12 @@ int main(void)
 	char *p = worker(20 << 20);
 	is(p, 20 << 20, "direct", "anonymous memory by after_move");
 	is((void *)lo, hi - lo, "elf-text", "code of moved_text");
+	char *copy = mmap(NULL, hi - lo, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memcpy(copy, (char *)lo, hi - lo);
+	mprotect(copy, hi - lo, PROT_READ | PROT_EXEC);
+	is(copy, hi - lo, "direct", "anonymous memory by main");
+	printf("ready\n");
+	fflush(stdout);
+	getchar();
 	return 0;
 }
