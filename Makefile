@@ -2,8 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# -w and not -s: vmblame finds in its own symbol table which signals it was given ignored (tracer/inherited.go).
-# -E: its own entry point sees what Go's start-up changes (tracer/launcher/entry.go).
+# -E: its own entry point is the launch helper, and sees what Go's start-up changes (tracer/launcher/entry.go).
 LDFLAGS := -w -E vmblame_entry -X main.version=$(VERSION)
 TIMEOUT ?= 40m
 FUZZ    ?= 30s

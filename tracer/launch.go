@@ -87,7 +87,7 @@ func (t *Tracer) Prepare(l Launch) (*Prepared, error) {
 		return nil, fmt.Errorf("start the launch helper: %w", err)
 	}
 	statusW.Close()
-	return &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR}, nil
+	return &Prepared{PID: pid, tracer: t, launch: l, config: configW, status: statusR, statusFD: sfd}, nil
 }
 
 // seize waits until the helper is ready and seizes it.
@@ -122,18 +122,18 @@ func launcherEnv() []string { return []string{"GOMAXPROCS=1", "GOGC=off"} }
 
 // Prepared is a launch helper that waits.
 type Prepared struct {
-	PID    int
-	tracer *Tracer
-	launch Launch
-	config *os.File
-	status *os.File
+	PID      int
+	tracer   *Tracer
+	launch   Launch
+	config   *os.File
+	status   *os.File
+	statusFD int // the number of its other end in the helper
 }
 
 // report is a status message of the helper.
 type report struct {
-	step     launcher.Step
-	aslrKept bool
-	errno    syscall.Errno
+	step  launcher.Step
+	value uint64 // see launcher.StatusSize
 }
 
 // report reads the next message: one when the helper is ready, one before the exec, one if a step fails.
@@ -142,12 +142,12 @@ func (p *Prepared) report() (report, error) {
 	if _, err := io.ReadFull(p.status, m[:]); err != nil {
 		return report{}, err
 	}
-	return report{launcher.Step(m[0]), m[1] != 0, syscall.Errno(binary.NativeEndian.Uint32(m[4:]))}, nil
+	return report{launcher.Step(binary.NativeEndian.Uint64(m[:])), binary.NativeEndian.Uint64(m[8:])}, nil
 }
 
-// config returns the helper's configuration. A filter stops the calls of rows.
-func (l *Launch) config(rows []Syscall) *launcher.Config {
-	c := &launcher.Config{Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir, NoASLR: l.NoASLR}
+// config returns the helper's configuration. A filter stops the calls of rows. status is the helper's descriptor.
+func (l *Launch) config(rows []Syscall, status int) *launcher.Config {
+	c := &launcher.Config{Status: status, Path: l.Path, Argv: l.Argv, Env: l.Env, Dir: l.Dir, NoASLR: l.NoASLR}
 	if l.Filter {
 		insns := buildFilter(rows)
 		c.Filter = unsafe.Slice((*byte)(unsafe.Pointer(&insns[0])), len(insns)*int(unsafe.Sizeof(insns[0])))
@@ -158,8 +158,7 @@ func (l *Launch) config(rows []Syscall) *launcher.Config {
 			c.Groups = append(c.Groups, uint32(g))
 		}
 	}
-	s := inheritedSignals()
-	c.SetSignals, c.Ignored, c.Blocked = s.Known, s.Ignored, s.Blocked
+	c.Ignored, c.Blocked, c.SetSignals = launcher.Signals()
 	c.Closed = launcher.Closed()
 	return c
 }
@@ -191,7 +190,7 @@ func (p *Prepared) Start() (Launched, error) {
 		p.Abandon()
 		return Launched{}, err
 	}
-	if _, err := p.config.Write(p.launch.config(followed(p.tracer.advice)).Encode()); err != nil {
+	if _, err := p.config.Write(p.launch.config(followed(p.tracer.advice), p.statusFD).Encode()); err != nil {
 		p.Abandon()
 		return Launched{}, fmt.Errorf("configure the launch helper: %w", err)
 	}
@@ -210,7 +209,8 @@ func (p *Prepared) Start() (Launched, error) {
 		}
 	}
 	r, _ := p.report()
-	return Launched{PID: p.PID, ASLRKept: r.aslrKept}, nil
+	kept := p.launch.NoASLR && (int64(r.value) < 0 || r.value&launcher.AddrNoRandomize == 0)
+	return Launched{PID: p.PID, ASLRKept: kept}, nil
 }
 
 // failure reads why the helper ended.
@@ -222,7 +222,7 @@ func (p *Prepared) failure() error {
 			return errors.New("the launch helper ended without a word")
 		}
 		if step, failed := steps[r.step]; failed {
-			return &LaunchError{step, r.errno}
+			return &LaunchError{step, syscall.Errno(r.value)}
 		}
 	}
 }

@@ -11,99 +11,102 @@ const (
 	seccompSetModeFilter = 1
 	prSetNoNewPrivs      = 38
 	sigSetMask           = 2
-	addrNoRandomize      = 0x0040000
-	personalityQuery     = 0xffffffff
+	// AddrNoRandomize is the bit of personality(2) that switches address space randomisation off.
+	AddrNoRandomize  = 0x0040000
+	personalityQuery = 0xffffffff
 )
 
-// become turns this process into the program. It returns only on failure, with the step that failed.
-func become(c *Config, status int) (Step, syscall.Errno) {
+// Config is what the helper does.
+type Config struct {
+	Path      string
+	Argv, Env []string
+	Dir       string // "" for the present one
+	NoASLR    bool
+	Filter    []byte // instructions of a seccomp filter, as the kernel takes them; none where empty
+	// SetUser reports whether to switch to UID, GID and Groups.
+	SetUser  bool
+	UID, GID uint32
+	Groups   []uint32
+	// SetSignals reports whether to set Ignored and Blocked, signal N in bit N-1.
+	SetSignals       bool
+	Ignored, Blocked uint64
+	// Closed has a bit for each of the descriptors 0 to 2 that the program finds closed.
+	Closed uint32
+	Status int // the descriptor to which it writes its status
+}
+
+// Encode returns c as the helper takes it. The order of its steps matters: the folder is that of whoever may not be the user,
+// and the filter is installed with the rights to do so.
+func (c *Config) Encode() []byte {
+	s := &script{}
 	if c.Dir != "" {
-		if err := syscall.Chdir(c.Dir); err != nil {
-			return Chdir, errno(err)
-		}
+		s.call(Chdir, 0, syscall.SYS_CHDIR, s.text(c.Dir))
 	}
+	going := s.words(uint64(Going), 0)
+	if c.NoASLR {
+		now, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, personalityQuery, 0, 0) // ours, which it has inherited
+		s.call(Going, anyError, syscall.SYS_PERSONALITY, uint64(now)|AddrNoRandomize)
+	}
+	s.call(Going, anyError, syscall.SYS_PERSONALITY, uint64(personalityQuery)).result = going + wordSize
 	// This message is always sent: the end of the pipe cannot replace it, since the kernel closes the pipe only when
 	// the new program returns to user mode, after its first stop.
-	tell(status, Going, c.NoASLR && !noASLR(), 0)
+	s.call(Going, anyError, syscall.SYS_WRITE, c.Status, going, StatusSize)
 	if len(c.Filter) > 0 {
-		if e := installFilter(c.Filter); e != 0 {
-			return Seccomp, e
-		}
+		c.installFilter(s)
 	}
 	if c.SetUser {
-		if e := setUser(c); e != 0 {
-			return User, e
-		}
+		c.setUser(s)
 	}
 	if c.SetSignals {
-		setSignals(c)
+		c.setSignals(s)
 	}
 	for fd := range 3 {
 		if c.Closed>>fd&1 != 0 {
-			syscall.Close(fd)
+			s.call(Exec, anyError, syscall.SYS_CLOSE, fd)
 		}
 	}
-	return Exec, errno(syscall.Exec(c.Path, c.Argv, c.Env))
+	s.call(Exec, 0, syscall.SYS_EXECVE, s.text(c.Path), s.texts(c.Argv), s.texts(c.Env))
+	return s.encode()
 }
 
-func errno(err error) syscall.Errno {
-	e, _ := err.(syscall.Errno)
-	return e
-}
-
-// noASLR switches address space randomisation off (personality(2)) and reports whether that worked.
-func noASLR() bool {
-	old, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, personalityQuery, 0, 0)
-	_, _, e := syscall.RawSyscall(syscall.SYS_PERSONALITY, old|addrNoRandomize, 0, 0)
-	now, _, _ := syscall.RawSyscall(syscall.SYS_PERSONALITY, personalityQuery, 0, 0)
-	return e == 0 && now&addrNoRandomize != 0
-}
-
-// installFilter puts the filter on the calling thread. With CAP_SYS_ADMIN it does so without no_new_privs, which
-// would disable set-uid bits for the program and all its children (seccomp(2)).
-func installFilter(insns []byte) syscall.Errno {
+// installFilter puts the filter on the helper. With CAP_SYS_ADMIN it does so without no_new_privs, which would disable set-uid
+// bits for the program and all its children (seccomp(2)).
+func (c *Config) installFilter(s *script) {
 	const insnSize = 8 // struct sock_filter
-	prog := struct {   // struct sock_fprog
-		len    uint16
-		filter *byte
-	}{uint16(len(insns) / insnSize), &insns[0]}
-	install := func() syscall.Errno {
-		_, _, e := syscall.RawSyscall(sysSeccomp, seccompSetModeFilter, 0, uintptr(unsafe.Pointer(&prog)))
-		return e
+	insns := s.put(c.Filter)
+	prog := s.words(uint64(len(c.Filter)/insnSize), uint64(insns)) // struct sock_fprog
+	s.pointers = append(s.pointers, prog+wordSize)
+	install := func(tolerated uint64) *step {
+		return s.call(Seccomp, tolerated, sysSeccomp, seccompSetModeFilter, 0, prog)
 	}
-	e := install()
-	if e != syscall.EACCES {
-		return e
-	}
-	if _, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, prSetNoNewPrivs, 1, 0, 0, 0, 0); e != 0 {
-		return e
-	}
-	return install()
+	install(uint64(syscall.EACCES)).skip = 2 * stepSize
+	s.call(Seccomp, 0, syscall.SYS_PRCTL, prSetNoNewPrivs, 1, 0, 0, 0)
+	install(0)
 }
 
-// setUser sets groups, gid and uid of this thread only: the others end with execve.
-func setUser(c *Config) syscall.Errno {
-	groups := append(c.Groups, 0)
-	_, _, e := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(c.Groups)), uintptr(unsafe.Pointer(&groups[0])), 0)
-	if e != 0 && syscall.Geteuid() != int(c.UID) {
-		return e
+// setUser sets groups, gid and uid.
+func (c *Config) setUser(s *script) {
+	tolerated := uint64(0)
+	if syscall.Geteuid() == int(c.UID) { // it may keep the groups that it has
+		tolerated = anyError
 	}
-	gid, uid := uintptr(c.GID), uintptr(c.UID)
-	if _, _, e := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid); e != 0 {
-		return e
-	}
-	_, _, e = syscall.RawSyscall(syscall.SYS_SETRESUID, uid, uid, uid)
-	return e
+	groups := append(c.Groups, 0) // not empty
+	s.call(User, tolerated, syscall.SYS_SETGROUPS, len(c.Groups), s.put(unsafe.Slice((*byte)(unsafe.Pointer(&groups[0])), 4*len(groups))))
+	gid, uid := uint64(c.GID), uint64(c.UID)
+	s.call(User, 0, syscall.SYS_SETRESGID, gid, gid, gid)
+	s.call(User, 0, syscall.SYS_SETRESUID, uid, uid, uid)
 }
 
-// setSignals gives the calling thread, which is about to call execve, the signals of whoever started vmblame.
-func setSignals(c *Config) {
-	for sig := uintptr(1); sig <= 64; sig++ {
+// setSignals gives the program the signals of whoever started vmblame: what vmblame has set meanwhile is not for it.
+func (c *Config) setSignals(s *script) {
+	byDefault := s.words(0, 0, 0, 0) // the kernel's struct sigaction: handler, flags, restorer, mask
+	ignore := s.words(1, 0, 0, 0)
+	for sig := 1; sig <= 64; sig++ {
+		action := byDefault
 		if c.Ignored>>(sig-1)&1 != 0 {
-			action := [4]uint64{1} // the kernel's struct sigaction: handler SIG_IGN, flags, restorer, mask
-			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+			action = ignore
 		}
+		s.call(Exec, anyError, syscall.SYS_RT_SIGACTION, sig, action, 0, wordSize)
 	}
-	mask := c.Blocked
-	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	s.call(Exec, anyError, syscall.SYS_RT_SIGPROCMASK, sigSetMask, s.words(c.Blocked), 0, wordSize)
 }

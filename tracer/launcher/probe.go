@@ -20,7 +20,7 @@ func probe(in, out int) {
 		return
 	}
 	// Other threads of the runtime would only get in the way of execve.
-	tell(out, Ready, false, 0)
+	tell(out, Ready, 0)
 	var word [1]byte
 	for {
 		n, err := syscall.Read(in, word[:])
