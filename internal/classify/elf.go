@@ -112,6 +112,11 @@ func (v *view) isCode(i int, e *ledger.Entry) bool {
 	if name := path.Base(e.File.Path); e.File.Path == v.Exe || strings.HasSuffix(name, ".so") || strings.Contains(name, ".so.") {
 		return true
 	}
+	return v.besidePart(i, e)
+}
+
+// besidePart reports whether another part of e's file lies beside it, as the segments of a loaded file do.
+func (v *view) besidePart(i int, e *ledger.Entry) bool {
 	part := func(k int) bool {
 		return fileOf(&v.Entries[k]) == fileOf(e) && v.Entries[k].Offset != e.Offset && v.Entries[k].Perms != e.Perms
 	}
@@ -155,7 +160,8 @@ func (v *view) read(i int, e *ledger.Entry) bool {
 	case by.in.IsMusl():
 		return false // its loader is the same file
 	case by.name == "":
-		return by.module != "" && by.module != path.Base(v.Exe) // a static program may load for itself
+		// A static program may load for itself: more than one part of a file.
+		return by.module != "" && (by.module != path.Base(v.Exe) || !v.besidePart(i, e))
 	}
 	return true
 }

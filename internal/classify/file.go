@@ -10,38 +10,46 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// specialFiles lists the prefixes of the paths that the kernel shows for mappings of other than plain files.
+// specialFiles lists the paths that the kernel shows for mappings of other than plain files, or their beginnings. Those that are
+// own are files that the kernel keeps for itself: they are on no device, and the kernel calls them deleted.
 var specialFiles = [...]struct {
 	start string
+	own   bool
 	kind  Kind
 }{
-	{"/[aio]", AIO},                      // fs/aio.c
-	{"anon_inode:[io_uring]", IOURing},   // io_uring/io_uring.c
-	{"anon_inode:[perf_event]", Perf},    // kernel/events/core.c
-	{"anon_inode:[userfaultfd]", Device}, //
-	{"anon_inode:bpf", Device},           // kernel/bpf/syscall.c
-	{"anon_inode:kvm", Device},           // virt/kvm/kvm_main.c
-	{"anon_inode:", Device},              //
-	{"socket:", Device},                  // packet(7) rings
-	{"/SYSV", SharedSysV},                // ipc/shm.c
-	{"/dev/shm/", SharedPOSX},            // shm_open(3)
-	{"/run/shm/", SharedPOSX},            //
-	{"/memfd:java_heap", JVMHeap},        // ZGC maps its pages several times
-	{"/memfd:", MemFD},                   // mm/memfd.c
-	{"/secretmem", MemFD},                // mm/secretmem.c
-	{"/dev/zero", SharedAnon},            // mm/shmem.c, shmem_zero_setup
-	{"[anon_shmem:", SharedAnon},         //
-	{"/anon_hugepage", HugeTLB},          // fs/hugetlbfs/inode.c
-	{"/dev/hugepages/", HugeTLB},         //
-	{"/dev/dri/", GPU},                   //
-	{"/dev/nvidia", GPU},                 //
-	{"/dev/kfd", GPU},                    //
-	{"/i915", GPU},                       // drivers/gpu/drm/i915/gem
-	{"/drm mm object", GPU},              // drivers/gpu/drm/drm_gem.c
-	{"/dmabuf:", GPU},                    // drivers/dma-buf
-	{"/dev/mali", GPU},                   //
-	{"/dev/", Device},                    //
-	{"/sys/", Device},                    // resource files of PCI devices
+	{"/[aio]", true, AIO},                       // fs/aio.c
+	{"anon_inode:[io_uring]", false, IOURing},   // io_uring/io_uring.c
+	{"anon_inode:[perf_event]", false, Perf},    // kernel/events/core.c
+	{"anon_inode:[userfaultfd]", false, Device}, //
+	{"anon_inode:bpf", false, Device},           // kernel/bpf/syscall.c
+	{"anon_inode:kvm", false, Device},           // virt/kvm/kvm_main.c
+	{"anon_inode:", false, Device},              //
+	{"socket:", false, Device},                  // packet(7) rings
+	{"/SYSV", true, SharedSysV},                 // ipc/shm.c
+	{"/dev/shm/", false, SharedPOSX},            // shm_open(3)
+	{"/run/shm/", false, SharedPOSX},            //
+	{"/memfd:", true, MemFD},                    // mm/memfd.c
+	{"/secretmem", true, MemFD},                 // mm/secretmem.c
+	{"/dev/zero", false, SharedAnon},            // mm/shmem.c, shmem_zero_setup
+	{"[anon_shmem:", false, SharedAnon},         //
+	{"/anon_hugepage", true, HugeTLB},           // fs/hugetlbfs/inode.c
+	{"/dev/hugepages/", false, HugeTLB},         //
+	{"/dev/dri/", false, GPU},                   //
+	{"/dev/nvidia", false, GPU},                 //
+	{"/dev/kfd", false, GPU},                    //
+	{"/i915", true, GPU},                        // drivers/gpu/drm/i915/gem
+	{"/drm mm object", true, GPU},               // drivers/gpu/drm/drm_gem.c
+	{"/dmabuf:", false, GPU},                    // drivers/dma-buf
+	{"/dev/mali", false, GPU},                   //
+	{"/dev/", false, Device},                    //
+	{"/sys/", false, Device},                    // resource files of PCI devices
+}
+
+// kernelsOwn reports whether f is a file that the kernel keeps for itself under the name, which may go on where others are told apart
+// by what follows.
+func kernelsOwn(f vm.File, name string) bool {
+	path, deleted := strings.CutSuffix(f.Path, " (deleted)")
+	return deleted && f.Dev.Major == 0 && (path == name || name == "/memfd:" || name == "/SYSV")
 }
 
 // fileFamily is files, what the kernel shows as if it were a file, and shared memory.
@@ -90,13 +98,16 @@ func findSpecialFiles(v *view) {
 			continue
 		}
 		for _, s := range specialFiles {
-			if !strings.HasPrefix(p, s.start) {
+			if !strings.HasPrefix(p, s.start) || s.own && !kernelsOwn(e.File, s.start) {
 				continue
 			}
 			if s.kind == SharedAnon && e.Perms&vm.Shared == 0 {
 				break // a private mapping of /dev/zero is memory of its own
 			}
 			d := Verdict{Kind: s.kind, Detail: cleanName(p), Evidence: "the kernel's name " + p}
+			if s.kind == MemFD && strings.HasPrefix(p, "/memfd:java_heap") && v.has(jvmFamily.has) {
+				d.Kind = JVMHeap // ZGC maps its pages several times
+			}
 			if s.kind == SharedAnon && s.start == "/dev/zero" {
 				d.Detail = ""
 			}
@@ -108,7 +119,20 @@ func findSpecialFiles(v *view) {
 
 // localeNames are the files of /usr/lib/locale/NAME (glibc locale/C-categories).
 var localeNames = [...]string{"LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT", "SYS_LC_MESSAGES", "LC_MONETARY",
-	"LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME", "locale-archive", "gconv-modules.cache"}
+	"LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE", "LC_TIME", "locale-archive"}
+
+// isLocale reports whether a file is one of the C library's for languages: by its name, and that of the folder that it is read from,
+// whatever is above that.
+func isLocale(file string) bool {
+	switch name := cleanName(file); {
+	case name == "gconv-modules.cache":
+		return true
+	case slices.Contains(localeNames[:], name):
+		return strings.Contains(file, "/locale/")
+	default:
+		return strings.HasSuffix(name, ".mo") && strings.Contains(file, "/LC_MESSAGES/")
+	}
+}
 
 // findFiles claims the remaining mappings of files: locales by their names, everything else as data.
 func findFiles(v *view) {
@@ -118,7 +142,7 @@ func findFiles(v *view) {
 		}
 		name := cleanName(e.File.Path)
 		switch {
-		case e.Perms&vm.Write == 0 && (slices.Contains(localeNames[:], name) || strings.HasSuffix(name, ".mo")):
+		case e.Perms&vm.Write == 0 && isLocale(e.File.Path):
 			v.claim(i, Verdict{Kind: Locale, Detail: name, Evidence: "file " + e.File.Path})
 		default:
 			v.claim(i, Verdict{Kind: FileData, Detail: name, Evidence: "file " + e.File.Path})

@@ -41,7 +41,7 @@ var jvmFamily = Family{Modules: []string{"libjvm.so"}, Role: "jvm", Exports: []s
 func findJVM(v *view) {
 	for i, e := range v.free {
 		if base := cleanName(e.File.Path); e.File.Backed() {
-			if strings.HasSuffix(base, ".jsa") {
+			if strings.HasSuffix(base, ".jsa") && v.has(jvmFamily.has) {
 				v.claimArchive(i, Verdict{Kind: JVMCDS, Detail: base, Evidence: "file of that name", Group: v.group()})
 			}
 			continue

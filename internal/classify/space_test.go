@@ -428,9 +428,14 @@ func TestSpecialFiles(t *testing.T) {
 		{SharedAnon, "[anon_shmem:buffers]", "00:01"}, {HugeTLB, "/anon_hugepage (deleted)", "00:0f"}, {GPU, "/dev/dri/renderD128", "00:05"},
 		{GPU, "/dev/nvidia0", "00:05"}, {GPU, "/dmabuf:", "00:0b"}, {Device, "/dev/infiniband/uverbs0", "00:05"}, {FileData, "/var/lib/db/data", "fe:00"},
 		{Locale, "/usr/lib/locale/locale-archive", "fe:00"}, {Locale, "/usr/lib/locale/C.utf8/LC_CTYPE", "fe:00"},
+		{Locale, "/opt/x/share/locale/de/LC_MESSAGES/x.mo", "fe:00"}, {Locale, "/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", "fe:00"},
+		// Plain files that are called like these.
+		{FileData, "/[aio]", "fe:00"}, {FileData, "/SYSVinit.conf", "fe:00"}, {FileData, "/SYSV00000000 (deleted)", "fe:00"}, {FileData, "/i915.bin (deleted)", "00:2b"},
+		{FileData, "/secretmem.db", "fe:00"}, {FileData, "/memfd:x", "00:2b"}, {FileData, "/memfd:x (deleted)", "fe:00"}, {FileData, "/anon_hugepage.txt", "fe:00"},
+		{FileData, "/srv/model.mo", "fe:00"}, {FileData, "/srv/LC_CTYPE", "fe:00"}, {FileData, "/srv/classes.jsa", "fe:00"}, {MemFD, "/memfd:java_heap (deleted)", "00:01"},
 	} {
 		perms := "rw-s"
-		if c.want == Locale {
+		if c.want == Locale || c.want == FileData {
 			perms = "r--p"
 		}
 		b.entry(c.want, fmt.Sprintf("%x-%x %s 0 %s 7 %s", at, at+0x1000, perms, c.dev, c.path), b.event(Event{Flags: vm.MapShared, Stack: b.stack("mmap64"+libc, "main")}))

@@ -15,7 +15,7 @@ import (
 
 // TestKinds runs programs that say themselves what their memory is, and holds the answers against it.
 func TestKinds(t *testing.T) {
-	for _, name := range []string{"namesakes", "namesakes_static", "coroutine_stacks", "thread_stacks", "thread_stacks_static", "elf_bss", "namesakes_nested", "grown", "moved_text", "file_no_elf", "namesakes_pairs", "namesakes_pairs_static", "namesakes_pairs_nodebug", "namesakes_nested_nodebug"} {
+	for _, name := range []string{"namesakes", "namesakes_static", "coroutine_stacks", "thread_stacks", "thread_stacks_static", "elf_bss", "namesakes_nested", "grown", "moved_text", "file_no_elf", "namesakes_pairs", "namesakes_pairs_static", "namesakes_pairs_nodebug", "namesakes_nested_nodebug", "attach_stack_end", "file_names"} {
 		t.Run(name, func(t *testing.T) {
 			log := filepath.Join(t.TempDir(), "log.jsonl")
 			told := output(t, built.vmblame, "run", "-q", "-o", log, "--", prog(t, name))

@@ -86,6 +86,22 @@ func TestMapAndAttachKnow(t *testing.T) {
 	}
 }
 
+// TestMapAndAttachHold holds the answers of map and attach against what programs say themselves of their memory.
+func TestMapAndAttachHold(t *testing.T) {
+	for _, name := range []string{"attach_stack_end", "file_names"} {
+		t.Run(name, func(t *testing.T) {
+			pid, said := waits(t, name)
+			seen, attached := filepath.Join(t.TempDir(), "map.jsonl"), filepath.Join(t.TempDir(), "attach.jsonl")
+			output(t, built.vmblame, "map", "-o", seen, strconv.Itoa(pid))
+			output(t, built.vmblame, "attach", "-q", "--duration", "100ms", "-o", attached, strconv.Itoa(pid))
+			for _, log := range []string{seen, attached} {
+				output(t, built.vmblame, "check", log)
+				holdTruth(t, strings.Join(said, "\n"), output(t, built.vmblame, "report", "--json", log))
+			}
+		})
+	}
+}
+
 func ranges(rows []analysis.Row) (list []analysis.Range) {
 	for i := range rows {
 		list = append(append(list, rows[i].Ranges...), ranges(rows[i].Parts)...)
