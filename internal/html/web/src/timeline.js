@@ -26,7 +26,8 @@ export function timeline(app) {
   const line = h('div', { class: 'moment-line' })
   const slider = h('div', { class: 'slider', role: 'slider', tabindex: 0, 'aria-label': t('Moment'), 'aria-valuemin': 0 }, h('div', { class: 'track' }), thumb)
   const marks = h('div', { class: 'marks' })
-  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), t('in memory'), h('span', { class: 'failure' }, '▼'), h('span', {}, t('Failed calls')))
+  const held = h('span', {})
+  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), held, h('span', { class: 'failure' }, '▼'), h('span', {}, t('Failed calls')))
   const least = h('p', { class: 'key dim' }, t('what was not counted is not in it'))
   const legend = h('ul', { class: 'legend', 'aria-label': t('Over time') })
   const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line, marks), slider, legend, key, least)
@@ -80,6 +81,7 @@ export function timeline(app) {
         const lacks = m === 'resident' ? log.uncounted(process) : null
         const whole = log.series(process, 'kind', 'usable')
         const values = axis.at.map((_, i) => (lines[0]?.values[i] === null || (lacks && lacks[i] * 2 > whole.reduce((sum, l) => sum + (l.values[i] ?? 0), 0)) ? null : lines.reduce((sum, l) => sum + l.values[i], 0)))
+        if (lacks) held.textContent = t(values.some((v, i) => v !== null && lacks[i] > 0) ? 'in memory, at least' : 'in memory')
         data.push([...values, values[n - 1]])
         series.push({ label: t(m), stroke: ink, width: 1.5, dash, paths: stepped, points: { show: false } })
       }
