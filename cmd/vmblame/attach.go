@@ -2,8 +2,6 @@ package main
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,19 +21,12 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 				return misused(cmd, "PID is missing")
 			}
 			for _, a := range args {
-				pid, err := strconv.ParseInt(a, 10, 32)
-				if err != nil && len(processesNamed(a)) > 0 {
-					var only int
-					if only, err = processOf(cmd, a); err != nil {
-						return err
-					}
-					pid = int64(only)
+				pid, err := processOf(cmd, a)
+				if err != nil {
+					return err
 				}
-				if err != nil || pid <= 0 {
-					return misused(cmd, "%s: not a pid", a)
-				}
-				if !slices.Contains(r.options.PIDs, int(pid)) {
-					r.options.PIDs = append(r.options.PIDs, int(pid))
+				if !slices.Contains(r.options.PIDs, pid) {
+					r.options.PIDs = append(r.options.PIDs, pid)
 				}
 			}
 			return nil
@@ -53,13 +44,6 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 			return r.attach()
 		},
 	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		// "-5" is meant as a number, not as a flag.
-		if _, word, ok := strings.Cut(err.Error(), " in -"); ok && word != "" && word[0] >= '0' && word[0] <= '9' {
-			return misused(cmd, "-%s: not a pid", word)
-		}
-		return flagMistake(cmd, err)
-	})
 	r.flags(cmd)
 	cmd.Flags().DurationVar(&r.options.Duration, "duration", 0, "detach after `D`: 500ms, 0.5s, 1h")
 	return cmd

@@ -76,11 +76,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 				return failed("check %s: %w: what stands before the cut is consistent", log, eventlog.ErrCut)
 			}
 			if n > 0 {
-				problems := "1 problem"
-				if n > 1 {
-					problems = fmt.Sprintf("%d problems", n)
-				}
-				return failed("check %s: %s found: what the log says cannot all be true", log, problems)
+				return failed("check %s: not all that the log says can be true: %s", log, l.Count(n, "problem", "problems"))
 			}
 			tell("consistent, %d lines", r.Line())
 			if g := r.Header().Segment; g != nil {

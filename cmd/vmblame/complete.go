@@ -79,9 +79,16 @@ func isLog(name string) bool {
 }
 
 // newestLog is the log with a default name in the working directory that was written to last, "" for none.
-func newestLog() string {
+func newestLog() string { return newestOf("vmblame.*.jsonl", "vmblame.*.jsonl.zst") }
+
+// newestLogIn is the log in a folder that was written to last, whatever its name, "" for none.
+func newestLogIn(dir string) string {
+	return newestOf(filepath.Join(quoteGlob(dir), "*.jsonl"), filepath.Join(quoteGlob(dir), "*.zst"))
+}
+
+func newestOf(globs ...string) string {
 	newest, when := "", int64(0)
-	for _, glob := range []string{"vmblame.*.jsonl", "vmblame.*.jsonl.zst"} {
+	for _, glob := range globs {
 		names, _ := filepath.Glob(glob)
 		for _, name := range names {
 			if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() && st.ModTime().UnixNano() > when && isLog(name) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -19,6 +21,11 @@ func debugFlags(cmd *cobra.Command, d *naming.DebugFiles) {
 func checkDebugFlags(cmd *cobra.Command, d *naming.DebugFiles) error {
 	if err := d.Check(); err != nil {
 		return misused(cmd, "--debuginfod=%v", err)
+	}
+	for _, dir := range d.Dirs {
+		if st, err := os.Stat(dir); dir != "" && (err != nil || !st.IsDir()) {
+			return misused(cmd, "--debug-dir %s: there is no such folder", dir)
+		}
 	}
 	return nil
 }

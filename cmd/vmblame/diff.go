@@ -55,11 +55,12 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 			if err := give(&a, cmd, d, report.Diff, d.Nameless, a.look(cmd, args[0]), logs[:]...); err != nil {
 				return err
 			}
-			list := over.judge(d)
-			if err := deliver(file, "diff "+args[0]+" "+args[1], list, report.Diff(d, text.Style{Width: pipeWidth})); err != nil {
+			style := text.Style{Width: pipeWidth, Words: language(cmd)}
+			list := over.judge(d, style)
+			if err := deliver(file, "diff "+args[0]+" "+args[1], list, report.Diff(d, style), style); err != nil {
 				return failed("diff: %w", err)
 			}
-			if err := passed(list); err != nil {
+			if err := passed(list, style); err != nil {
 				return &exit{status: exitPassed, err: err}
 			}
 			return nil

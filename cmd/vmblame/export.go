@@ -143,7 +143,7 @@ func (x *exporting) run(f exportFormat, output string) error {
 	}
 	err := replaceFile(output, func(w io.Writer) error { return f.write(x, w) })
 	if e := (*exit)(nil); err != nil && !errors.As(err, &e) {
-		err = written(err)
+		err = failed("export: write %s: %w", output, err)
 	}
 	return err
 }
@@ -336,7 +336,7 @@ func written(err error) error {
 // exportJSON writes the whole log; one that is cut up to there.
 func exportJSON(x *exporting, w io.Writer) error {
 	log := x.logs[0]
-	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
+	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
 		return failed("export %s: not a regular file, and the log is read several times: copy it to one first", log)
 	}
 	l, err := openWholeLog(x.cmd, log)

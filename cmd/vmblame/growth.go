@@ -37,7 +37,7 @@ in one step (a start, a load), or went up and down like a saw.`,
 			}
 			log.warn(cmd, g.Cut)
 			l := a.look(cmd, arg)
-			rows.set(cmd, &l)
+			rows.set(&l)
 			return give(&a, cmd, g, report.Growth, g.Nameless, l, log.name)
 		},
 	}

@@ -23,7 +23,9 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 		ValidArgsFunction: completeLogs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addr, err := vm.ParseAddress(args[1])
-			if err != nil {
+			if _, e := vm.ParseRange(args[1]); err != nil && e == nil {
+				return misused(cmd, "%s: a history is of one address; blame tells of a range", args[1])
+			} else if err != nil {
 				return misused(cmd, "%s: %v", args[1], err)
 			}
 			chosen, err := only.parse(cmd)

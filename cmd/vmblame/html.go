@@ -103,22 +103,35 @@ func readPictures(cmd *cobra.Command, args []string, pids []int, o html.Options,
 	return p, nil
 }
 
-// replaceFile writes a file, its user's alone, that is there whole or not at all.
+// outputFile is a file that is written under another name than it will have; its errors know that one alone.
+type outputFile struct {
+	file *os.File
+	name string
+}
+
+// Write implements io.Writer.
+func (f *outputFile) Write(p []byte) (int, error) {
+	n, err := f.file.Write(p)
+	return n, unwritten(f.name, err)
+}
+
+// replaceFile writes a file, its user's alone, that is there whole or not at all. Where it could not be written the error says
+// what to do.
 func replaceFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".vmblame-*")
 	if err != nil {
-		return err
+		return unwritten(name, err)
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing of that name
-	w := bufio.NewWriterSize(f, 1<<16)
+	w := bufio.NewWriterSize(&outputFile{f, name}, 1<<16)
 	if err = write(w); err == nil {
 		err = w.Flush()
 	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	return os.Rename(f.Name(), name)
+	return unwritten(name, err)
 }

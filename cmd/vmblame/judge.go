@@ -30,11 +30,11 @@ type limits struct {
 
 func (l *limits) any() bool { return l.addresses > 0 || l.resident > 0 || l.mappings > 0 }
 
-// judge holds the processes of a recording against the bounds: each for itself, the one that is farthest over.
-func (l *limits) judge(s *analysis.Summary) []judgement {
+// judge compares the processes of a recording with the bounds: each by itself, the one that is farthest over. found is what was
+// found of one, in the language of style.
+func (l *limits) judge(s *analysis.Summary, style text.Style) []judgement {
 	var list []judgement
-	size := func(n int64) string { return text.Size(n) }
-	put := func(name, what string, bound int64, write func(int64) string, of func(p *analysis.ReportProcess) (n int64, known bool), by analysis.Sort) {
+	put := func(name string, bound int64, write func(int64) string, found func(size string) string, of func(p *analysis.ReportProcess) (n int64, known bool), by analysis.Sort) {
 		if bound == 0 {
 			return
 		}
@@ -53,12 +53,12 @@ func (l *limits) judge(s *analysis.Summary) []judgement {
 			}
 		}
 		if !j.known {
-			j.text = what + " were not measured, --" + name + " " + write(bound)
+			j.text = style.Say("not measured: --%s %s", name, write(bound))
 			list = append(list, j)
 			return
 		}
 		j.over = most > bound
-		j.text = fmt.Sprintf("%d %s: %s %s, --%s %s", worst.PID, worst.Name, write(most), what, name, write(bound))
+		j.text = fmt.Sprintf("%d %s: %s, --%s %s", worst.PID, worst.Name, found(write(most)), name, write(bound))
 		if s.Peak != nil { // what there was then tells more
 			for i := range s.Peak.Processes {
 				if p := &s.Peak.Processes[i]; p.PID == worst.PID {
@@ -66,11 +66,11 @@ func (l *limits) judge(s *analysis.Summary) []judgement {
 				}
 			}
 		}
-		j.who = holderOf(worst, by)
+		j.who = holderOf(worst, by, style)
 		list = append(list, j)
 	}
-	put("max-addresses", "of addresses", int64(l.addresses), size, func(p *analysis.ReportProcess) (int64, bool) { return p.Peak, true }, analysis.SortReserved)
-	put("max-resident", "in memory", int64(l.resident), size, func(p *analysis.ReportProcess) (int64, bool) {
+	put("max-addresses", int64(l.addresses), text.Size, func(n string) string { return style.Say("%s of addresses", n) }, func(p *analysis.ReportProcess) (int64, bool) { return p.Peak, true }, analysis.SortReserved)
+	put("max-resident", int64(l.resident), text.Size, func(n string) string { return style.Say("%s in memory", n) }, func(p *analysis.ReportProcess) (int64, bool) {
 		switch {
 		case p.HighWater != nil:
 			return *p.HighWater, true
@@ -79,12 +79,12 @@ func (l *limits) judge(s *analysis.Summary) []judgement {
 		}
 		return 0, false
 	}, analysis.SortResident)
-	put("max-mappings", "mappings", int64(l.mappings), text.Thousands, func(p *analysis.ReportProcess) (int64, bool) { return int64(p.VMAs), true }, analysis.SortVMAs)
+	put("max-mappings", int64(l.mappings), text.Thousands, func(n string) string { return style.Say("%s mappings", n) }, func(p *analysis.ReportProcess) (int64, bool) { return int64(p.VMAs), true }, analysis.SortVMAs)
 	return list
 }
 
 // holderOf names who has most of a process: "64.0 MiB glibc malloc arena by fopen < luaL_loadfilex".
-func holderOf(p *analysis.ReportProcess, by analysis.Sort) string {
+func holderOf(p *analysis.ReportProcess, by analysis.Sort, style text.Style) string {
 	rows := append([]analysis.Row(nil), p.Holders...)
 	analysis.SortRows(rows, by)
 	if len(rows) == 0 {
@@ -94,31 +94,37 @@ func holderOf(p *analysis.ReportProcess, by analysis.Sort) string {
 	if len(h.Parts) > 0 {
 		h = &h.Parts[0]
 	}
-	var n string
+	who := h.Who
+	if strings.Contains(rows[0].Label, " by ") {
+		who.Calls = nil // it says so
+	}
+	label := style.Told(rows[0].Label)
 	switch {
 	case by == analysis.SortVMAs:
-		n = text.Thousands(int64(h.VMAs)) + " of "
+		return madeBy(style.Say("%s mappings of %s", text.Thousands(int64(h.VMAs)), label), who, style)
 	case by == analysis.SortResident && h.Resident != nil:
-		n = text.Size(*h.Resident) + " "
-	default:
-		n = text.Size(h.Reserved) + " "
+		return madeBy(text.Size(*h.Resident)+" "+label, who, style)
 	}
-	t := n + rows[0].Label
-	if len(h.Calls) > 0 && !strings.Contains(rows[0].Label, " by ") {
-		t += " by " + h.Who.Text(60)
+	return madeBy(text.Size(h.Reserved)+" "+label, who, style)
+}
+
+// madeBy is what there is with the calls that made it, where they are known.
+func madeBy(what string, who analysis.Who, style text.Style) string {
+	if len(who.Calls) == 0 {
+		return what
 	}
-	return t
+	return style.Say("%s, made by %s", what, style.Told(who.Text(60)))
 }
 
 // passed is the first bound that was passed, nil for none; one that was not measured has not been kept.
-func passed(list []judgement) error {
+func passed(list []judgement, style text.Style) error {
 	var lines []string
 	for _, j := range list {
 		switch {
 		case !j.known:
 			lines = append(lines, j.text)
 		case j.over && j.who != "":
-			lines = append(lines, j.text+": most is "+j.who)
+			lines = append(lines, style.Say("%s: the largest is %s", j.text, j.who))
 		case j.over:
 			lines = append(lines, j.text)
 		}
@@ -130,7 +136,7 @@ func passed(list []judgement) error {
 }
 
 // junit writes judgements as JUnit XML, a test case each.
-func junit(name, of string, list []judgement) error {
+func junit(name, of string, list []judgement, style text.Style) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
@@ -152,7 +158,7 @@ func junit(name, of string, list []judgement) error {
 	suite := testsuite{Name: "vmblame", Tests: len(list)}
 	for _, j := range list {
 		c := testcase{Class: of, Name: j.name, Time: "0", Output: j.text}
-		if err := passed([]judgement{j}); err != nil {
+		if err := passed([]judgement{j}, style); err != nil {
 			suite.Failures++
 			c.Failure = &failure{j.text, err.Error()}
 		}
@@ -166,7 +172,7 @@ func junit(name, of string, list []judgement) error {
 }
 
 // githubSummary appends a section to the summary of a GitHub job, where there is one.
-func githubSummary(title string, list []judgement, body []byte) error {
+func githubSummary(title string, list []judgement, body []byte, style text.Style) error {
 	name := os.Getenv("GITHUB_STEP_SUMMARY")
 	if name == "" {
 		return nil
@@ -179,7 +185,7 @@ func githubSummary(title string, list []judgement, body []byte) error {
 	fmt.Fprintf(&b, "### vmblame: `%s`\n\n", strings.ReplaceAll(text.Printable(title), "`", "'"))
 	for _, j := range list {
 		mark := "✅"
-		if err := passed([]judgement{j}); err != nil {
+		if err := passed([]judgement{j}, style); err != nil {
 			mark = "❌"
 		}
 		fmt.Fprintf(&b, "- %s %s\n", mark, text.Printable(j.text))
@@ -193,13 +199,13 @@ func githubSummary(title string, list []judgement, body []byte) error {
 }
 
 // deliver writes what CI asked for: JUnit XML to a file unless that is "", and the summary of a GitHub job.
-func deliver(file, of string, list []judgement, body []byte) error {
+func deliver(file, of string, list []judgement, body []byte, style text.Style) error {
 	if file != "" {
-		if err := junit(file, of, list); err != nil {
+		if err := junit(file, of, list, style); err != nil {
 			return fmt.Errorf("--junit %s: %w", file, err)
 		}
 	}
-	if err := githubSummary(of, list, body); err != nil {
+	if err := githubSummary(of, list, body, style); err != nil {
 		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
 	}
 	return nil
@@ -226,15 +232,15 @@ func (f *failOver) Set(s string) error {
 		return nil
 	}
 	n, err := parseSize(s)
-	if err != nil {
-		return errors.New("neither a share (5%) nor a size (10M)")
+	if _, bare := strconv.ParseFloat(s, 64); err != nil || bare == nil && n > 0 { // 5 may be meant as either
+		return errors.New("neither a share (5%) nor a size (10M, 4096B)")
 	}
 	*f = failOver{percent: -1, bytes: n, set: s}
 	return nil
 }
 
-// judge holds the processes of a diff against the bound.
-func (f *failOver) judge(d *analysis.Diff) []judgement {
+// judge compares the processes of a diff with the bound; who has grown is named in the language of style.
+func (f *failOver) judge(d *analysis.Diff, style text.Style) []judgement {
 	if f.set == "" {
 		return nil
 	}
@@ -258,10 +264,11 @@ func (f *failOver) judge(d *analysis.Diff) []judgement {
 			if c.Difference <= 0 {
 				continue
 			}
-			j.who = text.Style{}.Change(c.Difference) + " " + c.Label
-			if len(c.Parts) > 0 && len(c.Parts[0].Calls) > 0 {
-				j.who += " by " + c.Parts[0].Who.Text(60)
+			var who analysis.Who
+			if len(c.Parts) > 0 {
+				who = c.Parts[0].Who
 			}
+			j.who = madeBy(text.Style{}.Change(c.Difference)+" "+style.Told(c.Label), who, style)
 			break
 		}
 		list = append(list, j)

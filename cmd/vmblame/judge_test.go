@@ -41,15 +41,15 @@ func TestBounded(t *testing.T) {
 	}
 	file := filepath.Join(dir, "junit.xml")
 	r := run("--max-addresses", "64K", "--max-mappings", "100000", "--max-resident", "1T", "--junit", file, "sh", "-c", ":")
-	r.wants(t, 3, "of addresses, --max-addresses 64 KiB: most is ")
+	r.wants(t, 3, "of addresses, --max-addresses 64 KiB: the largest is ")
 	if strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("%q", r.stderr)
 	}
 	if s := readSuite(t, file); s.Tests != 3 || s.Failures != 1 || s.Cases[0].Name != "max-addresses" || s.Cases[0].Failure == nil || s.Cases[1].Failure != nil {
 		t.Errorf("%+v", s)
 	}
-	run("--max-mappings", "3", "sh", "-c", ":").wants(t, 3, "mappings, --max-mappings 3: most is ")
-	run("--max-resident", "4K", "sh", "-c", ":").wants(t, 3, "in memory, --max-resident 4 KiB: most is ")
+	run("--max-mappings", "3", "sh", "-c", ":").wants(t, 3, "mappings, --max-mappings 3: the largest is ")
+	run("--max-resident", "4K", "sh", "-c", ":").wants(t, 3, "in memory, --max-resident 4 KiB: the largest is ")
 	if r := run("--max-addresses", "1T", "sh", "-c", ":"); r.stderr != "" {
 		r.wants(t, 0)
 		t.Errorf("%q", r.stderr)
@@ -68,9 +68,14 @@ func TestFailOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := vmblame(t, "", "diff", "--fail-over", "5%", "--junit", file, sampleLog+"@start", sampleLog)
-	r.wants(t, 3, "--fail-over 5%: most is +64.0 MiB glibc malloc arena by ")
+	r.wants(t, 3, "--fail-over 5%: the largest is +64.0 MiB glibc malloc arena, made by ")
 	if s := readSuite(t, file); s.Tests != 1 || s.Failures != 1 {
 		t.Errorf("%+v", s)
+	}
+	r = vmblame(t, "", "diff", "--lang", "zh", "--fail-over", "5%", "--junit", file, sampleLog+"@start", sampleLog)
+	r.wants(t, 3, "--fail-over 5%：最大的是 +64.0 MiB glibc arena（分配区），由 ")
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), "最大的是") {
+		t.Errorf("%v: %s", err, b)
 	}
 	vmblame(t, "", "diff", "--fail-over", "100M", sampleLog+"@start", sampleLog).wants(t, 0)
 	vmblame(t, "", "diff", "--fail-over", "0%", sampleLog, sampleLog).wants(t, 0)
@@ -79,7 +84,7 @@ func TestFailOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(b); strings.Count(text, "### vmblame: ") != 3 || !strings.Contains(text, "❌ silly: +76.0 MiB") || !strings.Contains(text, "✅") || !strings.Contains(text, "glibc malloc arena") {
+	if text := string(b); strings.Count(text, "### vmblame: ") != 4 || !strings.Contains(text, "❌ silly: +76.0 MiB") || !strings.Contains(text, "✅") || !strings.Contains(text, "glibc malloc arena") {
 		t.Errorf("%s", text)
 	}
 }

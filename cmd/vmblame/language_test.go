@@ -110,7 +110,7 @@ func TestLanguage(t *testing.T) {
 		{"--lang zh runn", "未知的命令 \"runn\"：是否想说 run？"},
 		{"report --lang zh a b", "多余的参数 \"b\""},
 		{"report --lang zh --nosuch", "未知的选项：--nosuch"},
-		{"attach --lang zh x y", "不是 pid"},
+		{"attach --lang zh 0 y", "不是 pid"},
 		{"run --lang zh --max-frames=0 ls", "至少 1"},
 		{"run --lang zh", "缺少 PROGRAM"},
 		{"report --lang zh " + log + "@99s", "没有时刻 1m39s：日志止于"},

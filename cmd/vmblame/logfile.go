@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +53,12 @@ func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 		return nil, l.failed(cmd, err)
 	}
 	l.file = f
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+	st, err := f.Stat()
+	if err == nil && st.IsDir() {
+		f.Close()
+		return nil, errFolder(cmd.Name(), l.name)
+	}
+	if err == nil && st.Mode().IsRegular() {
 		l.bar = newBar(cmd.Context(), cmd.ErrOrStderr(), l.name, st.Size())
 	}
 	return l, nil
@@ -120,30 +123,5 @@ func (l *logFile) failed(cmd *cobra.Command, err error) error {
 	if errors.Is(err, analysis.ErrNoProcess) {
 		return failed("%s %s: %w: vmblame report without --pid lists them", cmd.Name(), l.name, err)
 	}
-	return failed("%s %s: %w%s", cmd.Name(), l.name, cause(err, l.name), remedy(err))
-}
-
-// remedy says what to do about a log that cannot be read, "" where the error says all.
-func remedy(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		var logs []string
-		names, _ := filepath.Glob("*.jsonl*")
-		for _, name := range names {
-			if isLog(name) {
-				logs = append(logs, quote(name))
-			}
-		}
-		const most = 3
-		switch {
-		case len(logs) == 0:
-			return ": no log is here: vmblame run PROGRAM makes one"
-		case len(logs) > most:
-			return fmt.Sprintf(": the logs here: %s and %d more", strings.Join(logs[:most], ", "), len(logs)-most)
-		}
-		return ": the logs here: " + strings.Join(logs, ", ")
-	case errors.Is(err, eventlog.ErrNotLog):
-		return ": vmblame run -o LOG -- PROGRAM makes one"
-	}
-	return ""
+	return failed("%s %s: %w%s", cmd.Name(), l.name, cause(err, l.name), remedy(err, l.name, l.file))
 }

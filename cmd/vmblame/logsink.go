@@ -22,7 +22,7 @@ type logSink struct {
 	name    string
 	regular bool // it can be read afterwards
 	w       *eventlog.Writer
-	stderr  io.Writer
+	stderr  io.Writer   // a Write is what it has to say, without vmblame's name
 	began   bool        // an address space stands in it; until then there is nothing to keep
 	bounded *boundedLog // nil without --log-limit
 	broken  bool        // there is no file to write to any more
@@ -139,7 +139,7 @@ func (l *logSink) append(r eventlog.Record) {
 		b.began, b.state = len(p.lines), len(p.lines)
 		if inFile := int64(b.state) * b.ratio.Load() / 1024; inFile > b.limit/2 && !b.told {
 			b.told = true
-			fmt.Fprintf(l.stderr, "vmblame: --log-limit %d: what is mapped takes %d bytes in the log: it is larger than that\n", b.limit, inFile)
+			fmt.Fprintf(l.stderr, "--log-limit %d: what is mapped takes %d bytes in the log: it is larger than that", b.limit, inFile)
 		}
 	}
 	p := l.waiting.open()
@@ -157,7 +157,7 @@ func (l *logSink) append(r eventlog.Record) {
 func (l *logSink) saySlow() {
 	if !l.bad {
 		l.bad = true
-		fmt.Fprintf(l.stderr, "vmblame: the log is incomplete: %s: %v: the program goes on\n", l.name, errSlow)
+		fmt.Fprintf(l.stderr, "the log is incomplete: %s: %v: the program goes on", l.name, errSlow)
 	}
 }
 
@@ -277,9 +277,9 @@ func (l *logSink) check(err error) {
 	case l.bad:
 	case errors.Is(err, eventlog.ErrDeleted):
 		l.bad = true
-		fmt.Fprintf(l.stderr, "vmblame: the log %v: it is lost when vmblame ends; until then: cp /proc/%d/fd/%d COPY\n", err, os.Getpid(), l.w.Fd())
+		fmt.Fprintf(l.stderr, "the log %v: it is lost when vmblame ends; until then: cp /proc/%d/fd/%d COPY", err, os.Getpid(), l.w.Fd())
 	default:
 		l.bad = true
-		fmt.Fprintf(l.stderr, "vmblame: the log is incomplete: %v: it ends with its last whole line, the program goes on\n", err)
+		fmt.Fprintf(l.stderr, "the log is incomplete: %v: it ends with its last whole line, the program goes on", err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/vmblame/vmblame/internal/record"
 	"github.com/vmblame/vmblame/internal/report"
 	"github.com/vmblame/vmblame/internal/text"
+	"github.com/vmblame/vmblame/internal/vm"
 )
 
 func mapCommand() *cobra.Command {
@@ -55,7 +57,7 @@ memory and shared, how many mappings of vm.max_map_count, and of the first of th
 	f.BoolVar(&m.json, "json", false, "answer in JSON, sizes in bytes")
 	f.BoolVar(&m.bytes, "bytes", false, "exact numbers of bytes")
 	f.BoolVar(&m.wide, "wide", false, "lines as wide as what they say, with nothing left out")
-	f.IntVar(&m.top, "top", 0, "of one process at most `N` rows (default: as many as the terminal has room for; off one all)")
+	m.rows.flag(cmd)
 	f.Var(&m.by, "by", "list by "+m.by.list())
 	f.Var(&m.sort, "sort", "order by "+m.sort.list()+"; with --all by resident where nothing is said")
 	f.Var((*sizeValue)(&m.o.MinSize), "min-size", "sum up what reserves less than `SIZE` (64K, 1M)")
@@ -72,7 +74,7 @@ type mapping struct {
 	by, sort choice
 	all      bool
 	output   string
-	top      int
+	rows     rowsShown
 }
 
 // one answers about one process.
@@ -83,7 +85,7 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 	}
 	if m.output != "" {
 		if err := writeRecords(m.output, records); err != nil {
-			return failed("map: %w", err)
+			return failed("map: write %s: %w", m.output, unwritten(m.output, err))
 		}
 	}
 	m.o.By, m.o.Sort, m.o.Bytes = analysis.By(m.by.value), analysis.Sort(m.sort.value), m.bytes
@@ -98,9 +100,7 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 		}
 	}
 	l := m.look(cmd, m.output)
-	if cmd.Flags().Changed("top") {
-		l.Rows = m.top
-	}
+	m.rows.set(&l)
 	return m.print(cmd, func() []byte { return report.Report(r, l) }, func() any { return r })
 }
 
@@ -129,6 +129,9 @@ func recordsOf(cmd *cobra.Command, word string) (records []eventlog.Record, sour
 			}
 			return mapText(io.MultiReader(bytes.NewReader(head), f), word, tool)
 		}
+		if t := elfType(head); t == elf.ET_EXEC || t == elf.ET_DYN {
+			return nil, "", failed("map %s: a program or a library, not a core file: vmblame run %s", word, asProgram(word))
+		}
 		if records, err = record.MapCore(word, tool); err != nil {
 			return nil, "", &exit{status: exitFailed, err: err}
 		}
@@ -137,6 +140,10 @@ func recordsOf(cmd *cobra.Command, word string) (records []eventlog.Record, sour
 	pid, err := processOf(cmd, word)
 	if err != nil {
 		return nil, "", err
+	}
+	if of := procfs.ProcessOf(pid); of > 0 && of != pid {
+		note(cmd, "map %d: that is a thread of process %d, whose memory this is", pid, of)
+		pid = of
 	}
 	if records, err = record.Map(pid, tool); err != nil {
 		return nil, "", &exit{status: exitFailed, err: err}
@@ -153,8 +160,10 @@ func mapText(r io.Reader, name, tool string) ([]eventlog.Record, string, error) 
 		return nil, "", failed("map %s: %w", name, err)
 	}
 	records, err := record.MapText(text, tool)
-	if err != nil {
-		return nil, "", &exit{status: exitFailed, err: err}
+	if errors.Is(err, vm.ErrNoRows) {
+		return nil, "", failed("map %s: neither a core file nor a memory map: cat /proc/PID/smaps or pmap -x PID writes one", name)
+	} else if err != nil {
+		return nil, "", failed("map %s: %w", name, err)
 	}
 	return records, name, nil
 }
@@ -192,10 +201,17 @@ func (m *mapping) processes(cmd *cobra.Command) error {
 		sort = analysis.Sort(m.sort.value)
 	}
 	all := analysis.NewProcesses(record.Processes(procfs.Processes()), sort, record.MaxMapCount())
-	for i := range all.List[:min(len(all.List), largestOf)] {
+	looked := min(len(all.List), largestOf)
+	if m.rows.top > 0 {
+		looked = min(looked, int(m.rows.top))
+	}
+	for i := range all.List[:looked] {
 		all.List[i].Largest = largestIn(all.List[i].PID, sort)
 	}
-	return m.print(cmd, func() []byte { return report.Processes(all, m.look(cmd, "")) }, func() any { return all })
+	l := m.look(cmd, "")
+	l.Rows = 0 // a list of processes is for looking through: it has all of them
+	m.rows.set(&l)
+	return m.print(cmd, func() []byte { return report.Processes(all, l) }, func() any { return all })
 }
 
 // largestIn looks up what a process has most of, nil where that cannot be told.
@@ -240,13 +256,15 @@ func writeRecords(name string, records []eventlog.Record) error {
 
 // processOf is the process that a word names: by its number, or the only one of that name.
 func processOf(cmd *cobra.Command, word string) (int, error) {
-	if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
-		return pid, nil
+	if pid, err := strconv.ParseInt(word, 10, 32); err == nil && pid > 0 {
+		return int(pid), nil
+	} else if err == nil || errors.Is(err, strconv.ErrRange) {
+		return 0, misused(cmd, "%s: not a pid", word)
 	}
 	pids := processesNamed(word)
 	switch len(pids) {
 	case 0:
-		return 0, failed("%s %s: no such process: a pid, or the name of one that runs", cmd.Name(), word)
+		return 0, failed("%s %s: no process has that name: ps -e lists those that run", cmd.Name(), word)
 	case 1:
 		return pids[0], nil
 	}

@@ -20,6 +20,26 @@ func TestMistakes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	elf := append([]byte("\x7fELF"), make([]byte, 60)...)
+	elf[16] = 2 // ET_EXEC
+	files := map[string]string{"logs/old.jsonl": string(log), "logs/new.jsonl": string(log), "logs/other.jsonl": "no log", "none/other": "", "case.jsonl.gz": "\x1f\x8b\x08", "program": string(elf),
+		"core": strings.Replace(string(elf), "\x02", "\x04", 1), "maps": "00400000-00401000 r-xp 00000000 08:01 17 /bin/sh\n",
+		"newer.jsonl": strings.Replace(string(log), `"version":1`, `"version":2`, 1)}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, name := range []string{"logs/old.jsonl", "logs/new.jsonl"} {
+		at := time.Unix(int64(1_700_000_000+i), 0) // the order is set, not that of writing
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 	mistakes := []struct {
 		args   string
 		status int
@@ -30,6 +50,9 @@ func TestMistakes(t *testing.T) {
 		{"case.jsonl@peak", 2, "vmblame report case.jsonl@peak"},
 		{"notes.txt", 2, "vmblame ./notes.txt"},
 		{"sh script", 2, "vmblame run sh"},
+		{"sh -c :", 2, "vmblame run sh"},
+		{"sh -v", 2, "vmblame run sh"},
+		{"reprot --by kind case.jsonl", 2, "did you mean report?"},
 		{"reprot case.jsonl", 2, "did you mean report?"},
 		{"atach 4711", 2, "did you mean attach?"},
 		{"diffs a b", 2, "did you mean diff?"},
@@ -74,29 +97,65 @@ func TestMistakes(t *testing.T) {
 		{"report notes.txt", 1, "vmblame run -o LOG"},
 		{"report notice", 1, "vmblame run -o LOG"},
 		{"report case.jsonl@99s", 1, "the log ends at"},
-		{"report case.jsonl@soon", 2, "start, end, peak, a time as 1.5s, or seq:N"},
-		{"growth --since soon case.jsonl", 2, "start, end, peak, a time as 1.5s, or seq:N"},
+		{"report case.jsonl@soon", 2, "start, end, peak, a time such as 1.5s, or seq:N"},
+		{"growth --since soon case.jsonl", 2, "start, end, peak, a time such as 1.5s, or seq:N"},
 		{"report --until 1ms case.jsonl@end", 2, "has a moment already"},
 		{"report --pid 77 case.jsonl", 1, "without --pid lists them"},
 		{"failed", 2, "vmblame run PROGRAM makes one"},
 		{"diff case.jsonl", 2, "AFTER is missing"},
 		{"report case.jsonl other.jsonl", 2, "unexpected argument"},
+		{"report case.jsonl case.jsonl", 2, "vmblame diff tells what differs"},
+		{"report case.jsonl @peak", 2, "case.jsonl@peak"},
+		{"report logs", 1, "its newest log is logs/new.jsonl"},
+		{"check logs", 1, "its newest log is logs/new.jsonl"},
+		{"symbolize logs", 1, "its newest log is logs/new.jsonl"},
+		{"export --format json logs", 1, "its newest log is logs/new.jsonl"},
+		{"report none", 1, "no log is in it"},
+		{"report case.jsonl.gz", 1, "gunzip case.jsonl.gz"},
+		{"report core", 1, "vmblame map core"},
+		{"report program", 1, "vmblame run ./program"},
+		{"report maps", 1, "vmblame map maps"},
+		{"report newer.jsonl", 1, "use the vmblame that wrote it, or a later one"},
+		{"report -", 1, "read from a file"},
+		{"growth --since peak --until start case.jsonl", 1, "choose an earlier moment"},
+		{"report --top -1 case.jsonl", 2, "1 or more"},
+		{"diff --fail-over 5 case.jsonl case.jsonl", 2, "neither a share (5%) nor a size"},
+		{"symbolize --debug-dir nosuch case.jsonl", 2, "no such folder"},
+		{"serve --port 99999 case.jsonl", 2, "too large a number"},
+		{"report -o answer case.jsonl", 2, "> FILE"},
+		// Where answers go.
+		{"html -o nosuch/page.html case.jsonl", 1, "mkdir -p nosuch makes the folder"},
+		{"html -o logs case.jsonl", 1, "name another file with -o"},
+		{"export --format folded -o nosuch/stacks case.jsonl", 1, "mkdir -p nosuch makes the folder"},
+		{"symbolize -o nosuch/named.jsonl case.jsonl", 1, "mkdir -p nosuch makes the folder"},
+		{"run -o nosuch/new.jsonl -- sh -c :", 125, "mkdir -p nosuch makes the folder"},
 		// Addresses.
+		{"history case.jsonl 3000-5000", 2, "blame tells of a range"},
 		{"blame case.jsonl", 2, "ADDR is missing"},
 		{"blame case.jsonl main", 2, "hexadecimal digits"},
 		{"blame case.jsonl 5000-3000", 2, "ends before it begins"},
 		// Processes.
 		{"attach 1073741824", 1, "check the pid"},
-		{"attach nosuchprocess", 2, "not a pid"},
-		{"map nosuchprocess", 1, "the name of one that runs"},
+		{"attach nosuchprocess", 1, "ps -e lists those that run"},
+		{"map nosuchprocess", 1, "ps -e lists those that run"},
 		{"attach", 2, "PID is missing"},
+		{"attach 0", 2, "not a pid"},
+		{"attach -5", 2, "not a pid"},
+		{"map -5", 2, "not a pid"},
+		{"map 99999999999999", 2, "not a pid"},
+		{"map --pid 4711", 2, "vmblame map PID"},
+		{"map notes.txt", 1, "pmap -x PID writes one"},
+		{"map program", 1, "vmblame run ./program"},
+		{"attach -d 5s 1", 2, "did you mean --duration?"},
 		// Running.
 		{"run nosuchprogram", 127, "check the name, PATH and --chdir"},
+		{"run server", 127, "vmblame run ./server"},
+		{"run --advice no -- sh", 127, "the program comes after --"},
 		{"run -o notes.txt -- sh -c :", 125, "name another file"},
 		{"run --chdir nosuch -- sh -c :", 125, "a folder that exists"},
 		{"run --user nosuchuser -- sh -c :", 125, "getent passwd"},
 	}
-	if len(mistakes) < 50 {
+	if len(mistakes) < 100 {
 		t.Errorf("%d mistakes", len(mistakes))
 	}
 	for _, m := range mistakes {

@@ -98,15 +98,7 @@ func (r *recording) prepare() {
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
 	r.stderr = spool.New(os.Stderr, textWaiting)
-	notes := &lines{w: r.stderr, style: r.style}
-	_, _, onTerminal := terminal(os.Stderr)
-	if onTerminal || os.Getenv("COLUMNS") != "" {
-		notes.width = r.style.Width
-	}
-	r.options.Warn = notes
-	if onTerminal && len(r.options.PIDs) > 0 {
-		notes.before = clearLine
-	}
+	r.options.Warn = r.notes()
 	if r.quiet {
 		r.options.Warn = nil
 	}
@@ -115,13 +107,26 @@ func (r *recording) prepare() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
+// notes is where lines are said that stand beside the program's own.
+func (r *recording) notes() *lines {
+	notes := &lines{w: r.stderr, style: r.style}
+	_, _, onTerminal := terminal(os.Stderr)
+	if onTerminal || os.Getenv("COLUMNS") != "" {
+		notes.width = r.style.Width
+	}
+	if onTerminal && len(r.options.PIDs) > 0 {
+		notes.before = clearLine
+	}
+	return notes
+}
+
 // open makes the sinks, the log first. It is called before the program starts or a target is touched.
 func (r *recording) open(pid int) ([]eventlog.Sink, error) {
-	log, err := openLog(r.out, pid, int64(r.limit), r.stderr)
+	log, err := openLog(r.out, pid, int64(r.limit), r.notes())
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
-			return nil, fmt.Errorf("open the log %s: %w: name another file with -o", p.Path, p.Err)
+			return nil, fmt.Errorf("open the log %s: %w", p.Path, unwritten(p.Path, err))
 		}
 		return nil, err
 	}
@@ -129,7 +134,7 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	r.log = log
 	sinks := []eventlog.Sink{log}
 	if r.live {
-		sinks = append(sinks, report.NewLive(r.stderr.Talk()))
+		sinks = append(sinks, report.NewLive(r.stderr.Talk(), r.liveStyle()))
 	}
 	if r.bound > 0 {
 		sinks = append(sinks, report.NewBound(r.stderr, int64(r.bound), r.style))
@@ -147,6 +152,12 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, sum)
 	}
 	return sinks, nil
+}
+
+// liveStyle is how events look as they happen: as wide as the terminal, and off one with all that they say.
+func (r *recording) liveStyle() text.Style {
+	width, _, on := terminal(os.Stderr)
+	return text.Style{Width: width, Whole: !on, Words: r.style.Words}
 }
 
 // close ends the log and what is said on standard error, and waits for neither longer than they take something.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,7 +58,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 			}
 			r := s.Report(o)
 			l := a.look(cmd, arg)
-			rows.set(cmd, &l)
+			rows.set(&l)
 			if len(a.pids) > 0 {
 				l.Processes = 0
 			}
@@ -110,24 +112,44 @@ func (c *choice) complete(cmd *cobra.Command, flag string) {
 
 // rowsShown are the flags that say how much of a report is shown.
 type rowsShown struct {
-	top int
+	top rowCount // 0 where nothing was said
 	all bool
 }
 
 func (r *rowsShown) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&r.top, "top", 0, "at most `N` rows (default: as many as the terminal has room for; off one all)")
+	r.flag(cmd)
 	cmd.Flags().BoolVar(&r.all, "all", false, "all rows, and all processes in full")
+}
+
+func (r *rowsShown) flag(cmd *cobra.Command) {
+	cmd.Flags().Var(&r.top, "top", "at most `N` rows (default: as many as the terminal has room for; off one all)")
+}
+
+// rowCount is a flag that takes a number of rows.
+type rowCount int
+
+func (n *rowCount) String() string { return strconv.Itoa(int(*n)) }
+
+func (n *rowCount) Type() string { return "int" }
+
+func (n *rowCount) Set(s string) error {
+	i, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || i == 0 {
+		return errors.New("not a number of rows: 1 or more")
+	}
+	*n = rowCount(i)
+	return nil
 }
 
 // fullProcesses are shown in full where there are many.
 const fullProcesses = 3
 
-func (r *rowsShown) set(cmd *cobra.Command, l *text.Style) {
+func (r *rowsShown) set(l *text.Style) {
 	l.Processes = fullProcesses
 	switch {
 	case r.all:
 		l.Rows, l.Processes = 0, 0
-	case cmd.Flags().Changed("top"):
-		l.Rows = r.top
+	case r.top > 0:
+		l.Rows = int(r.top)
 	}
 }

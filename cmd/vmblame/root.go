@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -204,6 +206,13 @@ func nearest(word string, words []string) (list []string) {
 // flagMistake is a flag that a command does not have, with one that looks like it, or how others do what it says.
 func flagMistake(cmd *cobra.Command, err error) error {
 	line := firstLine(err.Error())
+	// "-5" is meant as a number, not as a flag.
+	if _, word, ok := strings.Cut(line, " in -"); ok && word != "" && '0' <= word[0] && word[0] <= '9' && strings.Contains(cmd.Use, "PID") {
+		return misused(cmd, "-%s: not a pid", word)
+	}
+	if before, _, ok := strings.Cut(line, "strconv."); ok && errors.Is(err, strconv.ErrRange) {
+		line = before + "too large a number"
+	}
 	for _, says := range [...]struct{ theirs, ours string }{
 		{"strconv.ParseBool", "true or false"}, {"strconv.", "not a number"},
 		{"time: missing unit", "not a duration: 500ms, 10s, 1h"}, {"time: invalid", "not a duration: 500ms, 10s, 1h"}, {"time: unknown unit", "not a duration: 500ms, 10s, 1h"},
@@ -213,10 +222,17 @@ func flagMistake(cmd *cobra.Command, err error) error {
 			break
 		}
 	}
+	pid := "a process is named without a flag: vmblame " + cmd.Name() + " PID"
 	elsewhere := map[string]string{
-		"p": "a process is named without a flag: vmblame attach PID", "f": "children and threads are followed anyway", "k": "stacks are recorded anyway",
-		"e": "all mapping calls are recorded; --live prints them", "c": "vmblame report counts", "d": "--chdir DIR starts the program there",
-		"follow": "children are followed unless --no-follow is given", "pid": "a process is named without a flag: vmblame attach PID",
+		"p": pid, "f": "children and threads are followed anyway", "k": "stacks are recorded anyway",
+		"e": "all mapping calls are recorded; --live prints them", "c": "vmblame report counts", "d": "--chdir DIR starts the program there", "o": "a shell writes it: > FILE",
+		"follow": "children are followed unless --no-follow is given", "pid": pid,
+	}
+	if cmd.Flags().Lookup("chdir") == nil {
+		delete(elsewhere, "d")
+	}
+	if cmd.Flags().Lookup("duration") != nil {
+		elsewhere["d"] = "did you mean --duration?"
 	}
 	if word, ok := strings.CutPrefix(line, "unknown flag: --"); ok {
 		like := ""
@@ -272,6 +288,12 @@ func exactly(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return misused(cmd, "%s is missing", names[len(args)])
 		case len(args) > len(names):
+			if more := args[len(names)]; strings.HasPrefix(more, "@") {
+				return misused(cmd, "unexpected argument %q: a moment follows the name at once: %s", more, args[len(names)-1]+more)
+			}
+			if slices.Equal(names, []string{"LOG"}) && isLog(args[1]) {
+				return misused(cmd, "unexpected argument %q: one log; vmblame diff tells what differs between two", args[1])
+			}
 			return misused(cmd, "unexpected argument %q", args[len(names)])
 		}
 		return nil

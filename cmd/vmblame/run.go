@@ -107,12 +107,12 @@ func (r *recording) judged() error {
 		return nil
 	}
 	sum := r.summary.sum
-	list := r.limits.judge(sum)
-	body := report.Summary(sum, text.Style{Width: pipeWidth})
-	if err := deliver(r.junit, strings.Join(r.options.Command, " "), list, body); err != nil {
+	style := text.Style{Width: pipeWidth, Words: r.style.Words}
+	list := r.limits.judge(sum, style)
+	if err := deliver(r.junit, strings.Join(r.options.Command, " "), list, report.Summary(sum, style), style); err != nil {
 		return &exit{status: exitRunFailed, err: fmt.Errorf("run: %w", err)}
 	}
-	if err := passed(list); err != nil {
+	if err := passed(list, style); err != nil {
 		return &exit{status: exitPassed, err: err}
 	}
 	return nil

@@ -26,7 +26,16 @@ func spelled(root *cobra.Command, args []string) []string {
 	if _, err := exec.LookPath(args[0]); err != nil && len(processesNamed(args[0])) > 0 {
 		return append([]string{"map"}, args...)
 	}
-	return args
+	// What stands behind a word that is no command is not vmblame's, but for the language of what is said of it.
+	rest := []string{args[0]}
+	for i, a := range args {
+		if a == "--lang" && i+1 < len(args) {
+			rest = append(rest, a, args[i+1])
+		} else if strings.HasPrefix(a, "--lang=") {
+			rest = append(rest, a)
+		}
+	}
+	return rest
 }
 
 // isCommand reports whether a word is a command, or one of cobra's own that stand beside ours.

@@ -55,8 +55,13 @@ tells more.`,
 
 // symbolizeLog names the frames of a log; tell reports what has been found.
 func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles, tell func(*naming.Log) error) error {
-	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() {
+	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
 		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
+	}
+	if out != "" { // naming may take a minute
+		if _, err := os.Stat(filepath.Dir(out)); err != nil {
+			return failed("symbolize %s: write %s: %w", log, out, unwritten(out, err))
+		}
 	}
 	file, err := openWholeLog(cmd, log)
 	if err != nil {
@@ -82,7 +87,7 @@ func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles,
 		err = replaceLog(file, n)
 		out = log
 	default:
-		err = writeLog(file, out, n)
+		err = unwritten(out, writeLog(file, out, n))
 	}
 	file.bar.end()
 	if err != nil {

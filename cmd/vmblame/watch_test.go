@@ -309,7 +309,7 @@ func TestWatchRecording(t *testing.T) {
 func TestWatchUsage(t *testing.T) {
 	vmblame(t, "", "watch", mustAbs(t, sampleLog)).wants(t, 2, "no terminal")
 	s := newScreen(t, t.TempDir(), 100, 20, "watch", "no-such-process")
-	s.shows(`no such process(.|\n)*over 1`)
+	s.shows(`no process has that name(.|\n)*over 1`)
 	s = newScreen(t, t.TempDir(), 100, 20, "watch", "--map", mustAbs(t, sampleLog))
 	s.shows(`is a log(.|\n)*over 2`)
 }

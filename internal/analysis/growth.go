@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -89,6 +90,9 @@ func ReadGrowth(open Open, o GrowthOptions) (*Growth, error) {
 	start, err := Load(open, since, nil)
 	if err != nil {
 		return nil, err
+	}
+	if start.T > s.T || start.Seq > s.Seq {
+		return nil, fmt.Errorf("--since %s is later than %s: choose an earlier moment", since, o.Until)
 	}
 	o.Filter.Since = nil // it limits the changes, not the mappings
 	if o.Filter.any() {

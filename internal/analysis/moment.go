@@ -46,7 +46,7 @@ func ParseMoment(s string) (Moment, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return Moment{}, fmt.Errorf("moment %q: want start, end, peak, a time as 1.5s, or seq:N", s)
+		return Moment{}, fmt.Errorf("moment %q: none of start, end, peak, a time such as 1.5s, or seq:N", s)
 	}
 	return Moment{Kind: AtTime, T: int64(d)}, nil
 }

@@ -125,6 +125,7 @@ func dynamic() []string {
 		"line", "step", "saw", "fall", "none", "irregular", // courses
 		"mapped", "freed", "split", "grew", "found", "forked", "moved in", "moved away", "overlaid", "protected", "named", "advised", // steps
 		"addresses", "growth", "resident", "usable", "count", "name", "kind", "function", "thread", "file", "processes", // of watch
+		"launch", "attach", "fork", "exec", "segment", // how an address space begins
 		"PSS", "PRIVATE", "SHARED", "SWAP", "HUGE", "LOCKED", "FILE", "FUNCTION", "THREAD", "CALLS, the outermost first", // heads
 	}
 }

@@ -19,6 +19,10 @@ func misuses() map[string]string {
 		"PROGRAM is missing":                                "缺少 PROGRAM",
 		"%s is missing":                                     "缺少 %s",
 		"LOG is missing, and no vmblame.*.jsonl is here: vmblame run PROGRAM makes one": "缺少 LOG，此处也没有 vmblame.*.jsonl：vmblame run PROGRAM 会产生一个",
+		"unexpected argument %q: a moment follows the name at once: %s":                 "多余的参数 %q：时刻紧跟在名字之后：%s",
+		"unexpected argument %q: one log; vmblame diff tells what differs between two":  "多余的参数 %q：只要一个日志；两个日志的差别用 vmblame diff",
+		"%s: a history is of one address; blame tells of a range":                       "%s：历史只针对一个地址；范围用 blame",
+		"--debug-dir %s: there is no such folder":                                       "--debug-dir %s：没有这个目录",
 		"unexpected argument %q":                "多余的参数 %q",
 		"%s: not a pid":                         "%s：不是 pid",
 		"-%s: not a pid":                        "-%s：不是 pid",
@@ -71,8 +75,32 @@ func misuses() map[string]string {
 		"%s, from its beginning (%s)":                  "%s，自其开始（%s）",
 		"%s, by thread %s (event %d):":                 "%s，由线程 %s（事件 %d）：",
 
+		// Bounds of CI.
+		"not measured: --%s %s": "未测量：--%s %s",
+		"%s of addresses":       "虚拟内存 %s",
+		"%s mappings":           "%s 个映射",
+		"%s, made by %s":        "%s，由 %s",
+		"%s mappings of %s":     "%[2]s，%[1]s 个映射",
+		"%s: the largest is %s": "%s：最大的是 %s",
+
+		// Events as they happen.
+		"+++ %s: %s +++":                   "+++ %s：%s +++",
+		"+++ %s: %s of %s +++":             "+++ %[1]s：%[3]s，%[2]s +++",
+		"launch":                           "启动",
+		"attach":                           "附加",
+		"fork":                             "fork",
+		"exec":                             "exec",
+		"segment":                          "新的一段",
+		"started":                          "开始",
+		"exited":                           "结束",
+		"nothing":                          "无",
+		"warning: %s":                      "警告：%s",
+		" <in memory: %d before, %d left>": " <内存中：之前 %d，剩余 %d>",
+		"drift in address space %d: %s":    "地址空间 %d 中的 drift：%s",
+
 		// Beside an answer.
 		"and %d more":          "另有 %d 个",
+		"%d problem":           "%d 个问题",
 		"consistent, %d lines": "前后一致，共 %d 行",
 		"names: ":              "补名字：",
 		"then: ":               "然后：",

@@ -41,6 +41,17 @@ func OwnTID(tid int) int {
 	return 0
 }
 
+// ProcessOf reads of which process a thread is from Tgid in /proc/TID/status, 0 where it cannot be read.
+func ProcessOf(tid int) int {
+	for line := range strings.Lines(text(tid, "status")) {
+		if rest, ok := strings.CutPrefix(line, "Tgid:"); ok {
+			pid, _ := strconv.Atoi(strings.TrimSpace(rest))
+			return pid
+		}
+	}
+	return 0
+}
+
 // StackPointer reads the stack pointer of a thread that sleeps from /proc/TID/syscall, 0 where it runs or where that
 // may not be read. Nothing is stopped for it.
 func StackPointer(tid int) uint64 {

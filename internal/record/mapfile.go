@@ -80,12 +80,13 @@ func MapCore(path, tool string) ([]eventlog.Record, error) {
 	return s.log(tool, start), nil
 }
 
-// MapText returns the log of the moment at which the text of /proc/PID/maps or smaps, or what pmap prints, was saved.
+// MapText returns the log of the moment at which the text of /proc/PID/maps or smaps, or what pmap prints, was saved. Its error is
+// vm.ErrNoRows where the text is none of those.
 func MapText(text []byte, tool string) ([]eventlog.Record, error) {
 	start := time.Now()
 	s, err := savedText(text)
 	if err != nil {
-		return nil, &Error{Failed, fmt.Sprintf("map: %v", err)}
+		return nil, err
 	}
 	return s.log(tool, start), nil
 }

@@ -81,6 +81,18 @@ func Run(o Options) (out Outcome, err error) {
 	})
 }
 
+// meant says of a program that was not found what may have been meant.
+func meant(o *Options) string {
+	name := o.Command[0]
+	if len(o.Command) > 1 && o.Command[1] == "--" {
+		return "the program comes after --, and before it only flags"
+	}
+	if st, err := os.Stat(filepath.Join(o.Chdir, name)); err == nil && st.Mode().IsRegular() && !strings.Contains(name, "/") {
+		return "a file of that name is here: vmblame run ./" + name
+	}
+	return "check the name, PATH and --chdir"
+}
+
 // prepareLaunch finds the program as a shell would, and fills in its environment.
 func prepareLaunch(o *Options) (tracer.Launch, error) {
 	name := o.Command[0]
@@ -99,7 +111,7 @@ func prepareLaunch(o *Options) (tracer.Launch, error) {
 	case errors.Is(err, os.ErrPermission):
 		return l, &Error{NotExecutable, fmt.Sprintf("run %s: permission denied: it is not executable: chmod +x it, or run its interpreter", name)}
 	case err != nil:
-		return l, &Error{NotFound, fmt.Sprintf("run %s: not found: check the name, PATH and --chdir", name)}
+		return l, &Error{NotFound, fmt.Sprintf("run %s: not found: %s", name, meant(o))}
 	}
 	l.Path = path
 	if o.User != "" {

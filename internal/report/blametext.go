@@ -35,7 +35,11 @@ func Blame(a *analysis.Blame, s text.Style) []byte {
 		if *a.End != *a.Start+1 {
 			asked = fmt.Sprintf("%x-%x", uint64(*a.Start), uint64(*a.End))
 		}
-		b = append(b, s.Say("%s: not mapped at %s", asked, momentText(&a.At, s))+"\n"+text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
+		t := s.Say("%s: not mapped at %s", asked, momentText(&a.At, s))
+		if a.Only != "" {
+			t = s.Say("%s, at %s: nothing matches %s", asked, momentText(&a.At, s), text.Printable(a.Only))
+		}
+		b = append(b, t+"\n"+text.Commands(s.Word("next: "), s.Lines(), fmt.Sprintf("vmblame history %s %v", s.Log, *a.Start))...)
 	}
 	return b
 }

@@ -66,7 +66,7 @@ func FuzzViews(f *testing.F) {
 			return
 		}
 		defer r.Close()
-		sinks := []eventlog.Sink{NewLive(io.Discard), newSummary(io.Discard, "", text.Style{Width: 1})}
+		sinks := []eventlog.Sink{NewLive(io.Discard, text.Style{Whole: true}), newSummary(io.Discard, "", text.Style{Width: 1})}
 		for {
 			rec, err := r.Next()
 			if err != nil {

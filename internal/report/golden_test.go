@@ -43,7 +43,7 @@ func feed(t *testing.T, log string, sink eventlog.Sink) {
 
 // views are the ways in which each log of testdata is printed, by the end of the golden file's name.
 var views = map[string]func(w io.Writer, log string) eventlog.Sink{
-	"live": func(w io.Writer, _ string) eventlog.Sink { return NewLive(w) },
+	"live": func(w io.Writer, _ string) eventlog.Sink { return NewLive(w, text.Style{Whole: true}) },
 	"summary": func(w io.Writer, log string) eventlog.Sink {
 		return newSummary(w, log, text.Style{Log: log, Width: 100})
 	},

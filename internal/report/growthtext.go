@@ -27,6 +27,10 @@ func Growth(g *analysis.Growth, l text.Style) []byte {
 		if len(g.Processes) > 1 {
 			name = l.Say("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
 		}
+		if g.Only != "" && len(p.Rows) == 0 && len(p.Advised) == 0 {
+			b = append(b, text.Fold(l.Say("pid %d %s, since %s: nothing matches %s", p.PID, processText(p.Name, p.Exe), text.When(p.From), text.Printable(g.Only)), l.Lines(), "  ")+"\n"...)
+			continue
+		}
 		b = append(b, text.Fold(name+grownText(&p.Grown, p, l)+onlyText(&g.At, l), l.Lines(), "  ")+"\n"...)
 		rows := p.Rows
 		if l.Rows > 0 && len(rows) > l.Rows+1 {

@@ -25,10 +25,7 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 	if r.Mode == "map" {
 		return l.Say("%s: %s of addresses, %s; %s of the addresses are known", mappedName(p, l), l.Size(p.Total.Reserved), usable, text.Percent(p.Known, p.Total.Reserved)) + onlyText(&r.At, l)
 	}
-	when := momentText(&r.At, l)
-	if p.Ended && r.Moment == "end" {
-		when = l.Say("its end, %s", text.When(p.Until))
-	}
+	when := atText(r, p, l)
 	peak := ""
 	if r.Moment != "peak" || p.Peak != p.Total.Reserved {
 		peak = l.Say(" (peak %s at %s)", l.Size(p.Peak), text.When(p.PeakT))
@@ -39,6 +36,14 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 		t += l.Word("; ") + e
 	}
 	return t + onlyText(&r.At, l)
+}
+
+// atText names the moment at which p is shown: of one that has ended, its end.
+func atText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
+	if p.Ended && r.Moment == "end" {
+		return l.Say("its end, %s", text.When(p.Until))
+	}
+	return momentText(&r.At, l)
 }
 
 // mappedName returns what a map shows: "redis-server 4711", or less if a saved file says less.

@@ -22,6 +22,7 @@ import (
 // belongs to is not printed: the pipeline is asked to send names first.
 type Live struct {
 	w     io.Writer
+	style text.Style
 	names *analysis.Names
 	text  map[int][]byte // the lines of stacks whose names are known, by id: textsKept at most
 	buf   []byte
@@ -31,9 +32,10 @@ const textsKept = 4096
 
 var _ eventlog.Sink = (*Live)(nil)
 
-// NewLive returns a sink that writes to w, one Write for each record.
-func NewLive(w io.Writer) *Live {
-	return &Live{w: w, names: analysis.NewNames(true, classify.Known()), text: map[int][]byte{}}
+// NewLive returns a sink that writes to w, one Write for each record. Lines are folded to the width of style unless it wants them
+// whole.
+func NewLive(w io.Writer, style text.Style) *Live {
+	return &Live{w: w, style: style, names: analysis.NewNames(true, classify.Known()), text: map[int][]byte{}}
 }
 
 // Put implements eventlog.Sink. It returns the error of the Write.
@@ -44,35 +46,36 @@ func (l *Live) Put(r eventlog.Record) error {
 		l.names.Put(r)
 		return nil
 	case *eventlog.Space:
-		l.pid(r.PID)
-		l.printf("+++ %s: %s", text.Printable(r.Cause), text.Count(len(r.Mappings), "mapping", "mappings"))
+		cause, n := l.style.Word(text.Printable(r.Cause)), l.style.Count(len(r.Mappings), "mapping", "mappings")
+		t := l.style.Say("+++ %s: %s +++", cause, n)
 		if r.Exe != "" {
-			l.printf(" of %s", text.Printable(r.Exe))
+			t = l.style.Say("+++ %s: %s of %s +++", cause, n, text.Printable(r.Exe))
 		}
-		l.printf(" +++\n")
+		l.line(r.PID, t)
 	case *eventlog.Thread:
 		l.thread(r)
 	case *eventlog.Event:
-		l.pid(r.TID)
-		l.buf = strace.AppendCall(l.buf, r)
-		l.buf = append(l.buf, '\n')
+		l.line(r.TID, string(strace.AppendCall(nil, r)))
 		if r.Stack != nil {
 			l.buf = append(l.buf, l.stack(*r.Stack)...)
 		}
 	case *eventlog.Advice:
-		l.pid(r.TID)
-		l.buf = strace.AppendCall(l.buf, r.AsEvent())
+		call := string(strace.AppendCall(nil, r.AsEvent()))
 		if r.Before != nil && r.Left != nil {
-			l.printf(" <in memory: %d before, %d left>", *r.Before, *r.Left)
+			call += l.style.Say(" <in memory: %d before, %d left>", *r.Before, *r.Left)
 		}
-		l.buf = append(l.buf, '\n')
+		l.line(r.TID, call)
 		if r.Stack != nil {
 			l.buf = append(l.buf, l.stack(*r.Stack)...)
 		}
 	case *eventlog.Drift:
 		l.drift(r)
 	case *eventlog.Note:
-		l.printf("vmblame: %s\n", text.Printable(noteText(r)))
+		t := l.style.Told(text.Printable(r.Text))
+		if r.Level == "warning" {
+			t = l.style.Say("warning: %s", t)
+		}
+		l.fold("vmblame: " + t)
 	default:
 		return nil
 	}
@@ -80,48 +83,46 @@ func (l *Live) Put(r eventlog.Record) error {
 	return err
 }
 
-func (l *Live) printf(format string, args ...any) { l.buf = fmt.Appendf(l.buf, format, args...) }
+// fold appends a line, or several where it is too wide for one.
+func (l *Live) fold(line string) {
+	l.buf = append(append(l.buf, text.Fold(line, l.style.Lines(), "    ")...), '\n')
+}
 
-func (l *Live) pid(id int) { l.printf("[pid %5d] ", id) }
+// line appends what a thread did.
+func (l *Live) line(tid int, what string) { l.fold(fmt.Sprintf("[pid %5d] %s", tid, what)) }
 
 func (l *Live) thread(r *eventlog.Thread) {
-	l.pid(r.TID)
+	t := text.Printable(r.What)
 	switch r.What {
 	case "start":
-		l.printf("+++ started")
+		t = l.style.Word("started")
 	case "exit":
-		l.printf("+++ exited")
-	default:
-		l.printf("+++ %s", r.What)
+		t = l.style.Word("exited")
 	}
 	if r.Name != "" {
-		l.printf(": %s", text.Printable(r.Name))
+		t += l.style.Word(": ") + text.Printable(r.Name)
 	}
-	l.printf(" +++\n")
+	l.line(r.TID, "+++ "+t+" +++")
 }
 
 func (l *Live) drift(r *eventlog.Drift) {
-	l.printf("drift in address space %d: %s\n", r.Space, text.Printable(r.Guess))
+	l.fold(l.style.Say("drift in address space %d: %s", r.Space, l.style.Told(text.Printable(r.Guess))))
 	for _, c := range r.Changes {
-		l.printf("   %x-%x %s -> %s\n", uint64(c.Start), uint64(c.End), text.Printable(attrText(c.Was)), text.Printable(attrText(c.Now)))
+		l.fold(fmt.Sprintf("   %x-%x %s -> %s", uint64(c.Start), uint64(c.End), l.attr(c.Was), l.attr(c.Now)))
 	}
 }
 
-func attrText(a *eventlog.Attr) string {
+// attr is what stands at an address.
+func (l *Live) attr(a *eventlog.Attr) string { return text.Printable(attrText(a, l.style)) }
+
+func attrText(a *eventlog.Attr, s text.Style) string {
 	switch {
 	case a == nil:
-		return "nothing"
+		return s.Word("nothing")
 	case a.Path == "":
 		return a.Perms
 	}
 	return a.Perms + " " + a.Path
-}
-
-func noteText(r *eventlog.Note) string {
-	if r.Level == "warning" {
-		return "warning: " + r.Text
-	}
-	return r.Text
 }
 
 // stack returns the lines of a stack; they are made once unless a name may still be missing.
@@ -130,7 +131,7 @@ func (l *Live) stack(id int) []byte {
 		return t
 	}
 	frames, end := l.names.Frames(id)
-	b := appendStack(nil, frames, end, text.Style{Whole: true})
+	b := appendStack(nil, frames, end, l.style)
 	if !slices.ContainsFunc(frames, func(f analysis.Frame) bool { return f.Function == "" }) {
 		if len(l.text) == textsKept {
 			clear(l.text)

@@ -63,7 +63,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	check("history", History(h, text.Style{Whole: true}))
 	for name, view := range map[string]func(w io.Writer) eventlog.Sink{
-		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w) },
+		"live":    func(w io.Writer) eventlog.Sink { return NewLive(w, text.Style{Whole: true}) },
 		"bound":   func(w io.Writer) eventlog.Sink { return NewBound(w, 1<<20, text.Style{}) },
 		"summary": func(w io.Writer) eventlog.Sink { return newSummary(w, "log", text.Style{Width: 100}) },
 		"whole":   func(w io.Writer) eventlog.Sink { return newSummary(w, "log", text.Style{Whole: true}) },

@@ -17,8 +17,12 @@ func Processes(a *analysis.Processes, s text.Style) []byte {
 		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "COMMITTED", Right: true, Color: text.Number, Spare: 2},
 		{Head: "RESIDENT", Right: true, Color: text.Number}, {Head: "SHARED", Right: true, Spare: 3}, {Head: "VMAS", Right: true, Spare: 4}, {Head: "OF LIMIT", Right: true, Spare: 1}, {Head: "LARGEST"},
 	}}
-	for i := range a.List {
-		p := &a.List[i]
+	shown := a.List
+	if s.Rows > 0 && len(shown) > s.Rows {
+		shown = shown[:s.Rows]
+	}
+	for i := range shown {
+		p := &shown[i]
 		vmas, share := "?", "?"
 		if p.VMAs != nil {
 			vmas = strconv.FormatInt(*p.VMAs, 10)
@@ -36,7 +40,11 @@ func Processes(a *analysis.Processes, s text.Style) []byte {
 		t.Add(text.Plain(strconv.Itoa(p.PID)), text.Plain(p.Name), text.Plain(s.Size(p.Reserved)), text.Plain(s.Measured(p.Committed)),
 			text.Plain(s.Measured(p.Resident)), text.Plain(s.Measured(p.Shared)), text.Plain(vmas), text.Plain(share), namedCell(largest))
 	}
-	return t.Append(nil, s)
+	b := t.Append(nil, s)
+	if more := len(a.List) - len(shown); more > 0 {
+		b = append(b, s.Say("(%d more)", more)+"\n"...)
+	}
+	return b
 }
 
 // Choose is a table of processes of one name, to choose from: what tells them apart is their arguments.

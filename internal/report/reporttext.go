@@ -35,6 +35,13 @@ func Report(r *analysis.Report, l text.Style) []byte {
 		if i > 0 {
 			b = append(b, '\n')
 		}
+		if r.Only != "" && p.Total.Mappings == 0 && len(p.Advised) == 0 {
+			t := l.Say("pid %d %s, at %s: nothing matches %s", p.PID, processText(p.Name, p.Exe), atText(r, p, l), text.Printable(r.Only))
+			if b = append(b, text.Fold(t, l.Lines(), "  ")+"\n"...); i == 0 {
+				next = text.Commands(l.Word("next: "), l.Lines(), "vmblame report "+l.Log)
+			}
+			continue
+		}
 		b = appendHead(b, r, p, l)
 		if i == 0 {
 			b = append(b, refusedText(r.Refused, l)...)
