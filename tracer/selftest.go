@@ -213,7 +213,7 @@ func (t *Tracer) SigtrapWorks() error {
 		if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) == os.Geteuid() {
 			if got, err := os.ReadFile(path); err == nil {
 				if cost, same := strings.CutPrefix(string(got), want); same {
-					if err := mayWatch(); err != nil {
+					if err := t.mayWatch(); err != nil {
 						return err
 					}
 					ns, _ := strconv.ParseInt(strings.TrimSpace(cost), 10, 64)
@@ -249,7 +249,7 @@ func oneClock() error {
 }
 
 // mayWatch returns why this process may have no perf events now: filters come and go.
-func mayWatch() error {
+func (t *Tracer) mayWatch() error {
 	if err := oneClock(); err != nil {
 		return err
 	}
@@ -257,11 +257,7 @@ func mayWatch() error {
 	if err != nil {
 		return err
 	}
-	fd, err := newLockEvent(os.Getpid(), on)
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
+	return t.holdOn(on)
 }
 
 // testedFile is where the self-test's success is cached: root's in /run, that of others in their private runtime

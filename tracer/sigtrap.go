@@ -44,8 +44,14 @@ func (t *Tracer) Arm() error {
 	if err != nil {
 		return err
 	}
+	if err := t.holdOn(on); err != nil {
+		return err
+	}
 	if t.advice {
-		if t.armed.advice, err = adviceTracepoint(); err != nil {
+		if t.armed.advice, err = adviceTracepoint(); err == nil {
+			err = t.holdOn(t.armed.advice)
+		}
+		if err != nil {
 			return fmt.Errorf("the calls of madvise(2) cannot be watched (CONFIG_FTRACE_SYSCALLS): %w", err)
 		}
 	}

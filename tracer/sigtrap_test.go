@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/internal/testenv"
 )
@@ -215,5 +219,32 @@ func TestOthersTrap(t *testing.T) {
 		if ended != want {
 			t.Errorf("%q: %s, want %s", script, ended, want)
 		}
+	}
+}
+
+// The event that keeps the tracepoint on belongs to no thread and to no descriptor of ours, so that our end does not wait
+// for the kernel to switch it off.
+func TestHold(t *testing.T) {
+	testenv.Need(t, "sigtrap")
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	tr := New()
+	for range 2 {
+		if err := tr.Arm(); err != nil {
+			t.Skip(err)
+		}
+	}
+	if len(tr.held) != 1 {
+		t.Fatalf("%d events are held", len(tr.held))
+	}
+	ring := tr.held[tr.armed.tracepoint.id]
+	defer ring.Close()
+	if what, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", ring.Fd())); what != "anon_inode:[io_uring]" {
+		t.Errorf("it is held by %s, %v", what, err)
+	}
+	const registerFiles = 2 // the event: a ring takes files only once
+	file := int32(ring.Fd())
+	if _, _, e := unix.Syscall6(unix.SYS_IO_URING_REGISTER, ring.Fd(), registerFiles, uintptr(unsafe.Pointer(&file)), 1, 0, 0); e != unix.EBUSY {
+		t.Errorf("the ring has no file: %v", e)
 	}
 }
