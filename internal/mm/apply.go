@@ -46,12 +46,13 @@ func (s *Space) Apply(op *vm.Op, ret Return, dst []ledger.Change) Outcome {
 // ApplyAmong is Apply for a call after which the kernel has already served others. late holds all of those up to the
 // last reading of the view, in the kernel's order; Apply must not take their effects for the call's own.
 func (s *Space) ApplyAmong(op *vm.Op, ret Return, late []Late, dst []ledger.Change) Outcome {
-	s.told, s.late = &ret, late
+	s.ret = ret
+	s.told, s.late = &s.ret, late
 	s.blind, s.drifts = false, s.drifts[:0]
 	s.cutOwn(op)
 	s.doubt, s.lasting = false, false
-	follows := ret.follows(op) || s.stopsAtHole(op, &ret)
-	changes := s.apply(op, &ret, dst)
+	follows := s.ret.follows(op) || s.stopsAtHole(op, &s.ret)
+	changes := s.apply(op, &s.ret, dst)
 	s.told, s.late = nil, nil
 	if s.doubt && !follows {
 		s.blind = true
@@ -123,6 +124,7 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if !op.Target.Empty() {
 		ranges = append(ranges, op.Target)
 	}
+	s.noticeGrowth() // which would be taken for the call's
 	return s.reread(ranges, o, dst)
 }
 

@@ -1,6 +1,8 @@
 package mm
 
 import (
+	"strings"
+
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -21,12 +23,32 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	return []vm.Range{at}
 }
 
+// lacking returns where that ends which the ledger has from addr on and the kernel has no more, addr where it has it.
+func (s *Space) lacking(addr uint64) (end uint64) {
+	end = addr
+	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
+		rows, err := s.view.In(e.Range)
+		if err != nil {
+			return false
+		}
+		if len(rows) > 0 {
+			if rows[0].Start > e.Start {
+				end = rows[0].Start
+			}
+			return false
+		}
+		end = e.End
+		return true
+	})
+	return end
+}
+
 // Attached lists what shmdt(addr) may remove: all pieces that lie where an attachment at addr would have put them
 // (ipc/shm.c, ksys_shmdt).
 func (s *Space) Attached(addr uint64) []vm.Range {
 	var ranges []vm.Range
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
-		if e.Perms&vm.Shared != 0 && e.File.Backed() && e.Offset == e.Start-addr {
+		if e.Perms&vm.Shared != 0 && strings.HasPrefix(e.File.Path, "/SYSV") && e.Offset == e.Start-addr {
 			ranges = append(ranges, e.Range)
 		}
 		return true

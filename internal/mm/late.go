@@ -34,6 +34,11 @@ func (s *Space) Asked(op *vm.Op, ret Return) (ranges []vm.Range) {
 		return []vm.Range{op.Range, vm.RangeOf(ret.Value, op.NewLen)}
 	}
 	s.reach(op, &ret, func(r vm.Range, _ before) { ranges = append(ranges, r) })
+	if op.Kind == vm.OpBrk && s.brk == 0 && len(ranges) > 0 { // and what is above the heap; see goneFrom
+		if next, ok := s.ledger.From(ranges[0].End); ok {
+			ranges[0].End = next.End
+		}
+	}
 	return ranges
 }
 
@@ -74,7 +79,7 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 	case vm.OpProtect:
 		if op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) != 0 {
 			if e, ok := s.ledger.At(at.Start); ok {
-				at.Start, at.End = min(at.Start, e.Start), max(at.End, e.End)
+				at.Start, at.End = min(at.Start, s.grownFrom(e)), max(at.End, e.End)
 			}
 		}
 		visit(at, mapped)
@@ -129,6 +134,7 @@ func (s *Space) reachBreak(now uint64, visit func(vm.Range, before)) {
 				at.End = max(at.End, e.End)
 			}
 		}
+		at.End = max(at.End, s.lacking(now))
 		visit(at, unknown)
 	case now >= old:
 		visit(vm.Range{Start: old, End: now}, free)

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 
@@ -48,4 +49,25 @@ func TestAmongLateCalls(t *testing.T) {
 	x = begin(t, "10-12 rw-p\n")
 	x.expect(x.among(protect(at(0x10, 0x14), vm.ProtRead), Return{Errno: syscall.ENOMEM}, "", late(onRange(vm.OpUnmap, at(0x10, 0x12)), 0)),
 		"10-12 rw-p > r--p")
+}
+
+// Where the break is not known, a brk may have mapped or removed anything around it.
+func TestLateBreak(t *testing.T) {
+	brk := func(b uint64) vm.Op { return vm.Op{Kind: vm.OpBrk, Addr: b * vm.PageSize} }
+	const heap = "20-30 rw-p [heap]\n"
+	x := begin(t, heap+"40-42 rw-p\n")
+	if got := x.s.Asked(&vm.Op{Kind: vm.OpBrk, Addr: 0x30 * vm.PageSize}, Return{Value: 0x30 * vm.PageSize}); len(got) != 1 || got[0].End != 0x42*vm.PageSize {
+		t.Errorf("asks for %v: another brk may map above", got)
+	}
+	// The second has removed more than is called heap: of a page there nobody knows who has removed it.
+	x = begin(t, "20-2c rw-p [heap]\n2c-30 r--p\n")
+	x.expect(x.among(protect(at(0x2a, 0x34), vm.ProtRead), Return{Errno: syscall.EACCES}, "20-28 rw-p [heap]\n", late(brk(0x28), 0x28)), "unseen")
+}
+
+// shmdt(2) leaves alone what is no segment, though it lies where one could.
+func TestAttachedSegments(t *testing.T) {
+	x := begin(t, "100-104 rw-s 7/0 /dev/zero (deleted)\n104-108 rw-s 8/4 /SYSV00000000 (deleted)\n")
+	if got := x.s.Attached(0x100 * vm.PageSize); !slices.Equal(got, []vm.Range{at(0x104, 0x108)}) {
+		t.Errorf("attached are %v", got)
+	}
 }

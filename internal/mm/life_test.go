@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -18,6 +19,13 @@ func TestGrowth(t *testing.T) {
 	// mprotect found pages mapped that the ledger lacks.
 	x.expect(x.call(protect(at(0xe0, 0xe4), vm.ProtRead), 0, "e0-e4 r--p [stack]\ne4-f8 rw-p [stack]"),
 		"stack growth: e4-e8 - > rw-p[stack]", "unknown: e0-e4 - > r--p[stack]")
+
+	// Neither a call that fails nor one that reaches to the mapping's beginning has made what has grown.
+	y := begin(t, stack)
+	y.expect(y.fails(protect(at(0xe0, 0xf8), vm.ProtRead), syscall.EACCES, "e8-f8 rw-p [stack]"),
+		"stack growth: e8-f0 - > rw-p[stack]")
+	y.expect(y.call(protect(at(0xf7, 0xf8), vm.ProtRead|vm.ProtGrowsDown), 0, "e0-f8 r--p [stack]"),
+		"stack growth: e0-e8 - > r--p[stack]", "e8-f0 rw-p[stack] > r--p[stack]", "f0-f8 rw-p[stack] > r--p[stack]")
 
 	// One that was made with MAP_GROWSDOWN carries the event that made it beside it.
 	down := anonymous(2)

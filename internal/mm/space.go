@@ -31,6 +31,7 @@ type Space struct {
 
 	// Only during ApplyAmong: its arguments, and what its view lacks.
 	told    *Return
+	ret     Return // what told points to
 	late    []Late
 	hidden  []hidden     // reused
 	rows    []vm.Mapping // reused

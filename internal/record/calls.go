@@ -208,8 +208,8 @@ func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEv
 	r.changes = out.Changes
 	f.Uncertain = f.Uncertain || out.Unseen
 	after := sp.events.Last()
-	if after == e.Number() {
-		after = e.Previous() // the call's own event comes after the drift
+	if after == e.Number() && f.event == nil {
+		after = e.Previous() // the call's own event comes after the drift; one that was opened early stands before it
 	}
 	r.out.drift(sp, out.Drifts, after)
 	sp.touchedCode(out.Changes)
