@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"math/bits"
-	"math/rand/v2"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -17,12 +16,14 @@ type request struct {
 	// Once served:
 	value   uint64
 	errno   syscall.Errno
-	touched set // the pages that it changed
+	touched set             // the pages that it changed
+	left    [pageCount]page // all, as it left them
+	mapped  set
 	child   *kernel
 }
 
 // someRange is a range of the arena or the heap, mostly small.
-func someRange(rng *rand.Rand) (from, to int) {
+func someRange(rng *dice) (from, to int) {
 	n := 1 + rng.IntN(5)
 	if rng.IntN(20) == 0 {
 		n = 1 + rng.IntN(20)
@@ -32,7 +33,7 @@ func someRange(rng *rand.Rand) (from, to int) {
 }
 
 // ask makes up a call.
-func (k *kernel) ask(rng *rand.Rand, id uint32) request {
+func (k *kernel) ask(rng *dice, id uint32) request {
 	c := request{id: id, fail: rng.IntN(16) == 0, half: rng.IntN(8) == 0}
 	from, to := someRange(rng)
 	size := uint64(to-from) * vm.PageSize
@@ -78,7 +79,7 @@ func (k *kernel) ask(rng *rand.Rand, id uint32) request {
 	case n < 94:
 		c.op = onRange(vm.OpAdvise)
 	case n < 96:
-		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size, FD: int(k.object())}
+		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size, FD: int(k.object() | segment)}
 	case n < 97:
 		c.op = vm.Op{Kind: vm.OpShmDetach, Addr: addr(from)}
 		if rest := k.mapped & span(0, arenaEnd); rest != 0 {
@@ -98,7 +99,7 @@ func (k *kernel) ask(rng *rand.Rand, id uint32) request {
 	return c
 }
 
-func mapFlags(rng *rand.Rand) uint64 {
+func mapFlags(rng *dice) uint64 {
 	switch rng.IntN(6) {
 	case 0:
 		return vm.MapShared | vm.MapAnonymous
@@ -109,13 +110,13 @@ func mapFlags(rng *rand.Rand) uint64 {
 }
 
 // ofFile chooses the file and the place in it of a mapping that is not anonymous.
-func ofFile(rng *rand.Rand, op *vm.Op) {
+func ofFile(rng *dice, op *vm.Op) {
 	if op.Flags&vm.MapAnonymous == 0 {
 		op.FD, op.Offset = 1+rng.IntN(3), rng.Uint64N(4)*vm.PageSize
 	}
 }
 
-func (k *kernel) askRemap(rng *rand.Rand, op vm.Op) vm.Op {
+func (k *kernel) askRemap(rng *dice, op vm.Op) vm.Op {
 	op.NewLen = uint64(1+rng.IntN(8)) * vm.PageSize
 	switch rng.IntN(6) {
 	case 0:
@@ -137,19 +138,21 @@ func (k *kernel) askRemap(rng *rand.Rand, op vm.Op) vm.Op {
 }
 
 // serve performs a call, as one step: the kernel has its lock. readImpliesExec is the thread's personality.
-func (k *kernel) serve(rng *rand.Rand, c *request, readImpliesExec bool) {
-	before := k.pages
-	mappedBefore := k.mapped
+func (k *kernel) serve(rng *dice, c *request, readImpliesExec bool) {
+	before, mappedBefore, dirty := k.pages, k.mapped, k.dirty
+	k.dirty = 0
 	k.perform(rng, c, readImpliesExec)
-	for i := range k.pages {
-		if k.pages[i] != before[i] {
+	for rest := k.dirty; rest != 0; rest &= rest - 1 {
+		if i := bits.TrailingZeros64(uint64(rest)); k.pages[i] != before[i] {
 			c.touched |= 1 << i
 		}
 	}
 	c.touched |= k.mapped ^ mappedBefore
+	c.left, c.mapped = k.pages, k.mapped
+	k.dirty |= dirty
 }
 
-func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
+func (k *kernel) perform(rng *dice, c *request, readImpliesExec bool) {
 	op := &c.op
 	s := pagesOf(op.Range)
 	from, to := int(op.Range.Start/vm.PageSize)-base, int(op.Range.End/vm.PageSize)-base
@@ -165,7 +168,7 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 			c.errno = eAcces
 		}
 		for i := from; c.half && op.Kind == vm.OpProtect && i < (from+to)/2 && k.has(i); i++ {
-			k.pages[i].perms = k.pages[i].perms&vm.Shared | perms()
+			k.protect(i, perms())
 		}
 		return
 	}
@@ -222,7 +225,7 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 				c.errno = eNoMem // what stands before the hole has changed
 				return
 			}
-			k.pages[i].perms = k.pages[i].perms&vm.Shared | perms()
+			k.protect(i, perms())
 		}
 	case vm.OpBrk:
 		k.setBrk(c, readImpliesExec)
@@ -230,7 +233,8 @@ func (k *kernel) perform(rng *rand.Rand, c *request, readImpliesExec bool) {
 		k.remap(rng, c)
 	case vm.OpAdvise:
 		if k.has(from) && rng.IntN(2) == 0 {
-			k.pages[from].split = !k.pages[from].split
+			p := k.edit(from)
+			p.split = !p.split
 		}
 	case vm.OpShmAttach:
 		n := int(op.Len / vm.PageSize)
@@ -288,7 +292,7 @@ func (k *kernel) setBrk(c *request, readImpliesExec bool) {
 }
 
 // remap is mremap(2). What it moves is one row.
-func (k *kernel) remap(rng *rand.Rand, c *request) {
+func (k *kernel) remap(rng *dice, c *request) {
 	op := &c.op
 	from := int(op.Addr/vm.PageSize) - base
 	oldN, newN := int(op.Len/vm.PageSize), int(op.NewLen/vm.PageSize)
@@ -364,7 +368,7 @@ func (k *kernel) detach(c *request) {
 	file := uint16(0)
 	for i := at; i < pageCount; i++ {
 		p := &k.pages[i]
-		if !k.has(i) || p.file <= 3 || p.perms&vm.Shared == 0 || int(p.offset) != i-at {
+		if !k.has(i) || p.file&segment == 0 || p.perms&vm.Shared == 0 || int(p.offset) != i-at {
 			continue
 		}
 		if file == 0 {
@@ -391,7 +395,7 @@ func (k *kernel) remapFile(c *request, from, to int) {
 	}
 	first := uint16(c.op.Offset / vm.PageSize)
 	for i := from; i < to; i++ {
-		k.pages[i].offset = first + uint16(i-from)
-		k.pages[i].by = 0
+		p := k.edit(i)
+		p.offset, p.by = first+uint16(i-from), 0
 	}
 }

@@ -3,7 +3,6 @@ package simulation
 import (
 	"errors"
 	"math/bits"
-	"math/rand/v2"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -43,10 +42,10 @@ func rangeOf(from, to int) vm.Range { return vm.Range{Start: addr(from), End: ad
 
 // page is one page of the model.
 type page struct {
-	perms     vm.Perms
+	by        uint32 // the call that mapped it; 0 where that is not known or there was none
 	file      uint16 // 0 is anonymous
 	offset    uint16 // in the file, in pages
-	by        uint32 // the call that mapped it; 0 where that is not known or there was none
+	perms     vm.Perms
 	growsDown bool
 	split     bool // a row of the kernel's begins here, whatever stands before
 	grown     bool // it came by a fault, which no call tells of
@@ -57,13 +56,16 @@ type page struct {
 type kernel struct {
 	pages  [pageCount]page
 	mapped set
-	brk    uint64
-	files  uint16 // the last number given to a shared object
-	gone   bool
-	rows   []vm.Mapping // reused
+	dirty  set // what has changed since the judge looked last
+	// forgotten is how often pages have lost their by, which a copy that was made before still has.
+	forgotten int
+	brk       uint64
+	files     uint16 // the last number given to a shared object
+	gone      bool
+	rows      []vm.Mapping // reused
 }
 
-func newKernel(rng *rand.Rand) *kernel {
+func newKernel(rng *dice) *kernel {
 	k := &kernel{brk: addr(heapStart), files: 3}
 	for i := range 6 {
 		k.put(i, page{perms: vm.Read | vm.Exec, file: 1, offset: uint16(i)})
@@ -80,8 +82,19 @@ func newKernel(rng *rand.Rand) *kernel {
 }
 
 func (k *kernel) put(i int, p page) {
-	k.pages[i] = p
+	*k.edit(i) = p
 	k.mapped |= 1 << i
+}
+
+// edit returns a page to write to.
+func (k *kernel) edit(i int) *page {
+	k.dirty |= 1 << i
+	return &k.pages[i]
+}
+
+func (k *kernel) protect(i int, perms vm.Perms) {
+	p := k.edit(i)
+	p.perms = p.perms&vm.Shared | perms
 }
 
 func (k *kernel) remove(s set) {
@@ -89,6 +102,7 @@ func (k *kernel) remove(s set) {
 		k.pages[bits.TrailingZeros64(uint64(rest))] = page{}
 	}
 	k.mapped &^= s
+	k.dirty |= s
 }
 
 func (k *kernel) has(i int) bool { return k.mapped>>i&1 != 0 }
@@ -149,6 +163,9 @@ func (k *kernel) mapping(from, to int) vm.Mapping {
 	return m
 }
 
+// segment is a bit of the numbers of those shared objects that shmat(2) attaches.
+const segment = 1 << 15
+
 // fileOf is a file of the model: one of three, or a shared object.
 func fileOf(n uint16) vm.File {
 	f := vm.File{Dev: vm.Dev{Minor: 1}, Inode: uint64(n), Path: "/dev/zero (deleted)"}
@@ -159,6 +176,10 @@ func fileOf(n uint16) vm.File {
 		f.Path = "/2"
 	case 3:
 		f.Path = "/3"
+	default:
+		if n&segment != 0 {
+			f.Path = "/SYSV00000000 (deleted)"
+		}
 	}
 	return f
 }
@@ -167,7 +188,7 @@ func fileOf(n uint16) vm.File {
 func (k *kernel) PageSize(vm.Mapping) uint64 { return vm.PageSize }
 
 // gap finds a free place of n pages in the arena, -1 for none.
-func (k *kernel) gap(rng *rand.Rand, n int) int {
+func (k *kernel) gap(rng *dice, n int) int {
 	first := rng.IntN(arenaEnd)
 	for i := range arenaEnd {
 		at := (first + i) % arenaEnd
@@ -194,10 +215,9 @@ func (k *kernel) grow() {
 	}
 }
 
-// matches reports whether a ledger's entry says of a page what the kernel has.
-func (k *kernel) matches(e *ledger.Entry, i int) bool {
-	p := &k.pages[i]
-	if !k.has(i) || p.perms != e.Perms {
+// matches reports whether a ledger's entry says of page i, which is mapped, what the kernel has.
+func (p *page) matches(e *ledger.Entry, i int) bool {
+	if p.perms != e.Perms {
 		return false
 	}
 	if p.file == 0 {

@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"cmp"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -48,12 +46,17 @@ type oneStop struct {
 	heldSince    time.Time
 	settling     *returnedCall
 	late         []mm.Late
+	free         []*returnedCall // reused
+	list         []*watched      // reused
+	rows         []vm.Mapping    // reused, and so are the next two
+	copied       returnedCall
+	locks        []lock
 	hazy         set // where an uncertain call has been: known again when those behind it have been entered
 }
 
-func newOneStop(rng *rand.Rand, j *judge) *oneStop {
+func newOneStop(rng *dice, j *judge) *oneStop {
 	s := &oneStop{judge: j, now: time.Unix(0, 0), each: rng.IntN(8) == 0}
-	s.oneStopKernel = oneStopKernel{Rand: rng, calls: 50 + rng.IntN(400), ask: j.nextCall,
+	s.oneStopKernel = oneStopKernel{dice: rng, calls: 50 + rng.IntN(400), ask: j.nextCall,
 		blocks: rng.IntN(3) == 0, loses: rng.IntN(4) == 0, kills: rng.IntN(3) == 0, drivers: rng.IntN(4) == 0}
 	s.image(1 + rng.IntN(6))
 	return s
@@ -61,7 +64,7 @@ func newOneStop(rng *rand.Rand, j *judge) *oneStop {
 
 // image begins an address space with some threads.
 func (s *oneStop) image(threads int) {
-	s.k = newKernel(s.Rand)
+	s.k = newKernel(s.dice)
 	space, err := mm.Load(s, 2<<20, ledger.Origin{Cause: ledger.Kernel})
 	if err != nil {
 		s.fail("load: %v", err)
@@ -83,10 +86,10 @@ func (s *oneStop) image(threads int) {
 func (s *oneStop) step() bool {
 	if s.IntN(6) == 0 {
 		s.round()
+		s.check()
 	} else {
-		s.others(1)
+		s.others(1) // which changes nothing but by calls that are under way
 	}
-	s.check()
 	return !s.over()
 }
 
@@ -109,12 +112,13 @@ func (s *oneStop) others(n int) {
 
 // round is the tracer taking all that have stopped, and settling.
 func (s *oneStop) round() {
-	var list []*watched
+	list := s.list[:0]
 	for _, t := range s.threads {
 		if t.phase == stopped || t.phase == doomed {
 			list = append(list, t)
 		}
 	}
+	s.list = list
 	s.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	image := s.k
 	for _, t := range list {
@@ -152,10 +156,17 @@ func (s *oneStop) readRings() (newest uint64) {
 	return newest
 }
 
-func (t *watched) takeOpen() (locks []lock) {
-	locks = slices.Clone(t.open)
+func (s *oneStop) takeOpen(t *watched) (locks []lock) {
+	if len(t.open) == 0 {
+		return nil
+	}
+	n := len(s.locks)
+	if n+len(t.open) > cap(s.locks) {
+		s.locks, n = make([]lock, 0, 256), 0 // the callers of before keep the old one
+	}
+	s.locks = append(s.locks, t.open...)
 	t.open = t.open[:0]
-	return locks
+	return s.locks[n:]
 }
 
 // seekBlocked interrupts those that have taken the lock and will not stop: SIGTRAP is blocked, or was thrown away.
@@ -185,7 +196,7 @@ func (s *oneStop) handle(t *watched) {
 		t.stepping = t.blocked
 		s.completed(t)
 	case beforeCall:
-		if locks := t.takeOpen(); len(locks) > 0 { // of page faults, and not of this call
+		if locks := s.takeOpen(t); len(locks) > 0 { // of page faults, and not of this call
 			s.grown(locks)
 		}
 		t.phase = entering
@@ -212,7 +223,7 @@ func (s *oneStop) resume(t *watched) {
 
 // completed is the tracer at the stop behind a call.
 func (s *oneStop) completed(t *watched) {
-	locks := t.takeOpen()
+	locks := s.takeOpen(t)
 	if len(locks) == 0 {
 		s.resume(t)
 		return
@@ -247,7 +258,7 @@ func (s *oneStop) forget(locks []lock) {
 
 func (s *oneStop) missed(t *watched) {
 	t.stepping = t.blocked
-	if locks := t.takeOpen(); len(locks) > 0 {
+	if locks := s.takeOpen(t); len(locks) > 0 {
 		s.earlier(locks)
 		s.lookSoon()
 	}
@@ -285,9 +296,21 @@ func (s *oneStop) lookSoon() {
 	}
 }
 
+// newCall returns memory for a call.
+func (s *oneStop) newCall(t *watched, locks []lock) (f *returnedCall) {
+	if n := len(s.free); n > 0 {
+		f, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		f = new(returnedCall)
+	}
+	*f = returnedCall{request: t.request, stamp: locks[0].stamp, locks: locks, thread: t, looked: f.looked[:0], rows: f.rows[:0]}
+	return f
+}
+
 // keep keeps a call.
 func (s *oneStop) keep(t *watched, locks []lock) *returnedCall {
-	f := &returnedCall{request: t.request, stamp: locks[0].stamp, locks: locks, readsRIE: t.readsRIE, thread: t}
+	f := s.newCall(t, locks)
+	f.readsRIE = t.readsRIE
 	s.space.RoundToPages(&f.op)
 	if !silent(&f.op) && f.errno == 0 && (s.users > 1 || s.queue.Len() > 0) {
 		ret := f.ret(0)
@@ -437,6 +460,7 @@ func (s *oneStop) shift() {
 	s.settling = f
 	s.place(f)
 	s.settling, s.late = nil, s.late[:0]
+	s.free = append(s.free, f)
 }
 
 // place enters a call, all before it being entered.
@@ -452,7 +476,7 @@ func (s *oneStop) place(f *returnedCall) {
 		if _, compared := child.Verify(""); !compared {
 			s.fail("the copy cannot be compared")
 		}
-		s.compare(child.Ledger(), f.child, s.judge.missing, !f.uncertain)
+		s.compareWhole(child.Ledger(), f.child, s.judge.missing, !f.uncertain && f.child.forgotten == s.k.forgotten)
 		s.resume(f.thread)
 		return
 	}
@@ -472,19 +496,22 @@ func (s *oneStop) place(f *returnedCall) {
 	if e.Uncertain = f.uncertain || out.Unseen; e.Uncertain {
 		s.doubt()
 		s.hazy |= pagesOf(op.Range) | pagesOf(op.Target)
+	} else if !s.space.Uncertain() {
+		s.effect(&f.request, out.Changes)
 	}
-	s.remember(&e.Event, out.Changes)
+	s.rememberEvent(&e.Event, out.Changes)
 	s.judge.queue.PutEvent(e)
 }
 
 func (s *oneStop) forked(t *watched) {
-	locks := t.takeOpen()
+	locks := s.takeOpen(t)
 	if n := len(locks) - 2; n > 0 {
 		s.earlier(locks[:n])
 		locks = locks[n:]
 	}
 	t.stepping = t.blocked
-	f := &returnedCall{request: t.request, stamp: locks[0].stamp, locks: locks, thread: t, fork: true}
+	f := s.newCall(t, locks)
+	f.fork = true
 	if s.users == 1 && s.queue.Len() == 0 {
 		s.place(f)
 		return
@@ -502,11 +529,11 @@ func (s *oneStop) verifyMoving() bool {
 	if err != nil {
 		return true
 	}
-	copied := returnedCall{rows: slices.Clone(rows), looked: []vm.Range{rangeOf(0, pageCount)}}
+	s.copied.rows, s.copied.looked = append(s.copied.rows[:0], rows...), append(s.copied.looked[:0], rangeOf(0, pageCount))
 	if !s.nobodyInside() {
 		return false
 	}
-	s.settling = &copied
+	s.settling = &s.copied
 	s.verify(s.lookedFor())
 	s.settling = nil
 	return true
@@ -540,11 +567,14 @@ func (s *oneStop) verify(why string) {
 
 func (s *oneStop) drift(drifts []mm.Drift, after uint64) {
 	for i := range drifts {
+		if s.say != nil {
+			s.say("drift %q: %v, unsure %v", drifts[i].Guess, drifts[i].Changes, s.unsure)
+		}
 		if !s.space.Uncertain() {
 			s.drifted(&drifts[i])
 		}
 		d := &eventlog.Drift{After: after}
-		s.remember(d, drifts[i].Changes)
+		s.rememberDrift(d, drifts[i].Changes)
 		s.judge.queue.Put(d)
 	}
 }
@@ -557,7 +587,7 @@ func (s *oneStop) In(at vm.Range) ([]vm.Mapping, error) {
 	if f := s.settling; f != nil {
 		for _, looked := range f.looked {
 			if looked.Covers(at) {
-				return shown(f.rows, at), nil
+				return s.shown(f.rows, at), nil
 			}
 		}
 	}
@@ -565,31 +595,39 @@ func (s *oneStop) In(at vm.Range) ([]vm.Mapping, error) {
 }
 
 // shown are the rows of a range, of rows that may be in any order and twice.
-func shown(rows []vm.Mapping, at vm.Range) (list []vm.Mapping) {
-	for _, row := range rows {
-		if row.Overlaps(at) && !slices.ContainsFunc(list, func(m vm.Mapping) bool { return m.Start == row.Start }) {
-			list = append(list, row)
+func (s *oneStop) shown(rows []vm.Mapping, at vm.Range) []vm.Mapping {
+	list := s.rows[:0]
+	for i := range rows {
+		row := &rows[i]
+		if !row.Overlaps(at) {
+			continue
+		}
+		n := len(list)
+		for n > 0 && list[n-1].Start > row.Start {
+			n--
+		}
+		if n == 0 || list[n-1].Start != row.Start {
+			list = slices.Insert(list, n, *row)
 		}
 	}
-	slices.SortFunc(list, func(a, b vm.Mapping) int { return cmp.Compare(a.Start, b.Start) })
+	s.rows = list
 	return list
 }
 
 // PageSize implements mm.View. As everywhere, what In has returned is then no longer valid.
 func (s *oneStop) PageSize(vm.Mapping) uint64 {
 	clear(s.k.rows)
+	clear(s.rows)
 	return vm.PageSize
 }
 
 // execed is the tracer at PTRACE_EVENT_EXEC.
 func (s *oneStop) execed(t *watched) {
 	s.k.gone = true
-	for s.queue.Len() > 0 {
-		s.shift()
-	}
+	s.settleAll()
 	e := s.judge.queue.Begin(&s.events)
 	s.number(e.Number(), t.id)
-	s.remember(&e.Event, nil)
+	s.rememberEvent(&e.Event, nil)
 	s.judge.queue.PutEvent(e)
 	s.space.Detach()
 	s.image(1 + s.IntN(5))
@@ -598,7 +636,7 @@ func (s *oneStop) execed(t *watched) {
 // ending is the tracer at the end of a thread that was killed: at its exit stop, and where it is mute at the word
 // that it is gone.
 func (s *oneStop) ending(t *watched) {
-	locks := t.takeOpen()
+	locks := s.takeOpen(t)
 	own := 0 // of the call that the registers show
 	if !t.mute && !t.fault && t.served && t.errno != eIntr {
 		own = 1
@@ -627,6 +665,12 @@ func (s *oneStop) ending(t *watched) {
 }
 
 func (s *oneStop) settleAll() {
+	s.readRings()
+	for _, t := range s.threads { // they end without another stop
+		if locks := s.takeOpen(t); len(locks) > 0 {
+			s.earlier(locks)
+		}
+	}
 	for s.queue.Len() > 0 {
 		s.shift()
 	}
@@ -657,15 +701,14 @@ func (s *oneStop) check() {
 		for _, c := range s.served {
 			unsettled |= c.pages
 		}
-		s.compare(s.space.Ledger(), s.k, unsettled, true)
+		s.compare(s.space.Ledger(), s.k, unsettled)
 	}
-	s.judge.drain()
 }
 
 // finishRun is the end of the recording.
 func (s *oneStop) finishRun() {
 	s.verify("")
-	s.compare(s.space.Ledger(), s.k, 0, true)
+	s.compareWhole(s.space.Ledger(), s.k, 0, true)
 	s.judge.queue.Flush()
 	s.judge.drain()
 	s.closed(s.space.Ledger())

@@ -1,10 +1,6 @@
 package simulation
 
-import (
-	"math/rand/v2"
-
-	"github.com/vmblame/vmblame/internal/vm"
-)
+import "github.com/vmblame/vmblame/internal/vm"
 
 // phase is where a thread is that stops once, behind its call.
 type phase uint8
@@ -69,12 +65,13 @@ type servedCall struct {
 
 // oneStopKernel is the kernel's side: threads, their rings, and the one lock.
 type oneStopKernel struct {
-	*rand.Rand
+	*dice
 	k       *kernel
 	threads []*watched
 	clock   uint64
 	calls   int
 	served  []*servedCall // not applied
+	slab    []servedCall  // for the next ones
 	ask     func() uint32 // numbers a call
 	// What of the more seldom things happens in this run.
 	blocks, loses, kills, drivers bool
@@ -84,7 +81,12 @@ type oneStopKernel struct {
 // take is the kernel giving the lock to a thread: do is what it does under it.
 func (s *oneStopKernel) take(t *watched, do func() set) {
 	s.clock++
-	c := &servedCall{pages: do()}
+	if len(s.slab) == 0 {
+		s.slab = make([]servedCall, 256)
+	}
+	c := &s.slab[0]
+	s.slab = s.slab[1:]
+	c.pages = do()
 	s.served = append(s.served, c)
 	t.ring = append(t.ring, lock{s.clock, c})
 }
@@ -149,7 +151,7 @@ func (s *oneStopKernel) ownCode(t *watched) {
 	case n == 2 && s.drivers:
 		t.fault, t.driver = true, true
 		s.take(t, func() set {
-			at := s.k.gap(s.Rand, 2)
+			at := s.k.gap(s.dice, 2)
 			if at < 0 {
 				return 0
 			}
@@ -162,7 +164,7 @@ func (s *oneStopKernel) ownCode(t *watched) {
 		}
 	case s.calls > 0 && s.execing == nil:
 		s.calls--
-		t.request = s.k.ask(s.Rand, s.ask())
+		t.request = s.k.ask(s.dice, s.ask())
 		t.phase, t.served, t.fault = entering, false, false
 		t.early = t.fail && t.op.Kind != vm.OpBrk && s.IntN(2) == 0
 		t.refused = s.IntN(100) == 0 && t.op.Kind != vm.OpExec
@@ -178,10 +180,10 @@ func (s *oneStopKernel) serve(t *watched) {
 	case vm.OpExec:
 		s.execing = t
 	case vm.OpClone: // the lock of the copy is taken too
-		s.take(t, func() set { s.k.serve(s.Rand, &t.request, t.readsRIE); return 0 })
+		s.take(t, func() set { s.k.serve(s.dice, &t.request, t.readsRIE); return 0 })
 		s.take(t, func() set { return 0 })
 	default:
-		s.take(t, func() set { s.k.serve(s.Rand, &t.request, t.readsRIE); return t.touched })
+		s.take(t, func() set { s.k.serve(s.dice, &t.request, t.readsRIE); return t.touched })
 	}
 }
 
