@@ -393,6 +393,7 @@ func (k *kernel) remapFile(c *request, from, to int) {
 		c.errno = eInval
 		return
 	}
+	c.touched |= span(from, to)
 	first := uint16(c.op.Offset / vm.PageSize)
 	for i := from; i < to; i++ {
 		p := k.edit(i)
