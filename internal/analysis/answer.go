@@ -84,7 +84,12 @@ func (s *State) rangeOf(p *process, x *mapping, r vm.Range) Range {
 }
 
 // part returns the figures of the part of x that lies in r, in proportion to its length.
-func (x *mapping) part(r vm.Range) usage { return x.usage.part(r.Intersect(x.Range).Len(), x.Len()) }
+func (x *mapping) part(r vm.Range) usage {
+	if r = r.Intersect(x.Range); r.Empty() {
+		return usage{}
+	}
+	return x.usage.part(r, x.Range)
+}
 
 // A Frame is a function on a stack, or one inlined into it.
 type Frame struct {
@@ -130,7 +135,7 @@ type Totals struct {
 	Locked    *int64 `json:"locked,omitempty"`        // resident bytes that are locked in memory, of shared pages the share
 	Free      *int64 `json:"free,omitempty"`          // accessible bytes that are free according to the allocator's own figures; only in a map
 	Count     int    `json:"count"`                   // stacks, arenas, files: what a person counts, each once; one with parts in several rows counts in each of them
-	Mappings  int    `json:"mappings"`                // entries of the ledger
+	Mappings  int    `json:"mappings"`                // entries of the ledger, or parts of one that memory told apart
 }
 
 // Add adds o. If only one of the two has a figure, that is taken for the sum, and Uncounted says how much was not

@@ -82,9 +82,9 @@ func (v *nearest) usage(p *process, t int64) []string {
 			if m.origin != x.Origin.Event || m.cause != x.Origin.Cause.String() {
 				continue
 			}
-			x.usage.add(m.usage.part(m.Intersect(x.Range).Len(), m.Len()))
-			if snap.vmas && m.Range == x.Range {
-				x.begin = &m.begin
+			x.usage.add(m.usage.part(m.Intersect(x.Range), m.Range))
+			if snap.vmas {
+				x.begin = m.beginIn(p.mappings, i)
 			}
 			if m.anon != "" {
 				if names == nil {
@@ -97,13 +97,30 @@ func (v *nearest) usage(p *process, t int64) []string {
 	return names
 }
 
-// part returns the share of n bytes in figures that were counted for of bytes.
-func (f usage) part(n, of uint64) usage {
-	if n == of {
-		return f
+// beginIn returns how many of the kernel's rows begin in mapping i, nil where that was not counted: of what was one row then and is
+// several mappings, because memory told them apart, the first has it.
+func (m *counted) beginIn(mappings []mapping, i int) *int {
+	x := &mappings[i]
+	switch {
+	case m.Range == x.Range, x.Start == m.Start && x.End < m.End && m.begin <= 1:
+		return &m.begin
+	case x.Start > m.Start && x.End <= m.End && m.begin <= 1 && i > 0 && mappings[i-1].End == x.Start && mappings[i-1].SameKind(x.Mapping) && mappings[i-1].Origin == x.Origin:
+		return new(int)
 	}
-	cut := func(v int64) int64 { return int64(float64(v)*float64(n)/float64(of)) &^ (vm.PageSize - 1) }
-	return usage{int64(n), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap), cut(f.shared), cut(f.huge), cut(f.locked)}
+	return nil
+}
+
+// part returns the share of r in figures that were counted for all of whole, by its length and in pages; the shares of
+// ranges that make up whole add up.
+func (f usage) part(r, whole vm.Range) usage {
+	until := func(v int64, at uint64) int64 {
+		if at == whole.End {
+			return v
+		}
+		return int64(float64(v)*float64(at-whole.Start)/float64(whole.Len())) &^ (vm.PageSize - 1)
+	}
+	cut := func(v int64) int64 { return until(v, r.End) - until(v, r.Start) }
+	return usage{cut(f.asked), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap), cut(f.shared), cut(f.huge), cut(f.locked)}
 }
 
 func originSeq(seq *uint64) uint64 {
