@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"bytes"
+	"errors"
 	"syscall"
 	"time"
 	"unsafe"
@@ -10,18 +11,18 @@ import (
 )
 
 // inject makes a stopped thread set the action of SIGTRAP, and returns the former one. The thread is then stopped
-// inside that call, with its former registers and memory. If ok is false nothing was done, and the thread is stopped,
-// or will stop, as if nothing had been tried.
+// inside that call, with its former registers and memory. With an error nothing was done, and the thread is stopped,
+// or will stop, as if nothing had been tried; a refused will not change at its next stop.
 //
 // No code is written; what is written below the stack is restored. Between the two writes of its registers the thread is
 // not what it was: if we are killed just then, it finds its way back by itself where there is one.
-func (t *Tracer) inject(th *Thread, action *sigaction, way wayBack) (old sigaction, ok bool) {
+func (t *Tracer) inject(th *Thread, action *sigaction, way wayBack) (old sigaction, err error) {
 	if !th.injectable() {
-		return old, false
+		return old, errNotNow
 	}
-	d, ok := th.divert(action, way)
-	if !ok {
-		return old, false
+	d, err := th.divert(action, way)
+	if err != nil {
+		return old, err
 	}
 	made := t.through(th)
 	if made {
@@ -32,8 +33,14 @@ func (t *Tracer) inject(th *Thread, action *sigaction, way wayBack) (old sigacti
 	}
 	ptraceSetRegs(th.TID, &d.regs) // before what it would need to go back
 	th.writeMemory(d.room, words(&d.memory))
-	return old, made
+	if !made {
+		return old, errNotNow
+	}
+	return old, nil
 }
+
+// errNotNow is for a thread that cannot make a call at the stop that it is in.
+var errNotNow = errors.New("not at this stop")
 
 // injectable reports whether a thread is at a stop from which it can make a call.
 func (th *Thread) injectable() bool {
@@ -48,9 +55,9 @@ type diverted struct {
 }
 
 // divert gives a stopped thread the registers with which it calls rt_sigaction(2) next.
-func (th *Thread) divert(action *sigaction, way wayBack) (d diverted, ok bool) {
+func (th *Thread) divert(action *sigaction, way wayBack) (d diverted, err error) {
 	if ptraceGetRegs(th.TID, &d.regs) != 0 || d.regs.Cs == compatSegment {
-		return d, false
+		return d, errNotNow
 	}
 	c := injected{actions: [2]sigaction{0: *action}}
 	d.room = (d.regs.Rsp - redZone - uint64(unsafe.Sizeof(c))) &^ 63
@@ -62,14 +69,21 @@ func (th *Thread) divert(action *sigaction, way wayBack) (d diverted, ok bool) {
 	regs.Rdx = regs.Rsi + uint64(unsafe.Sizeof(sigaction{}))
 	if way.known() && c.frame.fill(th, &d.regs, d.room+uint64(unsafe.Offsetof(c.frame)), way) {
 		regs.Rip, regs.Rsp = way.syscallRet, d.room
+		back := unix.PtraceRegs{Rax: unix.SYS_RT_SIGRETURN, Rip: way.sigreturn + uint64(len(sigreturnCode)-syscallLength)}
+		if err := th.mayCall(&back); err != nil {
+			return d, err
+		}
 	} else if regs.Rip = th.syscallInstruction(&d.regs); regs.Rip == 0 {
-		return d, false
+		return d, errNotNow
+	}
+	if err := th.mayCall(&regs); err != nil {
+		return d, err
 	}
 	if th.ReadMemory(d.room, words(&d.memory)) != int(unsafe.Sizeof(d.memory)) || !th.writeMemory(d.room, words(&c)) {
-		return d, false
+		return d, errNotNow
 	}
 	ptraceSetRegs(th.TID, &regs)
-	return d, true
+	return d, nil
 }
 
 // redZone is what belongs to a function below its stack pointer (System V ABI, AMD64 supplement, 3.2.2).

@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -34,14 +35,16 @@ func (t *Tracer) protect(th *Thread) {
 	case st.ignored&trapBit != 0: // nothing to do
 	case st.pending&trapBit != 0:
 		return // it would be discarded: try at the next stop
-	case st.seccomp != 0:
-		t.armed.unprotected = append(t.armed.unprotected, Unprotected{th.TGID, "it has a seccomp filter of its own, which might kill it for the call"})
 	default:
 		ignore := sigaction{handler: sigIgnore}
 		s.way = findWayBack(th.TID)
-		old, ok := t.inject(th, &ignore, s.way)
+		old, err := t.inject(th, &ignore, s.way)
+		if why, never := errors.AsType[refused](err); never {
+			t.armed.unprotected = append(t.armed.unprotected, Unprotected{th.TGID, why.Error()})
+			break
+		}
 		t.stopAgain(th)
-		if !ok {
+		if err != nil {
 			return // try at the next stop
 		}
 		s.on, s.old = true, old
@@ -110,9 +113,9 @@ func (t *Tracer) unshield(th *Thread) {
 		return
 	}
 	if st.ignored&trapBit != 0 {
-		_, ok := t.inject(th, &s.old, s.way)
+		_, err := t.inject(th, &s.old, s.way)
 		t.stopAgain(th)
-		if !ok {
+		if err != nil {
 			return
 		}
 	}
@@ -133,8 +136,8 @@ func (t *Tracer) giveTrap(th *Thread) {
 	}
 	sig := th.toDeliver
 	th.toDeliver = 0
-	_, made := t.inject(th, &s.old, s.way)
-	s.on = s.on && !made
+	_, err := t.inject(th, &s.old, s.way)
+	s.on = s.on && err != nil
 	if th.state != stopped || !th.inside {
 		th.toDeliver = sig
 		return

@@ -151,8 +151,8 @@ func goesBack(t *testing.T, argv []string, first, want string) {
 				t.Errorf("%v: %+v", argv, way)
 				return
 			}
-			if _, ok := s.Thread.divert(&action, way); !ok {
-				t.Errorf("%v: not diverted", argv)
+			if _, err := s.Thread.divert(&action, way); err != nil {
+				t.Errorf("%v: not diverted: %v", argv, err)
 			}
 			// As the kernel does for a tracer that is killed.
 			for _, th := range tr.threads {
