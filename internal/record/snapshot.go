@@ -100,18 +100,16 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 }
 
 // addRow adds the figures of a kernel row to the mappings that it shows. A row of several mappings is divided by pages present or
-// swapped; what rounding leaves goes to the last of them.
+// swapped; what rounding leaves goes to the last of them. Where the process ran on since the mappings were listed, the row has
+// pages that are in none of them: their figures are left out.
 func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.Pagemap) bool {
 	if row.Rss == 0 && row.Swap == 0 {
 		return true
 	}
 	left := [...]uint64{row.Rss, row.Pss, row.PrivateDirty, row.Swap, row.Shared, row.Huge, row.Locked}
+	parts, of := divided(list, row.Range)
 	present := []uint64{0} // nothing is asked of one alone
-	if len(list) > 1 {
-		parts := make([]vm.Range, len(list))
-		for i := range list {
-			parts[i] = row.Intersect(vm.Range{Start: uint64(list[i].Start), End: uint64(list[i].End)})
-		}
+	if len(parts) > 1 {
 		var ok bool
 		if present, ok = pages.Divide(parts, (row.Rss+row.Swap)/vm.PageSize); !ok {
 			return false
@@ -121,20 +119,40 @@ func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.P
 	for _, n := range present {
 		rest += n
 	}
-	for i := range list {
-		m := &list[i]
+	var none eventlog.SnapshotMapping
+	for i, m := range of {
+		if m == nil {
+			m = &none
+		}
 		for k, f := range [...]*uint64{&m.RSS, &m.PSS, &m.PrivateDirty, &m.Swap, &m.Shared, &m.Huge, &m.Locked} {
 			v := left[k]
-			if i < len(list)-1 {
+			if i < len(of)-1 {
 				v = 0
 				if rest != 0 {
 					v = left[k] / vm.PageSize * present[i] / rest * vm.PageSize
 				}
 			}
-			*f += v
+			*f += min(v, parts[i].Len()) // pages may have come between the row's figures and the walk over its pages
 			left[k] -= v
 		}
 		rest -= present[i]
 	}
 	return true
+}
+
+// divided cuts a range at the mappings in it: the parts in ascending order, and the mapping that each is of, nil for none.
+func divided(list []eventlog.SnapshotMapping, r vm.Range) (parts []vm.Range, of []*eventlog.SnapshotMapping) {
+	at := r.Start
+	for i := range list {
+		x := r.Intersect(vm.Range{Start: uint64(list[i].Start), End: uint64(list[i].End)})
+		if at < x.Start {
+			parts, of = append(parts, vm.Range{Start: at, End: x.Start}), append(of, nil)
+		}
+		parts, of = append(parts, x), append(of, &list[i])
+		at = x.End
+	}
+	if at < r.End {
+		parts, of = append(parts, vm.Range{Start: at, End: r.End}), append(of, nil)
+	}
+	return parts, of
 }
