@@ -106,6 +106,8 @@ func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.P
 	if row.Rss == 0 && row.Swap == 0 {
 		return true
 	}
+	const kib = 1 << 10
+	units := [...]uint64{vm.PageSize, kib, vm.PageSize, vm.PageSize, vm.PageSize, vm.PageSize, vm.PageSize} // in which each may be divided
 	left := [...]uint64{row.Rss, row.Pss, row.PrivateDirty, row.Swap, row.Shared, row.Huge, row.Locked}
 	parts, of := divided(list, row.Range)
 	present := []uint64{0} // nothing is asked of one alone
@@ -124,13 +126,20 @@ func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.P
 		if m == nil {
 			m = &none
 		}
+		resident := uint64(0)
 		for k, f := range [...]*uint64{&m.RSS, &m.PSS, &m.PrivateDirty, &m.Swap, &m.Shared, &m.Huge, &m.Locked} {
 			v := left[k]
 			if i < len(of)-1 {
 				v = 0
 				if rest != 0 {
-					v = left[k] / vm.PageSize * present[i] / rest * vm.PageSize
+					v = left[k] / units[k] * present[i] / rest * units[k]
 				}
+			}
+			switch k {
+			case 0:
+				resident = v
+			case 1:
+				v = min(v, resident) // its unit is finer, so its share may be rounded down less
 			}
 			*f += min(v, parts[i].Len()) // pages may have come between the row's figures and the walk over its pages
 			left[k] -= v
