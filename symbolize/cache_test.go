@@ -7,11 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
+	"slices"
 	"testing"
 )
 
-// cached names all code of f by a cache and says how many addresses were known from before.
+// everySo: of the code one address in so many is named, for what a cache does is the same for each.
+const everySo = 5
+
+// cached names code of f by a cache and says how many addresses were known from before.
 func cached(t *testing.T, f string, opts Options) (names map[uint64]string, known int) {
 	t.Helper()
 	file := open(t, f)
@@ -21,7 +24,7 @@ func cached(t *testing.T, f string, opts Options) (names map[uint64]string, know
 		known = len(m.known)
 	}
 	names = make(map[uint64]string)
-	r.Resolve(file, textAddrs(t, file, 1), func(a uint64, s Symbol) { names[a] = fmt.Sprintf("%+v", s) })
+	r.Resolve(file, textAddrs(t, file, everySo), func(a uint64, s Symbol) { names[a] = fmt.Sprintf("%+v", s) })
 	return names, known
 }
 
@@ -30,11 +33,11 @@ func cached(t *testing.T, f string, opts Options) (names map[uint64]string, know
 func TestCache(t *testing.T) {
 	dir := t.TempDir()
 	opts := nowhere(t)
-	id := "-Wl,--build-id=0x00112233445566778899"
-	path := build(t, "shapes.cc", "-g", "-O2", id)
+	path := filepath.Join(dir, "prog")
+	run(t, dir, "cp", build(t, "shapes.cc", optimised...), path)
 	want, _ := cached(t, path, opts)
 	opts.Cache = filepath.Join(dir, "names")
-	size := len(textAddrs(t, open(t, path), 1))
+	size := len(textAddrs(t, open(t, path), everySo))
 	expect := func(what string, known int) {
 		t.Helper()
 		got, n := cached(t, path, opts)
@@ -77,18 +80,18 @@ func TestCache(t *testing.T) {
 	expect("and after it", size)
 
 	// Two at once.
-	other := build(t, "shapes.cc", "-g", "-O1", strings.Replace(id, "99", "98", 1))
-	whole, _ := cached(t, other, nowhere(t))
-	f := open(t, other)
+	second := build(t, "shapes.cc", other...)
+	whole, _ := cached(t, second, nowhere(t))
+	f := open(t, second)
 	a, b := New(opts), New(opts)
-	addrs := textAddrs(t, f, 1)
+	addrs := textAddrs(t, f, everySo)
 	for i := range 10 {
 		a.Resolve(f, addrs[i*len(addrs)/20:(i+1)*len(addrs)/20], func(uint64, Symbol) {})
 		b.Resolve(f, addrs[(i+10)*len(addrs)/20:(i+11)*len(addrs)/20], func(uint64, Symbol) {})
 	}
 	a.Release(f)
 	b.Release(f)
-	if got, n := cached(t, other, opts); n != len(addrs) || !maps.Equal(got, whole) {
+	if got, n := cached(t, second, opts); n != len(addrs) || !maps.Equal(got, whole) {
 		t.Errorf("of two that wrote at once %d of %d addresses were kept; the names are the same: %v", n, len(addrs), maps.Equal(got, whole))
 	}
 
@@ -103,7 +106,7 @@ func TestCache(t *testing.T) {
 func TestCacheOfSplitFiles(t *testing.T) {
 	opts := nowhere(t)
 	opts.Cache = t.TempDir()
-	path := build(t, "shapes.cc", "-g", "-O2", "-gsplit-dwarf", "-Wl,--build-id=0x00112233445566778899")
+	path := build(t, "shapes.cc", append(slices.Clone(optimised), "-gsplit-dwarf")...)
 	cached(t, path, opts)
 	if list, err := os.ReadDir(opts.Cache); err != nil || len(list) > 0 {
 		t.Errorf("%v, %v", list, err)

@@ -14,8 +14,8 @@ import (
 // TestDebuginfod expects a stripped program's names from a server, once, and then from the cache; and no
 // names, soon, from servers that have no such file, another one, or no answer.
 func TestDebuginfod(t *testing.T) {
-	const id = "aabbccddeeff00112233"
-	whole := build(t, "shapes.cc", "-g", "-O2", "-Wl,--build-id=0x"+id)
+	const id = "00112233445566778899"
+	whole := build(t, "shapes.cc", optimised...)
 	want := chains(t, open(t, whole), nowhere(t))
 	dir := t.TempDir()
 	program, debug, other := filepath.Join(dir, "prog"), filepath.Join(dir, "debug"), build(t, "with.c", "-c", "-g")

@@ -89,7 +89,7 @@ func TestInlinedChains(t *testing.T) {
 	}
 	sourceLines := strings.Count(string(text), "\n")
 	for _, flags := range []string{
-		"-gdwarf-5 -O2", "-gdwarf-4 -O2", "-gdwarf-5 -O0", "-g -O3 -flto -no-pie", "-gdwarf-4 -O2 -fdebug-types-section",
+		strings.Join(optimised, " "), "-gdwarf-4 -O2", "-gdwarf-5 -O0", "-g -O3 -flto -no-pie", "-gdwarf-4 -O2 -fdebug-types-section",
 	} {
 		t.Run(flags, func(t *testing.T) {
 			path := build(t, "shapes.cc", strings.Fields(flags)...)
@@ -217,15 +217,16 @@ func zstdSections(t testing.TB, from, to string) {
 
 // TestSplitDWARF expects of .dwo files, and of one .dwp of them, what the same program says with its debugging information inside.
 func TestSplitDWARF(t *testing.T) {
-	for _, version := range []string{"-gdwarf-4", "-gdwarf-5"} {
+	for version, flags := range map[string][]string{"4": {"-gdwarf-4", "-O2"}, "5": optimised} {
 		t.Run(version, func(t *testing.T) {
-			want := chains(t, open(t, build(t, "shapes.cc", version, "-O2")), nowhere(t))
-			split := build(t, "shapes.cc", version, "-O2", "-gsplit-dwarf")
+			want := chains(t, open(t, build(t, "shapes.cc", flags...)), nowhere(t))
+			split := filepath.Join(t.TempDir(), "prog")
+			buildTo(t, split, "shapes.cc", append(slices.Clone(flags), "-gsplit-dwarf")...)
 			if dwo, _ := filepath.Glob(filepath.Join(filepath.Dir(split), "*.dwo")); len(dwo) == 0 {
 				t.Fatal("no .dwo file was made")
 			}
 			differ(t, want, chains(t, open(t, split), nowhere(t)))
-			if version == "-gdwarf-4" { // which binutils' dwp can pack
+			if version == "4" { // which binutils' dwp can pack
 				dir := filepath.Dir(split)
 				run(t, dir, "dwp", "-e", split, "-o", split+".dwp")
 				dwo, _ := filepath.Glob(filepath.Join(dir, "*.dwo"))
@@ -238,7 +239,8 @@ func TestSplitDWARF(t *testing.T) {
 
 // TestSplitFIFO expects no wait for a .dwo that is no file.
 func TestSplitFIFO(t *testing.T) {
-	split := build(t, "shapes.cc", "-gdwarf-5", "-O2", "-gsplit-dwarf")
+	split := filepath.Join(t.TempDir(), "prog")
+	buildTo(t, split, "shapes.cc", "-gdwarf-5", "-O2", "-gsplit-dwarf")
 	dwo, _ := filepath.Glob(filepath.Join(filepath.Dir(split), "*.dwo"))
 	if len(dwo) == 0 {
 		t.Fatal("no .dwo file was made")
@@ -261,9 +263,9 @@ func TestSplitFIFO(t *testing.T) {
 func TestSupplementaryFile(t *testing.T) {
 	dir := t.TempDir()
 	want := make(map[string]map[uint64]string)
-	for name, flag := range map[string]string{"one": "-O2", "two": "-O1"} {
+	for name, flags := range map[string][]string{"one": optimised, "two": other} {
 		path := filepath.Join(dir, name)
-		run(t, dir, "g++", "-o", path, sourceFile(t, "shapes.cc"), "-g", flag)
+		run(t, dir, "cp", build(t, "shapes.cc", flags...), path)
 		f, err := elffile.OpenPath(path)
 		if err != nil {
 			t.Fatal(err)
@@ -284,7 +286,7 @@ func TestSupplementaryFile(t *testing.T) {
 // TestSeparateDebugFile strips a program and expects its names from the debug file, found by build id and
 // by debug link; and none from a file of another build.
 func TestSeparateDebugFile(t *testing.T) {
-	whole := build(t, "shapes.cc", "-g", "-O2", "-Wl,--build-id=0x00112233445566778899")
+	whole := build(t, "shapes.cc", optimised...)
 	f := open(t, whole)
 	want := chains(t, f, nowhere(t))
 	split := func(t *testing.T, link bool) (dir string, program, debug string) {
@@ -310,8 +312,7 @@ func TestSeparateDebugFile(t *testing.T) {
 	})
 	t.Run("wrong file", func(t *testing.T) {
 		dir, program, debug := split(t, true)
-		other := build(t, "shapes.cc", "-g", "-O1", "-Wl,--build-id=0x00112233445566778800")
-		run(t, dir, "objcopy", "--only-keep-debug", other, debug)
+		run(t, dir, "objcopy", "--only-keep-debug", build(t, "shapes.cc", other...), debug)
 		exported := symbolsOf(t, program)
 		for a, s := range resolve(t, open(t, program), nowhere(t), textAddrs(t, f, 1)) {
 			if s.Source == "dwarf" || !slices.Contains(exported.At(a, false), s.Frames[0].Function) {

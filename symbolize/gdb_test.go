@@ -43,7 +43,7 @@ func TestGDB(t *testing.T) {
 		t.Fatalf("libc's debug symbols (libc6-dbg): %v", err)
 	}
 	for _, c := range []struct{ path, truth string }{
-		{build(t, "shapes.cc", "-g", "-O2"), ""},
+		{build(t, "shapes.cc", optimised...), ""},
 		{build(t, "shapes.cc", "-O2"), ""},
 		{libc(t), debug.Name()},
 	} {

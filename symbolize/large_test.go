@@ -1,11 +1,14 @@
 package symbolize
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestSymbolsAreReadLate expects that addresses which debugging information names whole cost no symbol table,
 // and that what .dynsym says again is not kept twice.
 func TestSymbolsAreReadLate(t *testing.T) {
-	f := open(t, build(t, "shapes.cc", "-g", "-O1", "-rdynamic"))
+	f := open(t, build(t, "shapes.cc", append(slices.Clone(other), "-rdynamic")...))
 	m := openImage(f, nil, nowhere(t), &servers{})
 	defer m.close()
 	symbols := m.sources[len(m.sources)-1].(*elfSymbols)

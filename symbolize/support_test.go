@@ -1,6 +1,7 @@
 package symbolize
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,16 +38,30 @@ func sourceFile(t testing.TB, name string) string {
 	return path
 }
 
-// build compiles a file of testdata with gcc or g++, in a directory of its own.
+// optimised and other are flags of two builds that most tests can share.
+var (
+	optimised = []string{"-gdwarf-5", "-O2", "-Wl,--build-id=0x00112233445566778899"}
+	other     = []string{"-gdwarf-5", "-O1", "-Wl,--build-id=0x00112233445566778898"}
+)
+
+// build compiles a file of testdata with gcc or g++, once for all tests, in a directory of its own. What it returns, and what
+// stands beside it, must not be changed.
 func build(t testing.TB, name string, flags ...string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "prog")
+	return testenv.Built(t, "prog", fmt.Sprint(name, flags), func(out string) {
+		t.Helper()
+		buildTo(t, out, name, flags...)
+	})
+}
+
+// buildTo compiles what the test will change.
+func buildTo(t testing.TB, out, name string, flags ...string) {
+	t.Helper()
 	cc := "gcc"
 	if strings.HasSuffix(name, ".cc") {
 		cc = "g++"
 	}
 	run(t, filepath.Dir(out), cc, append([]string{"-o", out, sourceFile(t, name)}, flags...)...)
-	return out
 }
 
 func open(t testing.TB, path string) *elffile.File {

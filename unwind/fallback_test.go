@@ -158,13 +158,13 @@ func TestGoStackSwitch(t *testing.T) {
 		flags        []string
 		chains       [][]string
 	}{
-		{"debug_frame", "goroutine.go", nil, goroutine},
-		{"stripped", "goroutine.go", []string{"-ldflags=-s -w"}, goroutine},
-		{"cgo", "callback.go", nil, callback},
-		{"cgo stripped", "callback.go", []string{"-ldflags=-s -w"}, callback},
+		{"debug_frame", "goroutine.go", []string{"-buildmode=exe"}, goroutine},
+		{"stripped", "goroutine.go", []string{"-buildmode=exe", "-ldflags=-s -w"}, goroutine},
+		{"cgo", "callback.go", []string{"-buildmode=exe"}, callback},
+		{"cgo stripped", "callback.go", []string{"-buildmode=exe", "-ldflags=-s -w"}, callback},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			truth := elftruth.New(elftruth.Symbols(t, compile(t, c.source)))
+			truth := elftruth.New(elftruth.Symbols(t, compile(t, c.source, c.flags[0])))
 			p := startTracee(t, []string{"GOGC=off"}, nil, compile(t, c.source, c.flags...), "20000")
 			s := NewSpace(p)
 			var st Stack

@@ -67,7 +67,7 @@ func TestAgainstGDB(t *testing.T) {
 			"-fno-asynchronous-unwind-tables"}, UndefinedRA, 7, []How{CFI, DebugFrame}, nil},
 		{"no search table", "pointers.c", []string{"-O2", "-Wl,--no-eh-frame-hdr"}, UndefinedRA, 7, []How{CFI}, nil},
 		{"no libc", "raw.c", []string{"-O2", "-nostdlib", "-static"}, ELFEntry, 3, []How{CFI}, nil},
-		{"Go", "goroutine.go", nil, GoExit, 6, []How{DebugFrame}, []string{"10"}},
+		{"Go", "goroutine.go", []string{"-buildmode=exe"}, GoExit, 6, []How{DebugFrame}, []string{"10"}},
 		{"Go PIE", "goroutine.go", []string{"-buildmode=pie"}, GoExit, 6, []How{DebugFrame}, []string{"10"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,11 +76,8 @@ func TestAgainstGDB(t *testing.T) {
 		})
 	}
 	t.Run("lazy PLT", func(t *testing.T) {
-		lib := compile(t, "lazyplt.c", "-O2", "-DLIB", "-shared", "-fPIC")
-		so := filepath.Join(filepath.Dir(lib), "liblazy.so")
-		if err := exec.Command("mv", lib, so).Run(); err != nil {
-			t.Fatal(err)
-		}
+		so := filepath.Join(t.TempDir(), "liblazy.so")
+		compileTo(t, so, "lazyplt.c", "-O2", "-DLIB", "-shared", "-fPIC")
 		exe := compile(t, "lazyplt.c", "-O2", "-Wl,-z,lazy", so, "-Wl,-rpath,"+filepath.Dir(so))
 		compareWithGDB(t, env, []string{exe}, UndefinedRA, 8, []How{CFI})
 	})

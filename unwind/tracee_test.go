@@ -228,10 +228,17 @@ func (p *tracee) module(m *vm.Mapping) *Module {
 	return mod
 }
 
-// compile builds one of testdata/progs into a directory of the test.
+// compile builds one of testdata/progs, once for all tests, and returns where it is.
 func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), strings.TrimSuffix(source, filepath.Ext(source)))
+	return testenv.Built(t, strings.TrimSuffix(source, filepath.Ext(source)), fmt.Sprint(source, flags), func(out string) {
+		t.Helper()
+		compileTo(t, out, source, flags...)
+	})
+}
+
+func compileTo(t testing.TB, out, source string, flags ...string) {
+	t.Helper()
 	var cmd *exec.Cmd
 	path := filepath.Join("testdata", "progs", source)
 	switch filepath.Ext(source) {
@@ -253,7 +260,6 @@ func compile(t testing.TB, source string, flags ...string) string {
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd.Args, err, b)
 	}
-	return out
 }
 
 func (st *Stack) dump() string {

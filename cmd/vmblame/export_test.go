@@ -57,16 +57,16 @@ func reportedTotals(t *testing.T, log string) map[string]int64 {
 // TestExportPprof: `go tool pprof` reads the profile, its tables and its pages add up to the report.
 func TestExportPprof(t *testing.T) {
 	testenv.Need(t, "go")
-	log := mustAbs(t, sampleLog)
+	log, pprof := mustAbs(t, sampleLog), pprofTool(t)
 	for _, at := range []string{"end", "start", "peak"} {
 		file := filepath.Join(t.TempDir(), "p.pb.gz")
 		vmblame(t, "", "export", "--format", "pprof", "--at", at, "-o", file, log).wants(t, 0)
 		for value, want := range reportedTotals(t, log+"@"+at) {
-			args := []string{"tool", "pprof", "-top", "-sample_index=" + value, "-nodefraction=0", "-edgefraction=0", "-nodecount=10000"}
+			args := []string{"-top", "-sample_index=" + value, "-nodefraction=0", "-edgefraction=0", "-nodecount=10000"}
 			if value != "mappings" {
 				args = append(args, "-unit=B")
 			}
-			out, err := exec.Command("go", append(args, file)...).Output()
+			out, err := exec.Command(pprof, append(args, file)...).Output()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,17 +87,23 @@ func TestExportPprof(t *testing.T) {
 	}
 }
 
+// pprofTool is where the tool itself is: go, which is slower, would outlive a kill.
+func pprofTool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.Command("go", "tool", "-n", "pprof").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(path))
+}
+
 // TestExportPprofPages: the flame graph that `go tool pprof -http` serves has all bytes of the report.
 func TestExportPprofPages(t *testing.T) {
 	testenv.Need(t, "go")
 	log := mustAbs(t, sampleLog)
 	file := filepath.Join(t.TempDir(), "p.pb.gz")
 	vmblame(t, "", "export", "--format", "pprof", "-o", file, log).wants(t, 0)
-	// The tool itself, and not through go, which would outlive a kill.
-	path, err := exec.Command("go", "tool", "-n", "pprof").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	pprof := pprofTool(t)
 	// It wants the number of a port, which another may take meanwhile: then it ends, and is asked for another.
 	var page *http.Response
 	for page == nil {
@@ -107,7 +113,7 @@ func TestExportPprofPages(t *testing.T) {
 		}
 		address := free.Addr().String()
 		free.Close()
-		cmd := exec.Command(strings.TrimSpace(string(path)), "-http="+address, "-no_browser", file)
+		cmd := exec.Command(pprof, "-http="+address, "-no_browser", file)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -16,10 +16,7 @@ import (
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	testenv.Clean()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 func open(t testing.TB, path string) *elffile.File {
 	t.Helper()

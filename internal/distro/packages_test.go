@@ -13,10 +13,7 @@ import (
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	testenv.Clean()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // TestOneQuestion asks for the packages of many files at once, and holds the answers against dpkg's for each alone.
 func TestOneQuestion(t *testing.T) {

@@ -12,10 +12,7 @@ import (
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	testenv.Clean()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 const program = `
 __attribute__((noinline)) int leaf(int x) { return x * 3; }

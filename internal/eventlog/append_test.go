@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // records returns one empty record of each type.
@@ -112,7 +114,7 @@ func foreign(line []byte) string {
 
 func TestAppendRecordEqualsEncodingJSON(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range testenv.Often(1000, 3000) {
 		for _, r := range emptyRecords() {
 			fill(rng, reflect.ValueOf(r).Elem(), anyText(rng))
 			got, want := foreign(AppendRecord([]byte("x"), r)[1:]), foreign([]byte(reference(t, r)))
@@ -178,7 +180,7 @@ func TestExecIsNullAtLaunch(t *testing.T) {
 func TestDecodeReturnsWhatWasWritten(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var d decoder
-	for range 3000 {
+	for range testenv.Often(1000, 3000) {
 		for _, r := range emptyRecords() {
 			fill(rng, reflect.ValueOf(r).Elem(), plainText(rng))
 			line := AppendRecord(nil, r)

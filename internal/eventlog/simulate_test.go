@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/ledger"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -229,7 +230,7 @@ func TestCheckFindsMistakes(t *testing.T) {
 	}
 	var d decoder
 	tried := map[string]int{}
-	for range 600 {
+	for range testenv.Often(200, 600) {
 		i := 1 + rng.IntN(len(lines)-1)
 		r, err := d.decode(lines[i])
 		if err != nil {

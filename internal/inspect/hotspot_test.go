@@ -16,7 +16,7 @@ import (
 // TestHotSpot holds what is found of a Java VM against its native memory tracking: each range is one that the VM tells
 // of, and what it tells of is found, but for few small ones.
 func TestHotSpot(t *testing.T) {
-	testenv.Need(t, "java", "jcmd")
+	testenv.Need(t, "java", "javac", "jcmd")
 	dir := t.TempDir()
 	source := filepath.Join(dir, "Waits.java")
 	if err := os.WriteFile(source, []byte(`public class Waits {
@@ -27,9 +27,12 @@ func TestHotSpot(t *testing.T) {
 	}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if b, err := exec.Command("javac", source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
 	for _, collector := range []string{"-XX:+UseG1GC", "-XX:+UseSerialGC", "-XX:+UseParallelGC", "-XX:+UseZGC", "-XX:+UseShenandoahGC"} {
 		t.Run(collector, func(t *testing.T) {
-			_, l, found := command(t, "java", collector, "-Xmx200m", "-XX:NativeMemoryTracking=detail", source)
+			_, l, found := command(t, "java", collector, "-Xmx200m", "-XX:NativeMemoryTracking=detail", "-cp", dir, "Waits")
 			out, err := exec.Command("jcmd", strconv.Itoa(l.PID), "VM.native_memory", "detail").Output()
 			if err != nil {
 				t.Fatalf("jcmd: %v", err)

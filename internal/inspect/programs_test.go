@@ -13,11 +13,13 @@ import (
 	"github.com/vmblame/vmblame/internal/testenv"
 )
 
+func TestMain(m *testing.M) { testenv.Main(m) }
+
 // program builds one of testdata's programs, starts it untraced, by a command or alone, and returns what it says up to
 // "ready", and what a look at it finds. It waits for its standard input to close, which the end of the test does.
 func program(t *testing.T, name string, by ...string) ([]string, *Live, []classify.Finding) {
 	t.Helper()
-	out := t.TempDir()
+	out := testenv.Shared(t)
 	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, b)
 	}

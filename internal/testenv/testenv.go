@@ -18,6 +18,15 @@ var ci, skips = os.Getenv("CI") != "", os.Getenv("VMBLAME_TEST_SKIPS")
 // CI reports whether CI is set, for a test that holds more there than anybody wants to wait for.
 func CI() bool { return ci }
 
+// Often returns how often a test repeats what chance, or one place of many, decides: few times, or as often as anybody may want where
+// CI is set (docs/testing.md).
+func Often(few, many int) int {
+	if ci {
+		return many
+	}
+	return few
+}
+
 // Need skips the test unless the machine has all of what: each is a program of PATH, or one of the features.
 func Need(t testing.TB, what ...string) {
 	t.Helper()

@@ -73,7 +73,7 @@ func visit(t *testing.T, times int, duration string, pid int) {
 func TestAttachToThreadsThatComeAndGo(t *testing.T) {
 	c := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
-	visit(t, 50, "30ms", c.pid)
+	visit(t, testenv.Often(20, 50), "30ms", c.pid)
 }
 
 // Another thread takes the leader's place by execve, at any moment of attach and detach.
@@ -82,7 +82,7 @@ func TestAttachToExec(t *testing.T) {
 	eventually(t, "it has begun", func() bool { return c.line("account") != "" })
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	// As often as it takes to see some execs; how many are seen in a visit is the scheduler's affair.
-	for visits, execs := 0, 0; visits < 40 || execs < 10; visits++ {
+	for visits, execs := 0, 0; visits < testenv.Often(15, 40) || execs < 10; visits++ {
 		attach(t, log, "-q", "--duration", "20ms", c.pid).mustEnd("exit status 0")
 		mustBeFree(t, c.pid)
 		execs += len(provenBut(t, log, unseenCall).spaces) - 1
@@ -97,7 +97,7 @@ func TestAttachToDying(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	random := rand.New(rand.NewPCG(5, 6))
 	recorded := 0
-	for i := range 40 {
+	for i := range testenv.Often(20, 40) {
 		c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 		_ = os.Remove(log)
@@ -122,7 +122,7 @@ func TestAttachToDying(t *testing.T) {
 func TestAttachToStorm(t *testing.T) {
 	c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
-	visit(t, 50, "20ms", c.pid)
+	visit(t, testenv.Often(20, 50), "20ms", c.pid)
 	c.signal(syscall.SIGTERM)
 	c.mustEnd("exit status 0")
 }

@@ -1,26 +1,30 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestStorm is the proof of order: threads whose freed pages the kernel gives to each other at once.
 func TestStorm(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		args  string
-		flags []string
+		name           string
+		threads, calls int
+		more           string // the program's seed, and how many ranges a thread may have
+		flags          []string
 	}{
-		{"8 threads", "8 20000 1", nil},
-		{"32 threads", "32 5000 2", nil},
-		{"8 threads, each event proven", "8 20000 3", []string{"--verify=each"}},
-		{"32 threads, each event proven", "32 500 4", []string{"--verify=each"}},
-		{"8 threads without a filter", "8 2000 5", []string{"--no-seccomp"}},
-		{"many ranges", "4 5000 6 32", nil},
+		{"8 threads", 8, testenv.Often(5000, 20000), "1", nil},
+		{"32 threads", 32, testenv.Often(1250, 5000), "2", nil},
+		{"8 threads, each event proven", 8, testenv.Often(4000, 20000), "3", []string{"--verify=each"}},
+		{"32 threads, each event proven", 32, 500, "4", []string{"--verify=each"}},
+		{"8 threads without a filter", 8, 2000, "5", []string{"--no-seccomp"}},
+		{"many ranges", 4, 5000, "6 32", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			args := strings.Fields(c.args)
+			args := strings.Fields(fmt.Sprint(c.threads, " ", c.calls, " ", c.more))
 			r := trace(t, c.flags, "storm", args...)
 			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
 				t.Errorf("storm ended with %v", r.outcome)
@@ -53,20 +57,21 @@ func TestStorm(t *testing.T) {
 // did cannot be said; that the ledger equals the kernel's view, at the end and after each event, can.
 func TestRacy(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		args  string
-		flags []string
-		may   allow
+		name           string
+		threads, calls int
+		more           string // the program's seed, and whether it makes rings of aio
+		flags          []string
+		may            allow
 	}{
-		{"8 threads", "8 4000 1", nil, allow{}},
-		{"32 threads", "32 1000 2", nil, allow{}},
-		{"each event proven", "8 1500 3", []string{"--verify=each"}, allow{}},
-		{"without a filter", "8 1000 4", []string{"--no-seccomp"}, allow{}},
+		{"8 threads", 8, testenv.Often(1000, 4000), "1", nil, allow{}},
+		{"32 threads", 32, testenv.Often(250, 1000), "2", nil, allow{}},
+		{"each event proven", 8, testenv.Often(500, 1500), "3", []string{"--verify=each"}, allow{}},
+		{"without a filter", 8, testenv.Often(500, 1000), "4", []string{"--no-seccomp"}, allow{}},
 		// io_destroy waits for longer than others are made to wait for it.
-		{"aio rings", "8 2000 5 1", nil, allow{uncertain: true, otherDrift: true}},
+		{"aio rings", 8, testenv.Often(500, 2000), "5 1", nil, allow{uncertain: true, otherDrift: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := trace(t, c.flags, "racy", strings.Fields(c.args)...)
+			r := trace(t, c.flags, "racy", strings.Fields(fmt.Sprint(c.threads, " ", c.calls, " ", c.more))...)
 			if r.status != "exit status 0" || r.stdout != "" || r.stderr != "" {
 				t.Errorf("racy ended with %v", r.outcome)
 			}
