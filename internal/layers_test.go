@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "internal/kernelfile", "tracer/launcher"}},
 	{1, []string{"internal/corefile", "internal/elffile", "internal/ledger", "internal/locale", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
@@ -42,7 +42,7 @@ var never = map[string]struct {
 	only  []string // where set: the packages of ours that may be imported
 }{
 	"internal/vm":     {other: []string{"golang.org/x/sys", "syscall"}},
-	"tracer":          {only: []string{"internal/vm", "tracer/launcher"}},
+	"tracer":          {only: []string{"internal/vm", "internal/kernelfile", "tracer/launcher"}},
 	"tracer/launcher": {other: []string{"os", "fmt", "golang.org/x/sys"}},
 	"internal/export": {ours: []string{"tracer", "unwind", "symbolize"}, other: []string{"github.com/google/pprof", "google.golang.org/protobuf"}},
 	"internal/report": {ours: []string{"tracer", "unwind", "symbolize"}, other: []string{"github.com/go-delve/delve", "golang.org/x/sys"}},

@@ -3,9 +3,10 @@ package tracer
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/kernelfile"
 )
 
 // status holds the fields of /proc/TID/status (proc(5)) that tracing asks about.
@@ -29,13 +30,13 @@ type status struct {
 
 // readStatus reads /proc/TID/status.
 func readStatus(tid int) (status, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	text, err := kernelfile.Read(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
 		return status{}, err
 	}
 	st := parseStatus(text)
-	if !st.kernel {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+	if !bytes.Contains(text, []byte("\nKthread:")) {
+		stat, err := kernelfile.Read(fmt.Sprintf("/proc/%d/stat", tid))
 		st.kernel = err == nil && isKernelThread(stat)
 	}
 	return st, nil
@@ -107,7 +108,7 @@ func isKernelThread(stat []byte) bool {
 
 // State is the letter of a task's state in /proc/TID/stat (proc(5)), 0 after its end.
 func State(tid int) byte {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
+	text, err := kernelfile.Read(fmt.Sprintf("/proc/%d/stat", tid))
 	i := bytes.LastIndexByte(text, ')')
 	if err != nil || i < 0 || i+2 >= len(text) {
 		return 0
@@ -142,7 +143,7 @@ func unescape(s string) string {
 // WaitsIn is the kernel function that a task sleeps in, from /proc/TID/wchan (proc(5)): the caller of the kernel's
 // lock and completion functions. It is "" if the task runs or we lack permission.
 func WaitsIn(tid int) string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", tid))
+	text, err := kernelfile.Read(fmt.Sprintf("/proc/%d/wchan", tid))
 	if err != nil || string(text) == "0" {
 		return ""
 	}

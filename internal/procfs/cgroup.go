@@ -5,6 +5,8 @@ import (
 	pathpkg "path"
 	"strconv"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/kernelfile"
 )
 
 // Cgroup reads a task's cgroup (version 2) from /proc/TID/cgroup, as a path below /sys/fs/cgroup; "" for none.
@@ -44,8 +46,8 @@ type MemoryGroup struct {
 
 // A groupVersion reads the figures of a group from its directory.
 type groupVersion struct {
-	bound func(dir string) CgroupMemory // only Max and Current
-	read  func(dir string) CgroupMemory // all
+	bound func(dir string) CgroupMemory     // only Max and Current
+	rest  func(dir string, m *CgroupMemory) // the others
 }
 
 // MemoryGroupOf finds the group of a task; nil where there is no controller of memory.
@@ -73,12 +75,13 @@ func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
 		return m, false
 	}
 	nearest, least := "", int64(-1)
+	var found CgroupMemory
 	for at := g.at; ; at = pathpkg.Dir(at) {
 		if x := g.version.bound(g.dir + at); x.Current >= 0 || x.Max >= 0 {
 			bounded := x.Max >= 0 && x.Current >= 0
 			left := max(x.Max-x.Current, 0)
 			if nearest == "" || bounded && (least < 0 || left < least) {
-				nearest = at
+				nearest, found = at, x
 				if bounded {
 					least = left
 				}
@@ -91,7 +94,8 @@ func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
 	if nearest == "" {
 		return m, false
 	}
-	return g.version.read(g.dir + nearest), true
+	g.version.rest(g.dir+nearest, &found)
+	return found, true
 }
 
 func exists(name string) bool {
@@ -103,23 +107,19 @@ var version2 = groupVersion{
 	bound: func(dir string) CgroupMemory {
 		return CgroupMemory{Max: number(dir + "/memory.max"), Current: number(dir + "/memory.current")}
 	},
-	read: func(dir string) CgroupMemory {
+	rest: func(dir string, m *CgroupMemory) {
 		events := fields(dir + "/memory.events")
-		return CgroupMemory{
-			Max: number(dir + "/memory.max"), High: number(dir + "/memory.high"), Current: number(dir + "/memory.current"), Swap: number(dir + "/memory.swap.current"),
-			MaxEvents: figure(events, "max"), HighEvents: figure(events, "high"), OOMKills: figure(events, "oom_kill"),
-		}
+		m.High, m.Swap = number(dir+"/memory.high"), number(dir+"/memory.swap.current")
+		m.MaxEvents, m.HighEvents, m.OOMKills = figure(events, "max"), figure(events, "high"), figure(events, "oom_kill")
 	},
 }
 
 var version1 = groupVersion{
 	bound: boundOfMemory1,
-	read: func(dir string) CgroupMemory {
-		m := boundOfMemory1(dir)
+	rest: func(dir string, m *CgroupMemory) {
 		m.High, m.HighEvents = -1, -1
 		m.MaxEvents, m.OOMKills = number(dir+"/memory.failcnt"), figure(fields(dir+"/memory.oom_control"), "oom_kill")
 		m.Swap = figure(fields(dir+"/memory.stat"), "swap")
-		return m
 	},
 }
 
@@ -134,7 +134,7 @@ func boundOfMemory1(dir string) CgroupMemory {
 
 // number reads a file of one number, -1 where that is another word or cannot be read.
 func number(name string) int64 {
-	b, err := contents(name)
+	b, err := kernelfile.Read(name)
 	if err != nil {
 		return -1
 	}
@@ -148,7 +148,7 @@ func number(name string) int64 {
 // fields reads a file of lines of a word and a number.
 func fields(name string) map[string]int64 {
 	list := map[string]int64{}
-	b, err := contents(name)
+	b, err := kernelfile.Read(name)
 	if err != nil {
 		return list
 	}

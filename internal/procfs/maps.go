@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/vmblame/vmblame/internal/kernelfile"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -33,7 +34,7 @@ var ErrGone = errors.New("the address space is gone")
 
 // OpenMaps opens the maps of the address space that thread tid uses now.
 func OpenMaps(tid int) (*Maps, error) {
-	f, err := os.Open(path(tid, "maps"))
+	f, err := kernelfile.Open(path(tid, "maps"))
 	if err != nil {
 		return nil, fmt.Errorf("read maps of %d: %w", tid, errors.Unwrap(err))
 	}

@@ -3,11 +3,13 @@ package procfs
 import (
 	"strconv"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/kernelfile"
 )
 
 // Meminfo reads /proc/meminfo by the words there: bytes, and numbers of huge pages; it is empty where that cannot be read.
 func Meminfo() map[string]int64 {
-	text, _ := contents("/proc/meminfo")
+	text, _ := kernelfile.Read("/proc/meminfo")
 	list := make(map[string]int64)
 	for line := range strings.Lines(string(text)) {
 		word, value, ok := strings.Cut(line, ":")

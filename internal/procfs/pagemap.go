@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/vmblame/vmblame/internal/kernelfile"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -117,7 +118,7 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, long bool, yield func(vm.R
 	without := categories & pageIsZero
 	categories &^= without
 	if p.file == nil {
-		f, err := os.Open(path(p.TID, "pagemap"))
+		f, err := kernelfile.Open(path(p.TID, "pagemap"))
 		if err != nil {
 			return false
 		}

@@ -3,6 +3,8 @@ package procfs
 import (
 	"strconv"
 	"strings"
+
+	"github.com/vmblame/vmblame/internal/kernelfile"
 )
 
 // Rollup are the sums over all rows of an address space that the kernel tells at once, in bytes. Pages of hugetlbfs are in
@@ -12,7 +14,7 @@ type Rollup struct{ Rss, Pss, Shared, Swap uint64 }
 // SmapsRollup reads /proc/PID/smaps_rollup (Linux 4.14), which costs less than smaps: nothing is written for each row. The
 // error is that of the kernel where it may not be read, and ErrGone where there is no memory.
 func SmapsRollup(pid int) (r Rollup, err error) {
-	b, err := contents(path(pid, "smaps_rollup"))
+	b, err := kernelfile.Read(path(pid, "smaps_rollup"))
 	if err != nil {
 		return r, err
 	}

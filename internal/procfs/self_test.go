@@ -91,7 +91,8 @@ func TestMemoryGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := c.version.read(dir); got != c.want {
+		got := c.version.bound(dir)
+		if c.version.rest(dir, &got); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.files, got, c.want)
 		}
 		if c.files == nil {

@@ -61,7 +61,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	defer pages.Close()
 	log = append(log, c)
 	if list, ok := enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages); ok {
-		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list, System: new(surroundings).system(pid)})
+		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list, System: new(surroundings).system(pid, procfs.MemoryOf(pid))})
 	} else {
 		n := uncounted(pid, undivided)
 		n.T = now()

@@ -24,7 +24,8 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	if tid == 0 || sp.maps == nil {
 		return nil
 	}
-	if d := walkTime(procfs.MemoryOf(tid)); d > longest {
+	memory := procfs.MemoryOf(tid)
+	if d := walkTime(memory); d > longest {
 		r.withoutSnapshot(sp, fmt.Sprintf("it is so much, in small pages, that the program would have stood still for %v", d.Round(100*time.Millisecond)))
 		return nil
 	}
@@ -41,7 +42,7 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 		r.withoutSnapshot(sp, undivided)
 		return nil
 	}
-	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: mappings, System: r.around.system(tid)}
+	return &eventlog.Snapshot{T: r.out.now(), After: sp.events.Last(), Space: sp.id, Cause: cause, Mappings: mappings, System: r.around.system(tid, memory)}
 }
 
 // withoutSnapshot says once of a space why there is no snapshot of it.

@@ -19,8 +19,8 @@ func surroundingsOf(pid int) (s surroundings) {
 }
 
 // system reads the memory limits that a process may run into, and its use of them: its cgroup, overcommit, huge pages
-// and locked memory.
-func (s *surroundings) system(tid int) eventlog.System {
+// and locked memory. of is its memory.
+func (s *surroundings) system(tid int, of procfs.Memory) eventlog.System {
 	list := s.cgroup(procfs.MemoryGroupOf(tid))
 	machine := procfs.Meminfo()
 	for word, name := range map[string]string{
@@ -31,11 +31,11 @@ func (s *surroundings) system(tid int) eventlog.System {
 			list[name] = n
 		}
 	}
-	if n := procfs.Locked(tid); n >= 0 {
-		list["locked"] = n
+	if of.Locked >= 0 {
+		list["locked"] = of.Locked
 	}
-	if n := procfs.PeakResident(tid); n >= 0 {
-		list["resident_peak"] = n
+	if of.Peak >= 0 {
+		list["resident_peak"] = of.Peak
 	}
 	return list
 }
