@@ -110,17 +110,26 @@ func (m *counted) beginIn(mappings []mapping, i int) *int {
 	return nil
 }
 
-// part returns the share of r in figures that were counted for all of whole, by its length and in pages; the shares of
-// ranges that make up whole add up.
+// part returns the share of r in figures that were counted for all of whole, by its length and in pages, that of PSS in KiB. The shares
+// of ranges that make up whole add up, and none has more of what is a part of its resident memory than it has of that.
 func (f usage) part(r, whole vm.Range) usage {
-	until := func(v int64, at uint64) int64 {
-		if at == whole.End {
+	// until is how much of v lies before an address, if of units of something as many lie there as of, of all.
+	until := func(v, of, all, unit int64) int64 {
+		if of == all {
 			return v
 		}
-		return int64(float64(v)*float64(at-whole.Start)/float64(whole.Len())) &^ (vm.PageSize - 1)
+		return int64(float64(v)*float64(of)/float64(all)) / unit * unit
 	}
-	cut := func(v int64) int64 { return until(v, r.End) - until(v, r.Start) }
-	return usage{cut(f.asked), cut(f.rss), cut(f.pss), cut(f.dirty), cut(f.swap), cut(f.shared), cut(f.huge), cut(f.locked)}
+	const kib = 1 << 10
+	length := int64(whole.Len())
+	from, to := int64(r.Start-whole.Start), int64(r.End-whole.Start)
+	cut := func(v int64) int64 { return until(v, to, length, vm.PageSize) - until(v, from, length, vm.PageSize) }
+	before, upto := until(f.rss, from, length, vm.PageSize), until(f.rss, to, length, vm.PageSize)
+	of := func(v, unit int64) int64 { return until(v, upto, f.rss, unit) - until(v, before, f.rss, unit) }
+	if f.rss == 0 {
+		of = func(v, _ int64) int64 { return cut(v) }
+	}
+	return usage{cut(f.asked), upto - before, of(f.pss, kib), of(f.dirty, vm.PageSize), cut(f.swap), of(f.shared, vm.PageSize), of(f.huge, vm.PageSize), of(f.locked, vm.PageSize)}
 }
 
 func originSeq(seq *uint64) uint64 {

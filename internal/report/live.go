@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
@@ -75,7 +76,7 @@ func (l *Live) Put(r eventlog.Record) error {
 		if r.Level == "warning" {
 			t = l.style.Say("warning: %s", t)
 		}
-		l.fold("vmblame: " + t)
+		l.fold("vmblame: ", t)
 	default:
 		return nil
 	}
@@ -83,13 +84,16 @@ func (l *Live) Put(r eventlog.Record) error {
 	return err
 }
 
-// fold appends a line, or several where it is too wide for one.
-func (l *Live) fold(line string) {
-	l.buf = append(append(l.buf, text.Fold(line, l.style.Lines(), "    ")...), '\n')
+// fold appends a line, or several where it is too wide for one. head ends in a blank; its blanks stay as they are.
+func (l *Live) fold(head, line string) {
+	// To be folded, head is one word of the same width.
+	word := strings.Repeat("-", max(len(head)-1, 0))
+	folded := text.Fold(word+" "+line, l.style.Lines(), "    ")
+	l.buf = append(append(append(l.buf, head...), strings.TrimPrefix(folded[len(word):], " ")...), '\n')
 }
 
 // line appends what a thread did.
-func (l *Live) line(tid int, what string) { l.fold(fmt.Sprintf("[pid %5d] %s", tid, what)) }
+func (l *Live) line(tid int, what string) { l.fold(fmt.Sprintf("[pid %5d] ", tid), what) }
 
 func (l *Live) thread(r *eventlog.Thread) {
 	t := text.Printable(r.What)
@@ -106,9 +110,9 @@ func (l *Live) thread(r *eventlog.Thread) {
 }
 
 func (l *Live) drift(r *eventlog.Drift) {
-	l.fold(l.style.Say("drift in address space %d: %s", r.Space, l.style.Told(text.Printable(r.Guess))))
+	l.fold("", l.style.Say("drift in address space %d: %s", r.Space, l.style.Told(text.Printable(r.Guess))))
 	for _, c := range r.Changes {
-		l.fold(fmt.Sprintf("   %x-%x %s -> %s", uint64(c.Start), uint64(c.End), l.attr(c.Was), l.attr(c.Now)))
+		l.fold("   ", fmt.Sprintf("%x-%x %s -> %s", uint64(c.Start), uint64(c.End), l.attr(c.Was), l.attr(c.Now)))
 	}
 }
 
