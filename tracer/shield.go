@@ -124,7 +124,7 @@ func (t *Tracer) unshield(th *Thread) {
 
 // giveTrap restores the SIGTRAP action for a thread in the signal-delivery-stop of a SIGTRAP of the program's own,
 // which the next resumption delivers. If a fault raised it, the kernel has already replaced an ignoring action by the
-// default.
+// default. A handler is the program's, set since.
 func (t *Tracer) giveTrap(th *Thread) {
 	s := t.armed.shields[th.TGID]
 	if s == nil || !s.on {
@@ -132,6 +132,10 @@ func (t *Tracer) giveTrap(th *Thread) {
 	}
 	info, e := ptraceSiginfo(th.TID)
 	if e != 0 {
+		return
+	}
+	if st, err := readStatus(th.TID); err != nil || st.caught&trapBit != 0 {
+		s.on = s.on && err != nil
 		return
 	}
 	sig := th.toDeliver

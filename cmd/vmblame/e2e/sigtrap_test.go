@@ -103,6 +103,19 @@ func TestSigtrapLeavesSignals(t *testing.T) {
 	}
 }
 
+// A handler for SIGTRAP that a followed program sets is its own, and gets the signals that are not ours.
+func TestSigtrapOwnHandler(t *testing.T) {
+	testenv.Need(t, "sigtrap")
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	c := begin(t, []string{built.vmblame, "run", "-q", "--backend", "sigtrap", "-o", log, prog(t, "group_signal"), "5"},
+		func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} })
+	c.mustEnd("exit status 0")
+	if got, want := c.text("stdout"), "handled 5\ndone\n"; got != want {
+		t.Errorf("it said %q, want %q", got, want)
+	}
+	proven(t, log)
+}
+
 // Who may not have perf events is told so, and what it costs, and attaches all the same.
 func TestSigtrapFallsBack(t *testing.T) {
 	testenv.Need(t, "root", "sigtrap")
