@@ -54,7 +54,7 @@ func (s *Space) grow(g growing) bool {
 	for {
 		below, ok := s.ledger.At(low.Start - 1)
 		if !ok || below.File != e.File || below.File.Backed() ||
-			below.Origin != e.Origin && below.Origin.Cause != ledger.StackGrowth {
+			below.Origin != e.Origin && below.Origin.Cause != ledger.StackGrowth && !(g.main && below.Origin.Cause == ledger.Drift) {
 			break
 		}
 		low = below

@@ -496,7 +496,7 @@ func (s *oneStop) place(f *returnedCall) {
 	if e.Uncertain = f.uncertain || out.Unseen; e.Uncertain {
 		s.doubt()
 		s.hazy |= pagesOf(op.Range) | pagesOf(op.Target)
-	} else if !s.space.Uncertain() && f.errno == 0 { // what a call has done that failed half way is a guess where others came behind it
+	} else if !s.space.Uncertain() && len(s.late) == 0 { // else the kernel showed what others had done behind it
 		s.effect(&f.request, out.Changes)
 	}
 	s.rememberEvent(&e.Event, out.Changes)
