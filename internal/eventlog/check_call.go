@@ -252,16 +252,5 @@ func (c *checker) afterCall(r *Event, s *SpaceState) {
 		at := vm.PageUp(uint64(r.Result.Value))
 		above, ok := s.Ledger.At(at)
 		c.must(!ok || above.File.Path != "[heap]", "event %d: brk returned %v, and the heap goes on", r.Seq, Hex(r.Result.Value))
-		_, ok = s.Ledger.At(at - 1)
-		c.must(ok || !hasHeap(s), "event %d: brk returned %v, and nothing is mapped below it", r.Seq, Hex(r.Result.Value))
 	}
-}
-
-func hasHeap(s *SpaceState) bool {
-	for e := range s.Ledger.All {
-		if e.File.Path == "[heap]" {
-			return true
-		}
-	}
-	return false
 }

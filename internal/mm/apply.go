@@ -124,7 +124,9 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if !op.Target.Empty() {
 		ranges = append(ranges, op.Target)
 	}
-	s.noticeGrowth() // which would be taken for the call's
+	if len(s.late) == 0 {
+		s.noticeGrowth() // which would be taken for the call's
+	}
 	return s.reread(ranges, o, dst)
 }
 

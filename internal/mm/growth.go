@@ -78,17 +78,6 @@ func (s *Space) grow(g growing) bool {
 	return true
 }
 
-// grownFrom returns where a stack begins of which the ledger has a piece: what it has grown by are pieces of their own.
-func (s *Space) grownFrom(e ledger.Entry) uint64 {
-	for {
-		below, ok := s.ledger.At(e.Start - 1)
-		if !ok || below.File != e.File || below.File.Backed() {
-			return e.Start
-		}
-		e = below
-	}
-}
-
 // fillGrown enters as drift those pages of a range that the ledger lacks although a call has just found
 // them mapped.
 func (s *Space) fillGrown(at vm.Range) {

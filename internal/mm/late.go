@@ -79,7 +79,7 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 	case vm.OpProtect:
 		if op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) != 0 {
 			if e, ok := s.ledger.At(at.Start); ok {
-				at.Start, at.End = min(at.Start, s.grownFrom(e)), max(at.End, e.End)
+				at.Start, at.End = min(at.Start, e.Start), max(at.End, e.End)
 			}
 		}
 		visit(at, mapped)

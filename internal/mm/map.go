@@ -76,7 +76,9 @@ func (s *Space) protected(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.
 		s.fillGrown(at)
 	}
 	if op.Prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) != 0 {
-		s.noticeGrowth() // which reaches below at
+		if len(s.late) == 0 {
+			s.noticeGrowth() // which reaches below at
+		}
 		if row, ok := s.at(op.Range.Start); ok {
 			at.Start, at.End = min(at.Start, row.Start), max(at.End, row.End)
 		}
