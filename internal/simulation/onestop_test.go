@@ -496,7 +496,7 @@ func (s *oneStop) place(f *returnedCall) {
 	if e.Uncertain = f.uncertain || out.Unseen; e.Uncertain {
 		s.doubt()
 		s.hazy |= pagesOf(op.Range) | pagesOf(op.Target)
-	} else if !s.space.Uncertain() && len(s.late) == 0 { // else the kernel showed what others had done behind it
+	} else if !s.space.Uncertain() && len(s.late) == 0 && op.Prot&vm.ProtGrowsDown == 0 { // else what the kernel showed may be others' work, or growth
 		s.effect(&f.request, out.Changes)
 	}
 	s.rememberEvent(&e.Event, out.Changes)
