@@ -6,6 +6,7 @@ import (
 )
 
 var pythonFamily = Family{
+	Sources: []string{"obmalloc.c"},
 	Beside:  []string{"_Py*", "Py*", "new_arena"},
 	Kinds:   []Row{{CPython, words("Python object arena"), nil, false, "", governed(Variable, "PYTHONMALLOC"), noAdvice}},
 	Modules: []string{"python", "libpython"}, Role: "python", Exports: []string{"Py_Initialize", "PyObject_GC_Del"}, Language: true,
