@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"slices"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/ledger"
@@ -29,8 +30,8 @@ type Outcome struct {
 	Changes []ledger.Change
 	// Drifts came to light before the call's own changes. They are valid until the next call of a method.
 	Drifts []Drift
-	// Unseen reports whether the kernel could not be asked what the call has done. Changes then lists what the
-	// arguments ask for, or leaves out what is unknown.
+	// Unseen reports whether the kernel could not be asked what the call has done, or shows what another call has done.
+	// Changes then lists what the arguments ask for, or leaves out what is unknown, or has the other's, too.
 	Unseen bool
 }
 
@@ -127,7 +128,28 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if len(s.late) == 0 {
 		s.noticeGrowth() // which would be taken for the call's
 	}
-	return s.reread(ranges, o, dst)
+	n := len(dst)
+	dst = s.reread(ranges, o, dst)
+	if !canHaveDone(op, dst[n:]) {
+		// Another call that failed half way has done it, before which the kernel could not be asked: calls of other
+		// threads were served behind that one.
+		s.blind, s.uncertain = true, true
+	}
+	return dst
+}
+
+// canHaveDone reports whether an operation that failed may have made these changes: a mapping at a fixed address makes room
+// first, mprotect(2) goes from mapping to mapping, and neither does anything else.
+func canHaveDone(op *vm.Op, changes []ledger.Change) bool {
+	return !slices.ContainsFunc(changes, func(c ledger.Change) bool {
+		switch op.Kind {
+		case vm.OpMap, vm.OpUnmap:
+			return c.Now != nil
+		case vm.OpProtect:
+			return c.Was == nil || c.Now == nil
+		}
+		return false
+	})
 }
 
 // stopsAtHole reports whether an mprotect has failed with ENOMEM at the first unmapped page: the pages below it have

@@ -46,6 +46,14 @@ func TestAmongLateCalls(t *testing.T) {
 		t.Error("which of two calls has removed it is not known")
 	}
 
+	x = begin(t, "10-20 rw-p\n") // an mprotect that failed half way before it is the only one that can have done this
+	x.expect(x.among(fixedAt(at(0x10, 0x18), 0), Return{Errno: syscall.EPERM}, "10-12 r--p\n12-20 rw-p\n"), "10-12 rw-p > r--p", "unseen")
+	if !x.s.Uncertain() {
+		t.Error("whose it is is not known")
+	}
+	x = begin(t, "10-20 rw-p\n")
+	x.expect(x.among(protect(at(0x10, 0x18), vm.ProtRead), Return{Errno: syscall.EPERM}, "12-20 rw-p\n"), "10-12 rw-p > -", "unseen")
+
 	x = begin(t, "10-12 rw-p\n")
 	x.expect(x.among(protect(at(0x10, 0x14), vm.ProtRead), Return{Errno: syscall.ENOMEM}, "", late(onRange(vm.OpUnmap, at(0x10, 0x12)), 0)),
 		"10-12 rw-p > r--p")
