@@ -76,7 +76,7 @@ that is cut. Exit status 0 means that there is nothing.`,
 				return failed("check %s: %w: what stands before the cut is consistent", log, eventlog.ErrCut)
 			}
 			if n > 0 {
-				return failed("check %s: not all that the log says can be true: %s", log, l.Count(n, "problem", "problems"))
+				return failed("check %s: the log contradicts itself: %s", log, l.Count(n, "problem", "problems"))
 			}
 			tell("consistent, %d lines", r.Line())
 			if g := r.Header().Segment; g != nil {

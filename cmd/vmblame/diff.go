@@ -29,7 +29,7 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 				return misused(cmd, "--pid: at most one process of each log")
 			}
 			if file != "" && over.set == "" {
-				return misused(cmd, "--junit %s: there is no bound to tell of: --fail-over", file)
+				return misused(cmd, "--junit %s: no bound is set: --fail-over", file)
 			}
 			chosen, err := only.parse(cmd)
 			if err != nil {
@@ -67,8 +67,8 @@ With --pid N,M process N of BEFORE is compared with process M of AFTER.`,
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().Var(&over, "fail-over", "exit status 3 where a process has grown by more than `BOUND` of addresses: 5%, 10M")
-	cmd.Flags().StringVar(&file, "junit", "", "write what came of --fail-over to `FILE`, as JUnit XML")
+	cmd.Flags().Var(&over, "fail-over", "exit status 3 if a process has grown by more than `BOUND` of addresses: 5%, 10M")
+	cmd.Flags().StringVar(&file, "junit", "", "write the results of --fail-over to `FILE`, as JUnit XML")
 	only.flags(cmd, false, "kind", "function", "file", "thread")
 	return cmd
 }

@@ -24,7 +24,7 @@ var filterFlags = [...]struct{ name, about string }{
 
 // flags adds those that a view knows, the regular expressions by their names.
 func (f *filter) flags(cmd *cobra.Command, until bool, names ...string) {
-	cmd.Flags().StringVar(&f.since, "since", "", "only what was made behind a `MOMENT`: start, peak, 1.5s, seq:123")
+	cmd.Flags().StringVar(&f.since, "since", "", "only what was mapped after a `MOMENT`: start, peak, 1.5s, seq:123")
 	if until {
 		cmd.Flags().StringVar(&f.until, "until", "", "up to a `MOMENT`, the same as LOG@MOMENT")
 	}

@@ -47,6 +47,6 @@ Up to a moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, L
 	}
 	a.flags(cmd)
 	only.flags(cmd, true, "function", "thread")
-	cmd.Flags().BoolVar(&stacks, "stacks", false, "tell every call with its whole call stack, those that come again and again too")
+	cmd.Flags().BoolVar(&stacks, "stacks", false, "show every call with its whole call stack, repeated ones too")
 	return cmd
 }

@@ -49,7 +49,7 @@ const (
 	patience = 2 * time.Second
 )
 
-var errSlow = errors.New("it takes lines too slowly, or none")
+var errSlow = errors.New("its reader takes lines too slowly, or none")
 
 // openLog opens the log called name or, where that is "", the first of the names vmblame.PID.jsonl,
 // vmblame.PID.2.jsonl … that nothing has yet. Its lines are written by then at the latest, when close is called

@@ -69,7 +69,7 @@ func appendHints(b []byte, nameless []analysis.Unnamed, l text.Style, logs ...st
 	shown, missing, server := 0, false, ""
 	made := slices.IndexFunc(nameless, func(m analysis.Unnamed) bool { return m.Path == analysis.MadeCode && m.Hint != "" })
 	if made >= 0 {
-		b = append(b, text.Fold(l.Say("names of interpreted code and of what is made at run time: %s", l.Told(nameless[made].Hint)), width, "  ")+"\n"...)
+		b = append(b, text.Fold(l.Say("names of interpreted code and of code made at run time: %s", l.Told(nameless[made].Hint)), width, "  ")+"\n"...)
 		nameless = slices.Delete(slices.Clone(nameless), made, made+1)
 	}
 	line := func(s string) { b = append(b, text.Fold(s, width, "  ")+"\n"...) }

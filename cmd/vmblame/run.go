@@ -19,9 +19,9 @@ func runCommand() *cobra.Command {
 		Short: "Launch a program and record who maps what",
 		Long: `Launches PROGRAM and records every change of its address space, of its children too.
 PROGRAM keeps its standard input, output and error, its terminal and its exit status.
-Flags behind PROGRAM are PROGRAM's own.
+Flags after PROGRAM are PROGRAM's own.
 
-Exit status: the program's own; 3 a bound (--max-...) was passed and the program ended with 0; 125 vmblame failed, 126 PROGRAM cannot be executed,
+Exit status: the program's own; 3 a bound (--max-...) was exceeded and the program ended with 0; 125 vmblame failed, 126 PROGRAM cannot be executed,
 127 PROGRAM not found, 2 wrong usage.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -39,7 +39,7 @@ Exit status: the program's own; 3 a bound (--max-...) was passed and the program
 				}
 			}
 			if r.options.UntilExit && r.options.Backend == "seccomp" {
-				return misused(cmd, "--until-exit: what has a seccomp filter cannot be let go: another --backend")
+				return misused(cmd, "--until-exit: a process with a seccomp filter cannot be released: choose another --backend")
 			}
 			switch r.options.LSan {
 			case "", "off", "keep":
@@ -47,7 +47,7 @@ Exit status: the program's own; 3 a bound (--max-...) was passed and the program
 				return misused(cmd, "--lsan %s: unknown: off or keep", r.options.LSan)
 			}
 			if r.junit != "" && !r.limits.any() {
-				return misused(cmd, "--junit %s: there is no bound to tell of: --max-addresses, --max-resident or --max-mappings", r.junit)
+				return misused(cmd, "--junit %s: no bound is set: --max-addresses, --max-resident or --max-mappings", r.junit)
 			}
 			r.options.Command = args
 			return r.run()
@@ -58,16 +58,16 @@ Exit status: the program's own; 3 a bound (--max-...) was passed and the program
 	r.flags(cmd)
 	f.BoolVar(&r.options.NoASLR, "no-aslr", false, "switch address space randomisation off for the program alone")
 	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
-	f.BoolVar(&r.options.UntilExit, "until-exit", false, "end with the program, and let go the processes that it leaves (daemons); without a filter, as --backend sigtrap or syscall")
-	f.StringVar(&r.options.LSan, "lsan", "", "a search for leaks at the program's end, which no tracer can stand: `off` or keep (it then ends with status 1 or 23)")
-	f.BoolVar(&r.options.JITNames, "jit-names", false, "have Java, Node, Python and .NET tell the names of code that they make (sets variables of theirs)")
+	f.BoolVar(&r.options.UntilExit, "until-exit", false, "end with the program, and release the processes that it leaves (daemons); without a filter, as --backend sigtrap or syscall")
+	f.StringVar(&r.options.LSan, "lsan", "", "the leak check at the program's end, which fails under any tracer: `off` or keep (it then ends with status 1 or 23)")
+	f.BoolVar(&r.options.JITNames, "jit-names", false, "have Java, Node, Python and .NET report the names of code that they generate (sets variables of theirs)")
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")
 	f.StringVar(&r.options.User, "user", "", "start the program as user `NAME`")
-	f.Var(&r.limits.addresses, "max-addresses", "exit status 3 where a process had more than `SIZE` of addresses (200M)")
-	f.Var(&r.limits.resident, "max-resident", "the same of bytes in memory, at most")
-	f.IntVar(&r.limits.mappings, "max-mappings", 0, "the same of `N` mappings, at the end or at the peak")
-	f.StringVar(&r.junit, "junit", "", "write what came of the bounds to `FILE`, as JUnit XML")
+	f.Var(&r.limits.addresses, "max-addresses", "exit status 3 if a process had more than `SIZE` of addresses (200M)")
+	f.Var(&r.limits.resident, "max-resident", "the same for bytes in memory, at most")
+	f.IntVar(&r.limits.mappings, "max-mappings", 0, "the same for `N` mappings, at the end or at the peak")
+	f.StringVar(&r.junit, "junit", "", "write the results of the bounds to `FILE`, as JUnit XML")
 	return cmd
 }
 

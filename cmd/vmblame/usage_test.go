@@ -153,7 +153,7 @@ func TestBadLogs(t *testing.T) {
 	// What an event says about the ledger does not fit.
 	wrong := write("wrong", strings.Replace(text, `"result":"0x7ffff7d00000"`, `"result":"0x7ffff7d01000"`, 1))
 	r := vmblame(t, "", "check", wrong)
-	r.wants(t, 1, "not all that the log says can be true: 1 problem")
+	r.wants(t, 1, "the log contradicts itself: 1 problem")
 	if !strings.Contains(r.stdout, "line ") {
 		t.Errorf("no line is named: %q", r.stdout)
 	}

@@ -33,7 +33,7 @@ Of a LOG it shows every moment from its beginning to its end; one that is still 
 		Args: exactly("PID|NAME|LOG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, _, ok := terminal(os.Stdout); !ok {
-				return misused(cmd, "standard output is no terminal: vmblame report and map answer without one")
+				return misused(cmd, "standard output is not a terminal: vmblame report and map need none")
 			}
 			style := look(cmd, os.Stdout)
 			source, end, err := sourceOf(cmd, args[0], output, byMap)

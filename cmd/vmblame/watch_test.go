@@ -307,7 +307,7 @@ func TestWatchRecording(t *testing.T) {
 
 // TestWatchUsage: without a terminal, and of what is not there, watch says so.
 func TestWatchUsage(t *testing.T) {
-	vmblame(t, "", "watch", mustAbs(t, sampleLog)).wants(t, 2, "no terminal")
+	vmblame(t, "", "watch", mustAbs(t, sampleLog)).wants(t, 2, "not a terminal")
 	s := newScreen(t, t.TempDir(), 100, 20, "watch", "no-such-process")
 	s.shows(`no process has that name(.|\n)*over 1`)
 	s = newScreen(t, t.TempDir(), 100, 20, "watch", "--map", mustAbs(t, sampleLog))

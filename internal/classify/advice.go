@@ -2,7 +2,6 @@ package classify
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/vmblame/vmblame/internal/callers"
 )
@@ -33,6 +32,6 @@ func addressOnly(how string) Advise {
 	return func(u *Usage) (int64, string) {
 		spared := u.Reserved - u.Committed
 		name := u.Row.Words.One
-		return spared, fmt.Sprintf("%s of %s reserved by %s are address space only: %s", u.Size(spared), u.Size(u.Reserved), strings.ToLower(name[:1])+name[1:], how)
+		return spared, fmt.Sprintf("%s of %s reserved as %s are address space only: %s", u.Size(spared), u.Size(u.Reserved), name, how)
 	}
 }

@@ -3,14 +3,7 @@ package locale
 // hints are the advice of packages classify and analysis, and what is said of names that are missing.
 func hints() map[string]string {
 	return map[string]string{
-		"%s of %s reserved by %v are address space only: %v": "%[3]v保留的 %[2]s 中有 %[1]s 只是地址空间：%[4]v",
-		// The names of kinds in the middle of a sentence.
-		"java heap":          "Java 堆",
-		"java class space":   "Java 类空间",
-		"java code cache":    "Java 代码缓存",
-		"innoDB buffer pool": "InnoDB 缓冲池",
-		"sBCL space":         "SBCL 空间",
-
+		"%s of %s reserved as %v are address space only: %v":                                                              "%[3]v保留的 %[2]s 中有 %[1]s 只是地址空间：%[4]v",
 		"MIMALLOC_ARENA_RESERVE=64MiB makes mimalloc reserve in smaller steps":                                            "MIMALLOC_ARENA_RESERVE=64MiB 使 mimalloc 以较小的步长保留",
 		"-Xmx (or -XX:MaxRAMPercentage) bounds the Java heap, and with it the GC's own structures":                        "-Xmx（或 -XX:MaxRAMPercentage）限制 Java 堆，以及随之的 GC 数据结构",
 		"-XX:CompressedClassSpaceSize=128m bounds the Java class space":                                                   "-XX:CompressedClassSpaceSize=128m 限制 Java 类空间",

@@ -264,7 +264,7 @@ func TestLabels(t *testing.T) {
 		"mmap (no stack)":                             "mmap（无调用栈）",
 		"rw-p anonymous (reused)":                     "rw-p 匿名（曾用过）",
 		"r--p sys.so (reused)":                        "r--p sys.so（曾用过）",
-		"1.0 GiB of 1.0 GiB reserved by java class space are address space only: -XX:CompressedClassSpaceSize=128m bounds the Java class space":                                            "Java 类空间保留的 1.0 GiB 中有 1.0 GiB 只是地址空间：-XX:CompressedClassSpaceSize=128m 限制 Java 类空间",
+		"1.0 GiB of 1.0 GiB reserved as Java class space are address space only: -XX:CompressedClassSpaceSize=128m bounds the Java class space":                                            "Java 类空间保留的 1.0 GiB 中有 1.0 GiB 只是地址空间：-XX:CompressedClassSpaceSize=128m 限制 Java 类空间",
 		"40 thread stacks reserve 320.0 MiB of address space, the fullest uses 52 KiB: ulimit -s 256 (the size of new threads' stacks where the program gives none) would spare 310.0 MiB": "40 个线程栈保留了 320.0 MiB 地址空间，用得最多的只用 52 KiB：ulimit -s 256（程序未指定时新线程栈的大小）可节省 310.0 MiB",
 	} {
 		if got := z.Told(english); got != want {

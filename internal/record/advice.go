@@ -47,7 +47,7 @@ func (r *Recorder) toldOfAdvice(t *task, s *tracer.Stop) {
 // noteUnadvised says, at the end, how many such calls are not told of.
 func (b *backend) noteUnadvised(out *output) {
 	if b.unadvised > 0 {
-		out.note("info", "advice-incomplete", fmt.Sprintf("%d calls of madvise are not told of: their threads blocked SIGTRAP, as the C library does where a thread ends and gives back its stack; --backend seccomp and syscall see them", b.unadvised))
+		out.note("info", "advice-incomplete", fmt.Sprintf("%d calls of madvise are missing: their threads blocked SIGTRAP, as the C library does where a thread ends and gives back its stack; --backend seccomp and syscall see them", b.unadvised))
 	}
 }
 

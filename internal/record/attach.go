@@ -99,7 +99,7 @@ func (r *Recorder) letGo() {
 	r.backend.noteUnadvised(r.out)
 	r.out.incomplete(r.tracer.Unaccounted(), "the kernel has counted more calls than it has told of")
 	if left := r.tracer.Detach(); left > 0 {
-		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel lets them go when vmblame ends, and by sigtrap SIGTRAP stays ignored", left))
+		r.out.note("info", "late-thread", fmt.Sprintf("%d threads did not stop to be detached: the kernel releases them when vmblame ends, and with sigtrap SIGTRAP stays ignored", left))
 	}
 }
 

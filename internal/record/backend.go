@@ -117,7 +117,7 @@ func (b *backend) sayAttached(pids []int, price string, out *output) {
 // note writes notes about what the backend could not do.
 func (b *backend) note(out *output) {
 	for _, u := range b.tracer.Unprotected() {
-		out.note("info", "unprotected", fmt.Sprintf("pid %d would die with a vmblame that is killed by SIGKILL while it stands at a stop: %s", u.PID, u.Why))
+		out.note("info", "unprotected", fmt.Sprintf("pid %d would die if vmblame were killed by SIGKILL while it is stopped: %s", u.PID, u.Why))
 	}
 	b.unadvised += b.tracer.Unadvised()
 	if err := b.tracer.ArmFailure(); err != nil {

@@ -82,7 +82,7 @@ func (l *looks) await() {
 // tell writes the findings in pages that are still as they were when inspected.
 func (l *looks) tell(sp *space, t told) {
 	if t.refused != nil && !sp.ended {
-		l.out.note("info", "memory-unread", fmt.Sprintf("the memory of process %d may not be read (%v): what it mapped before is known by its mappings alone; with CAP_SYS_PTRACE (sudo) threads' stacks, arenas, large allocations and runtimes would be known, too", sp.pid, t.refused))
+		l.out.note("info", "memory-unread", fmt.Sprintf("the memory of process %d cannot be read (%v): only its mappings tell what it mapped before; with CAP_SYS_PTRACE (sudo) thread stacks, arenas, large allocations and runtimes would be known, too", sp.pid, t.refused))
 	}
 	c := &eventlog.Content{T: l.out.now(), After: sp.events.Last(), Space: sp.id}
 	for _, f := range t.findings {

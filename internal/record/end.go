@@ -226,7 +226,7 @@ func (r *Recorder) endSpace(sp *space) {
 	}
 	r.backlog.settleAll(sp)
 	if !sp.proven {
-		r.unverified(sp.pid, "its ledger could not be held against the kernel's view at the end: its last threads ended without a stop, killed or with their process")
+		r.unverified(sp.pid, "its ledger could not be compared with the kernel's view at the end: its last threads ended without a stop, killed or with their process")
 	}
 	if last := r.names.EndPerfMap(sp.id); last != nil {
 		r.out.queue.Define(mark(last)) // after all stacks that refer to it
@@ -268,7 +268,7 @@ func (r *Recorder) gone(th *tracer.Thread, s *tracer.Stop) {
 		return
 	}
 	if s.Left {
-		r.out.note("info", "init-fault", fmt.Sprintf("pid %d is the first process of a pid namespace: traced it would fault for ever; it was let go to die of it", t.pid))
+		r.out.note("info", "init-fault", fmt.Sprintf("pid %d is the first process of a pid namespace: while traced it would fault forever; it was released, and the fault ends it", t.pid))
 	}
 	delete(r.tasks, th.TID)
 	sp := t.space

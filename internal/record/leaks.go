@@ -68,7 +68,7 @@ func (l *leaks) look(pid int) {
 
 func leakNote(name, remedy string) *eventlog.Note {
 	return &eventlog.Note{Level: "warning", Code: "leak-check",
-		Text: name + " has LeakSanitizer, whose search for leaks at the program's end fails under a tracer and makes an error of its status: " + remedy}
+		Text: name + " has LeakSanitizer, whose leak check at the program's end fails under a tracer and turns its exit status into an error: " + remedy}
 }
 
 // searches returns the library or symbol by which a program with LeakSanitizer was recognised, "" if it has none or

@@ -58,6 +58,6 @@ func (r *Recorder) sayLeft() {
 		}
 		names = append(names, fmt.Sprintf("%d %s", pid, list[pid]))
 	}
-	r.out.note("warning", "outlived", fmt.Sprintf("the program has ended; the recording goes on until the last of what it left ends (%d: %s): SIGTERM to vmblame is passed to them, --until-exit would let them go",
+	r.out.note("warning", "outlived", fmt.Sprintf("the program has ended; the recording goes on until the processes that it left have ended (%d: %s): SIGTERM to vmblame is passed to them, --until-exit would release them",
 		len(list), strings.Join(names, ", ")))
 }

@@ -51,7 +51,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	}
 	if l.Refused != nil {
 		log = append(log, &eventlog.Note{T: now(), Level: "info", Code: "memory-unread",
-			Text: fmt.Sprintf("the memory of process %d may not be read (%v): what it is is known by its mappings alone; with CAP_SYS_PTRACE (sudo) threads' stacks, arenas, large allocations and runtimes would be known, too", pid, l.Refused)})
+			Text: fmt.Sprintf("the memory of process %d cannot be read (%v): only its mappings tell what it is; with CAP_SYS_PTRACE (sudo) thread stacks, arenas, large allocations and runtimes would be known, too", pid, l.Refused)})
 	}
 	c := &eventlog.Content{T: now(), Space: 1}
 	for i := range found {

@@ -93,7 +93,7 @@ func MapText(text []byte, tool string) ([]eventlog.Record, error) {
 
 // savedText reads such a text: as the kernel's, with all columns, or else as pmap's.
 func savedText(text []byte) (*savedMap, error) {
-	s := &savedMap{argv: []string{}, lacks: "a saved list of mappings does not tell what stood in memory: threads' stacks, arenas and runtimes are known by the look of their mappings alone"}
+	s := &savedMap{argv: []string{}, lacks: "a saved list of mappings does not tell what stood in memory: threads' stacks, arenas and runtimes are known by the shape of their mappings alone"}
 	rows, err := vm.ParseSmaps(nil, text)
 	if err == nil && len(rows) > 0 {
 		s.rows = rows

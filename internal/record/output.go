@@ -139,7 +139,7 @@ func (o *output) warn(text string) {
 func (o *output) noteCompat(t *task, c *tracer.Call) {
 	if c.ABI != tracer.ABI64 && !t.space.compat {
 		t.space.compat = true
-		o.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is told", t.pid, c.ABI))
+		o.note("info", "compat-calls", fmt.Sprintf("pid %d makes %v system calls: their effects are read from the kernel; of stacks of 32-bit code only the pc is recorded", t.pid, c.ABI))
 	}
 }
 

@@ -42,6 +42,6 @@ func (b *backend) notePrivileges(th *tracer.Thread, out *output) {
 	if err != nil {
 		path = image
 	}
-	out.note("warning", "without-privileges", fmt.Sprintf("pid %d: %s (%s) runs without its privileges, for the kernel gives none to what an unprivileged tracer follows: run vmblame as root, with --user for the program",
+	out.note("warning", "without-privileges", fmt.Sprintf("pid %d: %s (%s) runs without its privileges, because the kernel grants none under an unprivileged tracer: run vmblame as root, with --user for the program",
 		th.TGID, filepath.Base(path), what))
 }

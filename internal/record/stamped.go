@@ -304,7 +304,7 @@ func (b *backlog) execed(t *task, s *tracer.Stop) {
 	*f = pending{task: t, space: old, call: *s.Call, text: s.Path, partial: true}
 	if old.users == 1 && !old.proven && b.r.opts.Verify != VerifyOff {
 		old.proven = true
-		b.r.out.note("info", "unverified", fmt.Sprintf("pid %d: with the backend sigtrap execve is seen behind it: the ledger of the old image could not be held against the kernel's view at its end", t.pid))
+		b.r.out.note("info", "unverified", fmt.Sprintf("pid %d: the backend sigtrap sees an execve only when it is over: the ledger of the old image could not be compared with the kernel's view at its end", t.pid))
 	}
 }
 

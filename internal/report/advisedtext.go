@@ -37,7 +37,7 @@ func advisedText(list []analysis.Advised, s text.Style) string {
 		}
 		parts = append(parts, t)
 	} else {
-		parts = append(parts, s.Say("%s asked about, how much of it was in memory nobody counted (--backend seccomp or syscall does), most by %s", s.Size(asked), whoText(list[0].Who, s, 60)))
+		parts = append(parts, s.Say("%s advised about, most of it by %s; how much of it was in memory was not counted (--backend seccomp or syscall counts)", s.Size(asked), whoText(list[0].Who, s, 60)))
 	}
 	if may > 0 {
 		parts = append(parts, s.Say("%s left in memory by MADV_FREE until the kernel needs it", s.Size(may)))

@@ -12,7 +12,7 @@ import (
 func TestBlameOfAnotherRun(t *testing.T) {
 	rows := []analysis.BlamedRow{{Start: 0x10000, End: 0x11000}, {Start: 0x20000, End: 0x22000}}
 	b := &analysis.Blame{Processes: []analysis.BlamedProcess{{PID: 7, Name: "a", Rows: rows}}}
-	const why = "none of 2 rows is mapped in this process then. The text is of another process, or of another run"
+	const why = "none of 2 rows is mapped in this process at that moment. The text is of another process, or of another run"
 	if got := string(Blame(b, text.Style{Whole: true})); !strings.Contains(got, why) {
 		t.Errorf("it is not said why nothing fits: %s", got)
 	}

@@ -75,7 +75,7 @@ func appendRows(b []byte, a *analysis.Blame, p *analysis.BlamedProcess, s text.S
 		}
 	}
 	if n := len(p.Rows); n > 1 && !slices.ContainsFunc(p.Rows, func(r analysis.BlamedRow) bool { return r.Mapped > 0 }) {
-		why := s.Say("nothing fits: none of %s is mapped in this process then. The text is of another process, or of another run: addresses are chosen anew each time (run --no-aslr keeps them)", s.Count(n, "row", "rows"))
+		why := s.Say("nothing matches: none of %s is mapped in this process at that moment. The text is of another process, or of another run: addresses are chosen anew each time (run --no-aslr keeps them)", s.Count(n, "row", "rows"))
 		b = append(b, text.Fold(why, s.Lines(), "  ")+"\n"...)
 	}
 	b = t.Append(b, s)

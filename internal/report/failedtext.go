@@ -72,7 +72,7 @@ func limitText(c *analysis.FailedCall, s text.Style) string {
 	case "overcommit_memory":
 		return s.Say("more than the kernel promises, it seems (vm.overcommit_memory is %d); no other limit was near", value)
 	case "addresses":
-		return s.Say("there are not so many addresses (%s, %s of them mapped)", s.Size(value), s.Size(used))
+		return s.Say("the address space is not that large (%s, %s of it mapped)", s.Size(value), s.Size(used))
 	case "not mapped":
 		return s.Word("a part of the range was not mapped")
 	}

@@ -55,6 +55,30 @@ func chinese(t *testing.T) *listener {
 // isName: what has no words of ours in it: a name, or the rights and the file of a mapping.
 var isName = regexp.MustCompile(`^ *(vdso|MADV_\w+|vvar\w*|SYSV\d+|memfd.*|r--s SYSV00000000 \(deleted\)|[r-][w-][x-][ps] \S+|[r-][w-][x-][ps] -> [r-][w-][x-][ps]|[^ ]+[./][^ ]*)$`)
 
+// TestLiveFits: events as they happen are no wider than a terminal.
+func TestLiveFits(t *testing.T) {
+	lines := 0
+	for _, log := range committedLogs(t) {
+		for _, width := range []int{60, 80, 100, 120, 200} {
+			l := text.Style{Width: width}
+			if lines%2 == 1 {
+				l.Words = chinese(t)
+			}
+			var b bytes.Buffer
+			feed(t, log, NewLive(&b, l))
+			for line := range strings.Lines(b.String()) {
+				lines++
+				if n := text.Width(strings.TrimSuffix(line, "\n")); n > width {
+					t.Errorf("%s: width %d: %d columns: %s", log, width, n, line)
+				}
+			}
+		}
+	}
+	if lines < 1000 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
 // TestFits: nothing that a view says of any log is wider than the terminal, nor in Chinese, where all that is said but names
 // is Chinese.
 func TestFits(t *testing.T) {

@@ -115,12 +115,12 @@ func verdictOf(p *analysis.ReportProcess, l text.Style) string {
 		}
 	}
 	if len(near) > 0 {
-		return l.Say("It presses on %s.", strings.Join(near, l.Word("; ")))
+		return l.Say("Memory pressure: %s.", strings.Join(near, l.Word("; ")))
 	}
 	if p.Total.Resident != nil && p.Total.Uncounted == 0 && p.Total.Reserved > 0 {
-		return l.Say("Nothing here presses on memory: %s of the addresses are in memory, no limit that was recorded is near.", text.Share(*p.Total.Resident, p.Total.Reserved))
+		return l.Say("No memory pressure: %s of the addresses are in memory, and no recorded limit is near.", text.Share(*p.Total.Resident, p.Total.Reserved))
 	}
-	return l.Word("Nothing here presses on memory as far as it was recorded.")
+	return l.Word("No memory pressure, as far as was recorded.")
 }
 
 // boundNames are what people call the bounds.

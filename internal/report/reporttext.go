@@ -251,7 +251,7 @@ func appendVMAs(b []byte, r *analysis.Report, p *analysis.ReportProcess, l text.
 	if limit := maxMaps(r); limit > 0 {
 		t += l.Say(", %s of vm.max_map_count %d", text.Percent(int64(p.VMAs), limit), limit)
 	}
-	b = append(b, t+"\n\n"...)
+	b = append(b, text.Fold(t, l.Lines(), "  ")+"\n\n"...)
 	table := &text.Table{Columns: []text.Column{
 		{Head: "VMAS", Right: true, Color: text.Number}, {Head: "SHARE", Right: true, Color: text.Number}, {Head: "MAPPINGS", Right: true},
 		{Head: "RESERVED", Right: true, Color: text.Number}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width)}, {Head: "WHO"},

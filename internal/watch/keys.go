@@ -126,7 +126,7 @@ func (m *model) enter() tea.Cmd {
 		m.pid, m.level = x.pid, atRows
 	case atRows:
 		if m.state == nil {
-			m.said = m.look.Word("only the sums of this moment are there")
+			m.said = m.look.Word("only totals are known at this moment")
 			return m.ask()
 		}
 		m.key, m.level = x.key, atParts
@@ -171,7 +171,7 @@ func (m *model) goTo(i int) tea.Cmd {
 func (m *model) write() {
 	r := m.report()
 	if r == nil {
-		m.said = m.look.Word("only the sums of this moment are there")
+		m.said = m.look.Word("only totals are known at this moment")
 		return
 	}
 	file, err := m.save(r)

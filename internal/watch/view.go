@@ -159,7 +159,7 @@ func (m *model) body(room int) []string {
 	l := m.list()
 	switch {
 	case len(l.lines) == 0 && m.level > atRows && m.state == nil:
-		return []string{m.look.Word("  only the sums of this moment are there: esc")}
+		return []string{m.look.Word("  only totals are known at this moment: esc")}
 	case len(l.lines) == 0 && m.filter != "":
 		return []string{m.look.Word("  nothing fits the filter: / and esc end it")}
 	case len(l.lines) == 0:
