@@ -64,7 +64,7 @@ func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 	return l, nil
 }
 
-// open is a analysis.Open.
+// open is an analysis.Open.
 func (l *logFile) open() (*eventlog.Reader, error) {
 	if l.passes > 0 {
 		if _, err := l.file.Seek(0, io.SeekStart); err != nil {

@@ -21,14 +21,14 @@ const (
 // barPatienceKey is the key of another barPatience in a command's context: a test does not wait.
 type barPatienceKey struct{}
 
-// A bar shows on a terminal, in one line that is drawn again and again, how far the reading of a file is. The reader of a log
+// A bar shows on a terminal, in one line that is drawn again and again, how far the reading of a file is, or the naming of a log. The reader of a log
 // reads ahead of who uses it, so that a bar is drawn and erased by two goroutines. A nil bar draws nothing.
 type bar struct {
 	w     io.Writer
 	after time.Duration // how long nothing is drawn
 	width int           // columns of the terminal, 0 for unknown
 	name  string
-	size  int64 // of the file
+	size  int64 // of the file in bytes, or what else is counted
 	begun time.Time
 
 	mu    sync.Mutex
@@ -82,6 +82,17 @@ func (b *bar) reached(read int64) {
 	}
 	b.drawn, b.stays = now, true
 	fmt.Fprint(b.w, clearLine+line)
+}
+
+// turn says whose turn it is, and draws the bar when so much is done.
+func (b *bar) turn(name string, done int64) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	b.name = text.Printable(name)
+	b.mu.Unlock()
+	b.reached(done)
 }
 
 // erase makes room for other words: the bar is gone until it is drawn again.

@@ -104,3 +104,12 @@ func TestProgressMakesRoom(t *testing.T) {
 		}
 	}
 }
+
+// TestNamingProgress: symbolize shows on a terminal whose addresses it looks up.
+func TestNamingProgress(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	shown := onTerminal(t, 0, 70, "symbolize", "--debug-dir=", "-o", filepath.Join(t.TempDir(), "out"), sampleLog)
+	if !regexp.MustCompile(`silly \[[#.]{40}\] +\d+ %`).MatchString(shown) {
+		t.Errorf("%q", shown)
+	}
+}

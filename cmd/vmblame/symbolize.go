@@ -73,7 +73,14 @@ func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles,
 		return file.failed(cmd, err)
 	}
 	file.bar.erase()
-	n.Resolve()
+	var named *bar
+	n.Resolve(func(module string, done, all int) {
+		if named == nil {
+			named = newBar(cmd.Context(), cmd.ErrOrStderr(), "", int64(all))
+		}
+		named.turn(filepath.Base(module), int64(done))
+	})
+	named.end()
 	if err := tell(n); err != nil {
 		return err
 	}

@@ -72,11 +72,20 @@ func ReadLog(r *eventlog.Reader, debug *DebugFiles) (n *Log, cut bool, err error
 	}
 }
 
-// Resolve looks up all addresses.
-func (n *Log) Resolve() {
+// Resolve looks up all addresses. Before each file it says to begins whose turn it is, and of how many addresses it has come to
+// an end; nil asks for nothing.
+func (n *Log) Resolve(begins func(file string, done, all int)) {
 	var poor []*namedModule
 	var files []distro.File
+	done, all := 0, 0
 	for _, m := range n.modules {
+		all += len(m.addrs)
+	}
+	for _, m := range n.modules {
+		if begins != nil {
+			begins(m.Path, done, all)
+		}
+		done += len(m.addrs)
 		if len(m.addrs) > 0 && !m.special() && !n.name(m) {
 			poor = append(poor, m)
 			files = append(files, distro.File{Path: m.Path, BuildID: m.id(), Here: m.here})
