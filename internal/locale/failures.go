@@ -173,7 +173,7 @@ func failures() map[string]string {
 		// Notes of a recording and of a map.
 		"attached to %s, %d threads, %s: %v":                                                      "已附加到 %s，%d 个线程，%s：%v",
 		"attached to %s, 1 thread, %s: %v":                                                        "已附加到 %s，1 个线程，%s：%v",
-		"no cost for calls that do not map; %v and a stack walk for each that does":               "不映射的调用没有开销，映射的调用每个%v，另加一次栈展开",
+		"nothing for calls that do not map, %v and a walk of the stack for each that does":        "不映射的调用没有开销，映射的调用每个%v，另加一次栈展开",
 		"%v for EVERY system call":                                                                "每一个系统调用都要%v",
 		"%v for EVERY system call; sigtrap would cost nothing for calls that do not map, but: %v": "每一个系统调用都要%v；sigtrap 方式对不映射的调用没有开销，但是：%v",
 		"about %s us": "约 %s 微秒",
