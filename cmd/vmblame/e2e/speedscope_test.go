@@ -50,14 +50,21 @@ func TestSpeedscope(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "children.jsonl"), children, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, log := range []string{"case.jsonl", "children.jsonl"} {
-		printed(t, dir, built.vmblame, "export", "--format", "speedscope", "-o", "profile.json", log)
+	logs := []string{"case.jsonl", "children.jsonl"}
+	argv := []string{"node", driver, browser}
+	for _, log := range logs {
+		file := log + ".speedscope"
+		printed(t, dir, built.vmblame, "export", "--format", "speedscope", "-o", file, log)
+		argv = append(argv, file)
+	}
+	var all []imported
+	if err := json.Unmarshal(printed(t, dir, argv...), &all); err != nil || len(all) != len(logs) {
+		t.Fatalf("speedscope has opened %d of %v: %v", len(all), logs, err)
+	}
+	for i, log := range logs {
+		x := &all[i]
 		var r analysis.Report
 		if err := json.Unmarshal(printed(t, dir, built.vmblame, "report", "--json", "--by", "kind", log), &r); err != nil {
-			t.Fatal(err)
-		}
-		var x imported
-		if err := json.Unmarshal(printed(t, dir, "node", driver, browser, "profile.json"), &x); err != nil {
 			t.Fatal(err)
 		}
 		if want := log + "@end - speedscope"; x.Title != want {

@@ -1,4 +1,4 @@
-// Opens a profile in speedscope, as it is installed here, and prints what it has made of it: node speedscope.mjs CHROMIUM PROFILE gives
+// Opens files in speedscope, as it is installed here, and prints what it has made of them: node speedscope.mjs CHROMIUM FILE ... gives, for each,
 //   { "title", "listed": [[PROFILE, TOTAL]], "shown": [[SELF, SYMBOL]], "profiles": [{ "name", "unit", "total", "self": { FRAME: NUMBER } }] }
 // where listed are the profiles that it offers, shown the first lines of its view Sandwich, and profiles what it exports after it has
 // imported them.
@@ -7,16 +7,16 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-const [, , executablePath, profile] = process.argv
+const [, , executablePath, ...files] = process.argv
 const app = join(dirname(createRequire(import.meta.url).resolve('speedscope/package.json')), 'dist/release/index.html')
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-try {
+const open = async (file) => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
   page.setDefaultTimeout(120000)
   page.on('pageerror', (e) => console.error(`an error: ${e.message}`))
   page.on('console', (m) => m.type() === 'error' && console.error(`the console says: ${m.text()}`))
   await page.goto('file://' + app)
-  await page.setInputFiles('#file', profile)
+  await page.setInputFiles('#file', file)
   await page.getByText('Export').waitFor()
   await page.keyboard.press('3')
   await page.getByText('Symbol Name').waitFor()
@@ -29,20 +29,27 @@ try {
   const exported = JSON.parse(readFileSync(await download.path()))
   const profiles = exported.profiles.map((p) => {
     const self = {}
-    const open = []
+    const stack = []
     let last = p.startValue
     for (const e of p.events) {
       if (e.at > last) {
-        const name = exported.shared.frames[open.at(-1)].name
+        const name = exported.shared.frames[stack.at(-1)].name
         self[name] = (self[name] ?? 0) + e.at - last
       }
       last = e.at
-      if (e.type === 'O') open.push(e.frame)
-      else open.pop()
+      if (e.type === 'O') stack.push(e.frame)
+      else stack.pop()
     }
     return { name: p.name, unit: p.unit, total: p.endValue - p.startValue, self }
   })
-  console.log(JSON.stringify({ title: await page.title(), listed, shown, profiles }))
+  const title = await page.title()
+  await page.close()
+  return { title, listed, shown, profiles }
+}
+try {
+  const answers = []
+  for (const file of files) answers.push(await open(file))
+  console.log(JSON.stringify(answers))
 } finally {
   await browser.close()
 }
