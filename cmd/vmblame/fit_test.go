@@ -16,14 +16,8 @@ import (
 // TestFits: what commands print that no view of a log does is no wider than the terminal, either.
 func TestFits(t *testing.T) {
 	testenv.Need(t, "attach")
-	logs, err := filepath.Glob("../../internal/eventlog/testdata/broken/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no broken logs (%v)", err)
-	}
-	whole, err := filepath.Glob("../../internal/*/testdata/*.jsonl")
-	if err != nil || len(whole) == 0 {
-		t.Fatalf("no logs (%v)", err)
-	}
+	logs := testenv.Files(t, "../../internal/eventlog/testdata/broken/*.jsonl")
+	whole := testenv.Files(t, "../../internal/*/testdata/*.jsonl")
 	calls := [][]string{{"version"}, {"map", "--all"}, {"map", strconv.Itoa(os.Getpid())}}
 	for _, by := range []string{"file", "thread"} {
 		calls = append(calls, []string{"map", "--by", by, strconv.Itoa(os.Getpid())})

@@ -3,11 +3,11 @@ package analysis
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // mirrored is d as it is when its sides are asked for the other way round.
@@ -52,10 +52,7 @@ func mirroredChanges(list []Change) []Change {
 
 // TestDiffTurned: diff(A,B) is diff(B,A) with the signs turned, of any two logs and moments.
 func TestDiffTurned(t *testing.T) {
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	var states []*State
 	for _, log := range logs {
 		for _, at := range []Moment{{}, {Kind: AtStart}, {Kind: AtPeak}} {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -311,10 +312,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatal("no logs", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	seen := map[string]bool{}
 	check := func(log string, v any) {
 		t.Helper()

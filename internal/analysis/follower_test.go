@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestFollower holds the states of a log that grows, cut in the midst of lines too, against those of readings for themselves, each at
 // once and once more when all has been read.
 func TestFollower(t *testing.T) {
-	for _, name := range committed(t) {
+	for _, name := range testenv.Files(t, "../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			data, err := os.ReadFile(name)

@@ -2,9 +2,10 @@ package analysis
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestMainStackOfMainThread: by thread the main stack is the main thread's.
@@ -22,10 +23,7 @@ func TestMainStackOfMainThread(t *testing.T) {
 
 // TestCounts: a row counts what it holds, each thing once, whatever the report lists by; of kinds the counts add up.
 func TestCounts(t *testing.T) {
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	for _, log := range logs {
 		s := state(t, log, Moment{})
 		for _, p := range s.processes {

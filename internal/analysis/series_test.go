@@ -8,20 +8,8 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
-
-// committed are the logs that stand in the repository.
-func committed(t *testing.T) (logs []string) {
-	t.Helper()
-	for _, pattern := range []string{"../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl"} {
-		list, err := filepath.Glob(pattern)
-		if err != nil || len(list) == 0 {
-			t.Fatalf("%s: %v, %d logs", pattern, err, len(list))
-		}
-		logs = append(logs, list...)
-	}
-	return logs
-}
 
 func fileLog(name string) Open {
 	return func() (*eventlog.Reader, error) {
@@ -35,7 +23,7 @@ func fileLog(name string) Open {
 
 // TestLoadEach holds each of the states of one reading against that of a reading for itself.
 func TestLoadEach(t *testing.T) {
-	for _, name := range committed(t) {
+	for _, name := range testenv.Files(t, "../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			open := fileLog(name)
@@ -80,7 +68,7 @@ func reportText(t *testing.T, s *State, by By) string {
 
 // TestHeldAddsUp: what the mappings have for themselves is, together, what the report has.
 func TestHeldAddsUp(t *testing.T) {
-	for _, name := range committed(t) {
+	for _, name := range testenv.Files(t, "../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		s, err := Load(fileLog(name), Moment{}, nil)
 		if err != nil {
 			t.Fatal(name, err)

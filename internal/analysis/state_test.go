@@ -3,11 +3,11 @@ package analysis
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 func opener(log string) Open {
@@ -26,10 +26,7 @@ func state(t *testing.T, log string, at Moment, pids ...int) *State {
 // TestEveryByteHeld: whatever a report lists by, its lines sum up to what is mapped, and nothing is without
 // a kind and an owner.
 func TestEveryByteHeld(t *testing.T) {
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	for _, log := range logs {
 		for _, at := range []Moment{{}, {Kind: AtPeak}, {Kind: AtSeq, Seq: min(3, state(t, log, Moment{}).Seq)}, {Kind: AtStart}, {Kind: AtTime}} {
 			s := state(t, log, at)

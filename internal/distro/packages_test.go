@@ -49,7 +49,7 @@ func TestQuestions(t *testing.T) {
 	dir := t.TempDir()
 	for name, answer := range map[string]string{
 		"dpkg-query": `for a; do case $a in /*) echo "pkg:amd64: $a";; esac; done`,
-		"rpm":        `for a; do case $a in /*) echo "name-$(basename "$a")";; esac; done`,
+		"rpm":        `for a; do case $a in /*) echo "name-${a##*/}";; esac; done`,
 	} {
 		script := fmt.Sprintf("#!/bin/sh\necho >>%s/asked.%s\n%s\n", dir, name, answer)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {

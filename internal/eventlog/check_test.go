@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the complaints beside testdata/broken/*.jsonl")
@@ -29,19 +31,13 @@ func TestCheckGoodLogs(t *testing.T) {
 
 // goodLogs are the logs of testdata in which everything is true.
 func goodLogs(t testing.TB) []string {
-	paths, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no logs in testdata: %v", err)
-	}
+	paths := testenv.Files(t, "testdata/*.jsonl")
 	return paths
 }
 
 // TestCheckBrokenLogs holds every broken log against the complaint that stands beside it.
 func TestCheckBrokenLogs(t *testing.T) {
-	paths, err := filepath.Glob("testdata/broken/*.jsonl")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no logs in testdata/broken: %v", err)
-	}
+	paths := testenv.Files(t, "testdata/broken/*.jsonl")
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".jsonl"), func(t *testing.T) {
 			beside := strings.TrimSuffix(path, ".jsonl") + ".want"

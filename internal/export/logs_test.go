@@ -8,6 +8,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 func opener(log string) analysis.Open {
@@ -23,15 +24,7 @@ func opener(log string) analysis.Open {
 // eachLog runs a test for every committed log at its end and at moments before.
 func eachLog(t *testing.T, run func(t *testing.T, log string, at analysis.Moment)) {
 	t.Helper()
-	var logs []string
-	for _, pattern := range []string{"../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl"} {
-		list, err := filepath.Glob(pattern)
-		if err != nil || len(list) == 0 {
-			t.Fatalf("no logs in %s (%v)", pattern, err)
-		}
-		logs = append(logs, list...)
-	}
-	for _, log := range logs {
+	for _, log := range testenv.Files(t, "../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		end := stateOf(t, log, analysis.Moment{})
 		moments := []analysis.Moment{{}, {Kind: analysis.AtTime, T: end.T / 2}}
 		if strings.HasPrefix(log, "../report") {

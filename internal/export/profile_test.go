@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 func profileOf(t *testing.T, log string, at analysis.Moment, bare bool) *Profile {
@@ -213,10 +214,7 @@ func TestFoldedNames(t *testing.T) {
 
 // TestDifference: of two moments of every pair of logs, pprof's values and folded stacks differ by kind as diff says.
 func TestDifference(t *testing.T) {
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatal("no logs", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	for _, a := range logs {
 		for _, b := range logs {
 			before, after := stateOf(t, a, analysis.Moment{}), stateOf(t, b, analysis.Moment{})

@@ -12,20 +12,8 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 )
-
-// committed are the logs that stand in the repository.
-func committed(t *testing.T) (logs []string) {
-	t.Helper()
-	for _, pattern := range []string{"../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl"} {
-		list, err := filepath.Glob(pattern)
-		if err != nil || len(list) == 0 {
-			t.Fatalf("%s: %v, %d logs", pattern, err, len(list))
-		}
-		logs = append(logs, list...)
-	}
-	return logs
-}
 
 func fileLog(name string) analysis.Open {
 	return func() (*eventlog.Reader, error) {
@@ -148,7 +136,7 @@ func rowHeading(s *analysis.State, i int, r *analysis.Row) (word string) {
 
 // TestNumbers holds every number that the pictures show of a moment against the report of that moment.
 func TestNumbers(t *testing.T) {
-	for _, name := range committed(t) {
+	for _, name := range testenv.Files(t, "../report/testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			holdNumbers(t, name, Options{Moments: 25, Mappings: 1 << 20, Ranges: 1 << 20})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -138,10 +139,7 @@ var answers = map[string]func(t *testing.T, log string, l text.Style) []byte{
 // TestAnswers compares what the views of a finished log say with testdata/LOG.VIEW.txt, and in Chinese with LOG.zh-VIEW.txt, where
 // that exists.
 func TestAnswers(t *testing.T) {
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "testdata/*.jsonl")
 	compared := map[string]bool{}
 	styles := map[string]text.Style{"": {Width: 100}, "zh-": {Width: 100, Words: chinese(t)}}
 	for _, log := range logs {

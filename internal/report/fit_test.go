@@ -10,23 +10,10 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/locale"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
-
-// committedLogs are all logs of the repository that are whole.
-func committedLogs(t *testing.T) []string {
-	t.Helper()
-	var logs []string
-	for _, glob := range []string{"testdata/*.jsonl", "../eventlog/testdata/*.jsonl"} {
-		found, err := filepath.Glob(glob)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: no logs (%v)", glob, err)
-		}
-		logs = append(logs, found...)
-	}
-	return logs
-}
 
 // listener is a language that knows what it could not translate of finished words.
 type listener struct {
@@ -91,7 +78,7 @@ func TestFits(t *testing.T) {
 			}
 		}
 	}()
-	for _, log := range committedLogs(t) {
+	for _, log := range testenv.Files(t, "testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		end, peak, start := state(t, log, analysis.Moment{}), state(t, log, analysis.Moment{Kind: analysis.AtPeak}), state(t, log, analysis.Moment{Kind: analysis.AtStart})
 		reports := map[string]*analysis.Report{}
 		for _, by := range []analysis.By{analysis.ByKind, analysis.ByStack, analysis.ByFile, analysis.ByThread, analysis.ByFunction} {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -16,10 +16,7 @@ import (
 // addLogs begins a corpus with the logs of testdata.
 func addLogs(f *testing.F) {
 	f.Helper()
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		f.Fatal("no logs in testdata", err)
-	}
+	logs := testenv.Files(f, "testdata/*.jsonl")
 	for _, log := range logs {
 		text, err := os.ReadFile(log)
 		if err != nil {

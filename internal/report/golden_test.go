@@ -14,6 +14,7 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/locale"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -89,10 +90,7 @@ func (s *summarySink) Put(r eventlog.Record) error {
 
 // TestGolden compares what every view prints of every log with testdata/LOG.VIEW.txt, where that exists.
 func TestGolden(t *testing.T) {
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "testdata/*.jsonl")
 	compared := 0
 	for _, log := range logs {
 		for name, view := range views {
@@ -124,10 +122,7 @@ func TestGolden(t *testing.T) {
 
 // TestLogs holds that the logs of testdata are what a recording could have written.
 func TestLogs(t *testing.T) {
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "testdata/*.jsonl")
 	for _, log := range logs {
 		if err := eventlog.CheckFile(log, func(p eventlog.Problem) { t.Errorf("%s: %v", log, p) }); err != nil {
 			t.Errorf("%s: %v", log, err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/analysis"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 	"github.com/vmblame/vmblame/internal/vm"
 )
@@ -37,10 +38,7 @@ func sameAgain[T any](t *testing.T, what string, v *T, tell func(*T, text.Style)
 // TestRoundTrip: answers from every committed log, at every kind of moment and with all options, are told from
 // their JSON as they are told at once.
 func TestRoundTrip(t *testing.T) {
-	logs, err := filepath.Glob("testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatalf("no logs in testdata (%v)", err)
-	}
+	logs := testenv.Files(t, "testdata/*.jsonl")
 	for _, log := range logs {
 		t.Run(filepath.Base(log), func(t *testing.T) {
 			end := state(t, log, analysis.Moment{})

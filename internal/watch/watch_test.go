@@ -13,6 +13,7 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/locale"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/text"
 )
 
@@ -119,10 +120,7 @@ const caseLog = "../report/testdata/case.jsonl"
 
 // TestKeysKeepTheScreen: whatever is pressed in whatever order, at whatever size, the screen fits the terminal.
 func TestKeysKeepTheScreen(t *testing.T) {
-	logs, err := filepath.Glob("../report/testdata/*.jsonl")
-	if err != nil || len(logs) == 0 {
-		t.Fatal("no logs", err)
-	}
+	logs := testenv.Files(t, "../report/testdata/*.jsonl")
 	keys := []string{"enter", "down", "enter", "s", "left", "enter", "end", "esc", "b", "/", "a", "enter", "?", "x", "up", "g", "m", "right", "space", "space", "w", "esc", "esc", "pgdown", "pgup", "/", "esc", "[", "]", "G", "S", "home", "enter", "backspace", "esc", "b"}
 	chinese, err := locale.Named("zh")
 	if err != nil {

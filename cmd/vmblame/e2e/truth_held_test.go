@@ -99,18 +99,7 @@ func stands(t *testing.T, by string, argv []string) (p pause) {
 		argv = append([]string{built.vmblame, "run", "-q", "--lsan=off", "--snapshot-every", "100ms", "-o", log, "--"}, argv...)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close(); cmd.Process.Kill(); cmd.Wait() })
+	stdin, stdout := testenv.Waiting(t, cmd)
 	in := bufio.NewScanner(stdout)
 	for in.Scan() && in.Text() != "ready" {
 	}
@@ -164,14 +153,11 @@ func stands(t *testing.T, by string, argv []string) (p pause) {
 		t.Fatal(err, bye)
 	}
 	p.end = time.Duration(now.Nano()) - bye
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if by != "alone" {
-		if text, _ := os.ReadFile(log); !bytes.Contains(text, []byte(map[string]string{"attach": `"cause":"detach","mappings"`, "run": `"cause":"exit","mappings"`}[by])) {
-			t.Errorf("%s of %v made no snapshot at its end", by, argv)
-		}
+	if last := map[string]string{"attach": `"cause":"detach","mappings"`, "run": `"cause":"exit","mappings"`}[by]; last != "" {
+		eventually(t, "a snapshot at the end of "+by, func() bool {
+			text, _ := os.ReadFile(log)
+			return bytes.Contains(text, []byte(last))
+		})
 	}
 	return p
 }
