@@ -45,7 +45,7 @@ var isName = regexp.MustCompile(`^ *(vdso|MADV_\w+|vvar\w*|SYSV\d+|memfd.*|r--s 
 // TestLiveFits: events as they happen are no wider than a terminal.
 func TestLiveFits(t *testing.T) {
 	lines := 0
-	for _, log := range committedLogs(t) {
+	for _, log := range testenv.Files(t, "testdata/*.jsonl", "../eventlog/testdata/*.jsonl") {
 		for _, width := range []int{60, 80, 100, 120, 200} {
 			l := text.Style{Width: width}
 			if lines%2 == 1 {
