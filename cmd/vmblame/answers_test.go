@@ -48,7 +48,7 @@ func TestAnswersOfBadLogs(t *testing.T) {
 	}{
 		{write("whole", text), 0, ""},
 		{filepath.Join(dir, "missing"), 1, "no such file"},
-		{dir, 1, "is a directory"},
+		{dir, 1, "a folder, and no log is in it"},
 		{write("garbage", "\x00\xff garbage\nmore\n"), 1, "not a vmblame log"},
 		{write("empty", ""), 1, "not a vmblame log"},
 		{write("newer", strings.Replace(text, `"version":1`, `"version":2`, 1)), 1, "version 2 is newer"},

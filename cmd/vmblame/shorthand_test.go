@@ -25,7 +25,7 @@ func TestSpelled(t *testing.T) {
 		"--version":                  "--version",
 		"-5":                         "-5",
 		"0":                          "0",
-		"no-program-has-this-name x": "no-program-has-this-name x",
+		"no-program-has-this-name x": "no-program-has-this-name", // what may be flags of it are none of ours
 		own:                          "map " + own,
 		"":                           "",
 	} {

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"encoding/hex"
 	"os"
 	"os/exec"
@@ -68,6 +69,8 @@ var features = map[string]feature{
 	// A cgroup whose memory is limited can be made: version 2, or 1.
 	"memory cgroup": {hasMemoryCgroup, "root, and a cgroup file system that can be written to"},
 	"hugetlb":       {hasHugePages, "vm.nr_hugepages=16"},
+	// The kernel executes 32-bit programs: not every virtual machine lets it.
+	"i386": {hasI386, "CONFIG_IA32_EMULATION"},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},
@@ -141,3 +144,31 @@ func hasAttach() bool {
 	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
 	return hasPtrace() && (err != nil || strings.TrimSpace(string(scope)) == "0" || os.Geteuid() == 0)
 }
+
+// hasI386 reports whether the smallest of 32-bit programs can be executed.
+var hasI386 = sync.OnceValue(func() bool {
+	const base = 0x8048000
+	code := []byte{0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80} // eax = 1 (exit); ebx = 0; int 0x80
+	size := uint32(52 + 32 + len(code))
+	var elf []byte
+	elf = append(elf, 0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	for _, half := range []uint16{2, 3} { // ET_EXEC, EM_386
+		elf = binary.LittleEndian.AppendUint16(elf, half)
+	}
+	for _, word := range []uint32{1, base + 52 + 32, 52, 0, 0} { // version, entry, program headers, section headers, flags
+		elf = binary.LittleEndian.AppendUint32(elf, word)
+	}
+	for _, half := range []uint16{52, 32, 1, 0, 0, 0} { // sizes and numbers of headers
+		elf = binary.LittleEndian.AppendUint16(elf, half)
+	}
+	for _, word := range []uint32{1, 0, base, base, size, size, 5, 0x1000} { // PT_LOAD of all of it, r-x
+		elf = binary.LittleEndian.AppendUint32(elf, word)
+	}
+	dir, err := os.MkdirTemp("", "vmblame-i386-")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "exits")
+	return os.WriteFile(file, append(elf, code...), 0o700) == nil && exec.Command(file).Run() == nil
+})

@@ -171,7 +171,7 @@ func TestMapUnreadMemory(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	if text := stderr.String(); !strings.Contains(text, "memory of process "+pid+" may not be read") || !strings.Contains(text, "CAP_SYS_PTRACE") || strings.Count(text, "\n") != 1 {
+	if text := stderr.String(); !strings.Contains(text, "memory of process "+pid+" cannot be read") || !strings.Contains(text, "CAP_SYS_PTRACE") || strings.Count(text, "\n") != 1 {
 		t.Errorf("says %q", text)
 	}
 	var r analysis.Report

@@ -133,6 +133,6 @@ func TestMapSaved(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "text"), []byte("nothing\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refusedWith(t, filepath.Join(dir, "text"), "no row")
-	refusedWith(t, prog(t, "memory_single"), "no core file")
+	refusedWith(t, filepath.Join(dir, "text"), "neither a core file nor a memory map")
+	refusedWith(t, prog(t, "memory_single"), "not a core file")
 }

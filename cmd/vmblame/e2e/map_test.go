@@ -111,7 +111,7 @@ func ranges(rows []analysis.Row) (list []analysis.Range) {
 
 // TestMapRefuses: each refusal is one line that says what to do.
 func TestMapRefuses(t *testing.T) {
-	for word, want := range map[string]string{"999999999": "no such process", "no-program-has-this-name": "no such process"} {
+	for word, want := range map[string]string{"999999999": "no such process", "no-program-has-this-name": "no process has that name"} {
 		out, err := exec.Command(built.vmblame, "map", word).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 {
 			t.Errorf("map %s: %v, %q", word, err, out)

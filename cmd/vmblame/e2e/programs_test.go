@@ -71,6 +71,9 @@ func runPrograms(t *testing.T, list []program) {
 			name += " " + strings.Join(p.args, " ")
 		}
 		t.Run(name, func(t *testing.T) {
+			if p.name == "i386" {
+				testenv.Optional(t, "i386")
+			}
 			dir := t.TempDir()
 			alone := start(t, dir, filepath.Join(dir, "account"), append([]string{prog(t, p.name)}, p.args...)...)
 			for _, flags := range [][]string{nil, {"--verify=each"}, {"--no-seccomp"}} {

@@ -69,7 +69,7 @@ func TestIgnoredTimeout(t *testing.T) {
 // TestLeakCheck: of a program with LeakSanitizer vmblame says before it starts that it will end otherwise, and with
 // --lsan=off it does not.
 func TestLeakCheck(t *testing.T) {
-	const said = " has LeakSanitizer, whose search for leaks"
+	const said = " has LeakSanitizer, whose leak check"
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	run := func(flags []string, env string, argv ...string) *child {
 		return begin(t, append(append([]string{built.vmblame, "run", "-o", log}, flags...), argv...),
