@@ -65,6 +65,7 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	testenv.Need(t, "node")
+	t.Chdir(dir) // node writes isolate-*-v8.log there
 	for _, c := range []struct{ flags, argv []string }{
 		{nil, []string{"node", "--perf-basic-prof", "--interpreted-frames-native-stack", script}},
 		{[]string{"--jit-names"}, []string{"node", script}},
