@@ -229,7 +229,7 @@ export function space(app) {
     unseen.hidden = strip.hidden = !sum
     if (!sum) return
     unseen.dataset.unseen = sum
-    unseen.replaceChildren(h('b', {}, number(sum)), ` ${t('mappings came and went between two moments and are not drawn; the strip below the picture shows when.')} `, ...(app.page.served ? [t('“More moments here” draws those around the moment.')] : [t('All of them:'), ' ', h('code', {}, `vmblame serve ${log.value.log}`)]))
+    unseen.replaceChildren(h('b', {}, number(sum)), ` ${t(sum === 1 ? 'mapping came and went between two moments and is not drawn; the strip below the picture shows when.' : 'mappings came and went between two moments and are not drawn; the strip below the picture shows when.')} `, ...(app.page.served ? [t('“More moments here” draws those around the moment.')] : [t('All of them:'), ' ', h('code', {}, `vmblame serve ${log.value.log}`)]))
     strip.width = width() * ratio
     strip.height = STRIP * ratio
     strip.style.setProperty('width', `${width()}px`)
@@ -260,7 +260,7 @@ export function space(app) {
   function show() {
     const { axis, at, log, process } = app.state
     const n = log.value.processes[process].unseen[at]
-    note.textContent = rectangles + (n ? `; ${number(n)} ${t('mappings came and went since the moment before')}` : '')
+    note.textContent = rectangles + (n ? `; ${number(n)} ${t(n === 1 ? 'mapping came and went since the moment before' : 'mappings came and went since the moment before')}` : '')
     line.style.setProperty('transform', `translateX(${GUTTER + axis.fraction(at) * inner()}px)`)
     mark()
   }
