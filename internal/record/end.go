@@ -156,6 +156,8 @@ func (r *Recorder) lastLook(sp *space, cause string) {
 	r.names.LookAtPerfMap(sp.id, sp.TID(), sp.pid)
 	if s := r.snapshot(sp, cause); s != nil {
 		r.out.queue.Put(s)
+	} else if sp.proven || r.opts.Verify == VerifyOff { // else a note says already that it was gone
+		r.withoutSnapshot(sp, "it was gone at that moment")
 	}
 }
 
