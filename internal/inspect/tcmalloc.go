@@ -154,11 +154,14 @@ func (l *look) tcPageMap(m *Image) (tcMap, bool) {
 			t := tcMap{shift: shift}
 			n := 0
 			for slot, record := range l.scan(pages(leaf, 8<<t.leafBits())) {
+				if slot < leaf { // on its first page: a leaf that comes later lies behind records of spans
+					continue
+				}
 				if n++; n > tcFirst {
 					break
 				}
 				w := l.words(record, 1)
-				if w == nil || slot < leaf || w[0]>>(48-shift) != 0 || w[0]&(1<<t.leafBits()-1) != (slot-leaf)/8 {
+				if w == nil || w[0]>>(48-shift) != 0 || w[0]&(1<<t.leafBits()-1) != (slot-leaf)/8 {
 					continue
 				}
 				if t.root = at - w[0]>>t.leafBits()*8; t.root > at || l.imageAt(t.root) != m {
