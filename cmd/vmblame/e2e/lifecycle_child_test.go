@@ -156,8 +156,16 @@ type thread struct {
 	state       byte // 'R', 'S', 'T', 't' …
 }
 
-// threadsOf lists the threads of a process; none when it has ended.
-func threadsOf(pid int) (list []thread) {
+// threadsOf lists the threads of a process; none when it has ended. While a thread calls execve, all that were listed may be gone.
+func threadsOf(pid int) []thread {
+	for {
+		if list := threadsNow(pid); len(list) > 0 || syscall.Kill(pid, 0) != nil {
+			return list
+		}
+	}
+}
+
+func threadsNow(pid int) (list []thread) {
 	dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	for _, dir := range dirs {
 		state, tracer := field(dir, "State"), field(dir, "TracerPid")
