@@ -15,7 +15,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build man dist demo test race simulate bench kinds maps reliability visits bench-names bench-alternatives fuzz lint testdata web web-check clean
+.PHONY: help build man dist demo test race simulate bench kinds maps reliability visits bench-map bench-names bench-alternatives fuzz lint testdata web web-check clean
 
 help: ## list the targets
 	@echo "make alone builds nothing. Targets:"
@@ -47,6 +47,9 @@ simulate: ## show order and mm every order that a kernel may show, until the log
 
 bench: build ## compare with a bare ptrace loop and with strace
 	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame
+
+bench-map: build ## what one map takes, beside pmap -X, smem and jcmd
+	@$(MAKE) --no-print-directory -C testdata/bench VMBLAME=$(CURDIR)/vmblame map
 
 bench-names: ## what naming costs, beside addr2line, eu-addr2line and gdb
 	@testdata/bench/names/bench.sh
