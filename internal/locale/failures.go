@@ -153,7 +153,7 @@ func failures() map[string]string {
 		"permission denied: it is not executable: chmod +x it, or run its interpreter":                                              "权限不够：它不可执行：chmod +x，或运行它的解释器",
 		"permission denied: its file system is mounted with noexec: copy it to another, or run its interpreter":                     "权限不够：其文件系统以 noexec 挂载：复制到别处，或运行它的解释器",
 		"permission denied by the kernel: check the file's mode, its directories, and noexec mounts":                                "被内核拒绝（权限不够）：请检查文件的权限位、所在目录和 noexec 挂载",
-		"not executable: neither a program nor a script that begins with #!":                                                        "不可执行：既不是程序，也不是以 #! 开头的脚本",
+		"not executable: neither a program for this kernel nor a script that begins with #!":                                        "不可执行：既不是本内核能执行的程序，也不是以 #! 开头的脚本",
 		"not executable: the interpreter that %s asks for does not exist":                                                           "不可执行：%s 所需的解释器不存在",
 		"--chdir %s: %v: name a folder that exists":                                                                                 "--chdir %s：%v：请指定存在的目录",
 		"--user: %v: only root may change the user":                                                                                 "--user：%v：只有 root 可以更改用户",

@@ -254,7 +254,7 @@ func launchFailure(name string, l tracer.Launch, err error) error {
 	case syscall.EACCES, syscall.EPERM:
 		return &Error{NotExecutable, fmt.Sprintf("run %s: permission denied by the kernel: check the file's mode, its directories, and noexec mounts", name)}
 	case syscall.ENOEXEC:
-		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: neither a program nor a script that begins with #!", name)}
+		return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: neither a program for this kernel nor a script that begins with #!", name)}
 	}
 	return &Error{NotExecutable, fmt.Sprintf("run %s: not executable: %v", name, le.Err)}
 }

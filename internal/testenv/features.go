@@ -69,7 +69,7 @@ var features = map[string]feature{
 	// A cgroup whose memory is limited can be made: version 2, or 1.
 	"memory cgroup": {hasMemoryCgroup, "root, and a cgroup file system that can be written to"},
 	"hugetlb":       {hasHugePages, "vm.nr_hugepages=16"},
-	// The kernel executes 32-bit programs: not every virtual machine lets it, and nothing that can be installed does.
+	// The kernel executes 32-bit programs: not every virtual machine lets it.
 	"i386": {hasI386, ""},
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
