@@ -10,16 +10,22 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// TestPagemap touches every third page of a mapping of its own and holds both ways of asking against that.
-func TestPagemap(t *testing.T) {
-	const pages = 1500
+// untouched maps pages of its own for a test, small ones, none of which is in memory. start is the address of the first.
+func untouched(t *testing.T, pages int) (mem []byte, start uint64) {
+	t.Helper()
 	mem, err := syscall.Mmap(-1, 0, pages*vm.PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Munmap(mem)
-	syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
-	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	t.Cleanup(func() { _ = syscall.Munmap(mem) })
+	_ = syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
+	return mem, uint64(uintptr(unsafe.Pointer(&mem[0])))
+}
+
+// TestPagemap touches every third page of a mapping of its own and holds both ways of asking against that.
+func TestPagemap(t *testing.T) {
+	const pages = 1500
+	mem, start := untouched(t, pages)
 	var want []vm.Range
 	for i := uint64(0); i < pages; i += 3 {
 		mem[i*vm.PageSize] = 1
@@ -55,13 +61,7 @@ func TestPagemap(t *testing.T) {
 // may be read.
 func TestDivide(t *testing.T) {
 	const pages = 600
-	mem, err := syscall.Mmap(-1, 0, pages*vm.PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Munmap(mem)
-	syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
-	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	mem, start := untouched(t, pages)
 	part := func(from, to uint64) vm.Range {
 		return vm.Range{Start: start + from*vm.PageSize, End: start + to*vm.PageSize}
 	}
@@ -92,13 +92,7 @@ func TestDivide(t *testing.T) {
 // TestInMemory: without PAGEMAP_SCAN a long range is not looked at, not by the first call either, which finds out that there is none.
 func TestInMemory(t *testing.T) {
 	const pages = mostEntries + 8
-	mem, err := syscall.Mmap(-1, 0, pages*vm.PageSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Munmap(mem)
-	syscall.Madvise(mem, syscall.MADV_NOHUGEPAGE)
-	start := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	mem, start := untouched(t, pages)
 	for i := range 5 {
 		mem[2*i*vm.PageSize] = 1
 	}
