@@ -26,25 +26,39 @@ func (t *Tracer) exiting(th *Thread) bool {
 }
 
 // lastLocks reports the acquisitions of mmap_lock of an exiting thread that no stop has reported: a kill suppresses
-// the stop, not the effect of the call. They belong to earlier calls if the call in the registers was killed while it
-// waited for the lock.
+// the stop, not the effect of the call. What they are of the registers show, as far as they can.
 func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	first, last, n := th.takeOpen()
 	if n == 0 {
 		return
 	}
 	own := 0
-	switch decoded := ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th); {
-	case !decoded || th.call.Op.Kind == vm.OpPages || th.result() == -int64(syscall.EINTR):
-	case th.call.Op.Kind == vm.OpClone:
-		own = min(n, 2) // see copied: the copy changed nothing in this address space
-	default:
-		own = 1
-		s.Call, s.Result, s.Order = &th.call, th.result(), last
+	if ptraceGetRegs(th.TID, &th.regs) == 0 && t.decode(th) {
+		var made bool
+		if own, made = th.ownLocks(); made {
+			s.Call, s.Result, s.Order = &th.call, th.result(), last
+		}
 	}
-	if n > own {
+	if own = min(own, n); n > own {
 		s.First, s.Count = first, uint64(n-own)
 	}
+}
+
+// ownLocks tells of the call in the registers of a thread that was killed in it, or at its end, how many acquisitions of
+// mmap_lock are certainly its own, and whether the kernel has made it as one that is followed. Where it failed, it may have
+// done so before it took the lock, and execve takes that of the new image: the acquisitions may then be of a call before
+// it, whose signal was lost.
+func (th *Thread) ownLocks() (own int, made bool) {
+	result := th.result()
+	switch {
+	case th.call.Op.Kind == vm.OpPages, th.rolledBack(th.regs.Rax), result == -int64(syscall.EINTR), result == -int64(syscall.ENOSYS):
+		return 0, false // killed before it began, or in the wait for the lock; a filter has answered it; or it changes no mapping
+	case th.call.Op.Kind == vm.OpClone:
+		return 2, false // see copied: the copy changed nothing in this address space
+	case th.call.Op.Kind == vm.OpExec, result < 0:
+		return 0, true
+	}
+	return 1, true
 }
 
 // rolledBack reports whether a seccomp filter answered a call with SECCOMP_RET_TRAP or _KILL. The kernel then

@@ -71,7 +71,8 @@ type Stop struct {
 	Notice Notice
 	Number int
 	// First and Count also describe, for Returned, Touched and Exiting, earlier acquisitions of mmap_lock that no
-	// stop has reported. They may belong to the call itself: a stack that grew while it was served.
+	// stop has reported. They may belong to the call itself: a stack that grew while it was served, or, for Exiting and where
+	// Result is an error or Call an execve, all that it did. The last of them is then the one at Order.
 	First, Count uint64
 }
 

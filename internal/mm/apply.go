@@ -107,6 +107,10 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	switch op.Kind {
 	case vm.OpUnmap, vm.OpProtect, vm.OpMap, vm.OpRemap, vm.OpRemapFile, vm.OpName:
+	case vm.OpShmAttach:
+		if !replacesAttached(op) {
+			return dst
+		}
 	case vm.OpBrk:
 		if s.brk == 0 {
 			s.brk = ret.Value // the unchanged break
@@ -124,6 +128,12 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	ranges := []vm.Range{op.Range}
 	if !op.Target.Empty() {
 		ranges = append(ranges, op.Target)
+	}
+	if op.Kind == vm.OpShmAttach {
+		ranges = s.goneFrom(vm.PageDown(op.Addr))
+		if end := ranges[0].End; s.hides(vm.Range{Start: end, End: end + vm.PageSize}) {
+			s.blind, s.uncertain = true, true // how far it reached nothing tells
+		}
 	}
 	if len(s.late) == 0 {
 		s.noticeGrowth() // which would be taken for the call's
@@ -143,7 +153,7 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 func canHaveDone(op *vm.Op, changes []ledger.Change) bool {
 	return !slices.ContainsFunc(changes, func(c ledger.Change) bool {
 		switch op.Kind {
-		case vm.OpMap, vm.OpUnmap:
+		case vm.OpMap, vm.OpUnmap, vm.OpShmAttach:
 			return c.Now != nil
 		case vm.OpProtect:
 			return c.Was == nil || c.Now == nil

@@ -22,7 +22,9 @@ func (s *Space) Asks(op *vm.Op, ret Return) bool {
 		return true
 	case vm.OpBrk:
 		return ret.Errno == 0 && s.brk == 0
-	case vm.OpShmAttach, vm.OpShmDetach, vm.OpAioSetup, vm.OpAioDestroy, vm.OpShadowStack, vm.OpMapVdso:
+	case vm.OpShmAttach:
+		return ret.Errno == 0 || replacesAttached(op)
+	case vm.OpShmDetach, vm.OpAioSetup, vm.OpAioDestroy, vm.OpShadowStack, vm.OpMapVdso:
 		return ret.Errno == 0
 	}
 	return false

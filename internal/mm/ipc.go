@@ -14,13 +14,19 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
 		at.End = e.End
-		rows, err := s.in(vm.Range{Start: max(addr, e.Start), End: e.End})
-		if err == nil && len(rows) > 0 {
+		rows, err := s.in(vm.Range{Start: addr, End: e.End})
+		if err == nil && len(rows) > 0 { // which may be one that the ledger lacks yet: a stack that has grown
 			at.End = max(addr, rows[0].Start)
 		}
 		return err == nil && len(rows) == 0
 	})
 	return []vm.Range{at}
+}
+
+// replacesAttached reports whether a shmat(2) makes room first where it is told to attach, as a mapping at a fixed address
+// does: where it then fails, that is gone (mm/vma.c, __mmap_region).
+func replacesAttached(op *vm.Op) bool {
+	return op.Kind == vm.OpShmAttach && op.Addr != 0 && op.Flags&vm.ShmRemap != 0
 }
 
 // lacking returns where that ends which the ledger has from addr on and the kernel has no more, addr where it has it.

@@ -61,7 +61,13 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 		}
 		return
 	case ret.Errno != 0:
-		if s.Asks(op, *ret) && op.Kind != vm.OpUnmap {
+		switch {
+		case !s.Asks(op, *ret) || op.Kind == vm.OpUnmap:
+		case op.Kind == vm.OpShmAttach:
+			at = s.from(vm.PageDown(op.Addr), vm.Range{})
+			at.End = max(at.End, s.lacking(at.Start))
+			visit(at, unknown)
+		default:
 			visit(at, unknown)
 			visit(op.Target, unknown)
 		}

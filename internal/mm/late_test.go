@@ -79,3 +79,47 @@ func TestAttachedSegments(t *testing.T) {
 		t.Errorf("attached are %v", got)
 	}
 }
+
+// A page of another shared object that a later mremap has put over a new mapping, at the same offset, is not taken for a part of it.
+func TestOwnIsNotWhatCameLater(t *testing.T) {
+	x := begin(t, "40-41 rw-s 4/0 /dev/zero (deleted)\n")
+	shared := anonymous(2)
+	shared.Flags = vm.MapShared | vm.MapAnonymous
+	x.show("10-11 rw-s 4/0 /dev/zero (deleted)\n11-12 rw-s 9/1 /dev/zero (deleted)\n")
+	ret := Return{Event: 1, Value: 0x10 * vm.PageSize}
+	ret.Own, ret.Gone = x.s.Own(&shared, &ret, nil)
+	over := remap(at(0x40, 0x41), 1, vm.RemapMayMove|vm.RemapFixed)
+	over.Target = at(0x10, 0x11)
+	if got := lines(x.s.ApplyAmong(&shared, ret, []Late{late(over, 0x10)}, nil)); !slices.Contains(got, "unseen") || !x.s.Uncertain() {
+		t.Errorf("which object was mapped is told without doubt: %v", got)
+	}
+
+	x = begin(t, "") // one that lies elsewhere is no reason for doubt
+	x.show("10-12 rw-s 9/0 /dev/zero (deleted)\n")
+	ret.Own, ret.Gone = x.s.Own(&shared, &ret, nil)
+	over.Target = at(0x20, 0x21)
+	x.expect(lines(x.s.ApplyAmong(&shared, ret, []Late{late(over, 0x20)}, nil)), "10-12 - > rw-s/dev/zero (deleted) of 1")
+}
+
+// A shmat(2) that makes room for itself and then fails leaves a hole.
+func TestAttachFailsHalfWay(t *testing.T) {
+	shmat := vm.Op{Kind: vm.OpShmAttach, Addr: 0x10 * vm.PageSize, Flags: vm.ShmRemap}
+	x := begin(t, "10-18 rw-p\n18-1a r--p\n")
+	x.expect(x.fails(shmat, syscall.EINVAL, "14-18 rw-p\n18-1a r--p\n"), "10-14 rw-p > -")
+	shmat.Flags = 0 // it makes no room
+	x = begin(t, "10-18 rw-p\n")
+	x.expect(x.fails(shmat, syscall.EINVAL, "14-18 rw-p\n"))
+	shmat.Flags = vm.ShmRemap
+	x = begin(t, "10-18 rw-p\n")
+	x.expect(x.among(shmat, Return{Errno: syscall.EINVAL}, "15-18 rw-p\n", late(onRange(vm.OpUnmap, at(0x12, 0x14)), 0)), "10-12 rw-p > -", "unseen")
+	if !x.s.Uncertain() {
+		t.Error("how far it reached is not known")
+	}
+}
+
+// What stands above a heap whose end is not known is not the work of the brk that looks there: a stack may have grown.
+func TestBreakBelowStack(t *testing.T) {
+	x := begin(t, "20-22 rw-p [heap]\n40-48 rw-p [stack]\n")
+	brk := vm.Op{Kind: vm.OpBrk, Addr: 0x24 * vm.PageSize}
+	x.expect(x.call(brk, 0x24, "20-24 rw-p [heap]\n3f-40 r--p [stack]\n40-48 rw-p [stack]\n"), "22-24 - > rw-p[heap] of 1")
+}

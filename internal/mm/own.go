@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -84,8 +85,7 @@ func (s *Space) ownSegment(op *vm.Op, ret *Return) (own vm.Mapping, gone vm.Rang
 }
 
 // cutOwn corrects Own where late calls may have been served before Own was read. A segment of unknown size cannot
-// extend over pages that a late call found free. Shared anonymous memory at the same address may be the mapping of a
-// late call that replaced this one.
+// extend over pages that a late call found free. Shared anonymous memory may be what a late call has put in its place.
 func (s *Space) cutOwn(op *vm.Op) {
 	own := s.told.Own.Range
 	switch {
@@ -106,12 +106,26 @@ func (s *Space) cutOwn(op *vm.Op) {
 		}
 		s.told.Own.Range = own
 	case op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous != 0 && s.told.Own.File.Backed():
-		for _, l := range s.late {
-			if l.Op.Kind == vm.OpMap && l.Ret.Value == own.Start {
-				s.told.Own, s.told.Gone = vm.Mapping{}, own
-			}
+		if slices.ContainsFunc(s.late, func(l Late) bool { return l.resembles(own) }) {
+			s.told.Own, s.told.Gone = vm.Mapping{}, own
 		}
 	}
+}
+
+// resembles reports whether a late call may have put shared anonymous memory into a range that looks like a new mapping of
+// that range: its pages have the offsets that those of the range have.
+func (l *Late) resembles(own vm.Range) bool {
+	switch {
+	case l.Ret.Errno != 0:
+		return false
+	case l.Op.Kind == vm.OpMap && l.Op.Flags&vm.MapAnonymous != 0:
+		return l.Ret.Value == own.Start // its first page has the offset 0
+	case l.Op.Kind == vm.OpMap:
+		return vm.RangeOf(l.Ret.Value, l.Op.Len).Overlaps(own) // /dev/zero, at any offset
+	case l.Op.Kind == vm.OpRemap:
+		return vm.RangeOf(l.Ret.Value, l.Op.NewLen).Overlaps(own)
+	}
+	return false
 }
 
 // segmentPerms are the permissions that shmat(2) gives, and io_setup(2).

@@ -122,6 +122,10 @@ func (b *backlog) earlier(t *task, s *tracer.Stop) {
 	if s.Call != nil && s.Call.Op.Kind == vm.OpAioSetup && s.Result < 0 {
 		return // a failed io_setup has unmapped what it mapped
 	}
+	if s.Call != nil && (s.Call.Op.Kind == vm.OpExec || s.Kind == tracer.Exiting && s.Result < 0) {
+		b.unseen(sp, s.First) // perhaps: they may be the call's own, of which those of execve are in the new image
+		return
+	}
 	if s.Count == 1 && s.Call != nil {
 		if grown := sp.mm.NoticeGrowth(); len(grown) > 0 {
 			b.r.out.drift(sp, grown, sp.events.Last())

@@ -80,10 +80,14 @@ func (k *kernel) ask(rng *dice, id uint32) request {
 		c.op = onRange(vm.OpAdvise)
 	case n < 96:
 		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size, FD: int(k.object() | segment)}
+		if at, found := k.attached(rng); found && rng.IntN(2) == 0 { // over a part of another one
+			c.op.Addr, c.op.Flags = addr(at), vm.ShmRemap
+			c.op.Len = min(size, addr(arenaEnd)-addr(at))
+		}
 	case n < 97:
 		c.op = vm.Op{Kind: vm.OpShmDetach, Addr: addr(from)}
-		if rest := k.mapped & span(0, arenaEnd); rest != 0 {
-			c.op.Addr = addr(bits.TrailingZeros64(uint64(rest)) + rng.IntN(4))
+		if at, found := k.attached(rng); found && rng.IntN(4) != 0 {
+			c.op.Addr = addr(at)
 		}
 	case n < 98:
 		c.op = onRange(vm.OpRemapFile)
@@ -97,6 +101,18 @@ func (k *kernel) ask(rng *dice, id uint32) request {
 		}
 	}
 	return c
+}
+
+// attached is where a segment has been attached a piece of which is still there.
+func (k *kernel) attached(rng *dice) (at int, found bool) {
+	first := rng.IntN(arenaEnd)
+	for n := range arenaEnd {
+		i := (first + n) % arenaEnd
+		if p := &k.pages[i]; k.has(i) && p.file&segment != 0 && int(p.offset) <= i {
+			return i - int(p.offset), true
+		}
+	}
+	return 0, false
 }
 
 func mapFlags(rng *dice) uint64 {
@@ -239,6 +255,14 @@ func (k *kernel) perform(rng *dice, c *request, readImpliesExec bool) {
 	case vm.OpShmAttach:
 		n := int(op.Len / vm.PageSize)
 		at := k.gap(rng, n)
+		if op.Addr != 0 {
+			at = int(op.Addr/vm.PageSize) - base
+			k.remove(span(at, at+n))
+			if c.half {
+				c.errno = eInval // it has been removed meanwhile
+				return
+			}
+		}
 		if at < 0 {
 			c.errno = eNoMem
 			return

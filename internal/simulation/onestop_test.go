@@ -636,21 +636,8 @@ func (s *oneStop) execed(t *watched) {
 // ending is the tracer at the end of a thread that was killed: at its exit stop, and where it is mute at the word
 // that it is gone.
 func (s *oneStop) ending(t *watched) {
-	locks := s.takeOpen(t)
-	own := 0 // of the call that the registers show
-	if !t.mute && !t.fault && t.served && t.errno != eIntr {
-		own = 1
-		if t.op.Kind == vm.OpClone {
-			own = 2
-		}
-	}
-	n := max(len(locks)-own, 0)
-	if n > 0 {
-		s.earlier(locks[:n])
-	}
-	if own > 0 && n < len(locks) {
-		f := s.keep(t, locks[n:])
-		s.queue.Add(f.stamp, f)
+	if locks := s.takeOpen(t); len(locks) > 0 {
+		s.lastLocks(t, locks)
 	}
 	t.phase = ended
 	s.users--
@@ -661,6 +648,34 @@ func (s *oneStop) ending(t *watched) {
 	if s.users == 0 {
 		s.settleAll()
 		s.verify(s.lookedFor())
+	}
+}
+
+// lastLocks tells the locks of a thread that was killed by the call that its registers show, which is all that the tracer
+// has: whether the kernel has served that call is not among it.
+func (s *oneStop) lastLocks(t *watched, locks []lock) {
+	n := len(locks)
+	switch {
+	case t.mute, t.fault, t.rolledBack, t.errno == eIntr: // no call, or one that did nothing
+		s.earlier(locks)
+	case t.op.Kind == vm.OpClone && t.errno == 0:
+		if n > 2 {
+			s.earlier(locks[:n-2])
+		}
+		f := s.keep(t, locks[max(n-2, 0):])
+		s.queue.Add(f.stamp, f)
+	case t.op.Kind == vm.OpExec:
+		s.earlier(locks)
+	case t.errno != 0:
+		s.earlier(locks)
+		f := s.keep(t, locks[n-1:])
+		s.queue.Add(f.stamp, f)
+	default:
+		if n > 1 {
+			s.earlier(locks[:n-1])
+		}
+		f := s.keep(t, locks[n-1:])
+		s.queue.Add(f.stamp, f)
 	}
 }
 

@@ -32,15 +32,17 @@ const (
 // watched is a thread with a perf event on the lock.
 type watched struct {
 	request
-	phase    phase
-	why      why
-	served   bool
-	fault    bool // the last lock was taken by a page fault or a call that is not followed
-	driver   bool // and that call was ioctl
-	refused  bool // a seccomp filter of the program will answer the call
-	early    bool // it will fail before it takes the lock
-	mute     bool // killed, it will end without another stop
-	readsRIE bool // READ_IMPLIES_EXEC
+	phase   phase
+	why     why
+	served  bool
+	fault   bool // the last lock was taken by a page fault or a call that is not followed
+	driver  bool // and that call was ioctl
+	refused bool // a seccomp filter of the program will answer the call
+	early   bool // it will fail before it takes the lock
+	mute    bool // killed, it will end without another stop
+	// rolledBack says that the registers are as they were before the call: a filter has answered it.
+	rolledBack bool
+	readsRIE   bool // READ_IMPLIES_EXEC
 
 	blocked     bool // SIGTRAP
 	pending     bool // SIGTRAP has come while it was
@@ -99,9 +101,7 @@ func (s *oneStopKernel) advance(t *watched) {
 	case entering:
 		switch n := s.IntN(40); {
 		case t.early || t.refused:
-			if t.errno = eNoMem; t.op.Kind == vm.OpBrk {
-				t.errno, t.value = 0, s.k.brk
-			}
+			s.fails(t)
 			s.leave(t)
 		case n == 0:
 			t.phase = sleeping
@@ -165,7 +165,7 @@ func (s *oneStopKernel) ownCode(t *watched) {
 	case s.calls > 0 && s.execing == nil:
 		s.calls--
 		t.request = s.k.ask(s.dice, s.ask())
-		t.phase, t.served, t.fault = entering, false, false
+		t.phase, t.served, t.fault, t.rolledBack = entering, false, false, false
 		t.early = t.fail && t.op.Kind != vm.OpBrk && s.IntN(2) == 0
 		t.refused = s.IntN(100) == 0 && t.op.Kind != vm.OpExec
 		if t.stepping {
@@ -178,12 +178,27 @@ func (s *oneStopKernel) serve(t *watched) {
 	t.served = true
 	switch t.op.Kind {
 	case vm.OpExec:
+		if s.IntN(2) == 0 { // of the new image, where it has come so far
+			s.take(t, func() set { return 0 })
+		}
 		s.execing = t
 	case vm.OpClone: // the lock of the copy is taken too
 		s.take(t, func() set { s.k.serve(s.dice, &t.request, t.readsRIE); return 0 })
 		s.take(t, func() set { return 0 })
 	default:
 		s.take(t, func() set { s.k.serve(s.dice, &t.request, t.readsRIE); return t.touched })
+	}
+}
+
+// fails ends a call that does not come to the lock.
+func (s *oneStopKernel) fails(t *watched) {
+	switch {
+	case t.refused && s.IntN(2) == 0: // SECCOMP_RET_TRAP
+		t.rolledBack = true
+	case t.op.Kind == vm.OpBrk:
+		t.value = s.k.brk
+	default:
+		t.errno = eNoMem
 	}
 }
 
@@ -231,10 +246,13 @@ func (s *oneStopKernel) kill(t *watched) {
 	if !inside && (t.phase == stopped || t.phase == told) && t.why == beforeCall {
 		t.errno = eIntr // it has not begun
 	}
-	if inside && !t.served && !t.early && !t.refused && t.op.Kind != vm.OpExec {
-		if s.IntN(3) == 0 {
+	if inside && !t.served {
+		switch {
+		case t.early || t.refused:
+			s.fails(t)
+		case t.op.Kind != vm.OpExec && s.IntN(3) == 0:
 			s.serve(t)
-		} else {
+		default:
 			t.errno = eIntr // in the wait for the lock
 		}
 	}
