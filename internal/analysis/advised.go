@@ -36,6 +36,11 @@ type advised struct {
 	list []advisedKey
 }
 
+// newAdvised is of the sort of r, and of no call.
+func newAdvised(r *eventlog.Advice) *Advised {
+	return &Advised{Advice: strace.Value("madvise", "advice", uint64(r.Kind())), First: r.T, GaveBack: new(int64), Brought: new(int64), Left: new(int64)}
+}
+
 // put adds advice, apart for each thread if some may be left out later.
 func (a *advised) put(r *eventlog.Advice, apart bool) {
 	k := advisedKey{space: r.Space, advice: r.Kind()}
@@ -47,13 +52,18 @@ func (a *advised) put(r *eventlog.Advice, apart bool) {
 	}
 	x := a.by[k]
 	if x == nil {
-		x = &Advised{Advice: strace.Value("madvise", "advice", uint64(k.advice)), First: r.T, GaveBack: new(int64), Brought: new(int64), Left: new(int64)}
+		x = newAdvised(r)
 		if a.by == nil {
 			a.by = map[advisedKey]*Advised{}
 		}
 		a.by[k] = x
 		a.list = append(a.list, k)
 	}
+	x.count(r)
+}
+
+// count takes one call.
+func (x *Advised) count(r *eventlog.Advice) {
 	x.Last = r.T
 	if r.Error != "" {
 		x.Failed++
@@ -70,6 +80,30 @@ func (a *advised) put(r *eventlog.Advice, apart bool) {
 		*x.Brought += max(*r.Left-*r.Before, 0)
 		*x.Left += *r.Left
 	}
+}
+
+// add takes other calls.
+func (x *Advised) add(o *Advised) {
+	x.Times, x.Failed, x.Bytes = x.Times+o.Times, x.Failed+o.Failed, x.Bytes+o.Bytes
+	x.First, x.Last = min(x.First, o.First), max(x.Last, o.Last)
+	if x.GaveBack == nil || o.GaveBack == nil {
+		x.GaveBack, x.Brought, x.Left = nil, nil, nil
+		return
+	}
+	x.GaveBack, x.Brought, x.Left = plus(x.GaveBack, o.GaveBack), plus(x.Brought, o.Brought), plus(x.Left, o.Left)
+}
+
+// SumAdvised is how much all of a list gave back and brought in, nil where of one nobody counted.
+func SumAdvised(list []Advised) (gave, brought *int64) {
+	gave, brought = new(int64), new(int64)
+	for i := range list {
+		if list[i].GaveBack == nil {
+			return nil, nil
+		}
+		*gave += *list[i].GaveBack
+		*brought += *list[i].Brought
+	}
+	return gave, brought
 }
 
 // forget drops what is known of a space.
@@ -101,14 +135,7 @@ func (a *advised) of(s *State, p *process) []Advised {
 			list = append(list, x)
 			continue
 		}
-		y := &list[i]
-		y.Times, y.Failed, y.Bytes = y.Times+x.Times, y.Failed+x.Failed, y.Bytes+x.Bytes
-		y.First, y.Last = min(y.First, x.First), max(y.Last, x.Last)
-		if y.GaveBack == nil || x.GaveBack == nil {
-			y.GaveBack, y.Brought, y.Left = nil, nil, nil
-		} else {
-			y.GaveBack, y.Brought, y.Left = plus(y.GaveBack, x.GaveBack), plus(y.Brought, x.Brought), plus(y.Left, x.Left)
-		}
+		list[i].add(&x)
 	}
 	slices.SortStableFunc(list, func(a, b Advised) int {
 		if a.Times == 0 || b.Times == 0 {

@@ -10,10 +10,11 @@ import (
 
 // A Survey is the result of one reading of a log: how much happens in it, and the moments that show it best.
 type Survey struct {
-	Events   int      // mapping calls that the log has
-	Moments  []Moment // ascending: the start, events that are no execve, the end
-	Every    bool     // every event that changed something is one of the moments
-	Mappings int      // the most mappings at a time, of all processes together
+	Events   int           // mapping calls that the log has
+	Moments  []Moment      // ascending: the start, events that are no execve, the end
+	Every    bool          // every event that changed something is one of the moments
+	Mappings int           // the most mappings at a time, of all processes together
+	Advised  []AdvicePoint // what calls of madvise did, by space and time: recorded with --advice
 }
 
 // Take reads a log and chooses up to most moments, fewer if the mappings at all of them would add up to more than
@@ -21,12 +22,12 @@ type Survey struct {
 // distances by number and some by time, and the ones with the most and the least mapped between them. Only events
 // with seq from from to to are considered; a to of 0 means up to the last.
 func Take(open Open, pids []int, most, mappings int, from, to uint64) (*Survey, error) {
-	v := surveyor{pids: pids, replay: eventlog.NewReplay(), all: most, byNumber: buckets{most: most / 4}, byTime: buckets{most: most / 4}, bytes: map[int]int64{}, entries: map[int]int{}, threads: newThreads()}
+	v := surveyor{pids: pids, replay: eventlog.NewReplay(), all: most, byNumber: buckets{most: most / 4}, byTime: buckets{most: most / 4}, bytes: map[int]int64{}, entries: map[int]int{}, threads: newThreads(), advised: advicePoints{}}
 	_, err := each(open, func(rec eventlog.Record, line int) { v.put(rec, from, to) })
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{Events: v.events, Mappings: v.mostEntries, Every: v.all > 0}
+	s := &Survey{Events: v.events, Mappings: v.mostEntries, Every: v.all > 0, Advised: v.advised.list()}
 	chosen := v.seqs
 	if !s.Every {
 		chosen = append(v.byNumber.seqs(), v.byTime.seqs()...)
@@ -72,6 +73,7 @@ type surveyor struct {
 	sum              int64
 	sumEntries       int
 	mostEntries      int
+	advised          advicePoints
 }
 
 func (v *surveyor) put(rec eventlog.Record, from, to uint64) {
@@ -89,6 +91,10 @@ func (v *surveyor) put(rec eventlog.Record, from, to uint64) {
 	case *eventlog.Thread:
 		if left := v.threads.put(r); left != 0 {
 			v.drop(left)
+		}
+	case *eventlog.Advice:
+		if sp := v.replay.Space(r.Space); sp != nil && wanted(v.pids, sp.PID) {
+			v.advised.put(r)
 		}
 	case *eventlog.Event:
 		v.events++

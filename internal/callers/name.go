@@ -147,5 +147,5 @@ var publicNames = [...][2]string{
 	{"___dlopen", "dlopen"}, {"__dlopen", "dlopen"}, {"dlopen_implementation", "dlopen"}, {"__dlclose", "dlclose"}, {"___dlclose", "dlclose"}, {"___dlmopen", "dlmopen"}, {"___dlsym", "dlsym"},
 	{"__mmap", "mmap"}, {"__mmap64", "mmap"}, {"mmap64", "mmap"}, {"__munmap", "munmap"}, {"__mremap", "mremap"}, {"__mprotect", "mprotect"},
 	{"___printf_chk", "__printf_chk"}, {"_IO_getdelim", "getdelim"}, {"__getdelim", "getdelim"}, {"__opendir", "opendir"}, {"opendir_tail", "opendir"},
-	{"__new_sem_open", "sem_open"}, {"__shmat", "shmat"}, {"__strdup", "strdup"},
+	{"__new_sem_open", "sem_open"}, {"__shmat", "shmat"}, {"__strdup", "strdup"}, {"__malloc_trim", "malloc_trim"}, {"__madvise", "madvise"},
 }

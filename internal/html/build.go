@@ -51,6 +51,7 @@ func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, e
 	}
 	b.v.Events, b.v.Every = survey.Events, survey.Every
 	b.thin(o.Ranges)
+	b.advise(end, survey.Advised)
 	return b.finish(end), end, nil
 }
 
@@ -115,7 +116,7 @@ func (i index[T]) of(x T) (n int, fresh bool) {
 }
 
 func newBuilder(log string) *builder {
-	b := &builder{v: &Value{Log: log, Command: []string{}, Environment: map[string]*string{}, Moments: []Moment{}, Processes: []Process{}, Strings: []string{}, Headings: []Heading{}, Chains: []Chain{}, Stacks: map[int]Stack{}},
+	b := &builder{v: &Value{Log: log, Command: []string{}, Environment: map[string]*string{}, Advised: []AdvicePoint{}, Moments: []Moment{}, Processes: []Process{}, Strings: []string{}, Headings: []Heading{}, Chains: []Chain{}, Stacks: map[int]Stack{}},
 		strings: index[string]{}, headings: index[string]{}, whats: index[what]{}, makers: index[maker]{}, frames: index[frame]{},
 		processes: map[int]int{}, threads: map[threadKey]threadPlace{}, chains: map[string]int{}}
 	b.text("")
@@ -151,6 +152,10 @@ func (b *builder) put(s *analysis.State) {
 		x.Moments = append(x.Moments, at)
 		x.Count, x.Mappings, x.VMAs = append(x.Count, p.Total.Count), append(x.Mappings, p.Total.Mappings), append(x.VMAs, p.VMAs)
 		x.Peak, x.ResidentAt = append(x.Peak, p.Peak), append(x.ResidentAt, p.ResidentAt)
+		if h := s.Header(); h != nil && h.Advice != "" {
+			gave, brought := analysis.SumAdvised(p.Advised)
+			x.GaveBack, x.Brought, x.Advised = append(x.GaveBack, gave), append(x.Brought, brought), p.Advised
+		}
 		for _, t := range s.Threads(p.Space) {
 			key := threadKey{p.Space, t.TID, t.Start}
 			if place, known := b.threads[key]; known {
@@ -166,6 +171,16 @@ func (b *builder) put(s *analysis.State) {
 	for i, was := range seen {
 		if !was {
 			b.close(i, at)
+		}
+	}
+}
+
+// advise takes what calls of madvise did in the processes that are shown, s being the state of the end.
+func (b *builder) advise(s *analysis.State, list []analysis.AdvicePoint) {
+	for _, x := range list {
+		if i, known := b.processes[x.Space]; known {
+			s.NameAdvice(&x, b.v.Processes[i].Exe)
+			b.v.Advised = append(b.v.Advised, AdvicePoint{i, x.Advised})
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (b *builder) finish(s *analysis.State) *Value {
 		b.stack(s, v.Failed.Calls[i].Stack)
 	}
 	if h := s.Header(); h != nil {
-		v.Mode, v.Started, v.Host = h.Mode, h.Started, h.Host
+		v.Mode, v.Started, v.Host, v.Advice = h.Mode, h.Started, h.Host, h.Advice
 		if h.Command != nil {
 			v.Command = h.Command
 		}
@@ -187,4 +187,7 @@ func (p *Process) thin(stay, next []int) {
 	}
 	p.Moments = moments
 	p.Count, p.Mappings, p.VMAs, p.Peak, p.ResidentAt = pick(p.Count, kept), pick(p.Mappings, kept), pick(p.VMAs, kept), pick(p.Peak, kept), pick(p.ResidentAt, kept)
+	if p.GaveBack != nil {
+		p.GaveBack, p.Brought = pick(p.GaveBack, kept), pick(p.Brought, kept)
+	}
 }

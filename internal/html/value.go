@@ -28,6 +28,8 @@ type Value struct {
 	Made        int                `json:"made"`        // how many of them mapped something, in the processes that are shown
 	Shown       int                `json:"shown"`       // of how many of those something is in ranges: of the others it came and went between two moments
 	Every       bool               `json:"every"`       // every event that changed something is a moment
+	Advice      string             `json:"advice"`      // whether calls of madvise were recorded (--advice): "counted" with what they moved, "uncounted"; "" for no
+	Advised     []AdvicePoint      `json:"advised"`     // what they did, by process and time; of those that followed each other most closely one stands for several
 	Moments     []Moment           `json:"moments"`     // in the order of the log; the last is its end
 	Processes   []Process          `json:"processes"`   // address spaces, in the order in which they are met
 	Strings     []string           `json:"strings"`     // each once
@@ -52,20 +54,29 @@ type Moment struct {
 
 // A Process is an address space. Its lists have one item for each moment at which it is shown.
 type Process struct {
-	Space      int      `json:"space"`       // the log's number of it
-	PID        int      `json:"pid"`         // the process that began it
-	Name       string   `json:"name"`        // what a person calls it
-	Exe        string   `json:"exe"`         // path of its executable
-	Ended      bool     `json:"ended"`       // it was over before the log was: the last moment shows it as it ended
-	Until      int64    `json:"until"`       // t of its last moment
-	Moments    []int    `json:"moments"`     // places in the list of moments, ascending
-	Count      []int    `json:"count"`       // things: stacks, arenas, files
-	Mappings   []int    `json:"mappings"`    // entries of the ledger
-	VMAs       []int    `json:"vmas"`        // rows of /proc/PID/maps
-	Peak       []int64  `json:"peak"`        // the most that was mapped up to then
-	Unseen     []int    `json:"unseen"`      // calls since its moment before (at the first, since it began) of which nothing is in ranges
-	ResidentAt []*int64 `json:"resident_at"` // t of the snapshot that the figures are from, null for none
-	Threads    []Thread `json:"threads"`     // in the order of their start
+	Space      int                `json:"space"`               // the log's number of it
+	PID        int                `json:"pid"`                 // the process that began it
+	Name       string             `json:"name"`                // what a person calls it
+	Exe        string             `json:"exe"`                 // path of its executable
+	Ended      bool               `json:"ended"`               // it was over before the log was: the last moment shows it as it ended
+	Until      int64              `json:"until"`               // t of its last moment
+	Moments    []int              `json:"moments"`             // places in the list of moments, ascending
+	Count      []int              `json:"count"`               // things: stacks, arenas, files
+	Mappings   []int              `json:"mappings"`            // entries of the ledger
+	VMAs       []int              `json:"vmas"`                // rows of /proc/PID/maps
+	Peak       []int64            `json:"peak"`                // the most that was mapped up to then
+	Unseen     []int              `json:"unseen"`              // calls since its moment before (at the first, since it began) of which nothing is in ranges
+	ResidentAt []*int64           `json:"resident_at"`         // t of the snapshot that the figures are from, null for none
+	GaveBack   []*int64           `json:"gave_back,omitempty"` // bytes that calls of madvise gave back up to then, null where nobody counted; absent where they were not recorded
+	Brought    []*int64           `json:"brought,omitempty"`   // bytes that they brought in
+	Advised    []analysis.Advised `json:"advised,omitempty"`   // what they did up to the last of its moments
+	Threads    []Thread           `json:"threads"`             // in the order of their start
+}
+
+// An AdvicePoint is what calls of madvise did from one time to another.
+type AdvicePoint struct {
+	Process int              `json:"process"` // place in the list of processes
+	Advised analysis.Advised `json:"advised"` // what they did: docs/answers.md; the advice and who gave it are those of the call that moved most
 }
 
 // A Thread is a thread of an address space, one that has ended too.

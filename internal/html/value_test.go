@@ -2,10 +2,12 @@ package html
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +217,16 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 					t.Errorf("%s: no row of the report by stack is %q", m.Moment, path)
 				}
 			}
+			if v.Advice != "" {
+				gave, brought := analysis.SumAdvised(want.Advised)
+				hold(t, m.Moment+" given back and brought in", []any{p.GaveBack[k], p.Brought[k]}, []any{gave, brought})
+				if at == len(v.Moments)-1 {
+					hold(t, m.Moment+" advised", p.Advised, want.Advised)
+					v.holdPoints(t, place)
+				}
+			} else if len(p.GaveBack)+len(p.Advised)+len(v.Advised) > 0 {
+				t.Errorf("%s: advice in a log without it: %+v", m.Moment, p)
+			}
 			hold(t, m.Moment+" else", []any{p.VMAs[k], p.Peak[k], p.ResidentAt[k], p.Mappings[k]}, []any{want.VMAs, want.Peak, want.ResidentAt, want.Total.Mappings})
 			if at == len(v.Moments)-1 {
 				hold(t, m.Moment+" process", []any{p.PID, p.Name, p.Exe, p.Ended, p.Until}, []any{want.PID, want.Name, want.Exe, want.Ended, want.Until})
@@ -231,6 +243,35 @@ func holdNumbers(t *testing.T, name string, o Options) *Value {
 		t.Errorf("%s: nothing was compared", name)
 	}
 	return v
+}
+
+// holdPoints holds the points of a process's advice against its rows: all together are the same calls, in the order of time.
+func (v *Value) holdPoints(t *testing.T, process int) {
+	t.Helper()
+	var points []analysis.Advised
+	for _, x := range v.Advised {
+		if x.Process == process {
+			points = append(points, x.Advised)
+		}
+	}
+	type sum struct {
+		gave, brought *int64
+		bytes         int64
+		calls         int
+	}
+	add := func(list []analysis.Advised) (s sum) {
+		s.gave, s.brought = analysis.SumAdvised(list)
+		for i := range list {
+			s.bytes, s.calls = s.bytes+list[i].Bytes, s.calls+list[i].Times+list[i].Failed
+		}
+		return s
+	}
+	if got, want := add(points), add(v.Processes[process].Advised); !reflect.DeepEqual(got, want) {
+		t.Errorf("the points of advice have %+v, the rows %+v", got, want)
+	}
+	if !slices.IsSortedFunc(points, func(a, b analysis.Advised) int { return cmp.Compare(a.First, b.First) }) {
+		t.Errorf("the points of advice are in no order: %+v", points)
+	}
 }
 
 // holdUnseen holds what came and went between two moments against the log, drawn being the events of which a moment has something.

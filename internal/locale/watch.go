@@ -24,6 +24,7 @@ func watching() map[string]string {
 		" [ended]":                             " [已结束]",
 		" (ended)":                             "（已结束）",
 		"  %s  %s mapped, %s resident":         "  %s  已映射 %s，驻留 %s",
+		", %s given back":                      "，已归还 %s",
 		"  event %d":                           "  事件 %d",
 		"%s by %s":                             "%s，按%s",
 		"%s, by %s":                            "%s，按%s排序",

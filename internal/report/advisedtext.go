@@ -13,26 +13,21 @@ func advisedText(list []analysis.Advised, s text.Style) string {
 	if len(list) == 0 {
 		return ""
 	}
-	var gave, brought, may, asked int64
-	times, counted := 0, true
+	var may, asked int64
+	times := 0
 	for i := range list {
 		x := &list[i]
 		times += x.Times + x.Failed
 		asked += x.Bytes
-		if x.GaveBack == nil {
-			counted = false
-			continue
-		}
-		gave += *x.GaveBack
-		brought += *x.Brought
-		if x.Advice == "MADV_FREE" {
+		if x.Advice == "MADV_FREE" && x.Left != nil {
 			may += *x.Left
 		}
 	}
+	gave, brought := analysis.SumAdvised(list)
 	var parts []string
-	if counted {
-		t := s.Say("%s given back", s.Size(gave))
-		if x := &list[0]; gave > 0 {
+	if gave != nil {
+		t := s.Say("%s given back", s.Size(*gave))
+		if x := &list[0]; *gave > 0 {
 			t += s.Say(", most of it (%s, %s) by %s", s.Size(*x.GaveBack), x.Advice, whoText(x.Who, s, 60))
 		}
 		parts = append(parts, t)
@@ -42,8 +37,8 @@ func advisedText(list []analysis.Advised, s text.Style) string {
 	if may > 0 {
 		parts = append(parts, s.Say("%s left in memory by MADV_FREE until the kernel needs it", s.Size(may)))
 	}
-	if brought > 0 {
-		parts = append(parts, s.Say("%s brought in", s.Size(brought)))
+	if brought != nil && *brought > 0 {
+		parts = append(parts, s.Say("%s brought in", s.Size(*brought)))
 	}
 	t := s.Say("madvise: %s: %s", s.Count(times, "call", "calls"), strings.Join(parts, s.Word("; ")))
 	return text.Fold(text.Printable(t), s.Lines(), "         ") + "\n"

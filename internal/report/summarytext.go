@@ -67,6 +67,7 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 			b = appendUnexplained(b, s, l)
 			b = append(b, refusedText(r.Refused, l)...)
 		}
+		b = append(b, advisedText(p.Advised, l)...)
 		of, was := r, p
 		if q := atPeak(s, p); q != nil {
 			of, was = s.Peak, q

@@ -18,8 +18,9 @@ type frame struct {
 type figures struct {
 	addresses, usable int64
 	resident          int64
-	counted           bool // resident was
-	ended             bool // of a process: as it ended
+	counted           bool  // resident was
+	given             int64 // of a process: bytes that calls of madvise gave back up to then, 0 where nobody counted
+	ended             bool  // of a process: as it ended
 	count             int
 	words             int // index into register.words: what it is called at the moment
 }
@@ -61,6 +62,9 @@ func (g *register) frame(s *analysis.State) *frame {
 			p := &r.Processes[i]
 			n := figuresOf(&p.Total)
 			n.ended, n.words = p.Ended, g.said(row{label: p.Name})
+			if gave, _ := analysis.SumAdvised(p.Advised); gave != nil {
+				n.given = *gave
+			}
 			f.procs[p.PID] = n
 			for j := range p.Holders {
 				r := &p.Holders[j]
@@ -126,6 +130,7 @@ func (f *frame) total() (sum figures) {
 		}
 		sum.addresses += n.addresses
 		sum.resident += n.resident
+		sum.given += n.given
 		sum.counted = sum.counted || n.counted
 	}
 	return sum

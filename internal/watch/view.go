@@ -75,6 +75,9 @@ func (m *model) title() string {
 		s += m.look.Word(" [ended]")
 	}
 	s += m.look.Say("  %s  %s mapped, %s resident", clock(f.t), text.Size(sum.addresses), size(sum.resident, sum.counted))
+	if sum.given > 0 {
+		s += m.look.Say(", %s given back", text.Size(sum.given))
+	}
 	if f.seq > 0 {
 		s += m.look.Say("  event %d", f.seq)
 	}

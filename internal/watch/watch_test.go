@@ -258,6 +258,18 @@ func TestDeeper(t *testing.T) {
 	}
 }
 
+// TestGivenBack: of a log with --advice the first line says what was given back up to the moment.
+func TestGivenBack(t *testing.T) {
+	m := newView(t, "../eventlog/testdata/real-advice.jsonl", 120, 30)
+	if line, _, _ := strings.Cut(m.screen(), "\n"); !strings.Contains(line, "256 KiB given back") {
+		t.Errorf("at the end: %q", line)
+	}
+	m.press(t, "g")
+	if line, _, _ := strings.Cut(m.screen(), "\n"); strings.Contains(line, "given back") {
+		t.Errorf("at the start: %q", line)
+	}
+}
+
 // TestFrames: thousands of moments are kept within bounds, in their order, with the one that is shown among them.
 func TestFrames(t *testing.T) {
 	m := newModel(&logged{t: t}, text.Style{}, nil)

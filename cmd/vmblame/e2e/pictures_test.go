@@ -25,6 +25,7 @@ type pictured struct {
 	URL     string           `json:"url"`
 	Served  bool             `json:"served"`
 	Dark    bool             `json:"dark"`
+	Advice  bool             `json:"advice"` // it was recorded with --advice
 	Reports []momentsReports `json:"reports"`
 }
 
@@ -50,11 +51,12 @@ func TestPictures(t *testing.T) {
 	need(t, []string{built.vmblame, "run"})
 	dir := t.TempDir()
 	recorded := func(name string, argv ...string) {
-		if o := start(t, dir, filepath.Join(dir, name+".account"), append([]string{built.vmblame, "run", "-q", "-o", name + ".jsonl", "--"}, argv...)...); o.status != "exit status 0" {
+		if o := start(t, dir, filepath.Join(dir, name+".account"), append([]string{built.vmblame, "run", "-q", "-o", name + ".jsonl"}, argv...)...); o.status != "exit status 0" {
 			t.Fatalf("%s: %v", name, o)
 		}
 	}
-	recorded("case", prog(t, "case"))
+	recorded("case", "--", prog(t, "case"))
+	recorded("advice", "--advice", "--", prog(t, "advice"))
 	calls, err := os.ReadFile("../../../internal/report/testdata/calls.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -62,15 +64,15 @@ func TestPictures(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "calls.jsonl"), calls, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pages := []pictured{picture(t, dir, "case", 4)}
+	pages := []pictured{picture(t, dir, "case", 4), picture(t, dir, "advice", 4)}
 	second, served := "calls", []string{"many"}
 	manyEvents(t, filepath.Join(dir, "many.jsonl"), 3000)
 	if *allPages {
 		second, served = "node", []string{"node", "million"}
-		recorded("node", "node", "-e", "const a = []; for (let i = 0; i < 3e6; i++) a.push({ i }); console.log(a.length)")
+		recorded("node", "--", "node", "-e", "const a = []; for (let i = 0; i < 3e6; i++) a.push({ i }); console.log(a.length)")
 		pages = append(pages, picture(t, dir, "node", 4), picture(t, dir, "calls", 2))
 		if testenv.Has("java") {
-			recorded("java", "java", "-version")
+			recorded("java", "--", "java", "-version")
 			pages = append(pages, picture(t, dir, "java", 4))
 		}
 		manyEvents(t, filepath.Join(dir, "million.jsonl"), 1_000_000)
@@ -146,7 +148,7 @@ func picture(t *testing.T, dir, name string, n int) pictured {
 	if err := json.Unmarshal(printed(t, dir, built.vmblame, "html", "--json", "-o", name+".html", log), &value); err != nil {
 		t.Fatal(err)
 	}
-	p := pictured{Name: name, Dark: name == "calls", URL: "file://" + filepath.Join(dir, name+".html")}
+	p := pictured{Name: name, Dark: name == "calls", Advice: name == "advice", URL: "file://" + filepath.Join(dir, name+".html")}
 	moments := value.Logs[0].Moments
 	for i := range n {
 		r := momentsReports{Moment: moments[(len(moments)-1)*(i+1)/n].Moment}

@@ -40,6 +40,11 @@ export function number(n) {
   return n.toString().replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
+// The sum of a column, null where one of it was not counted.
+export function together(list, column) {
+  return list.reduce((n, x) => (n === null || x[column] === null ? null : n + x[column]), 0)
+}
+
 export function base(path) {
   return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -1,7 +1,7 @@
 import uPlot from 'uplot'
 import { h } from './dom.js'
 import { splits } from './timeline.js'
-import { hex, number, signed, size, when } from './format.js'
+import { hex, number, signed, size, together, when } from './format.js'
 
 // Pictures that are tables: threads, growth, calls that failed, and the difference between two logs.
 
@@ -110,9 +110,11 @@ export function growth(app) {
       .filter((r) => r.by !== 0).sort((a, b) => Math.abs(b.by ?? 0) - Math.abs(a.by ?? 0))
     const sum = rows.reduce((n, r) => n + (r.by ?? 0), 0)
     const seconds = (log.times(process)[at] - log.times(process)[from]) / 1e9
+    const gave = log.value.processes[process].gave_back
+    const given = gave && gave[at] !== null && gave[from] !== null ? `${t('given back by madvise')}: ${size(gave[at] - gave[from])}` : ''
     box.replaceChildren(
       h('div', { class: 'bar' }, h('span', {}, `${t('Growth from')} ${app.momentText(from)} ${t('to')} ${app.momentText(at)}`), h('button', { onclick: () => app.set({ from: at }) }, t('Set to this moment')), h('button', { onclick: () => app.set({ from: 0 }) }, t('Set to the start'))),
-      h('p', { class: 'verdict', 'data-bytes': sum }, h('b', {}, signed(sum)), ` ${t('in')} ${seconds.toFixed(3)} s`),
+      h('p', { class: 'verdict', 'data-bytes': sum }, h('b', {}, signed(sum)), ` ${t('in')} ${seconds.toFixed(3)} s`, h('span', {}, given)),
       rows.length ? sheet(t('Growth'), [{ label: app.groupName(group) }, { label: t('before'), number: true }, { label: t('now'), number: true }, { label: t('difference'), number: true }],
         rows.map((r) => h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'swatch', style: { background: app.state.palette.colour(r.k) } }), ` ${log.label(r.k, group, app.words)}`), bytes(r.was), bytes(r.is), r.by === null ? cell('?', { class: 'number' }) : change(r.by)))) : h('p', { class: 'dim' }, t('Nothing grew, and nothing shrank.')))
   }
@@ -136,6 +138,27 @@ export function failed(app) {
   return { el, draw, show() {} }
 }
 
+// What calls of madvise gave back and brought in, up to the last moment.
+export function advice(app) {
+  const { t } = app
+  const el = h('div', {})
+  function draw() {
+    const { log, process } = app.state
+    const list = log.value.processes[process].advised ?? []
+    if (!list.length) {
+      el.replaceChildren(h('p', { class: 'dim' }, t('No call of madvise moved anything.')))
+      return
+    }
+    const [gave, brought] = [together(list, 'gave_back'), together(list, 'brought')]
+    el.replaceChildren(
+      h('p', { class: 'verdict', 'data-gave': gave, 'data-brought': brought }, h('b', {}, size(gave)), ` ${t('given back')}`, ...(brought ? [h('b', {}, size(brought)), ` ${t('brought in')}`] : []), h('span', { class: 'dim' }, app.momentText(app.state.axis.times.length - 1))),
+      gave === null ? h('p', { class: 'dim' }, t('What was in memory of the ranges was not counted: run, or --backend seccomp or syscall, counts it.')) : '',
+      sheet(t('Given back'), [{ label: t('given back'), number: true }, { label: t('brought in'), number: true }, { label: t('asked about'), number: true }, { label: t('calls'), number: true }, { label: t('failed'), number: true }, { label: t('Advice') }, { label: t('Where') }, { label: t('Who') }],
+        list.map((x) => h('tr', {}, bytes(x.gave_back), bytes(x.brought), bytes(x.bytes), cell(number(x.times), { class: 'number' }), cell(number(x.failed ?? 0), { class: 'number' }), h('th', { scope: 'row' }, x.advice), cell(x.where ?? ''), cell((x.who ?? []).join(' < '))))))
+  }
+  return { el, draw, show() {} }
+}
+
 export function difference(app) {
   const { t } = app
   const el = h('div', {})
@@ -155,6 +178,7 @@ export function difference(app) {
       const line = (name, was, is, by, props = {}) => h('tr', props, h('th', { scope: 'row' }, name), bytes(was), bytes(is), by === null ? cell('?', { class: 'number' }) : change(by))
       const less = (a, b) => (a === null || b === null ? null : b - a)
       const rows = [line(t('addresses'), p.before.reserved, p.after.reserved, p.difference), line(t('usable'), p.before.committed, p.after.committed, p.after.committed - p.before.committed), line(t('in memory'), p.before.resident, p.after.resident, less(p.before.resident, p.after.resident))]
+      if (p.given_back_before !== undefined && p.given_back_after !== undefined) rows.push(line(t('given back by madvise'), p.given_back_before, p.given_back_after, p.given_back_after - p.given_back_before))
       for (const k of p.kinds) {
         rows.push(line(heading(k.label), k.before.reserved, k.after.reserved, k.difference, { class: 'kind' }))
         for (const c of k.parts ?? []) if (c.difference) rows.push(line(`${c.note ? c.note + ', ' : ''}${c.how ? c.how + ' ' : ''}${(c.who ?? []).join(' < ')}`, c.before.reserved, c.after.reserved, c.difference, { class: 'part' }))

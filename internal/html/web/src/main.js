@@ -9,7 +9,7 @@ import { space } from './space.js'
 import { flame } from './flame.js'
 import { table } from './table.js'
 import { biography } from './biography.js'
-import { threads, growth, failed, difference } from './lists.js'
+import { threads, growth, failed, advice, difference } from './lists.js'
 
 // The page: its state, the controls, and the pictures, each of which draws itself anew (draw) or shows another moment
 // (show).
@@ -143,6 +143,7 @@ class App {
     this.sentence.replaceChildren(
       h('span', { class: 'moment', 'data-moment': log.moments[p.moments[at]].moment }, this.momentText(at)),
       part('addresses', sum.reserved), part('usable', sum.committed), part('in memory', sum.resident, sum.uncounted && sum.resident !== null ? '+' : ''),
+      ...(p.gave_back ? [part('given back', p.gave_back[at]), ...(p.brought[at] ? [part('brought in', p.brought[at])] : [])] : []),
       h('span', { class: 'dim' }, `${number(sum.mappings)} ${t(sum.mappings === 1 ? 'mapping' : 'mappings')}, ${t('peak')} ${size(sum.peak)}` + (sum.resident_at === null ? `, ${t('No snapshot counted what is in memory.')}` : `, ${t('in memory')}: ${t('counted at')} ${when(sum.resident_at)}`)))
   }
 
@@ -250,6 +251,7 @@ class App {
       space: { name: t('Address space'), make: space(this) }, flame: { name: t('Flame graph'), make: flame(this) }, mappings: { name: t('Mappings'), make: table(this) },
       threads: { name: t('Threads'), make: threads(this) }, growth: { name: t('Growth'), make: growth(this) }, failed: { name: t('Failed calls'), make: failed(this) },
     }
+    if (this.logs.some((l) => l.value.advice)) this.pictures.advice = { name: t('Given back'), make: advice(this) }
     if (this.page.diff) this.pictures.difference = { name: t('Difference'), make: difference(this) }
     this.tabs = h('div', { role: 'tablist', class: 'tabs', 'aria-label': t('What') }, ...Object.entries(this.pictures).map(([id, p]) => h('button', { role: 'tab', id: `tab-${id}`, 'data-tab': id, 'aria-controls': 'panel', onclick: () => this.open(id) }, p.name)))
     this.tabs.addEventListener('keydown', (e) => {

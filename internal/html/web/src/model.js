@@ -206,6 +206,18 @@ export class Log {
     return p.moments.map((m) => (p.ended && m === this.moments.length - 1 ? p.until : this.moments[m].t))
   }
 
+  // What calls of madvise did in a process, in the order of time.
+  advised(process) {
+    return this.value.advised.filter((x) => x.process === process).map((x) => x.advised)
+  }
+
+  // How much of a process was in memory at each snapshot, in the order of time: none where there is but one of them.
+  snapshots(process) {
+    const p = this.value.processes[process]
+    const list = this.value.growth.processes.find((x) => x.pid === p.pid && x.until === p.until)?.memory ?? []
+    return list.length > 1 ? list : []
+  }
+
   // The calls that made a range, innermost first.
   calls(range) {
     return this.value.chains[this.value.makers.chain[this.maker[range]]].calls.map((s) => this.strings[s])

@@ -1,12 +1,13 @@
 import uPlot from 'uplot'
 import { h } from './dom.js'
-import { size, when, percent, number } from './format.js'
+import { size, when, percent, number, together } from './format.js'
 import { OTHERS } from './palette.js'
 
 // The picture over time: what was measured, stacked, and under it the scrubber that chooses the moment.
 const GUTTER = 96 // pixels of the labels on the left, here and in the address space
 const RIGHT = 12
 const HEIGHT = 230
+const WIDE = 92 // pixels of a figure beside a mark
 
 export { GUTTER, RIGHT }
 
@@ -27,7 +28,13 @@ export function timeline(app) {
   const slider = h('div', { class: 'slider', role: 'slider', tabindex: 0, 'aria-label': t('Moment'), 'aria-valuemin': 0 }, h('div', { class: 'track' }), thumb)
   const marks = h('div', { class: 'marks' })
   const held = h('span', {})
-  const key = h('p', { class: 'key dim' }, h('span', { class: 'dashes' }), t('usable'), h('span', { class: 'dots' }), held, h('span', { class: 'failure' }, '▼'), h('span', {}, t('Failed calls')))
+  const usable = h('span', {}, h('span', { class: 'dashes' }), t('usable'))
+  const dotted = h('span', {}, h('span', { class: 'dots' }), held)
+  const counted = h('span', {}, h('span', { class: 'snapshot' }, '●'), t('in memory at each snapshot'))
+  const gave = h('span', {}, h('span', { class: 'less' }, '↓'), t('given back by madvise'))
+  const brought = h('span', {}, h('span', { class: 'more' }, '↑'), t('brought in'))
+  const refused = h('span', {}, h('span', { class: 'failure' }, '▼'), t('Failed calls'))
+  const key = h('p', { class: 'key dim' }, usable, dotted, counted, gave, brought, refused)
   const least = h('p', { class: 'key dim' }, t('what was not counted is not in it'))
   const legend = h('ul', { class: 'legend', 'aria-label': t('Over time') })
   const el = h('section', { class: 'timeline', 'aria-label': t('Over time') }, h('div', { class: 'plot' }, chart, line, marks), slider, legend, key, least)
@@ -71,11 +78,14 @@ export function timeline(app) {
       data.push(values)
       series.push({ label: s.name, stroke: paper, width: 0.5, fill: s.colour, paths: stepped, points: { show: false } })
     }
-    key.hidden = measure !== 'addresses'
+    usable.hidden = measure !== 'addresses'
     least.hidden = measure !== 'resident' || !log.uncounted(process).some((n) => n > 0)
+    const snapshots = measure === 'usable' ? [] : log.snapshots(process)
+    counted.hidden = !snapshots.length
+    dotted.hidden = measure !== 'addresses' || snapshots.length > 0
     if (measure === 'addresses') {
-      // What of the addresses can be used, and what of that is in memory.
-      for (const [m, dash] of [['usable', [6, 4]], ['resident', [2, 3]]]) {
+      // What of the addresses can be used, and what of that is in memory: as each snapshot counted it, or as the one nearest to each moment did.
+      for (const [m, dash] of snapshots.length ? [['usable', [6, 4]]] : [['usable', [6, 4]], ['resident', [2, 3]]]) {
         const lines = log.series(process, 'kind', m)
         // Where half of it was not counted there is nothing to show.
         const lacks = m === 'resident' ? log.uncounted(process) : null
@@ -86,9 +96,11 @@ export function timeline(app) {
         series.push({ label: t(m), stroke: ink, width: 1.5, dash, paths: stepped, points: { show: false } })
       }
     }
+    const highest = snapshots.reduce((n, x) => Math.max(n, x.resident), 0)
     plot = new uPlot({
       width: width(), height: HEIGHT, padding: [8, RIGHT, 0, 0], legend: { show: false }, cursor: { show: false }, select: { show: false },
-      scales: { x: { time: false, range: () => [axis.begin, axis.end] }, y: { range: (_, __, max) => [0, (max || 1) * 1.04] } },
+      scales: { x: { time: false, range: () => [axis.begin, axis.end] }, y: { range: (_, __, max) => [0, (Math.max(max, highest) || 1) * 1.04] } },
+      hooks: { draw: [(u) => dots(u, snapshots, ink, paper)] },
       axes: [
         { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: 30, space: 86, font: '12px system-ui', values: (_, list) => list.map((v) => label(v)) },
         { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule }, size: GUTTER, font: '12px system-ui', splits: (_, __, min, max) => splits(max), values: (_, list) => list.map((v) => size(v)) },
@@ -97,18 +109,77 @@ export function timeline(app) {
     }, data, chart)
     chart.querySelector('canvas').setAttribute('aria-hidden', 'true')
     slider.setAttribute('aria-valuemax', n - 1)
-    failures()
+    marked()
     show()
   }
 
+  // What was in memory at each snapshot: moments stand where something was mapped, and memory comes and goes between them.
+  function dots(u, snapshots, ink, paper) {
+    const { axis } = app.state
+    const g = u.ctx
+    const ratio = g.canvas.width / u.width
+    const at = snapshots.map((x) => [u.valToPos(axis.begin + axis.place(x.t) * (axis.end - axis.begin), 'x', true), u.valToPos(x.resident, 'y', true)])
+    g.save()
+    g.setLineDash([])
+    for (const [colour, width] of [[paper, 4], [ink, 1.5]]) {
+      g.strokeStyle = colour
+      g.lineWidth = width * ratio
+      g.beginPath()
+      at.forEach(([x, y]) => g.lineTo(x, y))
+      g.stroke()
+    }
+    g.fillStyle = ink
+    g.strokeStyle = paper
+    g.lineWidth = ratio
+    for (const [x, y] of at) {
+      g.beginPath()
+      g.arc(x, y, 3 * ratio, 0, 2 * Math.PI)
+      g.fill()
+      g.stroke()
+    }
+    g.restore()
+  }
+
+  // Where memory was given back or brought in, and where calls failed.
+  function marked() {
+    const failures = failed()
+    const moves = moved()
+    marks.replaceChildren(...moves, ...failures)
+    refused.hidden = !failures.length
+    gave.hidden = !moves.some((e) => e.classList.contains('less'))
+    brought.hidden = !moves.some((e) => e.dataset.brought > 0)
+    key.hidden = [...key.children].every((e) => e.hidden)
+  }
+
+  // Where calls of madvise moved memory. What stands closer than a figure is wide is one mark, with the sum.
+  function moved() {
+    const { log, process, axis } = app.state
+    const groups = []
+    for (const x of log.advised(process)) {
+      if (x.gave_back === 0 && x.brought === 0 && x.times) continue // there was nothing to move
+      const left = GUTTER + axis.place(x.first) * inner()
+      const last = groups[groups.length - 1]
+      if (last && left - last.left < (last.list.some((y) => y.gave_back) && last.list.some((y) => y.brought) ? 2 : 1) * WIDE) last.list.push(x)
+      else groups.push({ left, list: [x] })
+    }
+    return groups.map(({ left, list }) => {
+      const sum = (column) => together(list, column)
+      const [gave, brought] = [sum('gave_back'), sum('brought')]
+      const text = [gave === null ? '↓ ?' : gave > 0 ? `↓ ${size(gave)}` : '', brought > 0 ? `↑ ${size(brought)}` : ''].filter(Boolean).join(' ')
+      if (!text) return null // they only failed
+      const most = list.reduce((a, b) => ((b.gave_back ?? b.bytes) > (a.gave_back ?? a.bytes) ? b : a))
+      const end = list[list.length - 1].last
+      const times = sum('times')
+      const what = `${when(list[0].first)}${end > list[0].first ? ` – ${when(end)}` : ''}: ${text}; ${number(times)} ${t(times === 1 ? 'call' : 'calls')}, ${t('most of it by')} ${most.advice}, ${(most.who ?? []).join(' < ')}`
+      return h('button', { class: 'moved ' + (gave === 0 ? 'more' : 'less') + (left > width() - 2 * WIDE ? ' last' : ''), title: what, 'aria-label': what, 'data-gave': gave ?? '', 'data-brought': brought ?? '', style: { left: `${left}px` }, onclick: () => app.open('advice') }, text)
+    }).filter(Boolean)
+  }
+
   // Where calls failed, those that were refused memory before the others.
-  function failures() {
+  function failed() {
     const { log, process, axis } = app.state
     const calls = log.value.failed.calls.filter((c) => c.pid === log.value.processes[process].pid).slice(0, 100)
-    marks.replaceChildren(...calls.map((c) => h('button', { class: 'failure', title: `${when(c.t)}: ${c.made}`, 'aria-label': `${c.call}: ${c.error}, ${when(c.t)}`, style: { left: `${GUTTER + axis.place(c.t) * inner()}px` }, onclick: () => app.open('failed') }, '▼')))
-    const shown = [...key.children].slice(-1)[0]
-    shown.hidden = !calls.length
-    key.querySelector('.failure').hidden = !calls.length
+    return calls.map((c) => h('button', { class: 'failure', title: `${when(c.t)}: ${c.made}`, 'aria-label': `${c.call}: ${c.error}, ${when(c.t)}`, style: { left: `${GUTTER + axis.place(c.t) * inner()}px` }, onclick: () => app.open('failed') }, '▼'))
   }
 
   // What stands at a place of the axis.

@@ -1,12 +1,12 @@
 // Opens pages in Chromium and holds them against reports, in the manner of someone who looks at them. Usage:
 // node pictures.mjs PLAN.json, where PLAN is
-//   { "chromium": PATH, "shots": FOLDER, "pages": [{ "name", "url", "served", "dark", "reports": [{ "moment", "kind", "function", "stack" }] }] }
+//   { "chromium": PATH, "shots": FOLDER, "pages": [{ "name", "url", "served", "dark", "advice", "reports": [{ "moment", "kind", "function", "stack" }] }] }
 // and kind, function and stack are what `vmblame report --json --by …` prints. Prints a line for everything that is wrong, and then what it
 // has seen.
 import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { printable } from '../src/format.js'
+import { printable, together } from '../src/format.js'
 import { GUTTER, RIGHT } from '../src/timeline.js'
 
 const plan = JSON.parse(readFileSync(process.argv[2]))
@@ -57,7 +57,10 @@ async function numbers(page, p) {
     await page.evaluate((m) => window.vmblame.go(m), r.moment)
     hold('the moment', await moment(page), r.moment)
     const total = of(r.kind).total
-    hold(`${r.moment}: addresses, usable, in memory`, await totals(page), [total.reserved, total.committed, total.resident])
+    hold(`${r.moment}: addresses, usable, in memory`, (await totals(page)).slice(0, 3), [total.reserved, total.committed, total.resident])
+    const moved = ['gave_back', 'brought'].map((column) => together(of(r.kind).advised ?? [], column))
+    hold(`${r.moment}: given back, brought in`, await page.$$eval('#verdict [data-total]', (list) => list.slice(3).map((e) => +e.dataset.bytes)), !p.advice ? [] : moved[1] ? moved : moved.slice(0, 1))
+    if (r.moment === 'end') seen += await advice(page, p, of(r.kind).advised ?? [])
     await choose('kind')
     const shown = (await legend(page)).map(([, n]) => n)
     const rows = of(r.kind).holders.map((x) => x.reserved)
@@ -80,9 +83,31 @@ async function numbers(page, p) {
     seen += 4 + single.length
     // A line of what is in memory that leaves something out says so.
     const line = await page.textContent('.key')
-    if (total.uncounted && total.uncounted * 2 <= total.committed && !line.includes('in memory, at least')) fail(`${r.moment}: ${total.uncounted} bytes were not counted, and the line is of all that is in memory: ${line}`)
+    if (!line.includes('each snapshot') && total.uncounted && total.uncounted * 2 <= total.committed && !line.includes('in memory, at least')) fail(`${r.moment}: ${total.uncounted} bytes were not counted, and the line is of all that is in memory: ${line}`)
   }
   return seen
+}
+
+// What calls of madvise did stands over the picture, all of it together, and in a table of its own, row by row.
+async function advice(page, p, rows) {
+  hold('the tab of what was given back', (await page.$$('#tab-advice')).length, p.advice ? 1 : 0)
+  if (!p.advice) return 0
+  const marks = await page.$$eval('.marks .moved', (list) => list.map((e) => ({ gave_back: +e.dataset.gave, brought: +e.dataset.brought })))
+  const want = ['gave_back', 'brought'].map((column) => together(rows, column))
+  hold('the marks, all together', ['gave_back', 'brought'].map((column) => together(marks, column)), want)
+  if (!want[0] || !marks.length) fail('nothing was given back')
+  for (const group of ['steps', 'time']) {
+    await page.check(`input[name=axis][value=${group}]`, { force: true })
+    const [first, last] = await page.$$eval('.marks .moved', (list) => [list[0], list[list.length - 1]].map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.right]))
+    if (first[0] < 0 || last[1] > 1440) fail(`the marks reach from ${first[0]} to ${last[1]}`)
+  }
+  await page.click('.marks .moved')
+  hold('the tab that a mark opens', await page.getAttribute('#tab-advice', 'aria-selected'), 'true')
+  hold('what the tab has of all', await page.$eval('.panel .verdict', (e) => [+e.dataset.gave, +e.dataset.brought]), want)
+  const cells = await page.$$eval('.panel tbody tr', (list) => list.map((e) => [...[0, 1, 2].map((i) => +e.children[i].dataset.bytes), ...[3, 4].map((i) => +e.children[i].textContent.replace(/,/g, '')), ...[5, 6, 7].map((i) => e.children[i].textContent)]))
+  hold('the rows of what was given back', cells, rows.map((x) => [x.gave_back, x.brought, x.bytes, x.times, x.failed ?? 0, x.advice, x.where ?? '', (x.who ?? []).join(' < ')]))
+  await page.click('#tab-space')
+  return 2 + 8 * rows.length
 }
 
 // A server tells everything that happened at an address, and has more moments.
