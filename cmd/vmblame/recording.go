@@ -62,7 +62,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	debugFlags(cmd, &r.debug)
 	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
 	f.DurationVar(&r.options.SnapshotEvery, "snapshot-every", 0, "record what is in memory every `D` (10s); less often where that takes more than a hundredth of the time")
-	f.BoolVar(&r.options.Advice, "advice", false, "record the calls of madvise(2) that give memory back or ask for it (MADV_DONTNEED, FREE, PAGEOUT, POPULATE …), and how much that was")
+	f.BoolVar(&r.options.Advice, "advice", false, "record the calls of madvise(2) that give memory back or ask for it (MADV_DONTNEED, FREE, PAGEOUT, POPULATE …), and how much that was; each is stopped, as mapping calls are")
 	f.BoolVar(&r.json, "json", false, "the summary at the end as one line of JSON")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no notes on standard error")
 }

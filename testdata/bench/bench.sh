@@ -1,6 +1,6 @@
 #!/bin/bash
 # bench.sh: what vmblame costs, its backends seccomp and sigtrap beside each other and beside others who could do the work.
-# VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh [events|others|attach|servers|programs|reading]...
+# VMBLAME=path/to/vmblame OUT=dir/of/programs bench.sh [events|others|advice|attach|servers|programs|reading]...
 # Candidates take turns and medians are taken; where "pinned" stands everything runs on one processor, else the kernel
 # places it. The last columns of a table: how often the wall time, and the processor time of tracer and program together, of
 # what it is compared with (on a quiet machine the same where it is pinned), the least and most of the runs, what is to be
@@ -19,7 +19,7 @@ fi
 CPU=${CPU:-$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')}
 
 [ -x "$VMBLAME" ] || { echo "bench: no vmblame: set VMBLAME to its path" >&2; exit 2; }
-for p in bare pairs others forks peak; do
+for p in bare pairs others advises forks peak; do
 	[ -x "$OUT/$p" ] || { echo "bench: $OUT/$p: not built: make -C testdata OUT=$OUT $p" >&2; exit 2; }
 done
 tmp=$(mktemp -d)
@@ -111,6 +111,34 @@ section_others() {
 	echo
 }
 
+# What --advice costs: pages are written to and given back by madvise, beside a recording that does not follow these calls.
+section_advice() {
+	local pages n engine name flags untraced
+	export TOOK=$tmp/took # the loop's own time: the start of the tracer is not in it
+	for pages in 1 256 4096; do
+		n=$((PAIRS * 256 / pages / 16))
+		n=$((n < PAIRS ? n : PAIRS))
+		candidate "advice$pages-untraced" "$OUT/advises $n $pages"
+		candidate "advice$pages-bare" "$OUT/bare $OUT/advises $n $pages"
+		for engine in "${engines[@]}"; do
+			candidate "advice$pages-$engine" "$(run "$engine") $OUT/advises $n $pages"
+			candidate "advice$pages-$engine-advice" "$(run "$engine" --advice) $OUT/advises $n $pages"
+		done
+		turns
+		row "$pages pages back by madvise, pinned" us/call '' 'x untr.' '' 'wall ms' '' ''
+		untraced=$(call "advice$pages-untraced" "$n")
+		for name in untraced "${engines[@]}" bare "${engines[@]/%/-advice}"; do
+			flags=${name#*-}
+			result "  ${name%-advice}$([ "$flags" != advice ] || echo ' --advice')" "$(call "advice$pages-$name" "$n")" '' "$(times "$(call "advice$pages-$name" "$n")" "$untraced")" '' "advice$pages-$name"
+		done
+		echo
+	done
+	unset TOOK
+}
+
+# call NAME N: µs of NAME's median for each of N calls
+call() { awk -v t="$(median "$1")" -v n="$2" 'BEGIN { printf "%.3f", t / n }'; }
+
 section_attach() {
 	local every name n call untraced limit few=$((ATTACHED / 50))
 	export TOOK=$tmp/took # the loop's own time: the start of the tracer is not in it
@@ -126,7 +154,7 @@ section_attach() {
 			has "attach$every-$name" || continue
 			n=$ATTACHED limit=()
 			case $name in syscall | strace) n=$few ;; esac
-			call=$(awk -v t="$(median "attach$every-$name")" -v n="$n" 'BEGIN { printf "%.3f", t / n }')
+			call=$(call "attach$every-$name" "$n")
 			[ "$name" != untraced ] || untraced=$call
 			[ "$name" != sigtrap ] || limit=(1000 most "$([ $every = 0 ] && echo 1.1 || echo 2)")
 			result "  $name" "$call" '' "$(times "$call" "$untraced")" '' "attach$every-$name" "${limit[@]}"
@@ -221,7 +249,7 @@ section_reading() {
 echo "$(uname -sr), $(nproc) processors, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), load $(cut -d ' ' -f 1-3 /proc/loadavg), $ROUNDS rounds; $("$VMBLAME" --version)"
 echo "pinned: processor $CPU; $((2 * PAIRS)) events a run"
 echo
-[ $# -gt 0 ] || set -- events others attach servers programs reading
+[ $# -gt 0 ] || set -- events others advice attach servers programs reading
 for section; do "section_$section"; done
 echo "load at the end: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 [ -z "${BENCH_STRICT:-}" ] || exit $over
