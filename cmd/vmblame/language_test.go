@@ -169,7 +169,7 @@ func TestPages(t *testing.T) {
 			switch {
 			case strings.Contains(command, "case.jsonl"):
 				t.Chdir(filepath.Join(here, "../../internal/report/testdata"))
-			case strings.Contains(command, "real-advice.jsonl"):
+			case strings.Contains(command, "real-"):
 				t.Chdir(filepath.Join(here, "../../internal/eventlog/testdata"))
 			default:
 				continue // of another machine

@@ -175,3 +175,17 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestLeak: the first line of a growth says who leaks, where, and how much of it was never freed, whatever the width of the table.
+func TestLeak(t *testing.T) {
+	g, err := analysis.ReadGrowth(opener("../eventlog/testdata/real-leak.jsonl"), analysis.GrowthOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int{60, 120} {
+		got := strings.Join(strings.Fields(string(Growth(g, text.Style{Width: width}))), " ")
+		if want := "+40.0 MiB in a straight line since 0.0192 s by buffer_new < handle_request < main (leak.c:14), 40 mappings of 1.0 MiB each never freed, the oldest for 0.957 s; "; !strings.Contains(got, want) {
+			t.Errorf("at %d columns: %q is missing:\n%s", width, want, got)
+		}
+	}
+}

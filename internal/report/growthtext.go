@@ -103,16 +103,42 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 	case analysis.FormSaw:
 		t += l.Say(", up and down by %s", l.Size(c.Swing))
 	}
-	if len(p.Rows) > 0 && g.Course.Form != analysis.FormLine {
-		if r := &p.Rows[0]; r.Course.Form == analysis.FormLine {
-			t += l.Say(", %s in a straight line since %s by %s", l.Change(r.Net), text.When(*r.Course.T), whoText(r.Who, l, 40))
-		}
+	if len(p.Rows) > 0 {
+		t += leakText(g, &p.Rows[0], l)
 	}
 	if n := len(p.Memory); n > 1 {
 		t += l.Say("; in memory %s at %s, %s at %s", l.Size(p.Memory[0].Resident), text.When(p.Memory[0].T), l.Size(p.Memory[n-1].Resident), text.When(p.Memory[n-1].T))
 	}
 	if g.Went > 0 {
 		t += l.Say("; %s came, %s went", l.Size(g.Came), l.Size(g.Went))
+	}
+	return t
+}
+
+// leakText tells of the first row, if it or all together grew in a straight line: who, where, and how much was never freed. At 80 columns the
+// table has no room for that.
+func leakText(g *analysis.Grown, r *analysis.GrownRow, l text.Style) string {
+	who := whoText(r.Who, l, 40)
+	if r.Where != "" {
+		who += " (" + text.Printable(r.Where) + ")"
+	}
+	t := ""
+	switch {
+	case r.Net <= 0:
+		return ""
+	case g.Course.Form == analysis.FormLine:
+		t = l.Say(", %s of it by %s", l.Size(r.Net), who)
+	case r.Course.Form == analysis.FormLine:
+		t = l.Say(", %s in a straight line since %s by %s", l.Change(r.Net), text.When(*r.Course.T), who)
+	default:
+		return ""
+	}
+	if r.Left > 1 && r.Oldest != nil {
+		left := l.Count(r.Left, "mapping", "mappings")
+		if r.Each > 0 {
+			left = l.Say("%s of %s each", left, l.Size(r.Each))
+		}
+		t += l.Say(", %s never freed, the oldest for %s", left, ageText(*r.Oldest, l))
 	}
 	return t
 }
@@ -125,7 +151,7 @@ func growthTable(rows []analysis.GrownRow, p *analysis.GrownProcess, l text.Styl
 	t := &text.Table{Columns: []text.Column{
 		{Head: "NET", Right: true, Color: text.Number}, {Head: "CAME", Right: true, Color: text.Number, Spare: 1}, {Head: "WENT", Right: true, Color: text.Number, Spare: 2},
 		{Head: "IN MEMORY", Right: true, Color: text.Number, Spare: spare},
-		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 7}, {Head: "NEVER FREED", Spare: 6}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 8, Limit: 26, Least: 19},
+		{Head: "AN HOUR", Right: true, Color: text.Number, Spare: 7}, {Head: "NEVER FREED", Spare: 6}, {Head: "OLDEST", Right: true, Spare: 3}, {Head: "COURSE", Spare: 8, Limit: 26, Least: 22},
 		{Head: "WHERE", Spare: 4, Limit: 24}, {Head: "WHAT", Color: text.Kind, Limit: whatLimit(l.Width) - 10, Least: 16}, {Head: "WHO"},
 	}}
 	for i := range rows {
