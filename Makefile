@@ -71,7 +71,7 @@ maps: ## map five busy programs 1,000 times each: nothing is stopped, nothing ma
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestMapBusy$$' -v -maps 1000
 
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
-	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -v -faults $(FAULTS)
+	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestReliability$$' -parallel 4 -v -faults $(FAULTS)
 
 visits: ## attach to programs, and kill vmblame at it, VISITS=200 times each, and print what they noticed (an hour)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout 0 -run '^(TestVisits|TestKills)$$' -v -visits $(VISITS)

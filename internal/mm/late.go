@@ -32,6 +32,10 @@ func (s *Space) Asked(op *vm.Op, ret Return) (ranges []vm.Range) {
 		return []vm.Range{op.Range}
 	case op.Kind == vm.OpRemap && ret.Errno == 0:
 		return []vm.Range{op.Range, vm.RangeOf(ret.Value, op.NewLen)}
+	case op.Kind == vm.OpAioDestroy && ret.Errno == 0:
+		return []vm.Range{s.sought(op.Addr)}
+	case replacesAttached(op) && ret.Errno != 0:
+		return []vm.Range{s.sought(vm.PageDown(op.Addr))}
 	}
 	s.reach(op, &ret, func(r vm.Range, _ before) { ranges = append(ranges, r) })
 	if op.Kind == vm.OpBrk && s.brk == 0 && len(ranges) > 0 { // and what is above the heap; see goneFrom
@@ -64,9 +68,7 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 		switch {
 		case !s.Asks(op, *ret) || op.Kind == vm.OpUnmap:
 		case op.Kind == vm.OpShmAttach:
-			at = s.from(vm.PageDown(op.Addr), vm.Range{})
-			at.End = max(at.End, s.lacking(at.Start))
-			visit(at, unknown)
+			visit(vm.Range{Start: vm.PageDown(op.Addr), End: vm.AddressMax}, unknown) // how long the segment is nothing tells
 		default:
 			visit(at, unknown)
 			visit(op.Target, unknown)
@@ -105,8 +107,17 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 	case vm.OpShadowStack:
 		placed(vm.RangeOf(ret.Value, op.Len), op.Addr == 0)
 	case vm.OpShmDetach:
-		for _, r := range s.Attached(op.Addr) {
-			visit(r, mapped)
+		var segment vm.File
+		for i, r := range s.Attached(op.Addr) {
+			e, _ := s.ledger.At(r.Start)
+			if i == 0 {
+				segment = e.File
+			}
+			if e.File == segment {
+				visit(r, replaced) // some of it may have been gone
+			} else {
+				visit(r, unknown) // it stays, if something of the other was left
+			}
 		}
 	case vm.OpAioDestroy:
 		visit(s.from(op.Addr, vm.Range{}), replaced)

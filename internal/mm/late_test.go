@@ -101,6 +101,18 @@ func TestOwnIsNotWhatCameLater(t *testing.T) {
 	x.expect(lines(x.s.ApplyAmong(&shared, ret, []Late{late(over, 0x20)}, nil)), "10-12 - > rw-s/dev/zero (deleted) of 1")
 }
 
+// What a later call found free, behind a shmdt(2) that removed the new segment, is no end of that.
+func TestOwnSegmentIsGivenUp(t *testing.T) {
+	x := begin(t, "10-11 rw-s 8/0 /SYSV00000000 (deleted)\n")
+	attach := vm.Op{Kind: vm.OpShmAttach, FD: 9, Addr: 0x10 * vm.PageSize, Flags: vm.ShmRemap}
+	x.show("10-15 rw-s 9/0 /SYSV00000000 (deleted)\n")
+	ret := Return{Event: 1, Value: 0x10 * vm.PageSize}
+	ret.Own, ret.Gone = x.s.Own(&attach, &ret, nil)
+	x.show("10-14 rw-p\n")
+	behind := []Late{late(vm.Op{Kind: vm.OpShmDetach, Addr: 0x10 * vm.PageSize}, 0), late(anonymous(4), 0x10)}
+	x.expect(lines(x.s.ApplyAmong(&attach, ret, behind, nil)), "10-11 rw-s/SYSV00000000 (deleted) > -", "10-15 - > rw-s/SYSV00000000 (deleted) of 1")
+}
+
 // A shmat(2) that makes room for itself and then fails leaves a hole.
 func TestAttachFailsHalfWay(t *testing.T) {
 	shmat := vm.Op{Kind: vm.OpShmAttach, Addr: 0x10 * vm.PageSize, Flags: vm.ShmRemap}
@@ -122,4 +134,23 @@ func TestBreakBelowStack(t *testing.T) {
 	x := begin(t, "20-22 rw-p [heap]\n40-48 rw-p [stack]\n")
 	brk := vm.Op{Kind: vm.OpBrk, Addr: 0x24 * vm.PageSize}
 	x.expect(x.call(brk, 0x24, "20-24 rw-p [heap]\n3f-40 r--p [stack]\n40-48 rw-p [stack]\n"), "22-24 - > rw-p[heap] of 1")
+}
+
+// A later shmdt(2) has removed what was left of its segment, which need not be all that the ledger has of it; of another segment at
+// the same address it is not known.
+func TestLateDetachOfWhatIsLeft(t *testing.T) {
+	shmdt := vm.Op{Kind: vm.OpShmDetach, Addr: 0x10 * vm.PageSize}
+	over := remap(at(0x40, 0x42), 2, vm.RemapMayMove|vm.RemapFixed)
+	over.Target = at(0x0f, 0x11)
+	x := begin(t, "10-13 rw-s 8/0 /SYSV00000000 (deleted)\n40-42 rw-p\n")
+	x.expect(x.among(over, Return{Errno: syscall.ENOMEM}, "40-42 rw-p\n", late(shmdt, 0)), "unseen") // which of them has removed 10-11
+	if x.s.Uncertain() {
+		t.Error("it is gone in any case")
+	}
+	x = begin(t, "10-11 rw-s 8/0 /SYSV00000000 (deleted)\n11-13 rw-s 9/1 /SYSV00000000 (deleted)\n40-42 rw-p\n")
+	over.Target = at(0x10, 0x12)
+	x.expect(x.among(over, Return{Errno: syscall.ENOMEM}, "40-42 rw-p\n", late(shmdt, 0)), "unseen")
+	if !x.s.Uncertain() {
+		t.Error("whether the second has gone is not known")
+	}
 }

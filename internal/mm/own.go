@@ -92,6 +92,10 @@ func (s *Space) cutOwn(op *vm.Op) {
 	case own.Empty():
 	case op.Kind == vm.OpShmAttach || op.Kind == vm.OpAioSetup:
 		s.told.Own.Range = vm.Range{}
+		late := s.late
+		if i := slices.IndexFunc(late, func(l Late) bool { return l.givesUp(own.Start) }); i >= 0 {
+			s.late = late[:i] // those behind it found free what it has removed
+		}
 		s.hide(own)
 		for _, h := range s.hidden {
 			if h.was == free && own.Contains(h.Start) {
@@ -104,12 +108,17 @@ func (s *Space) cutOwn(op *vm.Op) {
 				s.blind, s.uncertain = true, true
 			}
 		}
-		s.told.Own.Range = own
+		s.told.Own.Range, s.late = own, late
 	case op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous != 0 && s.told.Own.File.Backed():
 		if slices.ContainsFunc(s.late, func(l Late) bool { return l.resembles(own) }) {
 			s.told.Own, s.told.Gone = vm.Mapping{}, own
 		}
 	}
+}
+
+// givesUp reports whether a late call has removed the segment, or the ring, that was attached at an address.
+func (l *Late) givesUp(addr uint64) bool {
+	return (l.Op.Kind == vm.OpShmDetach || l.Op.Kind == vm.OpAioDestroy) && l.Ret.Errno == 0 && l.Op.Addr == addr
 }
 
 // resembles reports whether a late call may have put shared anonymous memory into a range that looks like a new mapping of

@@ -88,6 +88,14 @@ func (q *Queue) Overfull() *PendingEvent {
 	if len(q.held) <= holdLines {
 		return nil
 	}
+	return q.FirstOpen()
+}
+
+// FirstOpen returns the open event behind which all that is held waits, or nil.
+func (q *Queue) FirstOpen() *PendingEvent {
+	if len(q.held) == 0 {
+		return nil
+	}
 	return q.held[0].event
 }
 

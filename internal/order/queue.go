@@ -15,7 +15,7 @@ const (
 
 // Queue brings records into the order of the log and hands them on in batches. The log has its events in the
 // kernel's order, without a gap: an event whose place is settled at its call's entry is open until the call
-// returns, and what comes after it waits, up to 100,000 lines. Begin, Open, Close, Overfull, Withdraw, Undo,
+// returns, and what comes after it waits, up to 100,000 lines. Begin, Open, Close, Overfull, FirstOpen, Withdraw, Undo,
 // Put, Define and Flush belong to one goroutine; Send, Batches and Recycle may be called from others.
 type Queue struct {
 	out   chan *Batch

@@ -249,6 +249,7 @@ func (r *Recorder) rescue(err *error) {
 		return
 	}
 	*err = &Error{Failed, fmt.Sprintf("internal error, the recording ends and all processes go on: %v%s", p, panicSite())}
+	r.abandon()
 	r.tracer.Abdicate(func(s *tracer.Stop) {
 		if s.Thread.TID == r.mainPID {
 			r.setExit(s.Status)
@@ -266,6 +267,22 @@ func (r *Recorder) rescue(err *error) {
 		case status.Exited() || status.Signaled():
 			r.setExit(status)
 			return
+		}
+	}
+}
+
+// abandon writes, after a panic, what waits behind calls that have not returned, and says of which spaces the ledger was not
+// compared at the end. What the panic has left half done may make it panic again.
+func (r *Recorder) abandon() {
+	defer func() { _ = recover() }()
+	for e := r.out.queue.FirstOpen(); e != nil; e = r.out.queue.FirstOpen() {
+		r.out.withdraw(e.Owner.(*pending))
+	}
+	seen := make(map[*space]bool)
+	for _, t := range r.tasks {
+		if sp := t.space; sp != nil && !sp.ended && !seen[sp] {
+			seen[sp] = true
+			r.unverified(sp.pid, "its ledger was not compared with the kernel's view at the end: an internal error ended the recording")
 		}
 	}
 }

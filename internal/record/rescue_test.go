@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/tracer"
 )
 
 // kept is a sink that keeps the types of what it gets, and the end.
@@ -54,4 +56,17 @@ func TestRescue(t *testing.T) {
 	if k.end.Cause != "failed" || k.end.Drifts != 1 || len(k.notes) != 1 || !strings.HasPrefix(k.notes[0], "failed: internal error") {
 		t.Errorf("end %+v, notes %q", k.end, k.notes)
 	}
+}
+
+// What waits behind a call that has not returned is written, and that the ledger was not compared is said.
+func TestAbandon(t *testing.T) {
+	p := newRecorded(t, "7f0000000000-7f0000002000 rw-p\n")
+	p.sp.users = 2
+	at := vm.Range{Start: 0x7f0000000000, End: 0x7f0000001000}
+	munmap := recordedCall(tracer.ABI64, "munmap", vm.Op{Kind: vm.OpUnmap, Range: at, Addr: at.Start, Len: at.Len()})
+	p.r.handle(&tracer.Stop{Kind: tracer.Entered, Thread: p.thread, Call: &munmap})
+	p.r.out.note("info", "behind", "")
+	p.expect(p.lines())
+	p.r.abandon()
+	p.expect(p.lines(), "drift uncertain order; 0x7f0000000000-0x7f0000001000 rw-p: nothing", "note behind", "note unverified")
 }

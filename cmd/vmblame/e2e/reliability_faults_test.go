@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -62,12 +63,12 @@ func (r *round) written() bool {
 
 // faults are those that happen to vmblame, its log or its readers while a program goes on that notices what is done to it.
 var faults = append([]fault{
-	{name: "attach: vmblame is killed", part: 150, run: whileAttached(signalled(syscall.SIGKILL), true)},
-	{name: "attach: Ctrl-C", part: 80, run: whileAttached(signalled(syscall.SIGINT), true)},
+	{name: "attach: vmblame is killed", part: 110, run: whileAttached(signalled(syscall.SIGKILL), true)},
+	{name: "attach: Ctrl-C", part: 60, run: whileAttached(signalled(syscall.SIGINT), true)},
 	{name: "attach: SIGTERM", part: 40, run: whileAttached(signalled(syscall.SIGTERM), true)},
 	{name: "attach: SIGHUP", part: 40, run: whileAttached(signalled(syscall.SIGHUP), true)},
 	{name: "attach: Ctrl-\\", part: 40, run: whileAttached(signalled(syscall.SIGQUIT), true)},
-	{name: "attach: vmblame is stopped for a while", part: 60, run: whileAttached(func(r *round, v *exec.Cmd) {
+	{name: "attach: vmblame is stopped for a while", part: 45, run: whileAttached(func(r *round, v *exec.Cmd) {
 		v.Process.Signal(syscall.SIGSTOP)
 		r.later(60 * time.Millisecond)
 		v.Process.Signal(syscall.SIGCONT)
@@ -165,4 +166,4 @@ var faults = append([]fault{
 		r.steady(v, out)
 		r.look(false)
 	}},
-}, programFaults...)
+}, slices.Concat(programFaults, readerFaults)...)

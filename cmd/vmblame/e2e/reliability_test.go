@@ -46,6 +46,7 @@ type round struct {
 	broken string // what is wrong with the log
 	untrue string // what in it cannot be, or is silently unproven
 	drifts uint64 // what changed without a call, as the log says
+	cause  string // of its end
 }
 
 // target starts the program that notices what is done to it, on its own.
@@ -151,7 +152,7 @@ func (r *round) look(mayLack bool) {
 		case *eventlog.Space:
 			spaces++
 		case *eventlog.End:
-			checks, r.drifts = rec.Checks, rec.Drifts
+			checks, r.drifts, r.cause = rec.Checks, rec.Drifts, rec.Cause
 			if rec.Lost > 0 && !mayLack {
 				r.broken = fmt.Sprintf("%d events are lost", rec.Lost)
 			}
@@ -198,37 +199,52 @@ func TestReliability(t *testing.T) {
 	testenv.Need(t, "attach")
 	all := *howMany
 	const row = "%-42s %6s %9s %10s %12s %10s %10s\n"
+	results := make([]made, len(faults))
+	t.Run("faults", func(t *testing.T) { // side by side: mostly they wait
+		for i := range faults {
+			f := &faults[i]
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				switch f.needs {
+				case "":
+				case "root":
+					testenv.Need(t, f.needs)
+				default:
+					testenv.Optional(t, f.needs)
+				}
+				m := &results[i]
+				m.ours = f.repeat(t, i, max(1, all*f.part/1000), false)
+				if k := m.ours.times / beside; k > 0 && !f.alone && testenv.Has("strace") {
+					m.theirs = f.repeat(t, i, k, true)
+				}
+			})
+		}
+	})
 	fmt.Printf(row, "", "", "", "", "", "strace:", "its log")
 	fmt.Printf(row, "fault", "times", "unharmed", "log whole", "ledger true", "unharmed", "right")
 	var sum, theirs outcomes
 	spoken := 0
 	for i := range faults {
-		f := &faults[i]
-		t.Run(f.name, func(t *testing.T) {
-			switch f.needs {
-			case "":
-			case "root":
-				testenv.Need(t, f.needs)
-			default:
-				testenv.Optional(t, f.needs)
+		f, m := &faults[i], &results[i]
+		if m.ours.times == 0 {
+			continue // not asked for, or skipped
+		}
+		cells := []string{"-", "-"}
+		if k := m.theirs.times; k > 0 {
+			cells = []string{fmt.Sprintf("%d/%d", m.theirs.unharmed, k), fmt.Sprintf("%d/%d", m.theirs.whole, k)}
+			if theirs.add(m.theirs); f.spoken {
+				cells[1] = "-"
+				theirs.whole, spoken = theirs.whole-m.theirs.whole, spoken+k
 			}
-			n := max(1, all*f.part/1000)
-			of := f.repeat(t, i, n, false)
-			cells := []string{"-", "-"}
-			if k := n / beside; k > 0 && !f.alone && testenv.Has("strace") {
-				s := f.repeat(t, i, k, true)
-				cells = []string{fmt.Sprintf("%d/%d", s.unharmed, k), fmt.Sprintf("%d/%d", s.whole, k)}
-				if theirs.add(s); f.spoken {
-					cells[1] = "-"
-					theirs.whole, spoken = theirs.whole-s.whole, spoken+k
-				}
-			}
-			of.print(row, f.name, cells[0], cells[1])
-			sum.add(of)
-		})
+		}
+		m.ours.print(row, f.name, cells[0], cells[1])
+		sum.add(m.ours)
 	}
 	sum.print(row, "all", fmt.Sprintf("%d/%d", theirs.unharmed, theirs.times), fmt.Sprintf("%d/%d", theirs.whole, theirs.times-spoken))
 }
+
+// made is what came of a fault, and of the same with strace.
+type made struct{ ours, theirs outcomes }
 
 // outcomes counts the faults of a kind, and what came of them.
 type outcomes struct{ times, unharmed, whole, right int }
