@@ -79,6 +79,7 @@ type mapping struct {
 
 // one answers about one process.
 func (m *mapping) one(cmd *cobra.Command, word string) error {
+	collectLate()
 	records, source, err := recordsOf(cmd, word)
 	if err != nil {
 		return err
@@ -175,11 +176,7 @@ func isNumber(word string) bool {
 
 // reportOf is the report of a log that is not in a file.
 func reportOf(records []eventlog.Record, o analysis.ReportOptions) (*analysis.Report, error) {
-	var log []byte
-	for _, r := range records {
-		log = eventlog.AppendRecord(log, r)
-	}
-	s, err := analysis.Load(func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(log)) }, analysis.Moment{}, nil)
+	s, err := recorded(records)
 	if err != nil {
 		return nil, err
 	}
@@ -231,13 +228,9 @@ func largestIn(pid int, sort analysis.Sort) *analysis.LargestShare {
 	return &analysis.LargestShare{Kind: h.Kind, Label: h.Label, Reserved: h.Reserved, Resident: h.Resident}
 }
 
-// recorded is the state at the end of a log.
+// recorded is the state at the end of a log that is not in a file.
 func recorded(records []eventlog.Record) (*analysis.State, error) {
-	var log []byte
-	for _, r := range records {
-		log = eventlog.AppendRecord(log, r)
-	}
-	return analysis.Load(func() (*eventlog.Reader, error) { return eventlog.NewReader(bytes.NewReader(log)) }, analysis.Moment{}, nil)
+	return analysis.Load(func() (*eventlog.Reader, error) { return eventlog.ReaderOf(records), nil }, analysis.Moment{}, nil)
 }
 
 // writeRecords writes a whole log.

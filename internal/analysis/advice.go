@@ -12,8 +12,8 @@ import (
 // worthwhile is the least number of bytes that advice must save to be given.
 const worthwhile = 4 << 20
 
-// advice lists what would help p, the largest saving first. size formats a number of bytes.
-func (s *State) advice(p *process, size func(int64) string) []Advice {
+// advice lists what would help p, the largest saving first. size formats a number of bytes; rows is how many the kernel has.
+func (s *State) advice(p *process, size func(int64) string, rows int) []Advice {
 	by := map[classify.Kind]*classify.Usage{}
 	recorded := func(name string) string {
 		if v, _ := s.recorded(p, name); v != nil {
@@ -45,7 +45,7 @@ func (s *State) advice(p *process, size func(int64) string) []Advice {
 			list = append(list, Advice{k, n, text})
 		}
 	}
-	if a, ok := s.adviseVMAs(p); ok {
+	if a, ok := s.adviseVMAs(rows); ok {
 		list = append(list, a)
 	}
 	slices.SortStableFunc(list, func(a, b Advice) int { return cmp.Compare(b.Bytes, a.Bytes) })
@@ -60,8 +60,7 @@ func (s *State) loaded(p *process, is func(callers.Module) bool) bool {
 }
 
 // adviseVMAs warns of processes close to the kernel's limit of mappings.
-func (s *State) adviseVMAs(p *process) (Advice, bool) {
-	_, rows := p.vmas()
+func (s *State) adviseVMAs(rows int) (Advice, bool) {
 	n := int64(rows)
 	limit := s.maxMaps()
 	if limit == 0 || n < limit*8/10 {

@@ -55,7 +55,7 @@ func (s *State) Choose(open Open, f Filter) error {
 				kept = append(kept, p.mappings[i])
 			}
 		}
-		p.mappings = kept
+		p.mappings, p.objects = kept, nil
 	}
 	return nil
 }

@@ -339,7 +339,7 @@ func (l *folder) fill(p *process) {
 		told = withoutBooks(told)
 	}
 	space := classify.Space{
-		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(slices.Collect(p.Ledger.All), told), Content: told, Threads: p.threads,
+		PID: p.PID, Exe: p.Exe, Entries: classify.CutAtParts(p.Ledger.List(), told), Content: told, Threads: p.threads,
 		Event:     func(seq uint64) *classify.Event { return s.origins.by[seq] },
 		Frames:    s.names.functions,
 		Role:      s.names.role,

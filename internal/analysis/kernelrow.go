@@ -15,7 +15,7 @@ type kernelRow struct {
 // look alike (because of flags or their history). If the nearest snapshot has counted the rows of both, its count
 // decides; otherwise such neighbours are one row (mm/vma.c) unless just one of them was moved by mremap.
 func kernelRows(mappings []mapping) []kernelRow {
-	var rows []kernelRow
+	rows := make([]kernelRow, 0, len(mappings))
 	for i := range mappings {
 		x := &mappings[i]
 		n := len(rows) - 1
@@ -43,8 +43,9 @@ func kernelRows(mappings []mapping) []kernelRow {
 
 // vmas counts the kernel's rows that begin in each mapping, and all of them.
 func (p *process) vmas() (in map[*mapping]int, all int) {
-	in = map[*mapping]int{}
-	for _, r := range kernelRows(p.mappings) {
+	list := kernelRows(p.mappings)
+	in = make(map[*mapping]int, len(list))
+	for _, r := range list {
 		in[&p.mappings[r.first]] = r.rows
 		all += r.rows
 	}

@@ -57,21 +57,32 @@ type object struct {
 	totals
 }
 
-// objects groups the mappings of p, in the order of their addresses.
+// objects groups the mappings of p, in the order of their addresses. The list is made once, until the mappings change.
 func (s *State) objects(p *process) []*object {
-	by := map[thing]*object{}
-	var list []*object
+	if p.objects != nil {
+		return p.objects
+	}
+	by, files := map[int]*object{}, map[thing]*object{}
 	for i := range p.mappings {
 		x := &p.mappings[i]
 		k := s.thingOf(p, x)
-		t := by[k]
+		var t *object
+		if k.group != 0 {
+			t = by[k.group]
+		} else {
+			t = files[k]
+		}
 		if t == nil {
 			t = &object{kind: x.Kind, row: x.row, words: x.Words(), detail: x.Detail, tid: x.TID, first: x, totals: totals{objects: 1}}
 			if x.Books != nil {
 				t.free = ptr(int64(x.Books.Free))
 			}
-			by[k] = t
-			list = append(list, t)
+			if k.group != 0 {
+				by[k.group] = t
+			} else {
+				files[k] = t
+			}
+			p.objects = append(p.objects, t)
 		}
 		if t.row.Minor && !x.row.Minor {
 			t.kind, t.row, t.words, t.detail, t.tid = x.Kind, x.row, x.Words(), x.Detail, x.TID
@@ -80,9 +91,10 @@ func (s *State) objects(p *process) []*object {
 			t.first = x
 		}
 		t.mappings = append(t.mappings, x)
-		t.totals.add(ptr(x.totals()))
+		n := x.totals()
+		t.totals.add(&n)
 	}
-	return list
+	return p.objects
 }
 
 func ptr[T any](v T) *T { return &v }

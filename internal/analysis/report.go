@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -247,7 +248,7 @@ func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 	n := p.total()
 	n.objects = len(s.objects(p))
 	j := ReportProcess{PID: p.PID, Space: p.ID, Name: s.nameOf(p.SpaceState, s.T), Exe: p.Exe, Ended: p.ended, Until: p.until, Peak: p.peak, PeakT: p.peakT, Argv: p.Argv, Explained: p.explained(), Known: p.known(), Total: p.totalsOf(&n),
-		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size), Bounds: []Bound{}}
+		VMAs: rows, Holders: []Row{}, Advice: s.advice(p, o.size, rows), Bounds: []Bound{}}
 	if s.only == nil {
 		j.Bounds = s.bounds(p, p.figures, rows) // they are about all of it
 	}
@@ -273,6 +274,7 @@ func (s *State) head(p *process, o ReportOptions, rows int) ReportProcess {
 
 func (s *State) rowOf(p *process, h *holder, vmas map[*mapping]int) Row {
 	j := Row{Label: h.label, Part: h.part, Kind: h.kind, Thread: h.thread, Who: h.who, Totals: p.totalsOf(&h.totals), Nested: h.calls, Made: h.kinds}
+	j.Ranges = slices.Grow(j.Ranges, len(h.mappings))
 	for _, x := range h.mappings {
 		j.Ranges = append(j.Ranges, s.rangeOf(p, x, x.Range))
 		j.VMAs += vmas[x]

@@ -51,6 +51,7 @@ type process struct {
 	ended    bool
 	threads  []classify.Thread
 	mappings []mapping // ascending
+	objects  []*object // what they are, nil until somebody asks
 	taken    int64     // when the figures of resident memory were, -1 for never
 	figures  *snapshot // the nearest one, nil for none
 	peak     int64     // bytes, the most that it had mapped, under this program or one that it executed before

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vmblame/vmblame/internal/callers"
 )
@@ -117,14 +118,16 @@ type Catalogue struct {
 	rules    *callers.Rules
 }
 
-// Known is everything that vmblame knows.
-func Known() *Catalogue {
+// Known is everything that vmblame knows, made once.
+func Known() *Catalogue { return known() }
+
+var known = sync.OnceValue(func() *Catalogue {
 	return newCatalogue([]Family{
 		elfFamily, loaderFamily, breakFamily, stackFamily, glibcFamily, muslFamily, jemallocFamily, tcmallocFamily, mimallocFamily, snmallocFamily, mozjemallocFamily, partitionAllocFamily,
 		goFamily, jvmFamily, v8Family, spiderMonkeyFamily, javaScriptCoreFamily, pythonFamily, rubyFamily, ocamlFamily,
 		phpFamily, beamFamily, sbclFamily, luajitFamily, bdwgcFamily, ghcFamily, monoFamily, innodbFamily, mysqlFamily, namedFamily, sanitizerFamily, fileFamily, kernelFamily, restFamily,
 	})
-}
+})
 
 // With returns a copy of c with one more family.
 func (c *Catalogue) With(f Family) *Catalogue {

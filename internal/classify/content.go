@@ -47,7 +47,7 @@ func CutAtParts(entries []ledger.Entry, content []Finding) []ledger.Entry {
 	}
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
-	out := make([]ledger.Entry, 0, len(entries))
+	out := make([]ledger.Entry, 0, len(entries)+len(content)) // as many more, mostly
 	for _, e := range entries {
 		if found(&e) {
 			i := sort.Search(len(cuts), func(i int) bool { return cuts[i] > e.Start })

@@ -68,7 +68,8 @@ type Reader struct {
 	zst    *zstd.Decoder
 	file   *os.File // nil unless the Reader opened it
 
-	ahead *ahead // reads the lines behind the header; nil before the first is asked for
+	ahead *ahead   // reads the lines behind the header; nil before the first is asked for
+	given []Record // instead of src, those behind what was returned last; nil for a log that is read
 	dec   decoder
 	long  []byte // a line longer than src's buffer
 	line  int    // number of the line that was read last
@@ -113,6 +114,13 @@ func newReader(src io.Reader, name string) (*Reader, error) {
 		return nil, r.named(err)
 	}
 	return r, nil
+}
+
+// ReaderOf returns a Reader of a log that was never written: its records, the header first and the end last, which the
+// Reader keeps. Raw has no text of them.
+func ReaderOf(records []Record) *Reader {
+	header, _ := records[0].(*Header)
+	return &Reader{header: header, given: records[1:], line: 1, first: true}
 }
 
 // named puts the log's name before err.
@@ -191,6 +199,9 @@ func (r *Reader) Next() (Record, error) {
 		r.first = false
 		return r.header, nil
 	}
+	if r.given != nil {
+		return r.nextGiven()
+	}
 	for {
 		rec, err := r.next()
 		if err != nil {
@@ -204,6 +215,18 @@ func (r *Reader) Next() (Record, error) {
 			return rec, nil
 		}
 	}
+}
+
+// nextGiven is Next of a log that was never written.
+func (r *Reader) nextGiven() (Record, error) {
+	if len(r.given) == 0 {
+		r.err = io.EOF
+		return nil, io.EOF
+	}
+	rec := r.given[0]
+	r.given = r.given[1:]
+	r.line++
+	return rec, nil
 }
 
 // next reads one line; the record is nil if the line is to be skipped.

@@ -57,6 +57,42 @@ func TestReaderReturnsEveryLine(t *testing.T) {
 	}
 }
 
+// TestReaderOfRecords: records that were never written are read as those of a log are.
+func TestReaderOfRecords(t *testing.T) {
+	from, err := Open("testdata/good.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	var records []Record
+	for rec, err := from.Next(); err == nil; rec, err = from.Next() {
+		if e, ok := rec.(*Event); ok {
+			// It is valid until the next call.
+			own := decoder{}
+			if rec, err = own.decode(bytes.TrimSpace(AppendRecord(nil, e))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records = append(records, rec)
+	}
+	r := ReaderOf(records)
+	defer r.Close()
+	if r.Header() != records[0] {
+		t.Errorf("header %+v", r.Header())
+	}
+	lines, err := readAll(r)
+	var want []string
+	for _, rec := range records {
+		want = append(want, string(AppendRecord(nil, rec)))
+	}
+	if err != io.EOF || !slices.Equal(lines, want) || r.Line() != len(records) {
+		t.Errorf("%d lines of %d, line %d: %v", len(lines), len(want), r.Line(), err)
+	}
+	if _, err := r.Next(); err != io.EOF {
+		t.Errorf("Next behind the end: %v", err)
+	}
+}
+
 // cuts yields where a log is cut: at each byte where CI is set, else at each byte near a place where something ends, and at
 // every 16th.
 func cuts(length int, ends func(n int) bool) iter.Seq[int] {

@@ -43,7 +43,7 @@ func findUnlabelled(l *look) {
 		return
 	}
 	var heap *vm.SmapsEntry
-	l.mallocParameters(libc, func(_ []uint64, _ func(int) uint64, mem []uint64) bool {
+	l.mallocParameters(libc, func(_ []uint64, _ uint64, mem []uint64) bool {
 		for _, base := range mem[2:4] {
 			if e := l.row(base); base != 0 && e != nil && e.Start == base && private(e) && e.File.Path == "" {
 				heap = e

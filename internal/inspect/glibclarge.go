@@ -49,10 +49,10 @@ func findLarge(l *look) {
 func (l *look) largeIn(r vm.Range, chunks *[]classify.Finding) uint64 {
 	var chain []vm.Range
 	at := r.Start
+	var w [2]uint64
 	for at < r.End {
-		w := l.words(at, 2)
 		size := uint64(0)
-		if w != nil && w[0] == 0 && w[1]&7 == isMmapped {
+		if l.glance(w[:], at) && w[0] == 0 && w[1]&7 == isMmapped {
 			size = w[1] &^ 7
 		}
 		if size < 2*vm.PageSize || !aligned(size) || size > r.End-at {
@@ -102,18 +102,18 @@ func (l *look) mmapped(libc *Image) (n, bytes uint64, ok bool) {
 		brk = l.Rows[i].Start
 	}
 	const maxDefault = 65536 // DEFAULT_MMAP_MAX
-	return l.mallocParameters(libc, func(w []uint64, field func(int) uint64, mem []uint64) bool {
+	return l.mallocParameters(libc, func(w []uint64, allowed uint64, mem []uint64) bool {
 		if brk != 0 {
 			return mem[2] == brk || mem[3] == brk
 		}
-		return mem[2] == 0 && field(1) == maxDefault && w[2] != 0 && (w[0] == w[2] || w[0] == 2*w[2])
+		return mem[2] == 0 && allowed == maxDefault && w[2] != 0 && (w[0] == w[2] || w[0] == 2*w[2])
 	})
 }
 
 // mallocParameters searches libc's writable data for struct malloc_par: the first place where its counters agree with
-// each other and is returns true. is gets the words, the int fields from n_mmaps on, and the words from mmapped_mem
-// on.
-func (l *look) mallocParameters(libc *Image, is func(w []uint64, field func(int) uint64, mem []uint64) bool) (n, bytes uint64, ok bool) {
+// each other and is returns true. is gets the words, n_mmaps_max, and the words from mmapped_mem on.
+func (l *look) mallocParameters(libc *Image, is func(w []uint64, allowed uint64, mem []uint64) bool) (n, bytes uint64, ok bool) {
+	w := make([]uint64, 14)
 	for _, p := range libc.loads() {
 		if p.Flags&elf.PF_W == 0 {
 			continue
@@ -122,16 +122,15 @@ func (l *look) mallocParameters(libc *Image, is func(w []uint64, field func(int)
 			// The fields are trim_threshold, top_pad, mmap_threshold and two more words; since 2.35 three fields for
 			// huge pages; the ints n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold; then mmapped_mem,
 			// max_mmapped_mem, up to 2.26 one more word, and sbrk_base.
-			w := l.words(at, 14)
+			if !l.fill(w, at) {
+				continue
+			}
 			for _, k := range [...]int{40, 60} {
-				if w == nil {
-					break
-				}
-				field := func(i int) uint64 { return w[(k+4*i)/8] >> ((k + 4*i) % 8 * 8) & (1<<32 - 1) }
+				half := func(i int) uint64 { return w[(k+4*i)/8] >> ((k + 4*i) % 8 * 8) & (1<<32 - 1) }
 				mem := w[(k+23)/8:]
-				n, most := field(0), field(2)
-				if n <= most && field(3) <= 1 && mem[0] <= mem[1] && aligned(mem[0]) && aligned(mem[1]) && mem[0] >= n*vm.PageSize && (n == 0) == (mem[0] == 0) && (most == 0) == (mem[1] == 0) &&
-					is(w, field, mem) {
+				n, most := half(0), half(2)
+				if n <= most && half(3) <= 1 && mem[0] <= mem[1] && aligned(mem[0]) && aligned(mem[1]) && mem[0] >= n*vm.PageSize && (n == 0) == (mem[0] == 0) && (most == 0) == (mem[1] == 0) &&
+					is(w, half(1), mem) {
 					return n, mem[0], true
 				}
 			}

@@ -21,14 +21,14 @@ const (
 func findJemalloc(l *look) {
 	var blocks []vm.Range
 	hasJemalloc, asked := false, false
+	var w [5]uint64
 	for i := range l.Rows {
 		e := &l.Rows[i]
 		if !private(e) || e.File.Path != "" {
 			continue
 		}
 		for at := range l.multiples(e, jemallocChunk) {
-			w := l.words(at, 5)
-			if w == nil {
+			if !l.fill(w[:], at) {
 				continue
 			}
 			size := w[0]
@@ -62,11 +62,11 @@ func (m *Image) hasJemalloc() bool {
 func (l *look) jemallocExtents(blocks []vm.Range) {
 	var named rangeSet
 	n := 0
+	var w [3]uint64
 	for _, b := range blocks {
 		for res := range l.Memory.Resident(b) {
 			for at := res.Start; at < res.End && n < maxExtents; at += edataSize {
-				w := l.words(at, 3)
-				if w == nil {
+				if !l.fill(w[:], at) {
 					break
 				}
 				// A large allocation begins somewhere in its first page, to spread cache lines (edata_base_get).

@@ -52,6 +52,7 @@ type reader struct {
 	windows map[uint64]*window
 	last    *page
 	lastAt  uint64
+	passing page // what glance reads
 
 	left limits
 }
@@ -151,9 +152,9 @@ func (r *reader) read(p []byte, addr uint64) bool {
 
 // word reads the 64-bit word at addr.
 func (r *reader) word(addr uint64) (uint64, bool) {
-	var b [8]byte
-	ok := r.read(b[:], addr)
-	return binary.LittleEndian.Uint64(b[:]), ok
+	var w [1]uint64
+	ok := r.fill(w[:], addr)
+	return w[0], ok
 }
 
 // half reads the 32-bit word at addr.
@@ -165,15 +166,59 @@ func (r *reader) half(addr uint64) (uint32, bool) {
 
 // words reads n words from addr on; it returns nil if one of them cannot be read.
 func (r *reader) words(addr uint64, n int) []uint64 {
-	b := make([]byte, 8*n)
-	if !r.read(b, addr) {
+	w := make([]uint64, n)
+	if !r.fill(w, addr) {
 		return nil
 	}
-	w := make([]uint64, n)
-	for i := range w {
-		w[i] = binary.LittleEndian.Uint64(b[8*i:])
-	}
 	return w
+}
+
+// fill is words into memory that the caller has, for those who ask at many places; it reports whether all could be read.
+func (r *reader) fill(w []uint64, addr uint64) bool {
+	if addr >= r.end || uint64(len(w)) > (r.end-addr)/8 {
+		return false
+	}
+	for len(w) > 0 {
+		off := addr % vm.PageSize
+		n := min(int((vm.PageSize-off)/8), len(w))
+		if n == 0 { // one that lies across the end of a page
+			var b [8]byte
+			if !r.read(b[:], addr) {
+				return false
+			}
+			w[0], n = binary.LittleEndian.Uint64(b[:]), 1
+		} else {
+			from := r.page(addr - off)
+			if from == nil {
+				return false
+			}
+			for i := range w[:n] {
+				w[i] = binary.LittleEndian.Uint64(from[off+8*uint64(i):])
+			}
+		}
+		w, addr = w[n:], addr+8*uint64(n)
+	}
+	return true
+}
+
+// glance is fill for one place of a page of which nothing else is wanted: if it is not in the cache it does not come
+// into it.
+func (r *reader) glance(w []uint64, addr uint64) bool {
+	at, off := vm.PageDown(addr), addr%vm.PageSize
+	if _, seen := r.pages[at]; seen || addr >= r.end || off%8 != 0 || uint64(len(w)) > (vm.PageSize-off)/8 {
+		return r.fill(w, addr)
+	}
+	r.left.reads--
+	if r.left.reads < 0 || !r.window(at).has(at%windowSize/vm.PageSize) {
+		return false
+	}
+	if r.left.pages--; r.left.pages < 0 || r.mem.ReadPages(r.passing[:], at) < len(r.passing) {
+		return false
+	}
+	for i := range w {
+		w[i] = binary.LittleEndian.Uint64(r.passing[off+8*uint64(i):])
+	}
+	return true
 }
 
 // upTo reads n words or, where not all can be read, half as many, and so on.

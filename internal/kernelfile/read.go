@@ -3,6 +3,7 @@
 package kernelfile
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -31,6 +32,42 @@ func Read(name string) ([]byte, error) {
 		}
 		if b = b[:len(b)+n]; len(b) == cap(b) {
 			b = slices.Grow(b, len(b))
+		}
+	}
+}
+
+// Lines reads a file piece by piece and gives take the whole lines of each, in memory that the next piece has. Its error is that of
+// take, or a *fs.PathError.
+func Lines(name string, take func(lines []byte) error) error {
+	fd, err := open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	// The kernel gives a page of such text at a time, or one line that is longer.
+	b, n := make([]byte, 16<<10), 0
+	for {
+		got, err := syscall.Read(fd, b[n:])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "read", Path: name, Err: err}
+		case got == 0 && n > 0:
+			return take(b[:n])
+		case got == 0:
+			return nil
+		}
+		end := n + bytes.LastIndexByte(b[n:n+got], '\n') + 1
+		n += got
+		if end > n-got {
+			if err := take(b[:end]); err != nil {
+				return err
+			}
+			n = copy(b, b[end:n])
+		}
+		if n == len(b) {
+			b = append(b, make([]byte, len(b))...)
 		}
 	}
 }

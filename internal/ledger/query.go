@@ -100,6 +100,16 @@ func (l *Ledger) Entries(yield func(*Entry) bool) {
 	l.tree.Scan(func(s slot) bool { return yield(s.entry) })
 }
 
+// List is a copy of all entries, ascending.
+func (l *Ledger) List() []Entry {
+	list := make([]Entry, 0, l.Len())
+	l.tree.Scan(func(s slot) bool {
+		list = append(list, *s.entry)
+		return true
+	})
+	return list
+}
+
 // All calls yield for every entry, ascending, until it returns false; it is an iterator. yield may read l
 // but not change it.
 func (l *Ledger) All(yield func(Entry) bool) {

@@ -7,12 +7,12 @@ import (
 
 // Smaps reads /proc/TID/smaps: the rows of maps with their figures. ErrGone where the mm has ended.
 func Smaps(tid int) ([]vm.SmapsEntry, error) {
-	text, err := kernelfile.Read(path(tid, "smaps"))
-	if err != nil {
+	var p vm.SmapsParser
+	if err := kernelfile.Lines(path(tid, "smaps"), p.Parse); err != nil {
 		return nil, err
 	}
-	if len(text) == 0 {
+	if len(p.Rows) == 0 {
 		return nil, ErrGone
 	}
-	return vm.ParseSmaps(nil, text)
+	return p.Rows, nil
 }

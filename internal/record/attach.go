@@ -50,7 +50,7 @@ func Attach(o Options) (out Outcome, err error) {
 	r.signals.catchForAttach()
 	command := procfs.Cmdline(o.PIDs[0])
 	r.around = surroundingsOf(o.PIDs[0])
-	header := newHeader(o.Tool, "attach", r.out.start, command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0])
+	header := newHeader(o.Tool, "attach", r.out.start, command, procfs.Environ(o.PIDs[0]), procfs.Exe(o.PIDs[0]), o.PIDs[0], mapped(o.PIDs[0]))
 	r.backend.describe(header, &r.opts)
 	for _, s := range sinks {
 		if err := s.Put(header); err != nil { // nothing has been touched yet

@@ -53,6 +53,21 @@ func (enc *encoder) fill(a *eventlog.Attr, e *ledger.Entry, origin *uint64, exec
 	}
 }
 
+// attrOf returns an Attr, whose pointers are newly allocated.
+func (enc *encoder) attrOf(e *ledger.Entry) eventlog.Attr {
+	var origin *uint64
+	var exec *eventlog.ExecSeq
+	switch e.Origin.Cause {
+	case ledger.FromEvent:
+		origin = new(uint64)
+	case ledger.Kernel:
+		exec = new(eventlog.ExecSeq)
+	}
+	var a eventlog.Attr
+	enc.fill(&a, e, origin, exec)
+	return a
+}
+
 // attr returns a newly allocated Attr.
 func (enc *encoder) attr(e *ledger.Entry) *eventlog.Attr {
 	if e == nil {
@@ -79,8 +94,8 @@ func (enc *encoder) changes(list []ledger.Change) []eventlog.Change {
 // mappings lists a whole ledger.
 func (enc *encoder) mappings(l *ledger.Ledger) []eventlog.Mapping {
 	out := make([]eventlog.Mapping, 0, l.Len())
-	for e := range l.All {
-		out = append(out, eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(&e)})
+	for e := range l.Entries {
+		out = append(out, eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: enc.attrOf(e)})
 	}
 	return out
 }

@@ -39,8 +39,8 @@ var rlimits = map[string]string{
 }
 
 // newHeader returns the log's first line, without its backend. pid is the process whose limits and cgroup are
-// recorded, 0 for our own.
-func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int) *eventlog.Header {
+// recorded, 0 for our own; rows is what it has mapped.
+func newHeader(tool, mode string, start time.Time, command, env []string, exe string, pid int, rows []vm.Mapping) *eventlog.Header {
 	if command == nil {
 		command = []string{}
 	}
@@ -52,13 +52,13 @@ func newHeader(tool, mode string, start time.Time, command, env []string, exe st
 		Started: start.Format(time.RFC3339Nano),
 		Host: eventlog.Host{Kernel: unix.ByteSliceToString(uts.Release[:]), Arch: "x86_64", PageSize: vm.PageSize,
 			CPUs: runtime.NumCPU(), Hostname: host},
-		Environment: layoutEnvironment(classify.Known().Variables(), env, exe, pid),
+		Environment: layoutEnvironment(classify.Known().Variables(), env, exe, pid, rows),
 	}
 }
 
 // layoutEnvironment returns the recorded environment of a process. Of its environment variables, env, only those in
 // variables are ever recorded: others may hold secrets.
-func layoutEnvironment(variables, env []string, exe string, pid int) eventlog.Environment {
+func layoutEnvironment(variables, env []string, exe string, pid int, rows []vm.Mapping) eventlog.Environment {
 	e := make(eventlog.Environment)
 	for _, name := range variables {
 		e[name] = nil
@@ -82,7 +82,7 @@ func layoutEnvironment(variables, env []string, exe string, pid int) eventlog.En
 	for name, v := range bounds {
 		e[name] = &v
 	}
-	e["libc_build_id"] = libcBuildID(pid, exe)
+	e["libc_build_id"] = libcBuildID(pid, exe, rows)
 	return e
 }
 
@@ -183,12 +183,12 @@ func sameEnvironment(a, b *eventlog.SpaceEnvironment) bool {
 
 // libcBuildID finds the C library that the program will use: the mapped one, or the one in the directory of its
 // interpreter (pid 0: not running yet). nil for a static program, or if none is found.
-func libcBuildID(pid int, exe string) *string {
+func libcBuildID(pid int, exe string, rows []vm.Mapping) *string {
 	var paths []string
 	root := "/"
 	if pid != 0 {
 		root = fmt.Sprintf("/proc/%d/root", pid)
-		for _, row := range mapped(pid) {
+		for _, row := range rows {
 			if p := row.File.Path; callers.Named(p).IsLibc() && !strings.Contains(p, "/libpthread") {
 				paths = append(paths, row.File.Path)
 			}

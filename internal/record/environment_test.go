@@ -10,7 +10,7 @@ import (
 func TestEnvironment(t *testing.T) {
 	row := classify.Row{Kind: "zoo", Words: classify.Words{One: "zoo pen", Many: "zoo pens"}, Settings: classify.Settings{{Name: "ZOO_PENS"}}}
 	known := classify.Known().With(classify.Family{Kinds: []classify.Row{row}})
-	e := layoutEnvironment(known.Variables(), []string{"PASSWORD=x", "ZOO_PENS=3", "MIMALLOC_ARENA_RESERVE=64MiB"}, "/bin/true", 0)
+	e := layoutEnvironment(known.Variables(), []string{"PASSWORD=x", "ZOO_PENS=3", "MIMALLOC_ARENA_RESERVE=64MiB"}, "/bin/true", 0, nil)
 	for name, want := range map[string]string{"ZOO_PENS": "3", "MIMALLOC_ARENA_RESERVE": "64MiB"} {
 		if v := e[name]; v == nil || *v != want {
 			t.Errorf("%s is not recorded", name)

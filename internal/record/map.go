@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -43,7 +42,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	of.Load(rows, func(vm.Mapping) ledger.Origin { return ledger.Origin{Cause: ledger.BeforeAttach} })
 	exe := procfs.Exe(pid)
 	log := []eventlog.Record{
-		newHeader(tool, "map", start, procfs.Cmdline(pid), procfs.Environ(pid), exe, pid),
+		newHeader(tool, "map", start, procfs.Cmdline(pid), procfs.Environ(pid), exe, pid, rows),
 		&eventlog.Space{Space: 1, PID: pid, Cause: "attach", Exe: exe, Argv: procfs.Cmdline(pid), Environment: beganWith(pid, listedVariables()), Mappings: enc.mappings(of)},
 	}
 	for _, t := range l.Threads {
@@ -60,7 +59,7 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	pages := procfs.Pagemap{TID: pid}
 	defer pages.Close()
 	log = append(log, c)
-	if list, ok := enc.figures(classify.CutAtParts(slices.Collect(of.All), found), l.Rows, &pages); ok {
+	if list, ok := enc.figures(classify.CutAtParts(of.List(), found), l.Rows, &pages); ok {
 		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list, System: new(surroundings).system(pid, procfs.MemoryOf(pid))})
 	} else {
 		n := uncounted(pid, undivided)

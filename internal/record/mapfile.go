@@ -3,7 +3,6 @@ package record
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ func (s *savedMap) log(tool string, start time.Time) []eventlog.Record {
 		log = append(log, c)
 	}
 	if s.figures {
-		list, _ := enc.figures(slices.Collect(of.All), s.rows, &procfs.Pagemap{}) // each of its rows is a mapping
+		list, _ := enc.figures(of.List(), s.rows, &procfs.Pagemap{}) // each of its rows is a mapping
 		log = append(log, &eventlog.Snapshot{T: now(), Space: 1, Cause: "map", Mappings: list})
 	}
 	return append(log, &eventlog.End{T: now(), Cause: "detach"})

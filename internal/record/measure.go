@@ -1,8 +1,6 @@
 package record
 
 import (
-	"slices"
-
 	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/internal/procfs"
 )
@@ -20,7 +18,7 @@ func Measure(sp *eventlog.SpaceState) *eventlog.Snapshot {
 	}
 	pages := procfs.Pagemap{TID: sp.PID}
 	defer pages.Close()
-	list, ok := newEncoder().figures(slices.Collect(sp.Ledger.All), rows, &pages)
+	list, ok := newEncoder().figures(sp.Ledger.List(), rows, &pages)
 	if !ok {
 		return nil
 	}

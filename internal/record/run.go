@@ -47,7 +47,7 @@ func Run(o Options) (out Outcome, err error) {
 	}
 	caught := r.signals.catchForRun()
 	r.around = surroundingsOf(os.Getpid()) // the program's too
-	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0)
+	header := newHeader(o.Tool, "run", r.out.start, o.Command, launch.Env, launch.Path, 0, nil)
 	r.backend.describe(header, &r.opts)
 	r.leaks.warnOf(launch.Path, launch.Dir, launch.Env)
 	<-caught

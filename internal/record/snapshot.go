@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -36,7 +35,7 @@ func (r *Recorder) snapshot(sp *space, cause string) *eventlog.Snapshot {
 	pages := procfs.Pagemap{TID: tid}
 	defer pages.Close()
 	// If inspection found an object that ends inside a row, each part gets its own figures.
-	entries := classify.CutAtParts(slices.Collect(sp.Ledger().All), sp.content)
+	entries := classify.CutAtParts(sp.Ledger().List(), sp.content)
 	mappings, ok := r.out.encoder.figures(entries, rows, &pages)
 	if !ok {
 		r.withoutSnapshot(sp, undivided)
@@ -76,7 +75,7 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 	list := make([]eventlog.SnapshotMapping, len(entries))
 	for k := range entries {
 		e := &entries[k]
-		list[k].Mapping = eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: *enc.attr(e)}
+		list[k].Mapping = eventlog.Mapping{Start: eventlog.Hex(e.Start), End: eventlog.Hex(e.End), Attr: enc.attrOf(e)}
 	}
 	first := 0
 	for i := range rows {

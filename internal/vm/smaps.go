@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,15 +32,26 @@ type SmapsEntry struct {
 // rows to dst, [vsyscall] left out. Lines it does not know are skipped, so that the text of /proc/PID/maps
 // gives rows without figures. As in ParseMaps, text may be reused, and an error names the line.
 func ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
-	var p MapsParser
-	return p.ParseSmaps(dst, text)
+	p := SmapsParser{Rows: dst}
+	err := p.Parse(text)
+	return p.Rows, err
 }
 
-// ParseSmaps does what the function ParseSmaps does.
-func (p *MapsParser) ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, error) {
-	var e *SmapsEntry // the row that the figures being read belong to
-	var skipped SmapsEntry
-	for n := 1; len(text) > 0; n++ {
+// SmapsParser does what ParseSmaps does, of a text that comes in pieces. The zero value is ready.
+type SmapsParser struct {
+	Rows []SmapsEntry // what has been read
+
+	names   MapsParser
+	lines   int
+	begun   bool // figures may follow
+	skip    bool // those of a row that is left out
+	skipped SmapsEntry
+}
+
+// Parse reads the next whole lines.
+func (p *SmapsParser) Parse(text []byte) error {
+	for len(text) > 0 {
+		p.lines++
 		var line []byte
 		line, text = cutLine(text)
 		if len(line) == 0 {
@@ -47,26 +59,31 @@ func (p *MapsParser) ParseSmaps(dst []SmapsEntry, text []byte) ([]SmapsEntry, er
 		}
 		name, value, ok := smapsField(line)
 		if !ok {
-			m, err := p.row(line)
+			m, err := p.names.row(line)
 			if err != nil {
-				return dst, fmt.Errorf("line %d: %w", n, err)
+				return fmt.Errorf("line %d: %w", p.lines, err)
 			}
-			if m.Start >= VsyscallStart {
-				e = &skipped
-				continue
+			p.begun, p.skip = true, m.Start >= VsyscallStart
+			if !p.skip {
+				if len(p.Rows) == cap(p.Rows) {
+					p.Rows = slices.Grow(p.Rows, max(len(p.Rows), 64)) // append grows long lists by little, and copies more
+				}
+				p.Rows = append(p.Rows, SmapsEntry{Mapping: m, AnonName: anonName(m.File.Path)})
 			}
-			dst = append(dst, SmapsEntry{Mapping: m, AnonName: anonName(m.File.Path)})
-			e = &dst[len(dst)-1]
 			continue
 		}
-		if e == nil {
-			return dst, fmt.Errorf("line %d: %w", n, errSmapsOrder)
+		if !p.begun {
+			return fmt.Errorf("line %d: %w", p.lines, errSmapsOrder)
 		}
-		if err := p.field(e, name, value); err != nil {
-			return dst, fmt.Errorf("line %d: %s: %w", n, name, err)
+		e := &p.skipped
+		if !p.skip {
+			e = &p.Rows[len(p.Rows)-1]
+		}
+		if err := p.names.field(e, name, value); err != nil {
+			return fmt.Errorf("line %d: %s: %w", p.lines, name, err)
 		}
 	}
-	return dst, nil
+	return nil
 }
 
 var (

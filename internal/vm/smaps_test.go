@@ -52,6 +52,35 @@ func TestParseSmaps(t *testing.T) {
 	}
 }
 
+// TestSmapsInPieces: it does not matter between which lines the text is cut.
+func TestSmapsInPieces(t *testing.T) {
+	want, err := ParseSmaps(nil, []byte(smaps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(smaps, "\n")
+	for n := 1; n < len(lines); n++ {
+		var p SmapsParser
+		buf := []byte{}
+		for piece := range slices.Chunk(lines, n) {
+			buf = append(buf[:0], strings.Join(piece, "")...) // the same memory again
+			if err := p.Parse(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(p.Rows, want) {
+			t.Errorf("%d lines a piece: %+v\nwant %+v", n, p.Rows, want)
+		}
+	}
+	var p SmapsParser
+	if err := p.Parse([]byte(lines[0])); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Parse([]byte("no row\n")); err == nil || !strings.HasPrefix(err.Error(), "line 2: ") {
+		t.Errorf("the error of a second piece: %v", err)
+	}
+}
+
 func TestParseSmapsRejects(t *testing.T) {
 	const row = "1000-2000 rw-p 00000000 00:00 0 \n"
 	for _, bad := range []string{
