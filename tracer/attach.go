@@ -199,7 +199,8 @@ func (t *Tracer) detachAll() {
 	t.parking = true
 	t.ready = nil
 	t.disable()
-	t.letGo()
+	hold := time.Now().Add(holdBound)
+	t.letGo(hold)
 	within, done := t.bound(stopBound)
 	defer func() { done() }()
 	for end := time.Now().Add(movingBound); len(t.threads)+len(t.newborn) > 0; {
@@ -218,7 +219,7 @@ func (t *Tracer) detachAll() {
 			t.queue = t.queue[1:]
 			t.leave(w)
 		}
-		t.letGo()
+		t.letGo(hold)
 	}
 	t.kept = nil
 	for _, th := range t.threads { // a thread that is left may get a signal of ours yet: its process keeps ignoring it
@@ -226,12 +227,14 @@ func (t *Tracer) detachAll() {
 			t.let(th)
 		}
 	}
+	clear(t.armed.shields)
 }
 
 const (
 	// movingBound is how long Detach waits for threads that only need a processor, and lookAgain how often it sees whether
-	// they do. Meanwhile those that have been let go run, and one of each process stands still.
+	// they do. For the first of it, holdBound, the others of their process stand still, and one of them to the end.
 	movingBound = 10 * time.Second
+	holdBound   = time.Second
 	lookAgain   = 50 * time.Millisecond
 )
 
@@ -239,14 +242,19 @@ const (
 // been read: it will stop soon.
 func (t *Tracer) Moving() bool {
 	for _, th := range t.threads {
-		if th.state != running {
-			continue
-		}
-		if state := State(th.TID); state == 'R' || state == 't' {
+		if th.moving() {
 			return true
 		}
 	}
 	return false
+}
+
+func (th *Thread) moving() bool {
+	if th.state != running {
+		return false
+	}
+	state := State(th.TID)
+	return state == 'R' || state == 't'
 }
 
 // leave handles a stop of a thread that will be detached.
@@ -259,12 +267,16 @@ func (t *Tracer) leave(w wait) {
 		}
 		return
 	}
+	if th == nil && classify(w.status) == execStop { // of another thread of its process: the leader has been let go
+		th = &Thread{TID: w.tid, TGID: w.tid}
+		t.add(th)
+	}
 	if th == nil {
 		t.bear(w)
 		return
 	}
 	why := th.arrive(w.status)
-	th.shedded(why)
+	t.shedded(th, why)
 	switch why {
 	case syscallStop:
 		var info syscallInfo
@@ -274,22 +286,39 @@ func (t *Tracer) leave(w wait) {
 			ptrace(unix.PTRACE_SYSCALL, th.TID, 0, 0)
 		}
 	case cloneStop:
-		if msg, e := ptraceEventMessage(th.TID); e == 0 && t.newborn[int(msg)] == nil && t.threads[int(msg)] == nil {
-			t.add(&Thread{TID: int(msg), TGID: groupOf(int(msg), th.TGID)})
+		msg, e := ptraceEventMessage(th.TID)
+		if e != 0 || t.newborn[int(msg)] != nil || t.threads[int(msg)] != nil {
+			break
+		}
+		if st, err := readStatus(int(msg)); err == nil && st.tracer == t.tid { // else it has been let go, or has ended
+			t.expect(&Thread{TID: int(msg), TGID: groupOf(int(msg), th.TGID)}, th.TGID)
+		}
+	case execStop:
+		if th, _ := t.renamed(th); th != nil {
+			t.execShield(th.TGID)
 		}
 	}
 }
 
-// letGo detaches the stopped threads.
-func (t *Tracer) letGo() {
-	for tid := range t.newborn {
-		ptrace(unix.PTRACE_DETACH, tid, 0, 0)
+// letGo detaches the stopped threads. A process that still ignores SIGTRAP because of us gets its action back first, from the last thread that
+// stops: one that were let go before that could execute another program, which would inherit it, and end all threads that could help.
+// Until hold that waits for those that will stop soon.
+func (t *Tracer) letGo(hold time.Time) {
+	for tid, child := range t.newborn {
 		delete(t.newborn, tid)
+		maker := child.TGID
+		child.TGID = groupOf(tid, maker)
+		t.expect(child, maker)
 	}
-	busy := make(map[int]bool) // groups of which a thread has not stopped
+	busy := make(map[int]bool)  // groups of which a thread has not stopped
+	waits := make(map[int]bool) // those of which one will soon
+	holds := time.Now().Before(hold)
 	for _, th := range t.threads {
 		if th.state != stopped || t.shed(th) {
 			busy[th.TGID] = true
+			if holds && !waits[th.TGID] && t.shielded(th) && th.moving() {
+				waits[th.TGID] = true
+			}
 		}
 	}
 	for _, th := range t.threads {
@@ -297,7 +326,7 @@ func (t *Tracer) letGo() {
 			continue
 		}
 		if busy[th.TGID] {
-			if t.keep(th) {
+			if waits[th.TGID] || t.keep(th) {
 				continue
 			}
 		} else if t.unshield(th); th.state != stopped {
@@ -305,6 +334,12 @@ func (t *Tracer) letGo() {
 		}
 		t.let(th)
 	}
+}
+
+// expect adds a thread that maker's group has created while threads are let go.
+func (t *Tracer) expect(child *Thread, maker int) {
+	t.inheritShield(child.TGID, maker)
+	t.add(child)
 }
 
 // let detaches a stopped thread.

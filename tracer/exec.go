@@ -10,20 +10,11 @@ import (
 
 // execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
 func (t *Tracer) execed(th *Thread) bool {
-	msg, e := ptraceEventMessage(th.TID)
-	if e != 0 || th.Killed() {
-		th.state = running // the event message may be that of its exit stop, and no thread's former tid
+	th, former := t.renamed(th)
+	if th == nil {
 		return false
 	}
-	former := int(msg)
-	if caller := t.threads[former]; former != th.TID && caller != nil {
-		t.remove(th)
-		t.remove(caller)
-		caller.TID = caller.TGID
-		caller.state = stopped
-		t.add(caller)
-		th = caller
-	}
+	t.execShield(th.TGID)
 	s := Stop{Kind: Execed, Thread: th, Former: former}
 	if th.followed {
 		s.Call = &th.call
@@ -43,9 +34,33 @@ func (t *Tracer) execed(th *Thread) bool {
 	// If the stop that would have introduced it was lost in the exec, this one does.
 	th.born = true
 	ptraceGetRegs(th.TID, &th.regs)
-	t.execShield(th.TGID)
 	t.arm(th) // the exec has closed its perf event
 	return t.out(s)
+}
+
+// renamed returns the thread that is at the stop of an exec which is reported for the leader th, and the tid that it had
+// before. It is nil where the thread has been killed meanwhile.
+func (t *Tracer) renamed(th *Thread) (caller *Thread, former int) {
+	msg, e := ptraceEventMessage(th.TID)
+	if e != 0 || th.Killed() {
+		th.state = running // the event message may be that of its exit stop, and no thread's former tid
+		return nil, 0
+	}
+	former = int(msg)
+	if caller = t.threads[former]; former == th.TID || caller == nil {
+		return th, former
+	}
+	shield := t.armed.shields[th.TGID] // no thread of the group is left for a moment, and with the last one it goes
+	t.remove(th)
+	t.remove(caller)
+	if shield != nil {
+		t.armed.shields[th.TGID] = shield
+	}
+	caller.TID = caller.TGID
+	caller.state, caller.inside = stopped, true
+	caller.grouped, caller.interrupted, caller.entering, caller.toDeliver = false, false, false, 0
+	t.add(caller)
+	return caller, former
 }
 
 // execCall is the execve(2) of the new image that the thread is about to run, without arguments.

@@ -50,15 +50,16 @@ func (th *Thread) trapWaits() bool {
 	}
 }
 
-// shed lets a thread that is about to be detached run to the signal-delivery-stop of a signal of ours, and reports
-// whether one was under way.
+// shed lets a thread that is about to be detached run on to another stop, and reports whether that is needed: a signal of ours is under
+// way, or its process still ignores SIGTRAP and the thread cannot be made to change that where it is, within a call or about to be given a signal.
 func (t *Tracer) shed(th *Thread) bool {
 	if t.backend != BySigtrap || th.exiting {
 		return false
 	}
 	switch {
-	case th.inside && th.owed():
-		// The signal is only sent when the thread leaves the kernel, where the interrupt stops it in any case.
+	case th.inside && (th.owed() || t.shielded(th)), th.toDeliver != 0 && t.shielded(th):
+		// Ours is only sent when the thread leaves the kernel, where the interrupt stops it in any case. Of a signal of the program's own it has
+		// begun the handler by then.
 		th.interrupt()
 	case th.trapWaits():
 		if mask, e := ptraceSigmask(th.TID); e == 0 && mask&trapBit != 0 {
@@ -73,14 +74,24 @@ func (t *Tracer) shed(th *Thread) bool {
 	return true
 }
 
-// shedded undoes what shed did, and suppresses the signal.
-func (th *Thread) shedded(why why) {
+// shielded reports whether the thread's process ignores SIGTRAP because of us.
+func (t *Tracer) shielded(th *Thread) bool {
+	s := t.armed.shields[th.TGID]
+	return s != nil && s.on
+}
+
+// shedded undoes what shed did, and suppresses a signal of ours.
+func (t *Tracer) shedded(th *Thread, why why) {
 	if th.unmasked {
 		th.unmasked = false
 		ptraceSetSigmask(th.TID, th.mask)
 	}
-	if why == signalStop && th.toDeliver == int(unix.SIGTRAP) && th.isOurTrap() {
+	switch {
+	case why != signalStop || th.toDeliver != int(unix.SIGTRAP):
+	case th.isOurTrap():
 		th.toDeliver = 0
+	case t.backend == BySigtrap:
+		t.giveTrap(th)
 	}
 }
 

@@ -14,9 +14,10 @@ import (
 
 // shield is a thread group's SIGTRAP action before we made it ignored.
 type shield struct {
-	on  bool // SIGTRAP is ignored because of us
-	old sigaction
-	way wayBack
+	on   bool // SIGTRAP is ignored because of us
+	over bool // it was, until the former action was restored at the end: so it is in children that were created before
+	old  sigaction
+	way  wayBack
 }
 
 const sigIgnore = 1 // SIG_IGN of asm-generic/signal-defs.h
@@ -83,8 +84,7 @@ func (t *Tracer) Unprotected() []Unprotected {
 // inheritShield gives a new thread group its creator's shield, since signal actions are inherited.
 func (t *Tracer) inheritShield(child, maker int) {
 	if s := t.armed.shields[maker]; s != nil && child != maker {
-		inherited := *s
-		t.armed.shields[child] = &inherited
+		t.armed.shields[child] = &shield{on: s.on || s.over, old: s.old, way: s.way}
 	}
 }
 
@@ -101,8 +101,8 @@ func (t *Tracer) execShield(tgid int) {
 	s.way = findWayBack(tgid)
 }
 
-// unshield restores the former SIGTRAP action of a stopped thread's group, unless the program has set another
-// meanwhile.
+// unshield restores the former SIGTRAP action of the group of a stopped thread that is about to be detached, unless the program has set
+// another meanwhile.
 func (t *Tracer) unshield(th *Thread) {
 	s := t.armed.shields[th.TGID]
 	if s == nil || !s.on {
@@ -113,13 +113,14 @@ func (t *Tracer) unshield(th *Thread) {
 		return
 	}
 	if st.ignored&trapBit != 0 {
+		th.grouped = false // the kernel stops it again when it is detached (kernel/ptrace.c, __ptrace_unlink)
 		_, err := t.inject(th, &s.old, s.way)
 		t.stopAgain(th)
 		if err != nil {
 			return
 		}
 	}
-	s.on = false
+	s.on, s.over = false, true
 }
 
 // giveTrap restores the SIGTRAP action for a thread in the signal-delivery-stop of a SIGTRAP of the program's own,

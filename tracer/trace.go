@@ -186,7 +186,9 @@ func (t *Tracer) remove(th *Thread) {
 	delete(t.threads, th.TID)
 	if t.groups[th.TGID]--; t.groups[th.TGID] <= 0 {
 		delete(t.groups, th.TGID)
-		delete(t.armed.shields, th.TGID)
+		if !t.armed.closing { // a child may be reported yet
+			delete(t.armed.shields, th.TGID)
+		}
 	}
 }
 

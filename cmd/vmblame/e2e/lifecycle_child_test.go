@@ -213,7 +213,8 @@ func allIn(pid int, states string) bool {
 	return len(list) > 0
 }
 
-// mustBeFree checks that no thread of a process is traced, or stopped.
+// mustBeFree checks that no thread of a process is traced, or stopped, and that neither the process nor one of its children is left ignoring
+// SIGTRAP, which none of our programs does by itself.
 func mustBeFree(t *testing.T, pid int) {
 	t.Helper()
 	list := threadsOf(pid)
@@ -223,6 +224,13 @@ func mustBeFree(t *testing.T, pid int) {
 	for _, th := range list {
 		if th.tracer != 0 || th.state == 'T' || th.state == 't' {
 			t.Errorf("thread %d of %d: state %c, tracer %d", th.tid, pid, th.state, th.tracer)
+		}
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, th.tid))
+		for _, p := range append(strings.Fields(string(children)), strconv.Itoa(pid)) {
+			dir := "/proc/" + p
+			if ignored, _ := strconv.ParseUint(field(dir, "SigIgn"), 16, 64); ignored>>(syscall.SIGTRAP-1)&1 != 0 && field(dir, "TracerPid") == "0" {
+				t.Errorf("process %s ignores SIGTRAP", p)
+			}
 		}
 	}
 }
