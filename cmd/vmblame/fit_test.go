@@ -36,7 +36,9 @@ func TestFits(t *testing.T) {
 	}
 	t.Chdir(dir)
 	lines := map[string]int{}
-	for _, width := range []int{60, 80, 100, 120, 200} {
+	widths := []int{60, 80, 100, 120, 200}
+	for i := 0; i < len(widths); i += testenv.Often(2, 1) { // where CI is not set every other one
+		width := widths[i]
 		t.Setenv("COLUMNS", strconv.Itoa(width))
 		for i, args := range calls {
 			for _, language := range []string{"en", "zh"}[:1+i%2] { // every other one in Chinese, too

@@ -31,18 +31,18 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 		"until redis-cli -s " + at("sock") + " ping >/dev/null 2>&1; do kill -0 $p || exit 1; done; " +
 		"redis-cli -s " + at("sock") + " debug populate 60000 >/dev/null; redis-cli -s " + at("sock") + " shutdown nosave; wait"
 	return []sampled{
-		{name: "python3", argv: []string{"/usr/bin/python3", "-c", "import json, ssl, sqlite3, decimal, threading\nx = [bytes(300000) for i in range(300)]\n" +
+		{name: "python3", many: true, argv: []string{"/usr/bin/python3", "-c", "import json, ssl, sqlite3, decimal, threading\nx = [bytes(300000) for i in range(300)]\n" +
 			"ts = [threading.Thread(target=lambda: [list(range(100000)) for i in range(10)]) for i in range(4)]\n[t.start() for t in ts]\n[t.join() for t in ts]"}},
 		{name: "node", argv: []string{"node", script}},
 		{name: "redis", needs: []string{"redis-server", "redis-cli"}, argv: []string{"sh", "-c", redis}},
-		{name: "gcc (cc1plus)", argv: []string{"g++", "-O2", "-std=c++17", "-c", "-o", at("templates.o"), cxx}},
+		{name: "gcc (cc1plus)", many: true, argv: []string{"g++", "-O2", "-std=c++17", "-c", "-o", at("templates.o"), cxx}},
 		{name: "stripped C", argv: []string{at("threads_stripped")}, unstripped: at("threads")},
-		{name: "stripped C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads_stripped")}, unstripped: at("threads")},
+		{name: "stripped C, no dbg", many: true, flags: []string{"--debug-dir="}, argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads")}},
 		{name: "C++", build: templates, argv: []string{at("templates")}},
 		{name: "Go", argv: []string{at("sample_go")}},
-		{name: "stripped Go", argv: []string{at("sample_go_stripped")}, unstripped: at("sample_go")},
-		{name: "Rust", needs: []string{"rustc"}, argv: []string{filepath.Join(built.progs, "stack_rust")}},
+		{name: "stripped Go", many: true, argv: []string{at("sample_go_stripped")}, unstripped: at("sample_go")},
+		{name: "Rust", many: true, needs: []string{"rustc"}, argv: []string{filepath.Join(built.progs, "stack_rust")}},
 	}
 }
 

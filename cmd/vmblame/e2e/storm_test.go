@@ -16,12 +16,12 @@ func TestStorm(t *testing.T) {
 		more           string // the program's seed, and how many ranges a thread may have
 		flags          []string
 	}{
-		{"8 threads", 8, testenv.Often(5000, 20000), "1", nil},
-		{"32 threads", 32, testenv.Often(1250, 5000), "2", nil},
-		{"8 threads, each event proven", 8, testenv.Often(4000, 20000), "3", []string{"--verify=each"}},
-		{"32 threads, each event proven", 32, 500, "4", []string{"--verify=each"}},
-		{"8 threads without a filter", 8, 2000, "5", []string{"--no-seccomp"}},
-		{"many ranges", 4, 5000, "6 32", nil},
+		{"8 threads", 8, testenv.Often(2500, 20000), "1", nil},
+		{"32 threads", 32, testenv.Often(600, 5000), "2", nil},
+		{"8 threads, each event proven", 8, testenv.Often(1200, 20000), "3", []string{"--verify=each"}},
+		{"32 threads, each event proven", 32, testenv.Often(150, 500), "4", []string{"--verify=each"}},
+		{"8 threads without a filter", 8, testenv.Often(800, 2000), "5", []string{"--no-seccomp"}},
+		{"many ranges", 4, testenv.Often(2000, 5000), "6 32", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := strings.Fields(fmt.Sprint(c.threads, " ", c.calls, " ", c.more))
