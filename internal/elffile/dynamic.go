@@ -81,13 +81,22 @@ func (d *Dynamic) Needed() []string {
 
 // Exports reports whether the file defines a dynamic symbol of that name, of whatever version.
 func (d *Dynamic) Exports(name string) bool {
+	_, defined := d.Symbol(name)
+	return defined
+}
+
+// Indexed reports whether the file has a table to look symbols up by. Without one Symbol finds none.
+func (d *Dynamic) Indexed() bool { return d.at[elf.DT_GNU_HASH] != 0 || d.at[elf.DT_HASH] != 0 }
+
+// Symbol returns the value of a dynamic symbol that the file defines, of whatever version. Only what the lookup needs is read.
+func (d *Dynamic) Symbol(name string) (value uint64, defined bool) {
 	if at := d.at[elf.DT_GNU_HASH]; at != 0 {
 		return d.gnuHashed(at, name)
 	}
 	if at := d.at[elf.DT_HASH]; at != 0 {
 		return d.hashed(at, name)
 	}
-	return false
+	return 0, false
 }
 
 // text is a string of the dynamic string table.
@@ -107,44 +116,54 @@ func (d *Dynamic) word(at uint64) uint64 {
 	return 0
 }
 
-// defines reports whether dynamic symbol i has that name and is defined here.
-func (d *Dynamic) defines(i uint64, name string) bool {
+// defines reports whether dynamic symbol i has that name and is defined here, and returns its value.
+func (d *Dynamic) defines(i uint64, name string) (value uint64, defined bool) {
 	b := d.mem.Bytes(d.at[elf.DT_SYMTAB]+i*elf.Sym64Size, elf.Sym64Size)
 	if b == nil {
-		return false
+		return 0, false
 	}
 	le := binary.LittleEndian
-	return elf.SectionIndex(le.Uint16(b[6:])) != elf.SHN_UNDEF && d.text(uint64(le.Uint32(b))) == name
+	return le.Uint64(b[8:]), elf.SectionIndex(le.Uint16(b[6:])) != elf.SHN_UNDEF && d.text(uint64(le.Uint32(b))) == name
 }
 
 // gnuHashed looks a name up in the table of DT_GNU_HASH (glibc elf/dl-lookup.c, do_lookup_x): its header, a Bloom
-// filter, buckets, and the hashes of all symbols, of which the last of a bucket is odd.
-func (d *Dynamic) gnuHashed(table uint64, name string) bool {
+// filter, which tells of most names that there is no such symbol, buckets, and the hashes of all symbols, of which the last of a
+// bucket is odd.
+func (d *Dynamic) gnuHashed(table uint64, name string) (value uint64, defined bool) {
 	hash := uint32(5381)
 	for i := range len(name) {
 		hash = hash*33 + uint32(name[i])
 	}
-	buckets, first, words := d.word(table), d.word(table+4), d.word(table+8)
-	if buckets == 0 {
-		return false
+	buckets, first, words, shift := d.word(table), d.word(table+4), d.word(table+8), d.word(table+12)
+	if buckets == 0 || words == 0 {
+		return 0, false
+	}
+	bloom := d.mem.Bytes(table+16+uint64(hash)/64%words*8, 8)
+	if bloom == nil {
+		return 0, false
+	}
+	if w := binary.LittleEndian.Uint64(bloom); w>>(hash%64)&1 == 0 || w>>(hash>>(shift%32)%64)&1 == 0 {
+		return 0, false
 	}
 	at := table + 16 + words*8
 	i := d.word(at + uint64(hash)%buckets*4)
 	for n := 0; i >= first && i != 0 && n < maxChain; i, n = i+1, n+1 {
 		h := d.word(at + (buckets+i-first)*4)
-		if uint32(h)|1 == hash|1 && d.defines(i, name) {
-			return true
+		if uint32(h)|1 == hash|1 {
+			if value, defined = d.defines(i, name); defined {
+				return value, true
+			}
 		}
 		if h&1 != 0 {
 			break
 		}
 	}
-	return false
+	return 0, false
 }
 
 // hashed looks a name up in the table of DT_HASH (gABI, "Hash Table"): the numbers of buckets and of symbols, the
 // buckets, and for each symbol the next one of its bucket.
-func (d *Dynamic) hashed(table uint64, name string) bool {
+func (d *Dynamic) hashed(table uint64, name string) (value uint64, defined bool) {
 	var hash uint32
 	for i := range len(name) {
 		hash = hash<<4 + uint32(name[i])
@@ -153,13 +172,13 @@ func (d *Dynamic) hashed(table uint64, name string) bool {
 	}
 	buckets := d.word(table)
 	if buckets == 0 {
-		return false
+		return 0, false
 	}
 	i := d.word(table + 8 + uint64(hash)%buckets*4)
 	for n := 0; i != 0 && n < maxChain; i, n = d.word(table+8+(buckets+i)*4), n+1 {
-		if d.defines(i, name) {
-			return true
+		if value, defined = d.defines(i, name); defined {
+			return value, true
 		}
 	}
-	return false
+	return 0, false
 }

@@ -19,6 +19,7 @@ type Image struct {
 	Bias uint64 // address = virtual address of the file + Bias
 	Rows vm.Range
 
+	dynamic *elffile.Dynamic // nil before it is asked
 	symbols map[string]uint64
 	read    map[string]bool // by section
 	left    *int64          // of the bytes of symbol tables that all images may have
@@ -29,9 +30,6 @@ func (m *Image) name() string { return strings.TrimSuffix(path.Base(m.Path), " (
 
 // symbolLimit bounds the bytes of a symbol table that are read.
 const symbolLimit = 64 << 20
-
-// maxChain bounds the symbols of one hash that are looked at.
-const maxChain = 1 << 12
 
 // symbolTotal bounds them for all images of a process.
 const symbolTotal = 512 << 20
@@ -55,79 +53,25 @@ func (m *Image) exported(name string) uint64 {
 	if a, ok := m.symbols[name]; ok {
 		return a
 	}
-	if !m.read[".dynsym"] {
-		if a, ok := m.hashed(name); ok {
-			if m.symbols == nil {
-				m.symbols = map[string]uint64{}
-			}
-			m.symbols[name] = a
-			return a
-		}
-		m.readSymbols(".dynsym")
-	}
-	return m.symbols[name]
-}
-
-// hashed looks a symbol up as the dynamic loader does (glibc elf/dl-lookup.c), 0 for none. It reports whether the file has the
-// table for it.
-func (m *Image) hashed(name string) (uint64, bool) {
-	table, ok1 := m.File.Section(".gnu.hash")
-	syms, ok2 := m.File.Section(".dynsym")
-	strs, ok3 := m.File.Section(".dynstr")
-	var b [24]byte
-	read := func(at uint64, n int) []byte {
-		if at > 1<<62 {
-			return nil
-		}
-		if k, _ := m.File.ReadAt(b[:n], int64(at)); k < n {
-			return nil
-		}
-		return b[:n]
-	}
-	half := func(at uint64) uint64 {
-		if b := read(at, 4); b != nil {
-			return uint64(binary.LittleEndian.Uint32(b))
-		}
+	if m.read[".dynsym"] {
 		return 0
 	}
-	if !ok1 || !ok2 || !ok3 {
-		return 0, false
+	if m.dynamic == nil {
+		m.dynamic = m.File.Dynamic()
 	}
-	buckets, first, words, shift := half(table.Offset), half(table.Offset+4), half(table.Offset+8), half(table.Offset+12)
-	if buckets == 0 || words == 0 {
-		return 0, false
+	if !m.dynamic.Indexed() {
+		m.readSymbols(".dynsym")
+		return m.symbols[name]
 	}
-	hash := uint32(5381)
-	for i := range len(name) {
-		hash = hash*33 + uint32(name[i])
+	at, _ := m.dynamic.Symbol(name)
+	if at != 0 {
+		at += m.Bias
 	}
-	bloom := read(table.Offset+16+uint64(hash)/64%words*8, 8)
-	if bloom == nil {
-		return 0, false
+	if m.symbols == nil {
+		m.symbols = map[string]uint64{}
 	}
-	if w := binary.LittleEndian.Uint64(bloom); w>>(hash%64)&1 == 0 || w>>(hash>>(shift%32)%64)&1 == 0 {
-		return 0, true
-	}
-	at := table.Offset + 16 + words*8
-	i := half(at + uint64(hash)%buckets*4)
-	for n := 0; i >= first && i != 0 && n < maxChain; i, n = i+1, n+1 {
-		h := half(at + (buckets+i-first)*4)
-		if uint32(h)|1 == hash|1 {
-			sym := read(syms.Offset+i*elf.Sym64Size, elf.Sym64Size)
-			if sym == nil {
-				return 0, true
-			}
-			defined, value, str := binary.LittleEndian.Uint16(sym[6:]) != 0, binary.LittleEndian.Uint64(sym[8:]), uint64(binary.LittleEndian.Uint32(sym))
-			text := make([]byte, len(name)+1)
-			if n, _ := m.File.ReadAt(text, int64(strs.Offset+str)); n == len(text) && text[len(name)] == 0 && string(text[:len(name)]) == name && defined && value != 0 {
-				return value + m.Bias, true
-			}
-		}
-		if h&1 != 0 {
-			break
-		}
-	}
-	return 0, true
+	m.symbols[name] = at
+	return at
 }
 
 func (m *Image) readSymbols(section string) {

@@ -10,6 +10,12 @@ import (
 const (
 	jscCage  = 1 << 30 // bytes of the smallest of JavaScriptCore's reservations that are looked for
 	jscGuard = vm.PageSize
+
+	// libpas, its malloc, keeps its own small records in one mapping, pas_compact_heap_reservation_size, of which three variables side by
+	// side tell (pas_compact_heap_reservation.c): where it begins, less pasUnused bytes, how long it is, less those bytes, and how much
+	// of it has been given out.
+	pasCompact = 128 << 20
+	pasUnused  = 16
 )
 
 func isJavaScriptCore(m *Image) bool {
@@ -18,7 +24,7 @@ func isJavaScriptCore(m *Image) bool {
 
 // findJavaScriptCore recognises the reservations of WebKit's JavaScriptCore by what it writes once into its configuration
 // (WebConfig::g_config, Gigacage::Config of bmalloc and JSC::Config): the beginning of the Gigacage, and of the heap of structures,
-// each beside its length; the beginning and the end of the memory for code, which has a guard page at both.
+// each beside its length; the beginning and the end of the memory for code, which has a guard page at both; and libpas's records.
 func findJavaScriptCore(l *look) {
 	m := l.image2(isJavaScriptCore)
 	if m == nil {
@@ -32,6 +38,10 @@ func findJavaScriptCore(l *look) {
 	}
 	for _, x := range l.pairs(m) {
 		first, w := x[0], x[1]
+		if r := vm.RangeOf(first+pasUnused, pasCompact); w == pasCompact-pasUnused && aligned(r.Start) && l.rowsOf(r) {
+			add("records", r)
+			continue
+		}
 		if !aligned(first) || !aligned(w) {
 			continue
 		}

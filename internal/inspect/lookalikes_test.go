@@ -41,6 +41,27 @@ func TestLookalikes(t *testing.T) {
 	}
 }
 
+// TestLies: structures that lie, loop or are endless tell nothing, and a look at them ends.
+func TestLies(t *testing.T) {
+	for _, name := range []string{"memory_lies_arena", "memory_lies_thread", "memory_lies_runtimes"} {
+		said, _, found := program(t, name)
+		n := lines(said, "own %x %x", func(scan func(...any)) {
+			var own vm.Range
+			scan(&own.Start, &own.End)
+			for _, f := range found {
+				for _, p := range f.Parts {
+					if own.Overlaps(p.Range) && f.Confidence != classify.Guess {
+						t.Errorf("%s: %v is the program's own, said to be %s %s, %s: %s", name, own, f.Kind, f.Detail, f.Confidence, f.Evidence)
+					}
+				}
+			}
+		})
+		if n < 5 {
+			t.Errorf("%s: %d mappings of its own: %q", name, n, said)
+		}
+	}
+}
+
 // TestNamespace: in a pid namespace of its own a process calls its threads by other numbers than those who look at it.
 func TestNamespace(t *testing.T) {
 	testenv.Need(t, "root", "unshare")

@@ -306,7 +306,7 @@ func TestJavaScriptCore(t *testing.T) {
 			t.Errorf("the structure at %x is not in %v", at, parts)
 		}
 	})
-	if n != 1 || parts["Gigacage"].Len() < 32<<30 || parts["code"].Len() < 64<<20 {
+	if n != 1 || parts["Gigacage"].Len() < 32<<30 || parts["code"].Len() < 64<<20 || parts["records"].Len() != 128<<20 {
 		t.Errorf("%v, %q", parts, said)
 	}
 }
