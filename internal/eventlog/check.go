@@ -46,7 +46,7 @@ func Check(src io.Reader, report func(Problem)) error {
 func (r *Reader) Check(report func(Problem)) error {
 	c := &checker{
 		report: report, p: NewReplay(), errnos: errnos(),
-		execs: map[uint64]*execution{}, apart: map[int]*ledger.Ledger{}, growsDown: map[uint64]bool{},
+		execs: map[uint64]*execution{}, apart: map[int]*ledger.Ledger{}, growsDown: map[uint64]bool{}, leaving: map[int]bool{},
 		threadChecks: threadChecks{live: map[int]checkedThread{}, processes: map[int]checkedProcess{}, users: map[int]*spaceUsers{}, roots: map[int]bool{}},
 		stackChecks:  stackChecks{modules: map[int]checkedModule{}, stacks: map[int]span{}, places: map[place]uint32{}, named: map[Place]bool{}},
 	}
@@ -75,6 +75,7 @@ type checker struct {
 	execs                     map[uint64]*execution  // by seq: the calls of execve that succeeded
 	apart                     map[int]*ledger.Ledger // by space: ranges given to madvise(MADV_DONTFORK)
 	growsDown                 map[uint64]bool        // events that mapped with MAP_GROWSDOWN
+	leaving                   map[int]bool           // spaces of which the last line was a snapshot of cause "exec"
 	segmentChecks
 	threadChecks
 	stackChecks
@@ -190,14 +191,26 @@ func (c *checker) end(r *End) {
 		c.problem("end: cause %q is none of exit, detach, duration, failed, segment", r.Cause)
 	}
 	c.must(!attach || r.Exit == nil, "end: an exit, though the program was not launched")
-	if e := r.Exit; e != nil {
-		c.must((e.Code == nil) != (e.Signal == nil), "end: exit has neither or both of code and signal")
-		c.must(e.Code == nil || *e.Code >= 0 && *e.Code <= 255, "end: no program exits with this code")
-		c.must((e.Signal == nil) == (e.Name == ""), "end: exit has a signal's name or number, and not the other")
-		c.must(e.Signal == nil || *e.Signal >= 1 && *e.Signal <= 64, "end: no signal has this number")
+	c.exit(r.Exit, "end")
+	for name, n := range r.System {
+		c.must(n >= 0, "end: %s is %d", name, n)
+	}
+	for space := range c.leaving {
+		c.must(r.Cause == "failed" || r.Cause == "segment", "snapshot of space %d: its cause is exec, and none follows", space)
 	}
 	c.checks(r)
 	c.lives(r)
+}
+
+// exit checks how a process is said to have ended.
+func (c *checker) exit(e *Exit, where string) {
+	if e == nil {
+		return
+	}
+	c.must((e.Code == nil) != (e.Signal == nil), "%s: exit has neither or both of code and signal", where)
+	c.must(e.Code == nil || *e.Code >= 0 && *e.Code <= 255, "%s: no program exits with this code", where)
+	c.must((e.Signal == nil) == (e.Name == ""), "%s: exit has a signal's name or number, and not the other", where)
+	c.must(e.Signal == nil || *e.Signal >= 1 && *e.Signal <= 64, "%s: no signal has this number", where)
 }
 
 // checks compares the number of comparisons with the bounds that the log implies: with --verify=off none; else at

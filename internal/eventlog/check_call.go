@@ -56,7 +56,10 @@ func (c *checker) call(r *Event, s *SpaceState) {
 			c.must(x.Start%vm.PageSize == 0 && !x.Empty(), "event %d: munmap of %v, which is not a range of whole pages, succeeded", r.Seq, x)
 			c.within(r, x)
 		}
-	case "shmdt", "io_destroy":
+	case "shmdt":
+		c.kinds(r, true, false, false)
+		c.shmdt(r)
+	case "io_destroy":
 		c.kinds(r, true, false, false)
 	case "mprotect", "pkey_mprotect":
 		c.kinds(r, false, false, true)
@@ -71,7 +74,10 @@ func (c *checker) call(r *Event, s *SpaceState) {
 	case "mmap", "mmap2":
 		c.kinds(r, true, true, false)
 		c.mmap(r)
-	case "shmat", "map_shadow_stack":
+	case "shmat":
+		c.kinds(r, true, true, false)
+		c.shmat(r)
+	case "map_shadow_stack":
 		c.kinds(r, true, true, false)
 		c.added(r)
 	case "brk":
@@ -116,6 +122,7 @@ func (c *checker) edits(r *Event, what string) {
 
 func (c *checker) mprotect(r *Event) {
 	prot, known := r.number("prot")
+	c.must(prot&vm.ProtGrowsUp == 0, "event %d: mprotect of a mapping that grows upwards succeeded: there is none", r.Seq)
 	if x, ok := r.span("addr", "len"); ok && known && prot&(vm.ProtGrowsDown|vm.ProtGrowsUp) == 0 {
 		c.within(r, x)
 	}
@@ -173,7 +180,10 @@ func (c *checker) mmap(r *Event) {
 	} else {
 		c.must(n == 0, "event %d: mmap without MAP_FIXED returned a range that was not free", r.Seq)
 	}
+	c.must(flags&vm.MapFixedNoReplace == 0 || n == 0, "event %d: mmap with MAP_FIXED_NOREPLACE returned a range that was not free", r.Seq)
 	c.perms(r, n, now, prot)
+	sharing := flags & vm.MapTypeMask
+	c.must(sharing >= vm.MapShared && sharing <= vm.MapSharedValidate || sharing == vm.MapDroppable, "event %d: mmap with flags %#x, neither private nor shared, succeeded", r.Seq, flags)
 	shared := flags&vm.MapTypeMask == vm.MapShared || flags&vm.MapTypeMask == vm.MapSharedValidate
 	c.must(shared == (now.Perms[3] == 's'), "event %d: mmap with flags %#x gave %s", r.Seq, flags, now.Perms)
 	if flags&vm.MapGrowsDown != 0 {
@@ -193,6 +203,43 @@ func (c *checker) mmap(r *Event) {
 	// Drivers and file systems in memory choose offsets of their own.
 	if ok && ownFile(now.Path) {
 		c.must(offset == now.Offset, "event %d: mmap of offset %d mapped %d", r.Seq, offset, now.Offset)
+	}
+}
+
+// shmat checks what it attached: a segment from its beginning, shared, with the permissions that the flags ask for.
+func (c *checker) shmat(r *Event) {
+	if _, ok := c.added(r); !ok {
+		return
+	}
+	n := len(r.Changes) - 1
+	now := r.Changes[n].Now
+	c.must(now.Inode != 0 && now.Offset == 0, "event %d: shmat attached no segment, or none from its beginning", r.Seq)
+	c.must(strings.HasSuffix(now.Perms, "s"), "event %d: shmat gave %s", r.Seq, now.Perms)
+	flags, ok := r.number("shmflg")
+	if !ok {
+		return
+	}
+	prot := uint64(vm.ProtRead)
+	if flags&vm.ShmReadOnly == 0 {
+		prot |= vm.ProtWrite
+	}
+	if flags&vm.ShmExec != 0 {
+		prot |= vm.ProtExec
+	}
+	c.perms(r, n, now, prot)
+}
+
+// shmdt checks that all that it removed is of one segment, each piece where an attachment at its address has it.
+func (c *checker) shmdt(r *Event) {
+	addr, ok := r.number("shmaddr")
+	for i := range r.Changes {
+		was := r.Changes[i].Was
+		if was == nil {
+			continue // reported
+		}
+		c.must(strings.HasSuffix(was.Perms, "s") && (!ok || uint64(r.Changes[i].Start)-addr == was.Offset), "event %d: change %d: shmdt removed what it had not attached", r.Seq, i)
+		first := r.Changes[0].Was
+		c.must(first == nil || was.Inode == first.Inode && was.Dev == first.Dev, "event %d: change %d: shmdt removed two segments", r.Seq, i)
 	}
 }
 

@@ -21,6 +21,8 @@ func (c *checker) event(r *Event) {
 		return
 	}
 	c.actor(r)
+	c.must(!c.leaving[r.Space] || r.Error == "" && (r.Call == "execve" || r.Call == "execveat"), "event %d: %s, behind a snapshot of cause exec", r.Seq, r.Call)
+	delete(c.leaving, r.Space)
 	if !c.changes("event", r.Seq, r.Changes) {
 		return
 	}
@@ -63,6 +65,8 @@ func (c *checker) changes(what string, seq uint64, changes []Change) bool {
 		return false
 	}
 	for i := range list {
+		was, now := list[i].Was, list[i].Now
+		c.must(was == nil || now == nil || was.Mapping != now.Mapping || was.Origin != now.Origin, "%s %d: change %d: it changes nothing", what, seq, i)
 		for _, e := range []*ledger.Entry{list[i].Was, list[i].Now} {
 			c.must(e == nil || possible(e), "%s %d: change %d: no mapping can be (%v)", what, seq, i, e)
 		}

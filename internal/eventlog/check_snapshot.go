@@ -1,9 +1,15 @@
 package eventlog
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/vmblame/vmblame/internal/ledger"
 	"github.com/vmblame/vmblame/internal/vm"
 )
+
+// snapshotCauses is why a snapshot is taken.
+var snapshotCauses = []string{"exec", "exit", "detach", "interval", "signal", "peak", "vsz", "map"}
 
 func (c *checker) snapshot(r *Snapshot) {
 	s := c.p.Space(r.Space)
@@ -11,11 +17,16 @@ func (c *checker) snapshot(r *Snapshot) {
 		return
 	}
 	c.snapshots++
-	c.must(r.Cause != "", "snapshot of space %d: no cause", r.Space)
+	c.must(slices.Contains(snapshotCauses, r.Cause), "snapshot of space %d: cause %q is none of %s", r.Space, r.Cause, strings.Join(snapshotCauses, ", "))
+	if r.Cause == "exec" {
+		c.leaving[r.Space] = true
+	}
 	l := ledger.New()
 	last := Hex(0)
 	for i := range r.Mappings {
 		m := &r.Mappings[i].Mapping
+		rows := r.Mappings[i].Rows
+		c.must(rows >= 0 && uint64(rows) <= uint64(m.End-m.Start)/vm.PageSize, "snapshot of space %d: mapping %d: %d rows of the kernel begin in it", r.Space, i, rows)
 		e, err := c.conv.entry(m.Start, m.End, &m.Attr)
 		if err != nil {
 			c.problem("snapshot of space %d: mapping %d: %v", r.Space, i, err)

@@ -107,8 +107,15 @@ func (c *checker) fits(r *Event, s *SpaceState) {
 	if u.fitted[*r.Stack] {
 		return
 	}
+	var before *place
+	var mapped ledger.Entry // where that is
 	for i, n := range c.slab[at.first : at.first+at.count] {
 		p := &c.list[n]
+		if e, ok := s.Ledger.At(uint64(p.pc)); ok && e.File.Inode == c.modules[p.module].inode && e.File.Inode != 0 {
+			c.must(before == nil || before.module != p.module || mapped.Start != e.Start || before.pc-before.offset == p.pc-p.offset,
+				"%s: frame %d of its stack, %v, is elsewhere in module %d than one before it says", r.called(), i, p.pc, p.module)
+			before, mapped = p, e
+		}
 		if !c.inCode(p, s, uint64(p.pc)) && !(p.call && c.inCode(p, s, uint64(p.pc)-1)) {
 			if at.count > 1 || c.modules[p.module].path != "[anon]" { // for 32-bit code only the pc is recorded
 				c.problem("%s: frame %d of its stack, %v, is not in code of module %d", r.called(), i, p.pc, p.module)

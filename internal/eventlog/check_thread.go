@@ -1,5 +1,7 @@
 package eventlog
 
+import "fmt"
+
 // threadChecks is what the check knows of threads.
 type threadChecks struct {
 	live      map[int]checkedThread  // by tid
@@ -38,6 +40,8 @@ func (c *checker) thread(r *Thread) {
 	if !c.must(s != nil, "thread %d: space %d is not known", r.TID, r.Space) {
 		return
 	}
+	c.must(r.Exit == nil || r.What == "exit", "thread %d: %s, and how its process ended", r.TID, r.What)
+	c.exit(r.Exit, fmt.Sprintf("thread %d", r.TID))
 	switch r.What {
 	case "start":
 		c.threadStarts(r, s)

@@ -218,8 +218,9 @@ func TestCheckFindsCorruptions(t *testing.T) {
 	// What only the earlier segments could show.
 	unprovable := map[string]bool{"a space of another process": true, "another mode": true}
 	names := map[string]bool{}
-	for i := range corruptions {
-		c := &corruptions[i]
+	all := slices.Concat(corruptions, corruptionsOfCalls)
+	for i := range all {
+		c := &all[i]
 		if names[c.name] {
 			t.Fatalf("two corruptions are called %q", c.name)
 		}
