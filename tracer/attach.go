@@ -22,7 +22,7 @@ const stopBound = 500 * time.Millisecond
 // Attach seizes every thread of process pid and stops them all. Next then returns their Started stops; until those
 // are resumed the process is stopped. Attach injects nothing and installs no filter. late are the threads that did
 // not stop in time and may be inside a call. An error is worded for the command line; the process is then left as it
-// was.
+// was, and what was attached to before may be let go.
 func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	st, err := leaderStatus(pid)
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
@@ -38,12 +38,17 @@ func (t *Tracer) Attach(pid int, follow bool) (late []int, err error) {
 	if follow {
 		options |= followOptions
 	}
+	if t.probing {
+		options |= unix.PTRACE_O_EXITKILL
+	}
 	t.follow = follow
 	t.attaching, t.parking = true, true
 	defer func() { t.attaching, t.parking = false, false }()
 	for ok := false; !ok; ok = !t.replaced(pid) {
 		if err := t.seizeAll(pid, options); err != nil {
-			t.detachAll()
+			if t.groups[pid] != 0 { // else what was attached to before stays so
+				t.detachAll()
+			}
 			return nil, err
 		}
 		if err := t.stopAll(); err != nil {

@@ -66,6 +66,8 @@ func (t *Tracer) withProbe(watch func(pid int) error) error {
 		return fmt.Errorf("start the probe: %w", err)
 	}
 	defer t.reapProbe(pid)
+	t.probing = true
+	defer func() { t.probing = false }()
 	var ready [launcher.StatusSize]byte
 	if _, err := io.ReadFull(fromProbe, ready[:]); err != nil {
 		return fmt.Errorf("start the probe: %w", err)

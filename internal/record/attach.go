@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -68,6 +69,12 @@ func Attach(o Options) (out Outcome, err error) {
 		}
 		late = append(late, l...)
 	}
+	l, err := r.attachSharing()
+	if err != nil {
+		closeSinks(sinks)
+		return out, &Error{Failed, fmt.Sprintf("attach %d: a process that shares its address space: %v", o.PIDs[0], err)}
+	}
+	late = append(late, l...)
 	r.backend.sayAttached(o.PIDs, price, r.out)
 	if o.Duration > 0 {
 		timer := time.AfterFunc(o.Duration, func() { r.wake.ask(func() { r.end("duration") }) })
@@ -90,6 +97,30 @@ func Attach(o Options) (out Outcome, err error) {
 		r.looks.await()
 		return err
 	})
+}
+
+// attachSharing attaches to the other processes that use an address space of those attached to, as clone(2) with CLONE_VM makes
+// them: what they map is mapped there, too. All that is attached to stands still; of the others more may come meanwhile.
+func (r *Recorder) attachSharing() (late []int, err error) {
+	with := slices.Clone(r.opts.PIDs)
+	for found := true; found; {
+		found = false
+		for _, pid := range procfs.Processes() {
+			if slices.Contains(with, pid) || !slices.ContainsFunc(with, func(other int) bool { same, _ := sameMM(other, pid); return same }) {
+				continue
+			}
+			l, err := r.tracer.Attach(pid, true)
+			switch {
+			case err == nil:
+				with, late, found = append(with, pid), append(late, l...), true
+			case procfs.Exiting(pid) && r.tracer.Threads() > 0: // it has ended
+			default:
+				r.tracer.Detach()
+				return nil, err
+			}
+		}
+	}
+	return late, nil
 }
 
 // letGo detaches all threads, which are stopped, after a last comparison of their address spaces.

@@ -279,11 +279,17 @@ func (r *Recorder) abandon() {
 		r.out.withdraw(e.Owner.(*pending))
 	}
 	seen := make(map[*space]bool)
-	for _, t := range r.tasks {
-		if sp := t.space; sp != nil && !sp.ended && !seen[sp] {
+	unverified := func(sp *space) {
+		if sp != nil && !sp.ended && !seen[sp] {
 			seen[sp] = true
 			r.unverified(sp.pid, "its ledger was not compared with the kernel's view at the end: an internal error ended the recording")
 		}
+	}
+	for _, t := range r.tasks {
+		unverified(t.space)
+	}
+	for _, child := range r.expected {
+		unverified(child.forked)
 	}
 }
 

@@ -67,6 +67,7 @@ func TestAbandon(t *testing.T) {
 	p.r.handle(&tracer.Stop{Kind: tracer.Entered, Thread: p.thread, Call: &munmap})
 	p.r.out.note("info", "behind", "")
 	p.expect(p.lines())
+	p.r.expected[200] = &inheritance{parent: p.sp, forked: p.r.space(p.sp.mm.Fork(), nil)} // a child that has not begun
 	p.r.abandon()
-	p.expect(p.lines(), "drift uncertain order; 0x7f0000000000-0x7f0000001000 rw-p: nothing", "note behind", "note unverified")
+	p.expect(p.lines(), "drift uncertain order; 0x7f0000000000-0x7f0000001000 rw-p: nothing", "note behind", "note unverified", "note unverified")
 }

@@ -1,0 +1,61 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
+)
+
+// hostile is what `hostile` of testdata does, and the drift that there may be beside the growth of stacks.
+var hostile = map[string]string{
+	"block_and_exec": "signal blocked", "vdso": "", "text": "", "changes": "", "empty_root": "", "clone_vm": "", "vfork": "",
+	"traceme": "", "stack": "", "remaps": "", "advice": "", "userfault": "",
+}
+
+// TestHostile: programs that block what a tracer waits for, take away what it stands on, or share what it follows are unharmed, and
+// what is said of them is true, by run and by attach; and they outlive an attached vmblame that is killed.
+func TestHostile(t *testing.T) {
+	for what, guess := range hostile {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			log := filepath.Join(t.TempDir(), "log.jsonl")
+			unharmed := func(c *child) {
+				t.Helper()
+				c.mustEnd("exit status 9")
+				if got := c.text("stdout"); !strings.HasSuffix(got, "unharmed\n") {
+					t.Errorf("it said %q", got)
+				}
+			}
+			backends := []string{"sigtrap", "seccomp", "syscall"}
+			for _, backend := range backends[:testenv.Often(2, 3)] {
+				if what == "changes" && backend == "seccomp" {
+					continue // strict mode is refused where there is a filter, which is said
+				}
+				unharmed(begin(t, []string{built.vmblame, "run", "-q", "--backend=" + backend, "-o", log, prog(t, "hostile"), what}))
+				provenBut(t, log, guess)
+			}
+			if what == "block_and_exec" || what == "changes" {
+				return // it does that once
+			}
+			for _, backend := range []string{"sigtrap", "syscall"} {
+				for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+					if (backend == "sigtrap") != (sig == syscall.SIGINT) && !testenv.CI() {
+						continue
+					}
+					target := begin(t, []string{prog(t, "hostile"), what, "3000"})
+					eventually(t, "it is ready", func() bool { return strings.Contains(target.text("stdout"), "ready\n") })
+					a := attached(t, log, target.pid, "--backend="+backend)
+					a.signal(sig)
+					a.ended()
+					unharmed(target)
+					if sig == syscall.SIGINT {
+						provenBut(t, log, guess)
+					}
+				}
+			}
+		})
+	}
+}
