@@ -105,7 +105,7 @@ func TestAttachSeveral(t *testing.T) {
 	dir := t.TempDir()
 	a, b := sleeper(t), sleeper(t)
 	r := vmblame(t, dir, "attach", "--duration=200ms", fmt.Sprint(a), fmt.Sprint(b), fmt.Sprint(a))
-	r.wants(t, 0, fmt.Sprintf("pid %d sleep", a), fmt.Sprintf("pid %d sleep", b))
+	r.wants(t, 0, fmt.Sprintf("pid %d sleep", a), fmt.Sprintf("\n%d ", b))
 	spaces := pick[*eventlog.Space](records(t, filepath.Join(dir, fmt.Sprintf("vmblame.%d.jsonl", a))))
 	if len(spaces) != 2 || spaces[0].PID != a || spaces[1].PID != b {
 		t.Errorf("spaces: %+v", spaces)

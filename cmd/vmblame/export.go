@@ -76,7 +76,7 @@ func exportCommand() *cobra.Command {
 		value.of = append(value.of, v.String())
 	}
 	cmd := &cobra.Command{
-		Use:   "export --format F [flags] LOG [LOG2]",
+		Use:   "export --format FORMAT [flags] LOG [LOG2]",
 		Short: "Write a log for other tools",
 		Long: "Writes LOG, as it is at a moment, in another format to standard output or to a file:\n" + about.String() + `
 
@@ -114,7 +114,7 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&format, "format", "", "the format, `F`")
+	fl.StringVar(&format, "format", "", "write this `FORMAT`: pprof, folded, speedscope, perfetto, chrome, parquet, csv, html or json")
 	fl.StringVar(&x.at, "at", "", "the `MOMENT` of the log, instead of LOG@MOMENT")
 	fl.IntSliceVar(&x.pids, "pid", nil, "only the process with this `PID`")
 	fl.Var(&value, "value", "of folded stacks: "+value.list())

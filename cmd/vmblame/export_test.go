@@ -237,6 +237,16 @@ func TestExportFails(t *testing.T) {
 	}
 }
 
+// TestExportFormats: the help of --format names every one.
+func TestExportFormats(t *testing.T) {
+	usage := exportCommand().Flag("format").Usage
+	for _, f := range exportFormats() {
+		if !strings.Contains(usage, f.name) {
+			t.Errorf("%q does not name %s", usage, f.name)
+		}
+	}
+}
+
 // TestExportCut: of a cut log what stands before the cut is exported, in every format.
 func TestExportCut(t *testing.T) {
 	text, err := os.ReadFile(sampleLog)

@@ -93,13 +93,16 @@ func helpText(cmd *cobra.Command, l text.Style) string {
 	}
 	b.WriteString(paragraphs(strings.TrimSpace(about), l.Width) + "\n\n" + l.Word("Usage:") + "\n")
 	if cmd.Runnable() {
-		b.WriteString("  " + cmd.UseLine() + "\n")
+		b.WriteString(listed("  "+cmd.UseLine(), l.Width) + "\n")
 	}
 	if cmd.HasAvailableSubCommands() {
 		b.WriteString("  " + cmd.CommandPath() + " [command]\n")
 	}
 	if cmd.HasExample() {
-		b.WriteString("\n" + l.Word("Examples:") + "\n" + cmd.Example + "\n")
+		b.WriteString("\n" + l.Word("Examples:") + "\n")
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			b.WriteString(listed(line, l.Width) + "\n")
+		}
 	}
 	if cmd.HasAvailableSubCommands() {
 		b.WriteString("\n" + l.Word("Available Commands:") + "\n")
@@ -116,7 +119,7 @@ func helpText(cmd *cobra.Command, l text.Style) string {
 		b.WriteString("\n" + l.Word("Global Flags:") + "\n" + flagsText(cmd.InheritedFlags(), l))
 	}
 	if cmd.HasAvailableSubCommands() {
-		b.WriteString("\n" + l.Say("Use \"%s [command] --help\" for more information about a command.", cmd.CommandPath()) + "\n")
+		b.WriteString("\n" + text.Fold(l.Say("Use \"%s [command] --help\" for more information about a command.", cmd.CommandPath()), l.Width, "") + "\n")
 	}
 	return b.String()
 }
@@ -131,21 +134,43 @@ func flagsText(flags *pflag.FlagSet, l text.Style) string {
 		}
 		line := lines[0]
 		lines = lines[1:]
-		_, usage := pflag.UnquoteUsage(f)
+		value, usage := pflag.UnquoteUsage(f)
 		head, rest, ok := strings.Cut(line, usage)
+		if f.NoOptDefVal != "" && value != "" { // pflag's is NAME URL[="on"]
+			mine, its := "--"+f.Name+"[="+value+"]", fmt.Sprintf("--%s %s[=%q]", f.Name, value, f.NoOptDefVal)
+			head = strings.Replace(head, its, mine+strings.Repeat(" ", max(len(its)-len(mine), 0)), 1)
+		}
 		if !ok || usage == "" {
 			b.WriteString(line + "\n")
 			return
 		}
 		if value, ok := strings.CutPrefix(rest, " (default "); ok {
-			rest = l.Say(" (default %s)", strings.TrimSuffix(value, ")"))
+			rest = l.Say(" (default %s)", strings.Trim(strings.TrimSuffix(value, ")"), `"`))
 		}
 		b.WriteString(text.Indented(head, usage+rest, l.Width) + "\n")
 	})
 	return b.String()
 }
 
-// paragraphs folds what stands in paragraphs; lines that begin with a blank stay as they are.
+// listed folds a line that begins with blanks: what stands behind two blanks goes on below itself, a command so that a shell still takes it.
+func listed(line string, width int) string {
+	if width <= 0 || text.Width(line) <= width {
+		return line
+	}
+	rest := strings.TrimLeft(line, " ")
+	indent := line[:len(line)-len(rest)]
+	command, about, found := strings.Cut(rest, "  ")
+	if !found {
+		return strings.TrimSuffix(text.Commands(indent, width, rest), "\n")
+	}
+	about = strings.TrimLeft(about, " ")
+	if head := line[:len(line)-len(about)]; text.Width(head)*2 <= width {
+		return text.Indented(head, about, width)
+	}
+	return listed(indent+command, width) + "\n" + text.Indented(indent+"    ", about, width)
+}
+
+// paragraphs folds what stands in paragraphs, and lines of a list by themselves.
 func paragraphs(s string, width int) string {
 	var out, words []string
 	flush := func() {
@@ -157,7 +182,7 @@ func paragraphs(s string, width int) string {
 	for line := range strings.SplitSeq(s, "\n") {
 		if line == "" || line[0] == ' ' {
 			flush()
-			out = append(out, line)
+			out = append(out, listed(line, width))
 			continue
 		}
 		words = append(words, line)

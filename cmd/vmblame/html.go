@@ -64,7 +64,7 @@ compared. The pictures go from start to end.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&out, "output", "o", "", "write `FILE`")
+	f.StringVarP(&out, "output", "o", "", "write to `FILE` (- is standard output)")
 	f.IntSliceVar(&a.pids, "pid", nil, "only the process with this `PID`")
 	f.BoolVar(&a.json, "json", false, "print what the pictures are drawn from as one JSON document; with -o the page is written, too")
 	return cmd

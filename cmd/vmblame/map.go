@@ -97,7 +97,7 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 	r.Source = source
 	for _, rec := range records {
 		if n, ok := rec.(*eventlog.Note); ok {
-			say(cmd.ErrOrStderr(), "vmblame: "+toldLines(text.PrintableLines(n.Text), text.Style{Words: language(cmd)})+"\n")
+			say(cmd.ErrOrStderr(), folded("vmblame: "+toldLines(text.PrintableLines(n.Text), text.Style{Words: language(cmd)}))+"\n")
 		}
 	}
 	l := m.look(cmd, m.output)

@@ -58,7 +58,7 @@ func TestMistakes(t *testing.T) {
 		{"diffs a b", 2, "did you mean diff?"},
 		{"grwth case.jsonl", 2, "did you mean growth?"},
 		{"histroy case.jsonl 0", 2, "did you mean history?"},
-		{"nosuchthing", 2, "vmblame --help tells more"},
+		{"nosuchthing", 2, "--help tells more"},
 		{"help reprot", 2, "did you mean report?"},
 		{"./nosuch", 127, "check the name"},
 		{"./notes.txt", 126, "chmod +x it"},

@@ -58,7 +58,7 @@ func (r *recording) flags(cmd *cobra.Command) {
 	f.IntVar(&r.options.MaxFrames, "max-frames", 256, "record at most `N` frames of a stack: of a deeper one both ends")
 	f.Var((*verify)(&r.options.Verify), "verify", "compare the ledger with the kernel's view: off, end or each")
 	f.BoolVar(&r.options.NoFollow, "no-follow", false, "do not record child processes")
-	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
+	f.StringVar(&r.options.Backend, "backend", "auto", "how calls are made to stop, a `WORD`: auto, sigtrap, seccomp or syscall (vmblame version --json says which work)")
 	debugFlags(cmd, &r.debug)
 	f.Var(&r.bound, "until-vsz", "show the call and stack that make the virtual size larger than `SIZE` (100M)")
 	f.DurationVar(&r.options.SnapshotEvery, "snapshot-every", 0, "record what is in memory every `D` (10s); less often where that takes more than a hundredth of the time")

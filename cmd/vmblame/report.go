@@ -141,11 +141,14 @@ func (n *rowCount) Set(s string) error {
 	return nil
 }
 
-// fullProcesses are shown in full where there are many.
+// fullProcesses are shown in full where there are many, and there is room.
 const fullProcesses = 3
 
 func (r *rowsShown) set(l *text.Style) {
 	l.Processes = fullProcesses
+	if l.Rows > 0 {
+		l.Processes = 1 // a terminal has room for one
+	}
 	switch {
 	case r.all:
 		l.Rows, l.Processes = 0, 0

@@ -60,7 +60,7 @@ func misused(cmd *cobra.Command, format string, args ...any) *exit {
 	if cmd.HasParent() {
 		mistake = cmd.Name() + ": " + mistake
 	}
-	return &exit{status: exitUsage, err: errors.New(mistake + "\n" + l.Say("usage: %s    (%s --help tells more)", cmd.UseLine(), cmd.CommandPath()))}
+	return &exit{status: exitUsage, err: errors.New(mistake + "\n" + l.Say("usage: %s    (--help tells more)", cmd.UseLine()))}
 }
 
 // execute runs the command line args of root and returns vmblame's exit status. It does not return where
@@ -87,7 +87,7 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 		e = misused(root, "%s", errors.New(firstLine(err.Error())))
 	}
 	if e.err != nil {
-		say(stderr, "vmblame: "+toldLines(text.PrintableLines(e.err.Error()), text.Style{Words: language(root)})+"\n")
+		say(stderr, folded("vmblame: "+toldLines(text.PrintableLines(e.err.Error()), text.Style{Words: language(root)}))+"\n")
 	}
 	if e.signal != 0 {
 		dieOf(e.signal)
@@ -97,7 +97,23 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 
 // note says something beside the answer, on standard error, in the language of cmd.
 func note(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "vmblame: %s\n", text.Style{Words: language(cmd)}.Told(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(cmd.ErrOrStderr(), folded("vmblame: "+text.Style{Words: language(cmd)}.Told(fmt.Sprintf(format, args...))))
+}
+
+// folded are lines for standard error: on a terminal they fit, else each is one line, as a log of CI takes it. Those that begin with a blank,
+// rows of a table, fit as they are.
+func folded(lines string) string {
+	width, _, ok := terminal(os.Stderr)
+	if !ok || width == 0 {
+		return lines
+	}
+	list := strings.Split(lines, "\n")
+	for i, line := range list {
+		if text.Width(line) > width && !strings.HasPrefix(line, " ") {
+			list[i] = text.Fold(line, width, "  ")
+		}
+	}
+	return strings.Join(list, "\n")
 }
 
 // say writes the last words. A reader of standard error that takes nothing does not keep vmblame, and with it the

@@ -59,7 +59,7 @@ Exit status: the program's own; 3 a bound (--max-...) was exceeded and the progr
 	f.BoolVar(&r.options.NoASLR, "no-aslr", false, "switch address space randomisation off for the program alone")
 	f.BoolVar(&r.options.NoSeccomp, "no-seccomp", false, "stop on every system call (slow; the program then outlives a killed vmblame)")
 	f.BoolVar(&r.options.UntilExit, "until-exit", false, "end with the program, and release the processes that it leaves (daemons); without a filter, as --backend sigtrap or syscall")
-	f.StringVar(&r.options.LSan, "lsan", "", "the leak check at the program's end, which fails under any tracer: `off` or keep (it then ends with status 1 or 23)")
+	f.StringVar(&r.options.LSan, "lsan", "", "the leak check at the program's end, which fails under any tracer, a `WORD`: off or keep (it then ends with status 1 or 23)")
 	f.BoolVar(&r.options.JITNames, "jit-names", false, "have Java, Node, Python and .NET report the names of code that they generate (sets variables of theirs)")
 	f.StringArrayVar(&r.options.Env, "env", nil, "set an environment variable, `K=V`")
 	f.StringVar(&r.options.Chdir, "chdir", "", "start the program in `DIR`")

@@ -20,7 +20,7 @@ type Summary struct {
 	Drift      Unexplained `json:"drift"`          // what else changed without a traced call
 	Unverified bool        `json:"unverified"`     // the ledger of an address space was not compared with the kernel's view at its end, for example because it was killed
 	Report     *Report     `json:"report"`         // as of the end; of many processes that have ended it has the largest
-	Peak       *Report     `json:"peak,omitempty"` // as of the peak, where the first process had given most of that back by the end and the log could be read again
+	Peak       *Report     `json:"peak,omitempty"` // as of the peak, where the largest process had given most of that back by the end and the log could be read again
 }
 
 // End is the last line of a log, its type included.
@@ -100,9 +100,20 @@ func (r *Recording) Summary() *Summary {
 	return &r.sum
 }
 
-// Tidied reports whether the first process gave back most of what it had had before it ended.
+// Largest is the process that had most mapped at its peak, nil for none.
+func (s *Summary) Largest() (most *ReportProcess) {
+	for i := range s.Report.Processes {
+		if p := &s.Report.Processes[i]; most == nil || p.Peak > most.Peak {
+			most = p
+		}
+	}
+	return most
+}
+
+// Tidied reports whether the largest process gave back most of what it had had before it ended.
 func (s *Summary) Tidied() bool {
-	return len(s.Report.Processes) > 0 && s.Report.Processes[0].Tidied()
+	p := s.Largest()
+	return p != nil && p.Tidied()
 }
 
 // Tidied reports whether a process had given back most of what it had had: less than half of its peak is left.

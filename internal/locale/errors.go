@@ -3,11 +3,11 @@ package locale
 // misuses are what is said of wrong usage, as it is looked up.
 func misuses() map[string]string {
 	return map[string]string{
-		"%s":                                                "%s",
-		"usage: %s    (%s --help tells more)":               "用法：%s    （%s --help 说明更多）",
-		"no command given":                                  "没有给出命令",
-		"unknown command %q%s":                              "未知的命令 %q%s",
-		": that is a log: vmblame report %s":                "：那是一个日志：vmblame report %s",
+		"%s":                                 "%s",
+		"usage: %s    (--help tells more)":   "用法：%s    （--help 说明更多）",
+		"no command given":                   "没有给出命令",
+		"unknown command %q%s":               "未知的命令 %q%s",
+		": that is a log: vmblame report %s": "：那是一个日志：vmblame report %s",
 		": to run the file of that name: vmblame ./%s":      "：要运行该文件：vmblame ./%s",
 		": to run the program of that name: vmblame run %s": "：要运行该程序：vmblame run %s",
 		": did you mean %s?":                                "：是否想说 %s？",

@@ -148,6 +148,22 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestOneScreen: of many processes a terminal of 24 lines is shown a table of some and what the largest holds.
+func TestOneScreen(t *testing.T) {
+	const log = "testdata/children.jsonl"
+	recording := analysis.NewRecording(log)
+	feed(t, log, recording)
+	l := text.Style{Width: 80, Rows: 10, Processes: 1, Log: "children.jsonl"}
+	for name, b := range map[string][]byte{"report": Report(state(t, log, analysis.Moment{}).Report(analysis.ReportOptions{}), l), "summary": Summary(recording.Summary(), l)} {
+		if n := bytes.Count(b, []byte("\n")); n > 30 {
+			t.Errorf("%s: %d lines:\n%s", name, n, b)
+		}
+		if s := string(b); !strings.Contains(s, "(2 more, smaller ones: ") || strings.Count(s, "WHAT") != 1 || !strings.Contains(s, "pid 102 cc: 9.4 MiB") {
+			t.Errorf("%s: the table of processes, or the largest, is not what it should be:\n%s", name, b)
+		}
+	}
+}
+
 // TestProcessesFit: the table of processes is no wider than the terminal, whatever they are called.
 func TestProcessesFit(t *testing.T) {
 	size := int64(123456789012)

@@ -14,10 +14,7 @@ func Growth(g *analysis.Growth, l text.Style) []byte {
 	if len(g.Processes) == 0 {
 		return append(b, l.Say("nothing is mapped at %s", momentText(&g.At, l))+"\n"...)
 	}
-	shown := g.Processes
-	if n := l.Processes; n > 0 && len(shown) > n {
-		shown = shown[:n]
-	}
+	shown := inFull(g.Processes, l, func(p *analysis.GrownProcess) int64 { return p.Net })
 	for i := range shown {
 		p := &shown[i]
 		if i > 0 {

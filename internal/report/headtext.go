@@ -198,15 +198,15 @@ func boundsText(p *analysis.ReportProcess, l text.Style) string {
 	return l.Say("limits: %s", strings.Join(parts, l.Word("; ")))
 }
 
-// processTable lists the processes of a report, a line each.
-func processTable(r *analysis.Report, l text.Style) *text.Table {
+// processTable lists the first so many processes, all for 0, a line each; of more it says where they are.
+func processTable(list []analysis.ReportProcess, n int, where string, l text.Style) *text.Table {
 	t := &text.Table{Columns: []text.Column{
 		{Head: "PID", Right: true}, {Head: "PEAK", Right: true, Color: text.Number}, {Head: "RESERVED", Right: true, Color: text.Number, Spare: 2},
 		{Head: "RESIDENT", Right: true, Color: text.Number}, {Head: "ENDED", Limit: 30, Spare: 1}, {Head: "COMMAND", Color: text.Kind},
 	}}
-	shown := r.Processes
-	if l.Rows > 0 && len(shown) > l.Rows+1 {
-		shown = shown[:l.Rows]
+	shown := list
+	if n > 0 && len(shown) > n+1 {
+		shown = shown[:n]
 	}
 	for i := range shown {
 		p := &shown[i]
@@ -220,15 +220,14 @@ func processTable(r *analysis.Report, l text.Style) *text.Table {
 		t.Add(text.Plain(strconv.Itoa(p.PID)), text.Plain(l.Size(p.Peak)), text.Plain(l.Size(p.Total.Reserved)), text.Plain(counted(&p.Total, p.Total.Resident, l)), text.Plain(ended),
 			text.Plain(processText(p.Name, p.Exe)))
 	}
-	if more := len(r.Processes) - len(shown); more > 0 {
-		t.Add(text.Banner(l.Say("(%d more, smaller ones: --all shows them)", more))...)
+	if more := len(list) - len(shown); more > 0 {
+		t.Add(text.Banner(l.Say("(%d more, smaller ones: %s)", more, where))...)
 	}
 	return t
 }
 
 // nextText names the one command that shows more detail, depending on what there is to see.
-func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
-	p := &r.Processes[0]
+func nextText(r *analysis.Report, p *analysis.ReportProcess, rows []analysis.Row, l text.Style) string {
 	next := fmt.Sprintf("vmblame report --by stack %s", l.Log)
 	switch x := largest(rows); {
 	case r.Source != "":
@@ -242,11 +241,20 @@ func nextText(r *analysis.Report, rows []analysis.Row, l text.Style) string {
 	case r.Mode == "attach" && p.Explained*2 < p.Total.Reserved && len(p.Argv) > 0 && p.Argv[0] != "":
 		next = "vmblame run -- " + text.Printable(shellWords(p.Argv))
 	case x != nil:
-		next = fmt.Sprintf("vmblame blame %s %x-%x", l.Log, uint64(x.Start), uint64(x.End))
+		next = blameCommand(l.Log, r.Processes, p, x)
 	case r.By == analysis.ByStack:
 		next = "vmblame report --by kind " + l.Log
 	}
 	return text.Commands(l.Word("next: "), l.Lines(), next)
+}
+
+// blameCommand asks who made a range of p, one of several processes.
+func blameCommand(log string, all []analysis.ReportProcess, p *analysis.ReportProcess, x *analysis.Range) string {
+	pid := ""
+	if len(all) > 1 {
+		pid = fmt.Sprintf("--pid %d ", p.PID)
+	}
+	return fmt.Sprintf("vmblame blame %s%s %x-%x", pid, log, uint64(x.Start), uint64(x.End))
 }
 
 // atMoment is the name of a log, as a shell takes it, with a moment.

@@ -12,7 +12,7 @@ import (
 )
 
 // Report is the text of a Report: of several processes a table first, and then what each holds, of many only the first
-// and the largest others.
+// and the largest others, on a terminal the largest alone.
 func Report(r *analysis.Report, l text.Style) []byte {
 	var b []byte
 	if len(r.Processes) == 0 {
@@ -24,10 +24,12 @@ func Report(r *analysis.Report, l text.Style) []byte {
 	}
 	shown := r.Processes
 	if len(shown) > 1 {
-		b = append(processTable(r, l).Append(b, l), '\n')
-		if n := l.Processes; n > 0 && len(shown) > n {
-			shown = shown[:n]
+		rows := 0
+		if l.Rows > 0 {
+			rows = max(l.Rows/2, 3) // the other half is for one of them
 		}
+		b = append(processTable(r.Processes, rows, l.Word("--all shows them"), l).Append(b, l), '\n')
+		shown = inFull(shown, l, func(p *analysis.ReportProcess) int64 { return p.Peak })
 	}
 	next := ""
 	for i := range shown {
@@ -60,7 +62,7 @@ func Report(r *analysis.Report, l text.Style) []byte {
 				b = appendHints(append(b, '\n'), p.Advice, l)
 			}
 			if i == 0 {
-				next = nextText(r, rows, l)
+				next = nextText(r, p, rows, l)
 			}
 		}
 	}
@@ -69,6 +71,25 @@ func Report(r *analysis.Report, l text.Style) []byte {
 		b = append(b, "\n"+text.Fold(t, l.Lines(), "  ")+"\n"...)
 	}
 	return append(b, next...)
+}
+
+// inFull are the processes that are told of in full: all, or the first ones, which are the first of all and the largest others. Where there is
+// room for one it is the largest.
+func inFull[P any](list []P, l text.Style, size func(*P) int64) []P {
+	n := l.Processes
+	switch {
+	case n == 0 || len(list) <= n:
+		return list
+	case n > 1:
+		return list[:n]
+	}
+	most := 0
+	for i := range list {
+		if size(&list[i]) > size(&list[most]) {
+			most = i
+		}
+	}
+	return list[most : most+1]
 }
 
 // topRows returns the rows, with their parts, that fit into a number of lines; 0 is no limit. The others are summed

@@ -10,15 +10,15 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// How much of a report a summary shows: so many processes, rows of each, and parts of a row.
+// How much of a report a summary shows: so many processes, rows of one, and parts of a row.
 const (
-	summaryProcesses = 3
+	summaryProcesses = 8
 	summaryRows      = 10
 	summaryParts     = 3
 )
 
-// Summary is the text of a Summary: the beginning of the report of the first process and of the largest others. For a
-// program that gave back most of its memory before it ended, it is the report of its peak. If l names a log, the
+// Summary is the text of a Summary: the beginning of the report, of several processes a table of them, the head of the first and what the largest
+// holds. For a program that gave back most of its memory before it ended, it is the report of its peak. If l names a log, the
 // commands that show more follow.
 func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
@@ -40,71 +40,100 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 		say(l.Say("%s by %s in %s%s", calls, threads, text.Seconds(end.T), to))
 	}
 
-	r := s.Report
-	shown := r.Processes[:min(len(r.Processes), summaryProcesses)]
-	var hints []byte
-	var at *analysis.Range
-	for i := range shown {
-		p := &shown[i]
-		when := endText(end.Cause, l)
-		if p.Ended {
-			when = l.Word("at exit")
-		}
-		name := ""
-		if s.Processes > 1 {
-			name = l.Say("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
-		}
-		line := l.Say("%s%s mapped %s (peak %s at %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.When(p.PeakT), text.Percent(p.Explained, p.Total.Reserved))
-		if i == 0 {
-			line += l.Word("; ") + verdictText(s, end, l)
-		}
-		if e := exitText(p, l); e != "" && !endedWell(p) {
-			line += l.Word("; ") + e
-		}
-		say(line)
-		say(verdictOf(p, l))
-		if i == 0 {
-			b = appendUnexplained(b, s, l)
-			b = append(b, refusedText(r.Refused, l)...)
-		}
-		b = append(b, advisedText(p.Advised, l)...)
-		of, was := r, p
-		if q := atPeak(s, p); q != nil {
-			of, was = s.Peak, q
-			if s.Processes > 1 { // each one's own may have been at another time
-				say(l.Say("what follows is of the peak of all processes together, %s:", text.When(s.Peak.T)))
-			} else {
-				say(l.Say("what follows is of the peak, %s:", text.When(s.Peak.T)))
-			}
-		}
-		rows := shownRows(of, was.Holders, l)
-		b = rowTable(of, was, most(rows), l).Append(append(b, '\n'), l)
-		b = append(b, '\n')
-		hints = appendHints(hints, was.Advice[:min(len(was.Advice), 1)], l)
-		if x := largest(rows); x != nil && i == 0 {
-			at = x
+	list := s.Report.Processes
+	if len(list) == 0 {
+		return b
+	}
+	first, most := &list[0], s.Largest()
+	if most != first {
+		b = appendSummaryHead(b, s, first, end, l)
+	}
+	if len(list) > 1 {
+		b = append(summaryTable(s, l).Append(append(b, '\n'), l), '\n')
+	}
+	b = appendSummaryHead(b, s, most, end, l)
+	of, was := s.Report, most
+	if q := atPeak(s, most); q != nil {
+		of, was = s.Peak, q
+		if s.Processes > 1 { // each one's own may have been at another time
+			say(l.Say("what follows is of the peak of all processes together, %s:", text.When(s.Peak.T)))
+		} else {
+			say(l.Say("what follows is of the peak, %s:", text.When(s.Peak.T)))
 		}
 	}
-	if more := s.Processes - len(shown); more > 0 {
-		say(l.Say("%s not shown: the tables are of the first and of the largest others", l.Count(more, "more process", "more processes")))
+	rows := shownRows(of, was.Holders, l)
+	if b = append(b, '\n'); l.Rows > 0 {
+		b = rowTable(of, was, topRows(rows, l.Rows), l).Append(b, l)
+	} else {
+		b = rowTable(of, was, firstOf(rows), l).Append(b, l)
 	}
-	b = append(b, hints...)
-	if l.Log != "" {
-		log := l.Log
-		if s.Peak != nil {
-			log = atMoment(log, "peak")
-		}
-		next := []string{"vmblame report " + log}
-		if at != nil {
-			next = append(next, fmt.Sprintf("vmblame blame %s %x-%x", log, uint64(at.Start), uint64(at.End)))
-		}
-		b = append(b, text.Commands(l.Word("next: "), l.Lines(), next...)...)
-	}
-	return b
+	b = appendHints(append(b, '\n'), was.Advice[:min(len(was.Advice), 1)], l)
+	return append(b, summaryNext(s, most, largest(rows), l)...)
 }
 
-// most returns the first rows with as many parts as there is room for; the others are summed up.
-func most(rows []analysis.Row) []analysis.Row {
+// appendSummaryHead says how much p has mapped, whether that presses on memory, and of the first process what the recording knows of itself.
+func appendSummaryHead(b []byte, s *analysis.Summary, p *analysis.ReportProcess, end *analysis.End, l text.Style) []byte {
+	when := endText(end.Cause, l)
+	if p.Ended {
+		when = l.Word("at exit")
+	}
+	name := ""
+	if s.Processes > 1 {
+		name = l.Say("pid %d %s: ", p.PID, processText(p.Name, p.Exe))
+	}
+	first := p == &s.Report.Processes[0]
+	line := l.Say("%s%s mapped %s (peak %s at %s), %s explained", name, l.Size(p.Total.Reserved), when, l.Size(p.Peak), text.When(p.PeakT), text.Percent(p.Explained, p.Total.Reserved))
+	if first {
+		line += l.Word("; ") + verdictText(s, end, l)
+	}
+	if e := exitText(p, l); e != "" && !endedWell(p) {
+		line += l.Word("; ") + e
+	}
+	b = append(b, text.Fold("vmblame: "+line, l.Lines(), "  ")+"\n"...)
+	b = append(b, text.Fold("vmblame: "+verdictOf(p, l), l.Lines(), "  ")+"\n"...)
+	if first {
+		b = appendUnexplained(b, s, l)
+		b = append(b, refusedText(s.Report.Refused, l)...)
+	}
+	return append(b, advisedText(p.Advised, l)...)
+}
+
+// summaryTable is the table of the processes, the first one first, then the largest.
+func summaryTable(s *analysis.Summary, l text.Style) *text.Table {
+	where := l.Word("in the report")
+	if l.Log != "" {
+		where = "vmblame report --all " + l.Log
+	}
+	list := s.Report.Processes
+	n := summaryProcesses
+	if l.Rows > 0 {
+		n = min(n, max(l.Rows/2, 3))
+	}
+	t := processTable(list[:min(n, len(list))], 0, "", l)
+	if more := s.Processes - min(n, len(list)); more > 0 {
+		t.Add(text.Banner(text.Fold(l.Say("(%d more, smaller ones: %s)", more, where), l.Lines(), " "))...)
+	}
+	return t
+}
+
+// summaryNext are the commands that show more, x being the largest mapping of p.
+func summaryNext(s *analysis.Summary, p *analysis.ReportProcess, x *analysis.Range, l text.Style) string {
+	if l.Log == "" {
+		return ""
+	}
+	log := l.Log
+	if s.Peak != nil {
+		log = atMoment(log, "peak")
+	}
+	next := []string{"vmblame report " + log}
+	if x != nil {
+		next = append(next, blameCommand(log, s.Report.Processes, p, x))
+	}
+	return text.Commands(l.Word("next: "), l.Lines(), next...)
+}
+
+// firstOf returns the first rows with as many parts as there is room for; the others are summed up.
+func firstOf(rows []analysis.Row) []analysis.Row {
 	rows = slices.Clone(firstRows(rows, summaryRows))
 	for i := range rows {
 		rows[i].Parts = firstRows(rows[i].Parts, summaryParts)

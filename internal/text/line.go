@@ -181,9 +181,14 @@ func Commands(word string, width int, commands ...string) string {
 				at += 4
 			}
 		}
-		for j, w := range strings.Split(c, " ") {
+		words := strings.Split(c, " ")
+		for j, w := range words {
 			if j > 0 {
-				if width > 0 && at+1+Width(w)+2 > width && at > len(indent)+2 {
+				sign := 2 // of a line that goes on
+				if j == len(words)-1 {
+					sign = 0
+				}
+				if width > 0 && at+1+Width(w)+sign > width && at > len(indent)+2 {
 					out.WriteString(" \\\n" + indent + "  ")
 					at = len(indent) + 2
 				} else {
