@@ -106,7 +106,12 @@ func (r *Recorder) attachSharing() (late []int, err error) {
 	for found := true; found; {
 		found = false
 		for _, pid := range procfs.Processes() {
-			if slices.Contains(with, pid) || !slices.ContainsFunc(with, func(other int) bool { same, _ := sameMM(other, pid); return same }) {
+			shares := func(other int) bool { same, _ := sameMM(other, pid); return same }
+			if slices.Contains(with, pid) || !slices.ContainsFunc(with, shares) {
+				continue
+			}
+			// One that was killed has none any more, and so is like kernel threads and zombies.
+			if size, _ := procfs.Statm(pid); size == 0 {
 				continue
 			}
 			l, err := r.tracer.Attach(pid, true)
