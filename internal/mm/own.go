@@ -108,6 +108,9 @@ func (s *Space) cutOwn(op *vm.Op) {
 				s.blind, s.uncertain = true, true
 			}
 		}
+		if slices.ContainsFunc(late, func(l Late) bool { return l.puts(own) }) {
+			s.blind, s.uncertain = true, true // how long the segment was before is what the row does not show
+		}
 		s.told.Own.Range, s.late = own, late
 	case op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous != 0 && s.told.Own.File.Backed():
 		if slices.ContainsFunc(s.late, func(l Late) bool { return l.resembles(own) }) {
@@ -119,6 +122,18 @@ func (s *Space) cutOwn(op *vm.Op) {
 // givesUp reports whether a late call has removed the segment, or the ring, that was attached at an address.
 func (l *Late) givesUp(addr uint64) bool {
 	return (l.Op.Kind == vm.OpShmDetach || l.Op.Kind == vm.OpAioDestroy) && l.Ret.Errno == 0 && l.Op.Addr == addr
+}
+
+// puts reports whether a late mremap(2) has put pages into a range, which may be more of the segment that stands there.
+func (l *Late) puts(into vm.Range) bool {
+	if l.Op.Kind != vm.OpRemap || l.Ret.Errno != 0 {
+		return false
+	}
+	to := vm.RangeOf(l.Ret.Value, l.Op.NewLen)
+	if l.Op.Len != 0 && to.Start == l.Op.Range.Start { // it has grown where it stood
+		to.Start = min(l.Op.Range.End, to.End)
+	}
+	return to.Overlaps(into)
 }
 
 // resembles reports whether a late call may have put shared anonymous memory into a range that looks like a new mapping of
