@@ -83,10 +83,7 @@ func (s *Space) apply(op *vm.Op, ret *Return, dst []ledger.Change) (changes []le
 	case vm.OpShmDetach:
 		dst = s.detached(op.Addr, o, dst)
 	case vm.OpAioDestroy:
-		if at := s.from(op.Addr, vm.Range{}); s.hides(at) {
-			dst = s.ledger.Remove(at, dst)
-		}
-		dst = s.reread(s.goneFrom(op.Addr), o, dst)
+		dst = s.ringDestroyed(op.Addr, o, dst)
 	case vm.OpShadowStack:
 		// The kernel may show this shadow stack and the one above it as one row.
 		dst = s.appeared(vm.RangeOf(ret.Value, op.Len), o, dst)
@@ -112,7 +109,7 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 			return dst
 		}
 	case vm.OpBrk:
-		if s.brk == 0 {
+		if s.brk == 0 && ret.Value < vm.AddressMax { // else a filter of the program has answered
 			s.brk = ret.Value // the unchanged break
 		}
 		return dst

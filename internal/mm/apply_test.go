@@ -109,6 +109,11 @@ func TestBreak(t *testing.T) {
 	if x.s.Break() != 0x34*vm.PageSize {
 		t.Error("a brk that fails tells where the break stays")
 	}
+	x.s.SetBreak(0)
+	x.s.Apply(&op, Return{Event: 3, Value: ^uint64(0), Errno: syscall.EPERM}, nil)
+	if x.s.Break() != 0 {
+		t.Error("an error that a filter of the program returns is no break")
+	}
 }
 
 func TestReadImpliesExec(t *testing.T) {

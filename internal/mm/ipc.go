@@ -7,9 +7,19 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
+// ringDestroyed enters a successful io_destroy(2). It unmaps the range of the ring, whatever is mapped there by now
+// (fs/aio.c, kill_ioctx), and how long that is only what the kernel has no more tells.
+func (s *Space) ringDestroyed(addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
+	gone := s.goneFrom(addr)
+	if first := s.from(addr, vm.Range{}); s.hides(vm.Range{Start: addr, End: max(first.End, gone[0].End) + vm.PageSize}) {
+		s.blind, s.uncertain = true, true // late calls have put something there since, or have removed what the ring did not
+		dst = s.ledger.Remove(first, dst)
+	}
+	return s.reread(gone, o, dst)
+}
+
 // goneFrom returns what a call may have unmapped of which only the start address is known: what the ledger has from
-// there up to the kernel's next row. io_destroy(2) unmaps the range of its ring, whatever is mapped there by now
-// (fs/aio.c, kill_ioctx); brk(2) unmaps the end of the heap.
+// there up to the kernel's next row: io_destroy(2), and brk(2), which unmaps the end of the heap.
 func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {

@@ -154,3 +154,39 @@ func TestLateDetachOfWhatIsLeft(t *testing.T) {
 		t.Error("whether the second has gone is not known")
 	}
 }
+
+// How long a segment was before a later mremap(2) put more of it behind its end, the kernel's row does not tell.
+func TestOwnSegmentGrowsLate(t *testing.T) {
+	attach := vm.Op{Kind: vm.OpShmAttach, FD: 9}
+	ret := Return{Event: 1, Value: 0x10 * vm.PageSize}
+	cut := late(onRange(vm.OpUnmap, at(0x13, 0x17)), 0)
+	for _, c := range []struct {
+		to   uint64
+		want []string
+	}{{6, []string{"10-17 - > rw-s/SYSV00000000 (deleted) of 1", "unseen"}}, {1, []string{"10-17 - > rw-s/SYSV00000000 (deleted) of 1"}}} {
+		x := begin(t, "")
+		x.show("10-17 rw-s 9/0 /SYSV00000000 (deleted)\n")
+		ret.Own, ret.Gone = x.s.Own(&attach, &ret, nil)
+		x.expect(lines(x.s.ApplyAmong(&attach, ret, []Late{cut, late(remap(at(0x11, 0x13), c.to, 0), 0x11)}, nil)), c.want...)
+	}
+}
+
+// A ring of io_setup(2) is told from what is left of another one by its first page, and its end at io_destroy(2) by nothing
+// where later calls have been behind it.
+func TestRingsAmongLateCalls(t *testing.T) {
+	setup, destroy := vm.Op{Kind: vm.OpAioSetup}, vm.Op{Kind: vm.OpAioDestroy, Addr: 0x10 * vm.PageSize}
+	x := begin(t, "12-13 rw-s 8/2 /[aio]\n")
+	ret := Return{Event: 1, Value: 0x10 * vm.PageSize}
+	x.show("10-11 rw-s 9/0 /[aio]\n12-13 rw-s 8/2 /[aio]\n")
+	ret.Own, ret.Gone = x.s.Own(&setup, &ret, nil)
+	x.expect(lines(x.s.ApplyAmong(&setup, ret, nil, nil)), "10-11 - > rw-s/[aio] of 1")
+
+	const parts = "10-11 rw-s 9/0 /[aio]\n11-13 r--s 9/1 /[aio]\n"
+	x = begin(t, parts)
+	x.expect(x.among(destroy, Return{}, "20-21 rw-p\n", late(anonymous(1), 0x20)), "10-11 rw-s/[aio] > -", "11-13 r--s/[aio] > -")
+	x = begin(t, parts)
+	x.expect(x.among(destroy, Return{}, "10-12 rw-p\n", late(anonymous(2), 0x10)), "10-11 rw-s/[aio] > -", "11-13 r--s/[aio] > -", "unseen")
+	if !x.s.Uncertain() {
+		t.Error("how long it was is not known")
+	}
+}

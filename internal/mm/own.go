@@ -71,8 +71,8 @@ func (s *Space) ownSegment(op *vm.Op, ret *Return) (own vm.Mapping, gone vm.Rang
 	}
 	for _, row := range rows {
 		its := row.File.Inode == uint64(op.FD)
-		if op.Kind == vm.OpAioSetup {
-			its = strings.HasPrefix(row.File.Path, "/[aio]")
+		if op.Kind == vm.OpAioSetup { // only its first page tells a ring from what is left of another one
+			its = row.Start == at.Start && strings.HasPrefix(row.File.Path, "/[aio]") || !own.Empty() && row.File == own.File
 		}
 		if its && row.File.Backed() && row.Offset == row.Start-at.Start {
 			own = vm.Mapping{Range: vm.Range{Start: at.Start, End: row.End}, Perms: segmentPerms(op), File: row.File}
@@ -133,7 +133,7 @@ func (l *Late) puts(into vm.Range) bool {
 	if l.Op.Len != 0 && to.Start == l.Op.Range.Start { // it has grown where it stood
 		to.Start = min(l.Op.Range.End, to.End)
 	}
-	return to.Overlaps(into)
+	return !to.Empty() && to.Overlaps(into)
 }
 
 // resembles reports whether a late call may have put shared anonymous memory into a range that looks like a new mapping of

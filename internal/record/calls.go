@@ -35,6 +35,15 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 	r.release(f)
 }
 
+// errnoAfter returns the error of a call that has returned. brk(2) that did not set the break which it was asked for has failed,
+// and returns the unchanged one; an error is returned by a seccomp filter of the program alone.
+func errnoAfter(op *vm.Op, result int64) syscall.Errno {
+	if op.Kind == vm.OpBrk && op.Addr != 0 && errnoOf(result) == 0 && uint64(result) != op.Addr {
+		return syscall.ENOMEM
+	}
+	return errnoOf(result)
+}
+
 // silent reports whether a call makes no event whatever it returns.
 func silent(op *vm.Op) bool {
 	switch op.Kind {
@@ -87,7 +96,7 @@ func restarting(e syscall.Errno) bool { return e >= 512 && e <= 516 }
 func (r *Recorder) returned(t *task, result int64) {
 	f := &t.pending
 	sp, op := t.space, &f.call.Op
-	errno := errnoOf(result)
+	errno := errnoAfter(op, result)
 	switch op.Kind {
 	case vm.OpPages:
 		r.advised(f, result)
@@ -103,12 +112,8 @@ func (r *Recorder) returned(t *task, result int64) {
 			sp.mm.SetBreak(0)
 		}
 	case vm.OpBrk:
-		if op.Addr == 0 {
-			if sp.mm.Break() == 0 && sp.gate.BreakStood(&f.Call) {
-				sp.mm.SetBreak(uint64(result))
-			}
-		} else if uint64(result) != op.Addr {
-			errno = syscall.ENOMEM // it returns the unchanged break
+		if op.Addr == 0 && errno == 0 && sp.mm.Break() == 0 && sp.gate.BreakStood(&f.Call) {
+			sp.mm.SetBreak(uint64(result))
 		}
 	}
 	if silent(op) || restarting(errno) && f.event == nil {

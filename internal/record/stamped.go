@@ -192,13 +192,8 @@ func (b *backlog) add(sp *space) {
 	b.spaces[sp] = true
 }
 
-// errno is the error of a stamped call. A brk(2) has failed if it did not set the break that it was asked for.
-func (f *pending) errno() syscall.Errno {
-	if op := &f.call.Op; op.Kind == vm.OpBrk && op.Addr != 0 && uint64(f.result) != op.Addr {
-		return syscall.ENOMEM
-	}
-	return errnoOf(f.result)
-}
+// errno is the error of a stamped call.
+func (f *pending) errno() syscall.Errno { return errnoAfter(&f.call.Op, f.result) }
 
 // asks reports whether the kernel's view is needed to find out what the call has done.
 func (f *pending) asks() bool {
@@ -218,7 +213,7 @@ func (b *backlog) place(f *pending) {
 	}
 	switch {
 	case op.Kind == vm.OpBrk && op.Addr == 0:
-		if sp.mm.Break() == 0 {
+		if sp.mm.Break() == 0 && f.errno() == 0 {
 			sp.mm.SetBreak(uint64(f.result))
 		}
 	case op.Kind == vm.OpSetMM && f.errno() == 0:

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"math/bits"
+	"slices"
 	"syscall"
 
 	"github.com/vmblame/vmblame/internal/vm"
@@ -76,8 +77,16 @@ func (k *kernel) ask(rng *dice, id uint32) request {
 		}
 	case n < 92:
 		c.op = k.askRemap(rng, onRange(vm.OpRemap))
-	case n < 94:
+	case n < 93:
 		c.op = onRange(vm.OpAdvise)
+	case n < 94:
+		c.op = vm.Op{Kind: vm.OpAioSetup, Len: size}
+		if rng.IntN(2) == 0 {
+			c.op = vm.Op{Kind: vm.OpAioDestroy, Addr: addr(from)}
+			if len(k.rings) > 0 {
+				c.op.Addr = addr(k.rings[rng.IntN(len(k.rings))].at)
+			}
+		}
 	case n < 96:
 		c.op = vm.Op{Kind: vm.OpShmAttach, Len: size, FD: int(k.object() | segment)}
 		if at, found := k.attached(rng); found && rng.IntN(2) == 0 { // over a part of another one
@@ -273,11 +282,33 @@ func (k *kernel) perform(rng *dice, c *request, readImpliesExec bool) {
 		c.value = addr(at)
 	case vm.OpShmDetach:
 		k.detach(c)
+	case vm.OpAioSetup:
+		n := int(op.Len / vm.PageSize)
+		at := k.gap(rng, n)
+		if at < 0 {
+			c.errno = eNoMem
+			return
+		}
+		file := k.object() | ofRing
+		for i := range n {
+			k.put(at+i, page{perms: vm.Read | vm.Write | vm.Shared, file: file, offset: uint16(i), by: c.id})
+		}
+		k.rings = append(slices.Clone(k.rings), ring{at, n, file})
+		c.value = addr(at)
+	case vm.OpAioDestroy:
+		at := int(op.Addr/vm.PageSize) - base
+		i := slices.IndexFunc(k.rings, func(r ring) bool { return r.at == at })
+		if i < 0 || !k.has(at) || k.pages[at].file != k.rings[i].file { // the kernel reads the ring's number in it
+			c.errno = eInval
+			return
+		}
+		k.remove(span(at, min(at+k.rings[i].n, pageCount))) // whatever is mapped there by now
+		k.rings = slices.Delete(slices.Clone(k.rings), i, i+1)
 	case vm.OpRemapFile:
 		k.remapFile(c, from, to)
 	case vm.OpClone:
 		child := *k
-		child.rows = nil
+		child.rows, child.rings = nil, nil
 		for range 3 { // MADV_DONTFORK
 			child.remove(1 << rng.IntN(heapEnd))
 		}
@@ -329,6 +360,9 @@ func (k *kernel) remap(rng *dice, c *request) {
 	target := pagesOf(op.Target)
 	switch {
 	case from+oldN > rowEnd, oldN == 0 && k.pages[from].perms&vm.Shared == 0, k.pages[from].growsDown:
+		c.errno = eFault
+		return
+	case k.pages[from].file&ofRing != 0 && newN > oldN: // VM_DONTEXPAND
 		c.errno = eFault
 		return
 	case fixed && target&span(from, from+max(oldN, 1)) != 0, keep && k.pages[from].file != 0:
@@ -384,6 +418,10 @@ func (k *kernel) remap(rng *dice, c *request) {
 		k.put(to+i, p)
 	}
 	c.value = addr(to)
+	if i := slices.IndexFunc(k.rings, func(r ring) bool { return r.file == first.file }); i >= 0 { // fs/aio.c, aio_ring_mremap
+		k.rings = slices.Clone(k.rings)
+		k.rings[i].at = to
+	}
 }
 
 // detach is shmdt(2): all pieces of the object that stand where an attachment at the address has them.

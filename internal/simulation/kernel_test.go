@@ -61,6 +61,7 @@ type kernel struct {
 	forgotten int
 	brk       uint64
 	files     uint16 // the last number given to a shared object
+	rings     []ring
 	gone      bool
 	rows      []vm.Mapping // reused
 }
@@ -163,8 +164,17 @@ func (k *kernel) mapping(from, to int) vm.Mapping {
 	return m
 }
 
-// segment is a bit of the numbers of those shared objects that shmat(2) attaches.
-const segment = 1 << 15
+// Bits of the numbers of those shared objects that shmat(2) attaches, and of the rings of io_setup(2).
+const (
+	segment = 1 << 15
+	ofRing  = 1 << 14
+)
+
+// ring is one of io_setup(2): the page where it begins, how many it has, and their object.
+type ring struct {
+	at, n int
+	file  uint16
+}
 
 // fileOf is a file of the model: one of three, or a shared object.
 func fileOf(n uint16) vm.File {
@@ -177,8 +187,11 @@ func fileOf(n uint16) vm.File {
 	case 3:
 		f.Path = "/3"
 	default:
-		if n&segment != 0 {
+		switch {
+		case n&segment != 0:
 			f.Path = "/SYSV00000000 (deleted)"
+		case n&ofRing != 0:
+			f.Path = "/[aio] (deleted)"
 		}
 	}
 	return f
@@ -234,4 +247,6 @@ const (
 	eFault = syscall.EFAULT
 	eAcces = syscall.EACCES
 	eIntr  = syscall.EINTR
+
+	refusal = ^uint64(0) - uint64(eAcces) + 1 // what a call returns that a filter of the program has answered with it
 )

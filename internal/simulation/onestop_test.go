@@ -322,7 +322,7 @@ func (s *oneStop) keep(t *watched, locks []lock) *returnedCall {
 // ret is how a call came back.
 func (f *returnedCall) ret(event uint64) mm.Return {
 	errno := f.errno
-	if f.op.Kind == vm.OpBrk && f.op.Addr != 0 && f.value != f.op.Addr {
+	if f.op.Kind == vm.OpBrk && f.op.Addr != 0 && errno == 0 && f.value != f.op.Addr {
 		errno = eNoMem
 	}
 	return mm.Return{Event: event, Value: f.value, Errno: errno, ReadImpliesExec: f.readsRIE, Own: f.own, Gone: f.gone}
@@ -480,7 +480,7 @@ func (s *oneStop) place(f *returnedCall) {
 		s.resume(f.thread)
 		return
 	}
-	if op.Kind == vm.OpBrk && op.Addr == 0 && s.space.Break() == 0 {
+	if op.Kind == vm.OpBrk && op.Addr == 0 && f.errno == 0 && s.space.Break() == 0 {
 		s.space.SetBreak(f.value)
 	}
 	if silent(op) {

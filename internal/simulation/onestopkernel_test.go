@@ -195,8 +195,8 @@ func (s *oneStopKernel) fails(t *watched) {
 	switch {
 	case t.refused && s.IntN(2) == 0: // SECCOMP_RET_TRAP
 		t.rolledBack = true
-	case t.op.Kind == vm.OpBrk:
-		t.value = s.k.brk
+	case t.refused: // SECCOMP_RET_ERRNO
+		t.errno, t.value = eAcces, refusal
 	default:
 		t.errno = eNoMem
 	}

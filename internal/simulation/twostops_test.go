@@ -132,6 +132,10 @@ func (s *twoStops) step() bool {
 	case inside:
 		switch n := s.IntN(40); {
 		case t.refused:
+			if s.IntN(2) == 0 { // SECCOMP_RET_ERRNO
+				t.refused, t.served, t.errno, t.value = false, true, eAcces, refusal
+				t.left, t.mapped = s.k.pages, s.k.mapped
+			}
 			t.state = atReturn
 		case n == 0:
 			t.state = asleep
