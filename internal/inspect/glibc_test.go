@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"encoding/binary"
 	"encoding/xml"
 	"slices"
 	"strings"
@@ -124,10 +125,11 @@ func TestGlibc(t *testing.T) {
 	})
 }
 
-// TestGlibcAlone: a program of one thread has the main arena alone; and advice to a part of a chunk divides its row.
+// TestGlibcAlone: a program of one thread has the main arena alone; advice to a part of a chunk divides its row, and of a row that
+// begins with the program's own memory the rest is a chunk.
 func TestGlibcAlone(t *testing.T) {
-	said, _, found := program(t, "memory_single")
-	var large []vm.Range
+	said, l, found := program(t, "memory_single")
+	var large, want []vm.Range
 	var heap *classify.Books
 	for _, f := range found {
 		switch f.Kind {
@@ -138,10 +140,18 @@ func TestGlibcAlone(t *testing.T) {
 		}
 	}
 	lines(said, "large %x %x", func(scan func(...any)) {
-		var want vm.Range
-		scan(&want.Start, &want.End)
-		if len(large) != 1 || large[0] != want {
-			t.Errorf("large chunks are %v, want %v", large, want)
+		var r vm.Range
+		scan(&r.Start, &r.End)
+		want = append([]vm.Range{r}, want...) // the later one lies below
+	})
+	if len(want) != 2 || !slices.Equal(large, want) {
+		t.Errorf("large chunks are %v, want %v", large, want)
+	}
+	lines(said, "own %x %x", func(scan func(...any)) {
+		var own vm.Range
+		scan(&own.Start, &own.End)
+		if e := l.row(own.Start); !e.Contains(own.End) {
+			t.Errorf("%v has a row of its own, %v", own, e.Range)
 		}
 	})
 	lines(said, "total %x %x", func(scan func(...any)) {
@@ -151,4 +161,25 @@ func TestGlibcAlone(t *testing.T) {
 			t.Errorf("books are %+v, mallinfo2 says %d of the kernel and %d free", heap, system, free)
 		}
 	})
+}
+
+// TestLargeBehind: what begins inside a row is a chunk only where as many and as much are missing in what malloc counts.
+func TestLargeBehind(t *testing.T) {
+	const from, chunk = 0x7f0000000000, 1 << 20
+	memory := flat{from, make([]byte, 8<<20)}
+	p := &Process{Memory: memory, Rows: []vm.SmapsEntry{{Mapping: vm.Mapping{Range: vm.RangeOf(from, 8<<20), Perms: vm.Read | vm.Write}}}}
+	for _, at := range []uint64{0x3000, 0x3000 + chunk, 4 << 20} {
+		binary.LittleEndian.PutUint64(memory.b[at+8:], chunk|isMmapped)
+	}
+	binary.LittleEndian.PutUint64(memory.b[7<<20+8:], 2*chunk|isMmapped) // too long for its row
+	known := []classify.Finding{{Parts: []classify.Part{{Range: vm.RangeOf(from+4<<20, chunk)}}}}
+	for _, x := range []struct {
+		n, bytes uint64
+		want     int
+	}{{2, 2 * chunk, 2}, {1, chunk, 0}, {2, chunk, 0}, {2, 3 * chunk, 0}, {3, 3 * chunk, 0}} {
+		l := &look{Process: p, reader: newReader(memory, from+8<<20, usual)}
+		if got := l.largeBehind(known, x.n, x.bytes); len(got) != x.want || x.want > 0 && (got[0].Parts[0].Range != vm.RangeOf(from+0x3000, chunk) || got[1].Parts[0].Range != vm.RangeOf(from+0x3000+chunk, chunk)) {
+			t.Errorf("%d chunks of %d bytes are missing: %v", x.n, x.bytes, got)
+		}
+	}
 }

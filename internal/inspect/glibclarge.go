@@ -8,8 +8,10 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// isMmapped is IS_MMAPPED of a chunk's size (malloc/malloc.c).
-const isMmapped = 2
+const (
+	isMmapped  = 2       // IS_MMAPPED of a chunk's size (malloc/malloc.c)
+	largePages = 1 << 15 // in which chunks are searched that begin where no row does
+)
 
 // findLarge recognises chunks with a mapping of their own by their header: a zero, then the size, a multiple of the
 // page size, with IS_MMAPPED set. The kernel may show adjacent chunks as one row, so one chunk may follow another.
@@ -78,6 +80,11 @@ func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
 		bytes += chunks[i].Parts[0].Len()
 	}
 	n, sum, ok := l.mmapped(libc)
+	if ok && uint64(len(chunks)) < n && bytes < sum {
+		if more := l.largeBehind(chunks, n-uint64(len(chunks)), sum-bytes); more != nil {
+			chunks, bytes = append(chunks, more...), sum
+		}
+	}
 	for _, f := range chunks {
 		switch {
 		case !ok || uint64(len(chunks)) < n && bytes < sum:
@@ -91,6 +98,45 @@ func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
 		}
 		l.add(f)
 	}
+}
+
+// largeBehind returns the chunks that begin where no row does, since the kernel shows them and what is mapped before them as one: n of
+// them that have so many bytes are missing, and nil is what it returns where there are others.
+func (l *look) largeBehind(known []classify.Finding, n, bytes uint64) (list []classify.Finding) {
+	taken := rangeSet{}
+	for _, f := range known {
+		taken.put(f.Parts[0].Range)
+	}
+	pages := 0
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if !private(e) || e.File.Path != "" {
+			continue
+		}
+		end := e.Start // of the last one
+		for at := range l.multiples(e, vm.PageSize) {
+			var w [2]uint64
+			if pages++; pages > largePages {
+				return nil
+			}
+			if at < end || !l.glance(w[:], at) || w[0] != 0 || w[1]&7 != isMmapped {
+				continue
+			}
+			r := vm.Range{Start: at, End: at + w[1]&^7}
+			if r.Len() < 2*vm.PageSize || !aligned(r.End) || r.End > vm.AddressMax || taken.overlaps(r) || l.claims.overlaps(r) || !l.covered(r, private) {
+				continue
+			}
+			if n == 0 || r.Len() > bytes {
+				return nil
+			}
+			n, bytes, end = n-1, bytes-r.Len(), r.End
+			list = append(list, classify.Finding{Kind: classify.GlibcLarge, Evidence: "the header of a chunk with a mapping of its own", Parts: []classify.Part{{Range: r}}})
+		}
+	}
+	if n > 0 || bytes > 0 {
+		return nil
+	}
+	return list
 }
 
 // mmapped reads how many chunks have a mapping of their own, and their bytes, from struct malloc_par

@@ -16,6 +16,11 @@ const (
 	// of it has been given out.
 	pasCompact = 128 << 20
 	pasUnused  = 16
+
+	// What it maps beside that it lists for those who look from outside, in those records: blocks of an offset to the next one, in
+	// words, how many ranges follow, and these (pas_enumerable_range_list.h).
+	pasRanges = 10
+	pasBlocks = 1 << 16 // that are read
 )
 
 func isJavaScriptCore(m *Image) bool {
@@ -24,7 +29,8 @@ func isJavaScriptCore(m *Image) bool {
 
 // findJavaScriptCore recognises the reservations of WebKit's JavaScriptCore by what it writes once into its configuration
 // (WebConfig::g_config, Gigacage::Config of bmalloc and JSC::Config): the beginning of the Gigacage, and of the heap of structures,
-// each beside its length; the beginning and the end of the memory for code, which has a guard page at both; and libpas's records.
+// each beside its length; the beginning and the end of the memory for code, which has a guard page at both; and libpas's records. What
+// libpas has mapped for blocks of its own, JavaScript's objects among them, stands in these.
 func findJavaScriptCore(l *look) {
 	m := l.image2(isJavaScriptCore)
 	if m == nil {
@@ -66,5 +72,48 @@ func findJavaScriptCore(l *look) {
 		if l.rowsOf(r) {
 			add("code", r)
 		}
+	}
+	l.pasPages(m)
+}
+
+// pasPages adds what libpas lists as mapped, which is believed as a whole: with the records it is as much as libpas counts that it has
+// mapped. Reservations stand in the list, too, and are not counted.
+func (l *look) pasPages(m *Image) {
+	base, _ := l.word(m.exported("pas_compact_heap_reservation_base"))
+	counted, ok := l.word(m.exported("pas_page_malloc_num_allocated_bytes"))
+	records := vm.RangeOf(base+pasUnused, pasCompact)
+	next, known := l.half(m.exported("pas_enumerable_page_malloc_page_list"))
+	if !ok || !known || base == 0 || len(l.claims.free(records)) > 0 {
+		return
+	}
+	var list []vm.Range
+	sum := uint64(pasCompact)
+	for n := 0; next != 0; n++ {
+		var block [1 + 2*pasRanges]uint64
+		at := base + 8*uint64(next)
+		if n > pasBlocks || !records.Contains(at) || !l.fill(block[:], at) || block[0]>>32 > pasRanges {
+			return
+		}
+		for w := block[1 : 1+2*(block[0]>>32)]; len(w) > 0; w = w[2:] {
+			r := vm.Range{Start: w[0], End: w[1]}
+			if r.Empty() || r.End > vm.AddressMax || !aligned(r.Start) || !aligned(r.End) {
+				return
+			}
+			switch free := l.claims.free(r); {
+			case len(free) == 0: // a reservation
+			case free[0] == r && l.covered(r, anonymous):
+				list, sum = append(list, r), sum+r.Len()
+			default:
+				return
+			}
+		}
+		next = uint32(block[0])
+	}
+	if sum != counted {
+		return
+	}
+	for _, r := range list {
+		l.add(classify.Finding{Kind: classify.JavaScriptCore, Detail: "blocks", Confidence: classify.Certain,
+			Evidence: "libpas's list of what it has mapped, which is as much as it counts", Parts: l.partsOf(r)})
 	}
 }

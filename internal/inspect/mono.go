@@ -18,6 +18,7 @@ const (
 	monoCards   = 8 << 20                              // CARD_COUNT_IN_BYTES of sgen-cardtable.h
 	monoList    = 1 << 20                              // entries of a list that are read
 	monoNursery = uint64(128 << 10)                    // bytes of the smallest
+	monoRecords = 64 << 20                             // bytes of malloc's memory that are searched for records of code
 )
 
 func isMono(m *Image) bool {
@@ -62,6 +63,43 @@ func findMono(l *look) {
 	}
 	for _, r := range l.monoRows(&blocks) {
 		add("blocks", "Mono's list of blocks, which begin with the length and the number of their objects", r)
+	}
+	l.monoCode(add)
+}
+
+// monoCode adds the memory for code that is compiled as the program runs: rows of no file that can be written and executed, of which a
+// CodeChunk (mono/utils/mono-codeman.c) in malloc's memory has the beginning, the next one, how much is in use, and the length.
+func (l *look) monoCode(add func(detail, evidence string, r vm.Range)) {
+	code := map[uint64]uint64{}
+	for i := range l.Rows {
+		if e := &l.Rows[i]; private(e) && e.Perms&vm.Exec != 0 && e.File.Path == "" && !l.claims.overlaps(e.Range) {
+			code[e.Start] = e.End
+		}
+	}
+	left := uint64(monoRecords)
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if e.File.Path != "[heap]" || len(code) == 0 || e.Len() > left {
+			continue
+		}
+		left -= e.Len()
+		for at, start := range l.scan(e.Range) {
+			end, ok := code[start]
+			if !ok {
+				continue
+			}
+			w := l.words(at, 3)
+			if w == nil || w[2]>>32 == 0 || !aligned(w[2]>>32) || w[2]&(1<<32-1) > w[2]>>32 || w[1] != 0 && w[1]%8 != 0 {
+				continue
+			}
+			// The kernel shows neighbours as one row.
+			if next := start + w[2]>>32; next <= end {
+				add("code", "Mono's record of code, with its beginning and its length", vm.Range{Start: start, End: next})
+				if delete(code, start); next < end {
+					code[next] = end
+				}
+			}
+		}
 	}
 }
 

@@ -288,15 +288,22 @@ func TestASan(t *testing.T) {
 	held(t, said, found, classify.Sanitizer)
 }
 
-// TestJavaScriptCore: a structure lies where the heap of structures is said to be, and the Gigacage and the memory for code are
-// there, too.
+// TestJavaScriptCore: a structure lies where the heap of structures is said to be, objects in libpas's blocks, and the Gigacage and
+// the memory for code are there, too. What libpas counts that it has mapped is not believed where it is not what it lists.
 func TestJavaScriptCore(t *testing.T) {
 	testenv.Optional(t, "jsc")
-	said, _, found := command(t, "jsc", "-e", `print(describe({a: 1}).replace(/.*Structure (0x[0-9a-f]+).*/, "structure $1")); print("ready"); readline()`)
+	said, l, found := command(t, "jsc", "-e", `var kept = []; for (var i = 0; i < 100000; i++) kept.push({i: i});
+		print(describe({a: 1}).replace(/.*Structure (0x[0-9a-f]+).*/, "structure $1"));
+		for (var i = 0; i < 100000; i += 9999) print(describe(kept[i]).replace(/.*?(0x[0-9a-f]+).*/, "object $1"));
+		print("ready"); readline()`)
 	parts := map[string]vm.Range{}
+	var blocks rangeSet
 	for _, f := range found {
 		if f.Kind == classify.JavaScriptCore {
 			parts[f.Detail] = vm.Range{Start: f.Parts[0].Start, End: f.Parts[len(f.Parts)-1].End}
+			if f.Detail == "blocks" {
+				blocks.put(parts[f.Detail])
+			}
 		}
 	}
 	n := lines(said, "structure %v", func(scan func(...any)) {
@@ -309,6 +316,41 @@ func TestJavaScriptCore(t *testing.T) {
 	if n != 1 || parts["Gigacage"].Len() < 32<<30 || parts["code"].Len() < 64<<20 || parts["records"].Len() != 128<<20 {
 		t.Errorf("%v, %q", parts, said)
 	}
+	n = lines(said, "object %v", func(scan func(...any)) {
+		var at uint64
+		scan(&at)
+		if !blocks.overlaps(vm.RangeOf(vm.PageDown(at), 1)) {
+			t.Errorf("the object at %x is not in %v", at, blocks.ranges())
+		}
+	})
+	if n != 11 {
+		t.Errorf("%d objects in %q", n, said)
+	}
+	k := &look{Process: &l.Process, reader: newReader(l.Memory, vm.AddressMax, usual)}
+	k.openImages()
+	counted := k.image2(isJavaScriptCore).exported("pas_page_malloc_num_allocated_bytes")
+	for _, f := range k.opened {
+		f.Close()
+	}
+	lies := l.Process
+	lies.Memory = lie{l.Memory, counted, 1 << 20}
+	if n := bytesOf(l, Look(&lies), classify.JavaScriptCore, "blocks", false); n != 0 {
+		t.Errorf("%d bytes of blocks, though libpas counts others", n)
+	}
+}
+
+// lie is memory that has another word at an address.
+type lie struct {
+	Memory
+	at, word uint64
+}
+
+func (m lie) ReadPages(p []byte, addr uint64) int {
+	n := m.Memory.ReadPages(p, addr)
+	if addr <= m.at && m.at+8 <= addr+uint64(n) {
+		binary.LittleEndian.PutUint64(p[m.at-addr:], m.word)
+	}
+	return n
 }
 
 // TestMono: what is found is as much as the collector says that is in use, at least, and not much more.
@@ -332,6 +374,15 @@ class Kept { static List<byte[]> kept = new List<byte[]>(); static List<object> 
 	if got < total*9/10 || got > total*3/2 || bytesOf(l, found, classify.Mono, "large object", false) < 20<<20 || bytesOf(l, found, classify.Mono, "nursery", false) < 1<<20 {
 		t.Errorf("%d bytes found, Mono counts %d: %v", got, total, found)
 	}
+	code := uint64(0)
+	for i := range l.Rows {
+		if e := &l.Rows[i]; e.File.Path == "" && private(e) && e.Perms&vm.Exec != 0 {
+			code += e.Len()
+		}
+	}
+	if got := bytesOf(l, found, classify.Mono, "code", false); got != code || code == 0 {
+		t.Errorf("%d bytes of code, the rows have %d", got, code)
+	}
 }
 
 // flat is memory that is all there, from an address on.
@@ -344,6 +395,38 @@ func (f flat) ReadPages(p []byte, addr uint64) int { return copy(p, f.b[addr-f.f
 
 func (f flat) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	return func(yield func(vm.Range) bool) { yield(r) }
+}
+
+// TestMonoCode: of a row that can be executed what a record in malloc's memory has is code, and where no record has its length
+// nothing is.
+func TestMonoCode(t *testing.T) {
+	const from, code = 0x7f0000000000, 0x40000000
+	memory := flat{from, make([]byte, 64<<10)}
+	p := &Process{Memory: memory, Rows: []vm.SmapsEntry{
+		{Mapping: vm.Mapping{Range: vm.RangeOf(code, 128<<10), Perms: vm.Read | vm.Write | vm.Exec}},
+		{Mapping: vm.Mapping{Range: vm.RangeOf(from, 64<<10), Perms: vm.Read | vm.Write, File: vm.File{Path: "[heap]"}}}}}
+	for _, x := range []struct {
+		next, word uint64
+		want       []vm.Range
+	}{
+		{0, 64<<10<<32 | 0x2000, []vm.Range{vm.RangeOf(code, 64<<10)}},
+		{from, 128<<10<<32 | 0x2000, []vm.Range{vm.RangeOf(code, 128<<10)}},
+		{0, 256<<10<<32 | 0x2000, nil}, // longer than the row
+		{0, 64<<10<<32 | 64<<10 + 1, nil},
+		{0, 0x1234<<32 | 0x100, nil},
+		{5, 64<<10<<32 | 0x2000, nil},
+		{0, 0x2000, nil},
+	} {
+		for i, w := range [...]uint64{code, x.next, x.word} {
+			binary.LittleEndian.PutUint64(memory.b[0x100+8*i:], w)
+		}
+		l := &look{Process: p, reader: newReader(memory, from+64<<10, usual)}
+		var got []vm.Range
+		l.monoCode(func(_, _ string, r vm.Range) { got = append(got, r) })
+		if !slices.Equal(got, x.want) {
+			t.Errorf("a record of %#x and %#x: %v, want %v", x.next, x.word, got, x.want)
+		}
+	}
 }
 
 // TestMonoLookalikes: what only looks like a large object is none, and of a row blocks are no more than what the list

@@ -137,6 +137,8 @@ func evidence() map[string]string {
 		"the tree of mozjemalloc's extents, which is in order":                                                 "mozjemalloc 的 extent 树，次序正确",
 		"two variables side by side hold its ends, and its pages have guards between them":                     "两个相邻的变量记着其两端，其页之间有保护页",
 		"two words of JavaScriptCore's configuration, side by side, hold its bounds, and the rows are as long": "JavaScriptCore 配置中两个相邻的字记着其边界，各行长度相同",
+		"Mono's record of code, with its beginning and its length":                                             "Mono 对代码的记录，含其起点和长度",
+		"libpas's list of what it has mapped, which is as much as it counts":                                   "libpas 列出的已映射内存，总和等于其计数",
 		"variables side by side hold its beginning and its length, and the rows are as long":                   "相邻的变量记着其起点和长度，各行长度相同",
 		"headers of pages that name one heap":                                                                  "指向同一个堆的各页头部",
 		"headers of pages of code in a reservation of a power of two that fork children do not get":            "代码页的头部，位于大小为 2 的幂且 fork 子进程不继承的保留区中",

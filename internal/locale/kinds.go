@@ -170,6 +170,7 @@ func details() map[string]string {
 		"machine code":               "机器码",
 		"large block":                "大块",
 		"records":                    "记录",
+		"blocks":                     "块",
 		"buffer of InnoDB's log":     "InnoDB 日志缓冲区",
 		"heap page":                  "堆页",
 		"transient heap":             "临时堆",

@@ -227,6 +227,62 @@ main = do
 		// One that comes or goes while it is asked; literals have a gigabyte of addresses, code its own place.
 		h.sum("erlang:system_info", n-2<<20, n+2<<20+40<<20, true, classify.BEAM)
 	}},
+	{name: "ocaml 4", needs: []string{"ocaml"}, argv: func(w *world) []string {
+		text := `let kept = Array.init 300000 (fun i -> [i; i + 1])
+let big = Bytes.create 20_000_000
+let () = Gc.full_major (); Printf.printf "heap %d\nready\n%!" (Sys.word_size / 8 * (Gc.quick_stat ()).Gc.heap_words);
+  (try ignore (input_line stdin) with End_of_file -> ()); print_int (Array.length kept + Bytes.length big)
+`
+		file := filepath.Join(w.dir, "kept.ml")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		return []string{"ocaml", file}
+	}, truth: func(h *truth, w *world) {
+		// Its heap comes from malloc, in large chunks: what the C library counts of them is judged.
+		if n, mapped := h.number(strings.Join(w.said, "\n"), `heap (\d+)`), h.sums[0].least; n > mapped {
+			h.t.Errorf("the heap has %d bytes, malloc mapped %d", n, mapped)
+		}
+	}},
+	{name: "mono", needs: []string{"mono", "mcs"}, argv: func(w *world) []string {
+		text := `using System; using System.Collections.Generic;
+class Kept { static void Main() {
+  var l = new List<object>(); for (int i = 0; i < 300000; i++) l.Add(new int[]{i});
+  var big = new byte[20 << 20]; big[1] = 1; GC.Collect();
+  Console.WriteLine("heap " + GC.GetTotalMemory(false) + "\nready"); Console.Out.Flush(); Console.ReadLine(); GC.KeepAlive(l); GC.KeepAlive(big); } }
+`
+		if err := os.WriteFile(filepath.Join(w.dir, "Kept.cs"), []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		cmd := exec.Command("mcs", "Kept.cs")
+		cmd.Dir = w.dir
+		if b, err := cmd.CombinedOutput(); err != nil {
+			w.t.Fatalf("%v\n%s", err, b)
+		}
+		return []string{"mono", filepath.Join(w.dir, "Kept.exe")}
+	}, truth: func(h *truth, w *world) {
+		n := h.number(strings.Join(w.said, "\n"), `heap (\d+)`)
+		h.sum("GC.GetTotalMemory", n, n+24<<20, false, classify.Mono) // blocks that are not full, the nursery, card tables
+	}},
+	{name: "jsc", needs: []string{"jsc"}, argv: func(w *world) []string {
+		file := filepath.Join(w.dir, "kept.js")
+		text := `var kept = []; for (var i = 0; i < 300000; i++) kept.push({i: i});
+var big = new Uint8Array(20 << 20); big.fill(1); print("ready"); readline(); print(kept.length + big.length);
+`
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		return []string{"jsc", file}
+	}, truth: func(h *truth, w *world) {
+		known := h.claims
+		h.claims = nil
+		for i := range h.rows { // what nobody else knows is JavaScriptCore's, or the loader's; the program maps nothing itself
+			if e := &h.rows[i]; e.File.Path == "" {
+				h.claim("jsc", e.Start, e.End, classify.JavaScriptCore, classify.Loader)
+			}
+		}
+		h.claims = append(h.claims, known...)
+	}},
 	{name: "R", needs: []string{"R"}, argv: words("R", "--vanilla", "--slave", "-e",
 		`x<-lapply(1:40,function(i)rnorm(1e5));y<-as.character(1:2e5);invisible(gc());cat("ready\n");invisible(readLines(file("stdin")))`)},
 	{name: "chromium", needs: []string{"chromium"}, argv: browser("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=%d/p", "--remote-debugging-port=0", "data:text/html,<h1>x</h1>"),
