@@ -24,7 +24,7 @@ var layers = []struct {
 	line     int
 	packages []string
 }{
-	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "internal/kernelfile", "tracer/launcher"}},
+	{0, []string{"internal/vm", "internal/text", "internal/callers", "internal/spool", "internal/testenv", "internal/elftruth", "internal/openfile", "internal/kernelfile", "internal/manual", "tracer/launcher"}},
 	{1, []string{"internal/corefile", "internal/elffile", "internal/ledger", "internal/locale", "internal/procfs", "tracer"}},
 	{2, []string{"internal/debuginfo", "internal/gopclntab", "internal/ehframe", "internal/distro", "internal/eventlog"}},
 	{3, []string{"unwind", "symbolize", "internal/classify", "internal/order", "internal/mm", "internal/strace", "internal/segment"}},
@@ -59,7 +59,7 @@ var modules = map[string]map[string]int{
 	"github.com/ulikunitz/xz":               {"internal/elffile": 1},
 	"github.com/tidwall/btree":              {"internal/ledger": 1, "internal/inspect": 1},
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
-	"github.com/spf13/cobra":                {"cmd/vmblame": 30},
+	"github.com/spf13/cobra":                {"cmd/vmblame": 30, "internal/manual": 1},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 3},
 	"golang.org/x/sys":                      {"internal/testenv": 1, "internal/openfile": 1, "internal/inspect": 1, "tracer": 24, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
 	"github.com/parquet-go/parquet-go":      {"internal/export": 1},

@@ -48,7 +48,7 @@ var (
 // stands beside it, must not be changed.
 func build(t testing.TB, name string, flags ...string) string {
 	t.Helper()
-	return testenv.Built(t, "prog", fmt.Sprint(name, flags), func(out string) {
+	return testenv.Kept(t, "prog", fmt.Sprint(name, flags), func(out string) {
 		t.Helper()
 		buildTo(t, out, name, flags...)
 	})

@@ -228,10 +228,10 @@ func (p *tracee) module(m *vm.Mapping) *Module {
 	return mod
 }
 
-// compile builds one of testdata/progs, once for all tests, and returns where it is.
+// compile builds one of testdata/progs, once for all tests, and returns where it is. It must not be changed.
 func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
-	return testenv.Built(t, strings.TrimSuffix(source, filepath.Ext(source)), fmt.Sprint(source, flags), func(out string) {
+	return testenv.Kept(t, strings.TrimSuffix(source, filepath.Ext(source)), fmt.Sprint(source, flags), func(out string) {
 		t.Helper()
 		compileTo(t, out, source, flags...)
 	})

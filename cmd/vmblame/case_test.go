@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -26,9 +25,8 @@ type caseRun struct {
 func build(t *testing.T, programs ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	out, err := exec.Command("make", append([]string{"-s", "-C", "../../testdata", "OUT=" + dir}, programs...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("build %v: %v\n%s", programs, err, out)
+	if err := testenv.Programs(dir, programs...); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

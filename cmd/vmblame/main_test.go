@@ -35,11 +35,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "vmblame")
-		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-E vmblame_entry -X main.version=test", "-o", binary, ".")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build vmblame: %v\n%s", err, out)
+		if binary, err = testenv.Executable(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()

@@ -41,11 +41,7 @@ func executable(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "vmblame-kinds-"); built.err != nil {
 			return
 		}
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(built.dir, "vmblame"), "../../cmd/vmblame")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, out)
-		}
+		_, built.err = testenv.Executable(built.dir)
 	})
 	if built.err != nil {
 		t.Fatal(built.err)

@@ -20,8 +20,8 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 func program(t *testing.T, name string, by ...string) ([]string, *Live, []classify.Finding) {
 	t.Helper()
 	out := testenv.Shared(t)
-	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, name).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, b)
+	if err := testenv.Programs(out, name); err != nil {
+		t.Fatal(err)
 	}
 	return command(t, append(by, filepath.Join(out, name))...)
 }

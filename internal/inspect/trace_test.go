@@ -26,8 +26,8 @@ type says struct{ interrupted, resident, gap int64 }
 func startWatched(t testing.TB, rows int) *watched {
 	t.Helper()
 	out := t.TempDir()
-	if b, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+out, "memory_rows").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, b)
+	if err := testenv.Programs(out, "memory_rows"); err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(out, "memory_rows"), fmt.Sprint(rows))
 	stdin, stdout := testenv.Waiting(t, cmd)

@@ -20,8 +20,8 @@ import (
 func TestLockWaitersAreKnown(t *testing.T) {
 	testenv.Need(t, "make", "gcc")
 	dir := t.TempDir()
-	if out, err := exec.Command("make", "-s", "-C", "../../testdata", "OUT="+dir, "storm").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if err := testenv.Programs(dir, "storm"); err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(dir, "storm"), "16", "0", "1")
 	cmd.Env = append(os.Environ(), "VMBLAME_ACCOUNT_FD=1")

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,18 +92,13 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	built.vmblame = filepath.Join(dir, "vmblame")
 	built.progs = filepath.Join(dir, "progs")
-	for _, argv := range [][]string{
-		{"go", "build", "-buildvcs=false", "-ldflags=-E vmblame_entry", "-o", built.vmblame, ".."},
-		{"make", "-s", "-j2", "-C", "../../../testdata", "OUT=" + built.progs},
-	} {
-		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %v\n%s", argv, err, out)
-			return 1
-		}
+	if err = testenv.Programs(built.progs); err == nil {
+		built.vmblame, err = testenv.Executable(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }
