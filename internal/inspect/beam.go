@@ -13,14 +13,16 @@ const (
 	beamMapped    = 1   // MSEG_CARRIER_HDR_FLAG
 	beamAllocator = 512 // words of an Allctr_t that are searched for its lists
 	maxCarriers   = 1 << 16
+	beamRecords   = 16 << 20 // bytes of malloc's memory, from its beginning on, that are searched for records of segments
+	beamNear      = 4 << 10  // bytes that an allocator of segments has for its records
 )
 
 func isBEAM(m *Image) bool { return strings.HasPrefix(m.name(), "beam.") }
 
 // findBEAM recognises the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h). A
 // carrier starts with its size and flags, pointers to the next and the previous one, and a pointer to its allocator.
-// It is accepted if a neighbour with the same allocator, or the allocator itself, points back to it. Literals lie in
-// a reservation whose address and length beam.smp exports.
+// It is accepted if a neighbour with the same allocator, or the allocator itself, points back to it. Carriers that nobody uses any more
+// are kept for a while. Literals lie in a reservation whose address and length beam.smp exports.
 func findBEAM(l *look) {
 	m := l.image2(isBEAM)
 	if m == nil {
@@ -68,6 +70,7 @@ func findBEAM(l *look) {
 		l.add(classify.Finding{Kind: classify.BEAM, Detail: "carrier", Confidence: classify.Certain,
 			Evidence: "the carrier names its allocator, and its neighbour or allocator the carrier", Parts: l.partsOf(r)})
 	}
+	l.beamKept()
 	n, _ := l.word(m.exported("erts_literals_size"))
 	r := vm.RangeOf(literals, n)
 	if literals == 0 || !aligned(literals) || !aligned(n) || !l.covered(r, anonymous) {
@@ -109,4 +112,32 @@ func (l *look) beamPooled(addr uint64) bool {
 		}
 	}
 	return false
+}
+
+// beamKept adds the segments that are kept for new carriers (cache_t of erts/emulator/sys/common/erl_mseg.c): the records of them, with
+// the length, the beginning, and the next and the previous record, form rings, and those that are free have neither length nor
+// beginning.
+func (l *look) beamKept() {
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if e.File.Path != "[heap]" {
+			continue
+		}
+		for at, seg := range l.scan(e.Intersect(vm.RangeOf(e.Start, beamRecords))) {
+			if !aligned(seg) || seg < vm.PageSize || l.row(seg) == nil {
+				continue
+			}
+			record := at - 8
+			w := l.words(record, 4)
+			if w == nil || w[0] == 0 || !aligned(w[0]) || w[0] > 1<<40 || w[2]-record+beamNear > 2*beamNear || w[3]-record+beamNear > 2*beamNear {
+				continue
+			}
+			back, ok := l.word(w[2] + 24)
+			forth, known := l.word(w[3] + 16)
+			if r := vm.RangeOf(seg, w[0]); ok && known && back == record && forth == record && w[2] != record && l.covered(r, private) && !l.claims.overlaps(r) {
+				l.add(classify.Finding{Kind: classify.BEAM, Detail: "carrier kept for reuse", Confidence: classify.Certain,
+					Evidence: "a record of Erlang's, in a ring of records, has its beginning and its length", Parts: l.partsOf(r)})
+			}
+		}
+	}
 }

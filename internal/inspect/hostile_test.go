@@ -28,14 +28,15 @@ type hostileRow struct{ mode, seed, resident byte }
 // hostilePaths are names of files that readers look for.
 var hostilePaths = [...]string{"", "", "", "", "[heap]", "[stack]", "/lib/libc.so.6", "/lib/ld-linux-x86-64.so.2", "/lib/libjvm.so", "/bin/node", "/bin/python3.11",
 	"/lib/libruby-3.1.so", "/bin/php8.2", "/lib/libmimalloc.so.2", "/lib/libtcmalloc_minimal.so.4", "/lib/libgc.so.1", "/bin/sbcl", "/bin/beam.smp",
-	"/bin/mariadbd", "/bin/postgres", "/lib/libasan.so.8", "/lib/libluajit-5.1.so.2", "/bin/go", "/bin/firefox", "/lib/libxul.so"}
+	"/bin/mariadbd", "/bin/postgres", "/lib/libasan.so.8", "/lib/libluajit-5.1.so.2", "/bin/go", "/bin/firefox", "/lib/libxul.so", "/bin/mono-sgen"}
 
 // hostileSymbols are what the files export.
 var hostileSymbols = [...]string{"_rtld_global", "_r_debug", "_thread_db_rtld_global__dl_stack_used", "_thread_db_rtld_global__dl_stack_user",
 	"_thread_db_pthread_list", "_thread_db_pthread_tid", "v8dbg_frametype_EntryFrame", "gHotSpotVMStructs", "gHotSpotVMStructEntryArrayStride",
 	"gHotSpotVMStructEntryTypeNameOffset", "gHotSpotVMStructEntryFieldNameOffset", "gHotSpotVMStructEntryIsStaticOffset",
 	"gHotSpotVMStructEntryOffsetOffset", "gHotSpotVMStructEntryAddressOffset", "_PyRuntime", "GC_arrays", "DYNAMIC_SPACE_START",
-	"dynamic_space_size", "FIXEDOBJ_SPACE_START", "erts_literals_start", "erts_literals_size", "__asan_init", "moz_arena_malloc"}
+	"dynamic_space_size", "FIXEDOBJ_SPACE_START", "erts_literals_start", "erts_literals_size", "__asan_init", "moz_arena_malloc", "caml_minor_heaps_start", "caml_minor_heaps_end", "JSGlobalContextCreate", "pas_compact_heap_reservation_base",
+	"pas_page_malloc_num_allocated_bytes", "pas_enumerable_page_malloc_page_list", "mono_gc_collect"}
 
 const (
 	hostileData = 0x2000 // where the file's variables are, and in the file, too

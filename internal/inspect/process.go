@@ -78,6 +78,7 @@ var sources = [...]struct {
 	{"BEAM", findBEAM},
 	{"GHC", findGHC},
 	{"Mono", findMono},
+	{"OCaml", findOCaml},
 	{"bdwgc", findBDWGC},
 	{"LuaJIT", findLuaJIT},
 	{"CRuby", findRuby},

@@ -282,6 +282,38 @@ func TestBEAM(t *testing.T) {
 	}
 }
 
+// TestBEAMKept: what records that form a ring have is kept for new carriers, as long as each leads to the next one and back, and to
+// memory that is there.
+func TestBEAMKept(t *testing.T) {
+	const from, segments = 0x10000000, 0x7f0000000000
+	memory := flat{from, make([]byte, 64<<10)}
+	p := &Process{Memory: memory, Rows: []vm.SmapsEntry{
+		{Mapping: vm.Mapping{Range: vm.RangeOf(from, 64<<10), Perms: vm.Read | vm.Write, File: vm.File{Path: "[heap]"}}},
+		{Mapping: vm.Mapping{Range: vm.RangeOf(segments, 1<<20), Perms: vm.Read | vm.Write}}}}
+	records := [][4]uint64{ // of two segments, of the ring's head, and one that is free
+		{0x20000, segments, from + 0x120, from + 0x140}, {0x40000, segments + 0x20000, from + 0x140, from + 0x100},
+		{0, 0, from + 0x100, from + 0x120}, {0, 0, from + 0x160, from + 0x160}}
+	for _, x := range []struct {
+		record, word int
+		value        uint64
+		want         uint64
+	}{{0, 0, 0x20000, 0x60000}, {0, 0, 0x20008, 0x40000}, {0, 0, 2 << 20, 0x40000}, {0, 2, from + 0x140, 0}, {1, 2, from + 0x8000, 0x20000}, {0, 1, 0, 0x40000}} {
+		for i, record := range records {
+			if i == x.record {
+				record[x.word] = x.value
+			}
+			for k, w := range record {
+				binary.LittleEndian.PutUint64(memory.b[0x100+32*i+8*k:], w)
+			}
+		}
+		l := &look{Process: p, reader: newReader(memory, segments+1<<20, usual)}
+		l.beamKept()
+		if got := bytesOf(&Live{Process: *p}, l.list, classify.BEAM, "carrier kept for reuse", false); got != x.want {
+			t.Errorf("with %#x in word %d of record %d: %#x bytes, want %#x", x.value, x.word, x.record, got, x.want)
+		}
+	}
+}
+
 // TestASan: the shadow of what the program has lies in the shadow, and what it has in the sanitizer's heap.
 func TestASan(t *testing.T) {
 	said, _, found := program(t, "memory_asan")

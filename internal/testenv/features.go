@@ -61,6 +61,8 @@ var features = map[string]feature{
 	"attach": {hasAttach, "root"},
 	// Perf events on the kernel's tracepoints, whose numbers are in tracefs.
 	"sigtrap": {func() bool { return isThere("/sys/kernel/tracing/events/mmap_lock") }, "mount -t tracefs nodev /sys/kernel/tracing"},
+	// A compiler of OCaml 5, which Debian 12 does not have: of PATH, or of a switch of opam.
+	"ocaml 5": {func() bool { return OCaml5("ocamlc") != "" }, "opam switch create 5.2.0"},
 	// What drives a browser, and judges how a page can be used without seeing it; as the tests of cmd/vmblame/e2e find it.
 	"playwright-core": {func() bool { return isThere("../../../internal/html/web/node_modules/playwright-core") }, "npm --prefix internal/html/web ci"},
 	"speedscope":      {func() bool { return isThere("../../../internal/html/web/node_modules/speedscope") }, "npm --prefix internal/html/web ci"},
@@ -74,6 +76,20 @@ var features = map[string]feature{
 	// What the traced programs find missing in the kernel (their line "lacks").
 	"userfaultfd":     {nil, "root"},
 	"perf_event_open": {nil, "root"},
+}
+
+// OCaml5 returns where a program of OCaml 5's is, "" for nowhere.
+func OCaml5(name string) string {
+	home, _ := os.UserHomeDir()
+	switches, _ := filepath.Glob(filepath.Join(home, ".opam", "5*", "bin"))
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), switches...) {
+		if out, err := exec.Command(filepath.Join(dir, "ocamlc"), "-version").Output(); err == nil && strings.HasPrefix(string(out), "5.") {
+			if path := filepath.Join(dir, name); isThere(path) {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 var hasRustc = sync.OnceValue(func() bool { return exec.Command("rustc", "--version").Run() == nil })

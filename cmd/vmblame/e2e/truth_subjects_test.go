@@ -6,11 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/testenv"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -242,6 +244,52 @@ let () = Gc.full_major (); Printf.printf "heap %d\nready\n%!" (Sys.word_size / 8
 		// Its heap comes from malloc, in large chunks: what the C library counts of them is judged.
 		if n, mapped := h.number(strings.Join(w.said, "\n"), `heap (\d+)`), h.sums[0].least; n > mapped {
 			h.t.Errorf("the heap has %d bytes, malloc mapped %d", n, mapped)
+		}
+	}},
+	{name: "ocaml 5", needs: []string{"ocaml 5"}, argv: func(w *world) []string {
+		text := `let work n () = let l = List.init n string_of_int in Gc.full_major (); l
+let kept = Array.init 300000 (fun i -> [i; i + 1])
+let big = Bytes.create 20_000_000
+let ended = Domain.join (Domain.spawn (work 50_000))
+let () =
+  let m = Mutex.create () and c = Condition.create () and n = ref 0 in
+  let domains = List.init 2 (fun i -> Domain.spawn (fun () ->
+    let l = work (100_000 * (i + 1)) () in
+    Mutex.lock m; incr n; Condition.broadcast c; while !n > 0 do Condition.wait c m done; Mutex.unlock m; List.length l)) in
+  Mutex.lock m; while !n < 2 do Condition.wait c m done; Mutex.unlock m;
+  print_endline "ready";
+  (try ignore (input_line stdin) with End_of_file -> ());
+  print_int (List.length domains + Array.length kept + Bytes.length big + List.length ended)
+`
+		if err := os.WriteFile(filepath.Join(w.dir, "kept.ml"), []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		compiler := testenv.OCaml5("ocamlopt")
+		if compiler == "" {
+			compiler = testenv.OCaml5("ocamlc")
+		}
+		cmd := exec.Command(compiler, "-o", "kept", "kept.ml")
+		cmd.Dir = w.dir
+		if b, err := cmd.CombinedOutput(); err != nil {
+			w.t.Fatalf("%v\n%s", err, b)
+		}
+		return []string{filepath.Join(w.dir, "kept")}
+	}, env: []string{"OCAMLRUNPARAM=v=0x1000"}, truth: func(h *truth, w *world) {
+		n := 0
+		for _, m := range regexp.MustCompile(`(?m)^(mmap|munmap) (\d+) bytes at (?:0x)?([0-9a-f]+) for heaps$`).FindAllStringSubmatch(w.stderr(), -1) {
+			size, _ := strconv.ParseUint(m[2], 10, 64)
+			start, _ := strconv.ParseUint(m[3], 16, 64)
+			if m[1] == "mmap" {
+				h.claim("OCaml's mmap", start, start+size, classify.OCaml)
+				n++
+			} else if !slices.ContainsFunc(h.claims, func(c claim) bool { return c.Covers(vm.Range{Start: start, End: start + size}) }) {
+				continue // what was mapped to align it
+			} else {
+				h.t.Fatalf("OCaml has unmapped %x", start)
+			}
+		}
+		if n == 0 {
+			h.t.Errorf("OCaml tells of nothing: %.300q", w.stderr())
 		}
 	}},
 	{name: "mono", needs: []string{"mono", "mcs"}, argv: func(w *world) []string {
