@@ -31,12 +31,14 @@ type File struct {
 	Threads []Thread
 	Rows    []vm.Mapping      // ascending; a core does not tell whether a row is shared
 	Aux     map[uint64]uint64 // the auxiliary vector, by the kernel's numbers (getauxval(3))
-	// Missing is how many mappings of files the notes name of which the file has no segment, so that their permissions are not known.
-	Missing int
+	// Lost are the mappings of files that the notes name of which the core has no segment, so that their permissions are not known,
+	// ascending: gcore leaves out what the program has not written to.
+	Lost []vm.Mapping
 
 	r      io.ReaderAt
 	closer io.Closer
 	filled []filled
+	byGDB  bool
 }
 
 // Thread is a thread as it stood when the core was written.
@@ -194,11 +196,43 @@ func (f *File) addRows(segments []elf.Prog64, files []mapped) error {
 			if strings.HasPrefix(m.path, "/SYSV") || m.path == "/dev/zero (deleted)" {
 				row.Perms |= vm.Shared
 			}
-		} else if row == nil {
-			f.Missing++
+		} else if row == nil && !m.Empty() && m.End <= vm.AddressMax && (m.Start|m.End)%vm.PageSize == 0 {
+			f.Lost = append(f.Lost, vm.Mapping{Range: m.Range, Offset: m.off, File: vm.File{Path: m.path}})
 		}
 	}
+	if f.byGDB {
+		f.closeRows()
+	}
+	slices.SortFunc(f.Lost, func(a, b vm.Mapping) int { return cmp.Compare(a.Start, b.Start) })
+	end := uint64(0)
+	f.Lost = slices.DeleteFunc(f.Lost, func(m vm.Mapping) bool { // of those that overlap, the first one
+		i := sort.Search(len(f.Rows), func(i int) bool { return f.Rows[i].End > m.Start })
+		if m.Start < end || i < len(f.Rows) && f.Rows[i].Start < m.End {
+			return true
+		}
+		end = m.End
+		return false
+	})
 	return nil
+}
+
+// emptyBytes are as many zeros at the beginning of a row as say that it was not accessible.
+const emptyBytes = 16 * vm.PageSize
+
+// closeRows takes from rows of no file that can only be read, and have nothing to read, what gdb says that they may: it says so of
+// what cannot be accessed, too. Behind a file's they are the zeros of its variables, which the loader protects.
+func (f *File) closeRows() {
+	b := make([]byte, emptyBytes)
+	for i := range f.Rows {
+		e := &f.Rows[i]
+		if e.Perms != vm.Read || e.File.Path != "" || i > 0 && f.Rows[i-1].End == e.Start && f.Rows[i-1].File.Path != "" {
+			continue
+		}
+		n := f.ReadPages(b[:min(emptyBytes, e.Len())], e.Start)
+		if len(bytes.Trim(b[:n], "\x00")) == 0 {
+			e.Perms = 0
+		}
+	}
 }
 
 func (f *File) row(at uint64) *vm.Mapping {
@@ -256,18 +290,23 @@ func (f *File) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	}
 }
 
-// is reports whether the file at path may be the one that the row maps from its beginning: its first page is the one in the
-// core. A core that does not have that page tells nothing.
-func (f *File) is(o *os.File, m *vm.Mapping) bool {
-	var first uint64
+// First is where the file begins of which the row maps a part, 0 where the core does not tell.
+func (f *File) First(m *vm.Mapping) (first uint64) {
 	for i := range f.Rows {
+		if f.Rows[i].Start > m.Start && first != 0 {
+			break
+		}
 		if f.Rows[i].File.Path == m.File.Path && f.Rows[i].Offset == 0 {
 			first = f.Rows[i].Start
 		}
-		if f.Rows[i].Start >= m.Start && first != 0 {
-			break
-		}
 	}
+	return first
+}
+
+// is reports whether the file at path may be the one that the row maps from its beginning: its first page is the one in the
+// core. A core that does not have that page tells nothing.
+func (f *File) is(o *os.File, m *vm.Mapping) bool {
+	first := f.First(m)
 	here, there := make([]byte, vm.PageSize), make([]byte, vm.PageSize)
 	if first == 0 || f.ReadPages(there, first) < vm.PageSize {
 		return false

@@ -67,7 +67,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.PID != 77 || f.Name != "server" || f.Command != "server -v" || f.Exe() != "/bin/server" || f.Missing != 1 {
+	if f.PID != 77 || f.Name != "server" || f.Command != "server -v" || f.Exe() != "/bin/server" || len(f.Lost) != 1 || f.Lost[0].Start != 0x60_0000 || f.Lost[0].File.Path != "/lib/lost.so" {
 		t.Errorf("%+v", f)
 	}
 	if len(f.Threads) != 2 || f.Threads[1] != (Thread{78, 0x7000_0000 + 78, 0x7100_0000}) {
@@ -87,6 +87,35 @@ func TestRead(t *testing.T) {
 			t.Errorf("%v was written out", r)
 		}
 	}
+}
+
+// TestReadGDB: of a core of gdb's a row without a file that has nothing to read could not be accessed, and one that has could be read.
+func TestReadGDB(t *testing.T) {
+	for _, x := range []struct {
+		owner string
+		fill  byte
+		want  vm.Perms
+	}{{"GDB\x00", 0, 0}, {"GDB\x00", 7, vm.Read}, {"OWN\x00", 0, vm.Read}} {
+		b := made(func(_ *elf.Header64, p []elf.Prog64) { p[1].Flags = uint32(elf.PF_R) })
+		copy(b[8192:], bytes.Repeat([]byte{x.fill}, 4096))
+		// The last note, of another owner and type.
+		at := bytes.LastIndex(b, []byte("CORE\x00"))
+		next := append([]byte{4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, x.owner...)
+		binary.LittleEndian.PutUint64(b[64+32:], uint64(notesEnd(b, at)+len(next)-4096))
+		copy(b[notesEnd(b, at):], next)
+		f, err := Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Rows[0].Perms != x.want {
+			t.Errorf("%q with %d: %v", x.owner, x.fill, f.Rows[0])
+		}
+	}
+}
+
+// notesEnd is where the note ends whose owner stands at at.
+func notesEnd(b []byte, at int) int {
+	return at + 8 + (int(binary.LittleEndian.Uint32(b[at-8:]))+3)&^3
 }
 
 // TestRefuses: what is no core, or not a whole one, is refused in words.

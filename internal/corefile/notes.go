@@ -51,6 +51,8 @@ func (f *File) readNotes(b []byte) (files []mapped) {
 		owner, d := string(bytes.TrimRight(b[:name], "\x00")), b[from:from+size]
 		b = b[end:]
 		switch {
+		case owner == "GDB":
+			f.byGDB = true
 		case owner != "CORE":
 		case typ == ntPrstatus && len(d) >= prstatusRegs+(regFSBase+1)*8 && len(f.Threads) < maxThreads:
 			f.Threads = append(f.Threads, Thread{int(int32(binary.LittleEndian.Uint32(d[prstatusPID:]))), word(d, prstatusRegs+regRSP*8), word(d, prstatusRegs+regFSBase*8)})

@@ -1,6 +1,10 @@
 package inspect
 
 import (
+	"cmp"
+	"debug/elf"
+	"slices"
+
 	"github.com/vmblame/vmblame/internal/classify"
 	"github.com/vmblame/vmblame/internal/corefile"
 	"github.com/vmblame/vmblame/internal/elffile"
@@ -20,10 +24,52 @@ func OfCore(f *corefile.File) *Process {
 	for _, m := range f.Rows {
 		p.Rows = append(p.Rows, vm.SmapsEntry{Mapping: m})
 	}
+	p.Rows = append(p.Rows, lostRows(f, p.Open)...)
+	slices.SortFunc(p.Rows, func(a, b vm.SmapsEntry) int { return cmp.Compare(a.Start, b.Start) })
 	for _, t := range f.Threads {
 		p.Threads = append(p.Threads, Thread{TID: t.TID, SP: t.SP, FSBase: t.FSBase})
 	}
 	return p
+}
+
+// lostRows returns the rows of which the core has no segment and whose permissions the program headers of the file tell: they lie
+// where the segment does that they are a part of, seen from the file's first page, which the core has.
+func lostRows(f *corefile.File, open func(*vm.Mapping) (*elffile.File, error)) (rows []vm.SmapsEntry) {
+	files := map[uint64]*elffile.File{} // by where they begin, nil for those that cannot be opened
+	for _, m := range f.Lost {
+		first := f.First(&m)
+		file, seen := files[first]
+		if !seen {
+			if first != 0 {
+				file, _ = open(&m)
+			}
+			files[first] = file
+		}
+		if file == nil {
+			continue
+		}
+		progs := slices.DeleteFunc(slices.Clone(file.Progs()), func(p elf.ProgHeader) bool { return p.Type != elf.PT_LOAD || p.Filesz == 0 })
+		for _, p := range progs {
+			off := m.Offset - vm.PageDown(p.Off)
+			if m.Offset < vm.PageDown(p.Off) || m.Offset+m.Len() > vm.PageUp(p.Off+p.Filesz) || progs[0].Off != 0 ||
+				m.Start-off-first != vm.PageDown(p.Vaddr)-vm.PageDown(progs[0].Vaddr) {
+				continue
+			}
+			for flag, perm := range map[elf.ProgFlag]vm.Perms{elf.PF_R: vm.Read, elf.PF_W: vm.Write, elf.PF_X: vm.Exec} {
+				if p.Flags&flag != 0 {
+					m.Perms |= perm
+				}
+			}
+			rows = append(rows, vm.SmapsEntry{Mapping: m})
+			break
+		}
+	}
+	for _, file := range files {
+		if file != nil {
+			file.Close()
+		}
+	}
+	return rows
 }
 
 // findUnlabelled finds what the kernel labels in the maps of a running process but not in a core: the main stack and

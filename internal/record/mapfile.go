@@ -70,8 +70,8 @@ func MapCore(path, tool string) ([]eventlog.Record, error) {
 	p := inspect.OfCore(f)
 	s := &savedMap{pid: f.PID, exe: f.Exe(), argv: strings.Fields(f.Command), rows: p.Rows, threads: p.Threads, found: inspect.Look(p),
 		lacks: "a core file does not tell what was in memory, which mappings were shared, nor the names of threads; what was not written into it (coredump_filter) is known by its mappings alone"}
-	if f.Missing > 0 {
-		s.lacks += fmt.Sprintf("; %d mappings of files are missing in it", f.Missing)
+	if missing := len(f.Rows) + len(f.Lost) - len(p.Rows); missing > 0 {
+		s.lacks += fmt.Sprintf("; %d mappings of files are missing in it", missing)
 	}
 	if len(s.argv) == 0 && f.Name != "" {
 		s.argv = []string{f.Name}

@@ -58,23 +58,7 @@ func TestMapCore(t *testing.T) {
 	if p := r.Processes[0]; p.PID != cmd.Process.Pid || p.Name != "memory_malloc" || p.Total.Resident != nil || r.Source != "./"+list[0] {
 		t.Errorf("%d %s, %v resident, of %s", p.PID, p.Name, p.Total.Resident, r.Source)
 	}
-	of := map[string]classify.Kind{}
-	for _, m := range dead {
-		of[fmt.Sprint(m.Start, m.End)] = m.Kind
-	}
-	held := 0
-	for _, m := range alive {
-		switch m.Kind {
-		case classify.ThreadStack, classify.GlibcArena, classify.GlibcLarge, classify.Heap, classify.MainStack:
-			held++
-			if k := of[fmt.Sprint(m.Start, m.End)]; k != m.Kind {
-				t.Errorf("%v-%v was %s, and is %q in the core", m.Start, m.End, m.Kind, k)
-			}
-		}
-	}
-	if held < 15 {
-		t.Errorf("only %d ranges to compare", held)
-	}
+	sameIn(t, alive, dead)
 	log := filepath.Join(dir, "core.jsonl")
 	output(t, built.vmblame, "map", "-o", log, "./"+list[0])
 	output(t, built.vmblame, "check", log)
@@ -97,6 +81,56 @@ func refusedWith(t *testing.T, word, want string) {
 	out, err := exec.Command(built.vmblame, "map", word).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 {
 		t.Errorf("map %s: %v, %q", word, err, out)
+	}
+}
+
+// sameIn fails the test unless a core tells of stacks, arenas and allocations what the process itself did.
+func sameIn(t *testing.T, alive, dead []analysis.Range) {
+	t.Helper()
+	of := map[string]classify.Kind{}
+	for _, m := range dead {
+		of[fmt.Sprint(m.Start, m.End)] = m.Kind
+	}
+	held := 0
+	for _, m := range alive {
+		switch m.Kind {
+		case classify.ThreadStack, classify.GlibcArena, classify.GlibcLarge, classify.Heap, classify.MainStack:
+			held++
+			if k := of[fmt.Sprint(m.Start, m.End)]; k != m.Kind {
+				t.Errorf("%v-%v was %s, and is %q in the core", m.Start, m.End, m.Kind, k)
+			}
+		}
+	}
+	if held < 15 {
+		t.Errorf("only %d ranges to compare", held)
+	}
+}
+
+// TestMapGcore: a core that gdb wrote, which leaves out files and says of all that it can be read, tells the same.
+func TestMapGcore(t *testing.T) {
+	testenv.Need(t, "gdb", "attach")
+	pid, _ := waits(t, "memory_malloc")
+	live, alive := mapOf(t, strconv.Itoa(pid))
+	core := filepath.Join(t.TempDir(), "core")
+	if out, err := exec.Command("gcore", "-o", core, strconv.Itoa(pid)).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	saved, dead := mapOf(t, fmt.Sprintf("%s.%d", core, pid))
+	sameIn(t, alive, dead)
+	of := func(list []analysis.Range) (n uint64) {
+		for _, m := range list {
+			if m.Kind == classify.ELFText {
+				n += uint64(m.End - m.Start)
+			}
+		}
+		return n
+	}
+	if text := of(alive); text == 0 || of(dead) != text {
+		t.Errorf("%d bytes of code in the core, the process has %d", of(dead), text)
+	}
+	// The kernel's own pages for the clock are missing.
+	if got, want := saved.Processes[0].Total.Committed, live.Processes[0].Total.Committed; got > want || want-got > 64<<10 {
+		t.Errorf("%d bytes can be accessed in the core, %d in the process", got, want)
 	}
 }
 
