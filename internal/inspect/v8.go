@@ -55,11 +55,17 @@ func findV8(l *look) {
 		if len(f.Parts) < 3 || l.row(h) == nil {
 			continue
 		}
-		for _, p := range f.Parts {
-			if e := l.row(p.End - 2*vm.PageSize); e != nil && e.Perms&vm.Exec != 0 {
-				l.v8Code(p.Range)
+		code := classify.Finding{Kind: classify.V8Code, Confidence: f.Confidence, Evidence: f.Evidence} // of no range that is known
+		f.Parts = slices.DeleteFunc(f.Parts, func(p classify.Part) bool {
+			if e := l.row(p.End - 2*vm.PageSize); e == nil || e.Perms&vm.Exec == 0 {
+				return false
 			}
-		}
+			if l.v8Code(p.Range); !l.claims.overlaps(p.Range) {
+				code.Parts = append(code.Parts, p)
+			}
+			return true
+		})
+		l.add(code)
 		f.Parts = slices.DeleteFunc(f.Parts, func(p classify.Part) bool { return l.claims.overlaps(p.Range) })
 		l.add(*f)
 	}
