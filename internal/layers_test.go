@@ -61,7 +61,7 @@ var modules = map[string]map[string]int{
 	"github.com/rivo/uniseg":                {"internal/text": 1, "internal/callers": 1},
 	"github.com/spf13/cobra":                {"cmd/vmblame": 30, "internal/manual": 1},
 	"github.com/spf13/pflag":                {"cmd/vmblame": 3},
-	"golang.org/x/sys":                      {"internal/testenv": 1, "internal/openfile": 1, "internal/inspect": 1, "tracer": 24, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 3},
+	"golang.org/x/sys":                      {"internal/testenv": 1, "internal/openfile": 1, "internal/inspect": 1, "tracer": 24, "internal/modules": 1, "internal/record": 9, "cmd/vmblame": 4},
 	"github.com/parquet-go/parquet-go":      {"internal/export": 1},
 	"charm.land/bubbletea":                  {"internal/watch": 3},
 	"github.com/santhosh-tekuri/jsonschema": {},

@@ -52,8 +52,8 @@ Ctrl-C (or SIGTERM) detaches and leaves them as they were.`,
 // attach records until the target ends or the user ends it.
 func (r *recording) attach() error {
 	r.prepare()
-	_, err := record.Attach(r.options)
-	whole := r.close()
+	outcome, err := record.Attach(r.options)
+	whole := r.close(outcome.Rest)
 	switch {
 	case err != nil:
 		return &exit{status: exitFailed, err: err}

@@ -59,6 +59,10 @@ func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 		return nil, errFolder(cmd.Name(), l.name)
 	}
 	if err == nil && st.Mode().IsRegular() {
+		waiting := func() { note(cmd, "%s %s: its names are still being looked up: waiting", cmd.Name(), l.name) }
+		if !eventlog.AwaitNames(f, waiting) {
+			note(cmd, "%s %s: the answer is without the names that are still being looked up", cmd.Name(), l.name)
+		}
 		l.bar = newBar(cmd.Context(), cmd.ErrOrStderr(), l.name, st.Size())
 	}
 	return l, nil

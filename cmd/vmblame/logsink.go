@@ -34,6 +34,9 @@ type logSink struct {
 	bad     bool
 	full    bool // there was no room for a line: no more are taken
 
+	namesLater bool                 // names come after the end: set before close
+	unfinished *eventlog.Unfinished // then, nil where the log has failed
+
 	wake    chan struct{}
 	stop    chan struct{}
 	done    chan struct{}
@@ -245,6 +248,11 @@ func (l *logSink) finish() {
 	if end != nil {
 		if l.bounded != nil && !full {
 			end.Events, end.Stacks, end.Drifts = l.bounded.cutter.Counts()
+		}
+		if l.namesLater && l.began && !full {
+			u, err := l.w.Unfinished()
+			l.check(err)
+			l.unfinished = u
 		}
 		l.check(l.w.Put(end))
 	}

@@ -18,6 +18,9 @@ var version = "dev"
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if os.Args[0] == namerName {
+		os.Exit(nameRest())
+	}
 	os.Exit(execute(rootCommand(), os.Args[1:], os.Stderr))
 }
 

@@ -94,6 +94,7 @@ func (r *recording) check(cmd *cobra.Command) error {
 func (r *recording) prepare() {
 	r.options.Tool = "vmblame " + version
 	r.options.Open = r.open
+	r.options.NamesWithin = r.howLong
 	r.options.Names = r.live || r.bound > 0 || r.limit > 0 // a segment that has ended gets no more names
 	r.options.Bound = int64(r.bound)
 	r.options.DebugDirs, r.options.Debuginfod = r.debug.Directories(), r.debug.Servers()
@@ -143,7 +144,7 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 		sinks = append(sinks, newStatus(r.stderr.Talk(), r.style))
 	}
 	if !r.quiet || r.limits.any() || os.Getenv("GITHUB_STEP_SUMMARY") != "" {
-		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, json: r.json, log: name, quiet: r.quiet}
+		sum := &summary{Recording: analysis.NewRecording(name), w: r.stderr, notes: r.notes(), json: r.json, log: name, quiet: r.quiet}
 		sum.style = r.style
 		if log.regular {
 			sum.style.Log = quote(name)
@@ -161,9 +162,16 @@ func (r *recording) liveStyle() text.Style {
 }
 
 // close ends the log and what is said on standard error, and waits for neither longer than they take something.
-// It reports whether the log took everything.
-func (r *recording) close() bool {
-	whole := r.log == nil || r.log.close()
+// rest is what has no name in the log, nil for nothing. It reports whether the log took everything.
+func (r *recording) close(rest *naming.Rest) bool {
+	whole := true
+	if r.log != nil {
+		r.log.namesLater = rest != nil
+		whole = r.log.close()
+	}
+	if rest != nil && r.log.unfinished != nil && nameLater(rest, r.log.unfinished) && r.summary != nil {
+		r.summary.nameless = true
+	}
 	r.summary.write()
 	r.stderr.Close(patience)
 	return whole

@@ -75,7 +75,7 @@ Exit status: the program's own; 3 a bound (--max-...) was exceeded and the progr
 func (r *recording) run() error {
 	r.prepare()
 	outcome, err := record.Run(r.options)
-	r.close()
+	r.close(outcome.Rest)
 	if err != nil && outcome.Exit == nil {
 		status := exitRunFailed
 		var e *record.Error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 
@@ -15,13 +16,15 @@ import (
 type summary struct {
 	*analysis.Recording
 	w     io.Writer
+	notes io.Writer
 	style text.Style
 	json  bool // as one line of JSON
 	log   string
 	ended bool
 
-	quiet bool              // nothing is written
-	sum   *analysis.Summary // once it is made
+	nameless bool              // names are still being looked up
+	quiet    bool              // nothing is written
+	sum      *analysis.Summary // once it is made
 }
 
 // Put implements eventlog.Sink.
@@ -51,13 +54,16 @@ func (s *summary) write() {
 	default:
 		_, _ = s.w.Write(report.Summary(sum, s.style))
 	}
+	if s.nameless && !s.quiet {
+		fmt.Fprintf(s.notes, "names are still being looked up, and come to the log: vmblame report %s waits for them", quote(s.log))
+	}
 }
 
 // made is the summary.
 func (s *summary) made() *analysis.Summary {
 	sum := s.Summary()
 	if st, err := os.Stat(s.log); err == nil && st.Mode().IsRegular() && st.Size() <= rereadable && sum.Tidied() {
-		open := func() (*eventlog.Reader, error) { return eventlog.Open(s.log) }
+		open := func() (*eventlog.Reader, error) { return eventlog.OpenAsIs(s.log) }
 		if peak, err := analysis.Load(open, analysis.Moment{Kind: analysis.AtPeak}, nil); err == nil {
 			sum.Peak = peak.Report(analysis.ReportOptions{})
 		}

@@ -135,6 +135,12 @@ func (f *File) Name() string { return f.name }
 // Size is the file's length in bytes when it was opened.
 func (f *File) Size() int64 { return f.size }
 
+// OS is the open file, nil where the bytes are from elsewhere. It remains the File's.
+func (f *File) OS() *os.File {
+	o, _ := f.r.(*os.File)
+	return o
+}
+
 // ReadAt implements io.ReaderAt over the file's bytes.
 func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
 

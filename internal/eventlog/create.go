@@ -89,11 +89,9 @@ func packedName(path string) bool { return strings.HasSuffix(path, ".zst") }
 
 // writerOf locks a regular file against other writers and returns its Writer; on errors f is closed.
 func writerOf(f *os.File, path string) (*Writer, error) {
-	// The lock belongs to the open file and ends with its last descriptor (flock(2)). File systems without locks go
-	// unlocked.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == syscall.EWOULDBLOCK {
+	if err := lockLog(f, path); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w: name another file", path, ErrBusy)
+		return nil, err
 	}
 	w := NewWriter(f, packedName(path))
 	w.closer = f

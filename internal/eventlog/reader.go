@@ -79,21 +79,9 @@ type Reader struct {
 	err   error  // sticks
 }
 
-// Open opens the log at path and reads its header. Errors are those of os.Open and of NewReader, the latter prefixed
-// by the path.
-func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	r, err := newReader(f, path)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	r.file = f
-	return r, nil
-}
+// Open opens the log at path and reads its header. Names that are to come to a log that has ended it waits for, 30 s at
+// most. Errors are those of os.Open and of NewReader, the latter prefixed by the path.
+func Open(path string) (*Reader, error) { return open(path, true) }
 
 // NewReader reads the header of the log that src holds. It returns an error that wraps ErrNotLog where
 // src is no log, a *VersionError where the log is newer than this package, or the error of src.

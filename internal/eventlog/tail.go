@@ -32,6 +32,7 @@ func (t *Tail) Open() (r *Reader, fresh bool, err error) {
 			f.Close()
 		}
 	}()
+	AwaitNames(f, nil)
 	info, err := f.Stat()
 	if err != nil {
 		return nil, false, err

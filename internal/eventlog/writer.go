@@ -257,6 +257,9 @@ func (w *Writer) pack(lines []byte) []byte {
 	return w.packed
 }
 
+// keepSize is FALLOC_FL_KEEP_SIZE of linux/falloc.h.
+const keepSize = 1
+
 // setAside makes sure that a regular file can take n bytes plus endRoom: it checks this process's file size limit,
 // and has the file system reserve the space without making the file longer. A file system that cannot is asked only
 // once.
@@ -272,7 +275,6 @@ func (w *Writer) setAside(n int) error {
 	if !w.ahead {
 		return nil
 	}
-	const keepSize = 1 // FALLOC_FL_KEEP_SIZE of linux/falloc.h
 	for {
 		err := syscall.Fallocate(int(w.file.Fd()), keepSize, w.offset, size)
 		switch err {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +43,14 @@ func (m *File) Intact() bool {
 	}
 	st, err := m.at.Stat()
 	return err == nil && stampOf(st) == m.made
+}
+
+// Made is when the file was last written to before it was opened, the zero time for an image in memory.
+func (m *File) Made() time.Time {
+	if m.at == nil {
+		return time.Time{}
+	}
+	return time.Unix(m.made.mtime.Unix())
 }
 
 func stampOf(st fs.FileInfo) stamp {

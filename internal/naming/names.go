@@ -15,16 +15,23 @@ import (
 // Names names the frames of a recording, once for each distinct place. Add and Module may be called from any
 // goroutine; naming itself happens off the tracer's.
 type Names struct {
+	options  Options
 	resolver *symbolize.Resolver
 	early    bool
 	perf     perfMaps
 
-	mu     sync.Mutex // guards what follows
-	known  map[int]*Source
-	seen   map[eventlog.Place]struct{}
-	loaded []*elffile.File    // what the resolver keeps in memory, the last used last
-	todo   map[int][]uint64   // module id to addresses
-	ready  []*eventlog.Symbol // named ahead of Resolve
+	loaded []*elffile.File // what the resolver keeps in memory, the last used last
+
+	code    sync.Mutex // held while code in no file is named
+	handing sync.Mutex // held from the moment at which names are no longer ready until they have been sent
+
+	mu      sync.Mutex // guards what follows
+	known   map[int]*Source
+	seen    map[eventlog.Place]struct{}
+	todo    map[int][]uint64   // module id to addresses
+	working map[int][]uint64   // those that are being looked up in files
+	ready   []*eventlog.Symbol // named ahead of Resolve
+	left    bool               // what is not ready was left to others
 }
 
 // Source is where a module's names come from: its file, or the perf map of its process.
@@ -32,8 +39,11 @@ type Source struct {
 	File   *elffile.File
 	Debug  *elffile.File // its separate debug file as the tracee sees it, nil for none
 	Intact func() bool   // reports whether the file still holds what was mapped
+	Made   time.Time     // when the file was last written to before it was opened
 	Label  string        // what "symtab" is called: "vdso" for the vdso
 	Perf   *PerfMap
+
+	debugged bool // the resolver knows Debug; it belongs to whoever calls Resolve
 }
 
 // Options say where names are looked for.
@@ -49,10 +59,12 @@ type Options struct {
 // New returns a Names that knows no module.
 func New(o Options) *Names {
 	return &Names{
+		options: o,
 		resolver: symbolize.New(symbolize.Options{DebugDirs: o.DebugDirs, Debuginfod: o.Debuginfod, DebuginfodCacheOnly: o.Early,
 			Cache: symbolize.DefaultCache()}),
 		early: o.Early, perf: perfMaps{},
-		known: make(map[int]*Source), seen: make(map[eventlog.Place]struct{}), todo: make(map[int][]uint64),
+		known: make(map[int]*Source), seen: make(map[eventlog.Place]struct{}),
+		todo: make(map[int][]uint64), working: make(map[int][]uint64),
 	}
 }
 
@@ -82,13 +94,27 @@ func (n *Names) Add(s *eventlog.Stack) {
 // call it or Prepare.
 func (n *Names) Resolve() []eventlog.Record {
 	n.Prepare()
-	list := n.ready
-	n.ready = nil
+	n.nameCode()
+	return n.takeReady()
+}
+
+// nameCode names what Add has noted so far of code that has no file.
+func (n *Names) nameCode() {
+	n.code.Lock()
+	defer n.code.Unlock()
 	// Of files there is something again if it was added meanwhile: that is for the next time.
 	todo := n.take(func(s *Source) bool { return s.Perf != nil })
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
-		list = n.resolveCode(id, n.source(id).Perf, todo[id], list)
+		n.resolveCode(id, n.source(id).Perf, todo[id])
 	}
+}
+
+// takeReady takes the names that are ready, by module and address.
+func (n *Names) takeReady() []eventlog.Record {
+	n.mu.Lock()
+	list := n.ready
+	n.ready = nil
+	n.mu.Unlock()
 	slices.SortStableFunc(list, func(a, b *eventlog.Symbol) int { return cmp.Or(a.Module-b.Module, cmp.Compare(a.Offset, b.Offset)) })
 	out := make([]eventlog.Record, len(list))
 	for i, s := range list {
@@ -101,19 +127,28 @@ func (n *Names) Resolve() []eventlog.Record {
 func (n *Names) Prepare() {
 	todo := n.take(func(s *Source) bool { return s.Perf == nil })
 	for _, id := range slices.Sorted(maps.Keys(todo)) {
-		s := n.source(id)
-		if !s.Intact() {
-			continue // other code is there now
+		named := n.resolveFile(id, n.source(id), todo[id])
+		n.mu.Lock()
+		if delete(n.working, id); !n.left {
+			n.ready = append(n.ready, named...)
 		}
-		if s.Debug != nil {
-			n.resolver.UseDebug(s.File, s.Debug)
-			s.Debug = nil
-		}
-		n.resolver.Resolve(s.File, todo[id], func(addr uint64, sym symbolize.Symbol) {
-			n.ready = append(n.ready, symbolRecord(id, addr, sym, s.Label))
-		})
-		n.keep(s.File)
+		n.mu.Unlock()
 	}
+}
+
+// resolveFile names addresses of a file.
+func (n *Names) resolveFile(id int, s *Source, addrs []uint64) (named []*eventlog.Symbol) {
+	if !s.Intact() {
+		return nil // other code is there now
+	}
+	if s.Debug != nil && !s.debugged {
+		s.debugged = n.resolver.UseDebug(s.File, s.Debug)
+	}
+	n.resolver.Resolve(s.File, addrs, func(addr uint64, sym symbolize.Symbol) {
+		named = append(named, symbolRecord(id, addr, sym, s.Label))
+	})
+	n.keep(s.File)
+	return named
 }
 
 // take takes the addresses of those modules whose source which accepts. Nobody names those of modules that have gone.
@@ -126,8 +161,12 @@ func (n *Names) take(which func(*Source) bool) map[int][]uint64 {
 		if s != nil && !which(s) {
 			continue
 		}
-		if delete(n.todo, id); s != nil {
-			taken[id] = addrs
+		if delete(n.todo, id); s == nil {
+			continue
+		}
+		taken[id] = addrs
+		if s.Perf == nil {
+			n.working[id] = addrs
 		}
 	}
 	return taken
@@ -140,23 +179,24 @@ func (n *Names) source(id int) *Source {
 }
 
 // resolveCode names code that has no file. What has no name yet is asked for again until the process ends.
-func (n *Names) resolveCode(id int, perf *PerfMap, addrs []uint64, out []*eventlog.Symbol) []*eventlog.Symbol {
+func (n *Names) resolveCode(id int, perf *PerfMap, addrs []uint64) {
 	named := make(map[uint64]bool)
+	var out []*eventlog.Symbol
 	done := perf.resolve(addrs, n.early, func(addr uint64, sym symbolize.Symbol) {
 		named[addr] = true
 		out = append(out, symbolRecord(id, addr, sym, ""))
 	})
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.ready = append(n.ready, out...)
 	if done {
 		delete(n.known, id)
-		return out
+		return
 	}
 	addrs = slices.DeleteFunc(addrs, func(a uint64) bool { return named[a] })
 	if len(addrs) > 0 {
 		n.todo[id] = append(n.todo[id], addrs...)
 	}
-	return out
 }
 
 // keepLoaded bounds the files whose symbols stay in memory between two batches: loading a large one takes
@@ -203,20 +243,27 @@ func (n *Names) Background(stop <-chan struct{}, send func(...eventlog.Record)) 
 			return
 		case <-tick.C:
 		}
+		n.Prepare()
 		if wait == every {
-			if recs := n.Resolve(); len(recs) > 0 {
-				send(recs...)
-			}
-		} else {
-			n.Prepare()
+			n.nameCode()
+			n.hand(send)
 		}
 		wait = min(3*wait, every)
 		tick.Reset(wait)
 	}
 }
 
-// Final names what is left, once all stacks have been added and no process writes to its perf map any more.
-func (n *Names) Final() []eventlog.Record {
-	n.perf.finish()
-	return n.Resolve()
+// hand sends the names that are ready, unless they were left to others.
+func (n *Names) hand(send func(...eventlog.Record)) {
+	n.handing.Lock()
+	defer n.handing.Unlock()
+	n.mu.Lock()
+	left := n.left
+	n.mu.Unlock()
+	if left {
+		return
+	}
+	if recs := n.takeReady(); len(recs) > 0 {
+		send(recs...)
+	}
 }

@@ -32,6 +32,14 @@ func stackOf(frames ...eventlog.Frame) *eventlog.Stack {
 	return &eventlog.Stack{Stack: 1, Frames: frames}
 }
 
+// last names what is left, as long as it takes.
+func last(n *Names) []eventlog.Record {
+	background := make(chan struct{})
+	close(background)
+	named, _ := n.Last(background, 0)
+	return named
+}
+
 // What is prepared ahead is told once, by module and address like the rest, and is right although its file changes later.
 func TestNamesPrepared(t *testing.T) {
 	f, pc := own(t)
@@ -73,7 +81,7 @@ func TestNamesOnce(t *testing.T) {
 	if sym.Place() != frame.Place() || !slices.ContainsFunc(sym.Frames, func(f eventlog.SymbolFrame) bool { return strings.HasSuffix(f.Function, "naming.own") }) {
 		t.Errorf("%+v", sym)
 	}
-	if n.Add(stackOf(frame)); len(n.Final()) != 0 {
+	if n.Add(stackOf(frame)); len(last(n)) != 0 {
 		t.Error("a place is named twice")
 	}
 	intact = false
@@ -114,7 +122,7 @@ func TestPerfMap(t *testing.T) {
 		if early {
 			want = 1
 		}
-		if got := len(n.Final()); got != want {
+		if got := len(last(n)); got != want {
 			t.Errorf("early %v: %d names at the end, want %d", early, got, want)
 		}
 		if p.file != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vmblame/vmblame/internal/eventlog"
+	"github.com/vmblame/vmblame/internal/naming"
 )
 
 // Verify says when the ledger is compared with the kernel's view.
@@ -30,6 +31,9 @@ type Options struct {
 	// Names reports whether the symbol lines of a stack must reach the sinks before the first event that refers to it
 	// (--live). Otherwise they come in the background and at the end.
 	Names bool
+	// NamesWithin is asked at the end, once the last stack is known, how long to wait for names, 0 for as long as it takes; nil
+	// stands for that. Outcome.Rest is what was not waited for.
+	NamesWithin func() time.Duration
 	// Warn gets notes for the user, one line each without prefix; nil for none.
 	Warn io.Writer
 
@@ -72,6 +76,8 @@ type Outcome struct {
 	// Exit is how the launched program ended, nil for attach.
 	Exit *eventlog.Exit
 	End  eventlog.End
+	// Rest is what has no name in the log because what NamesWithin said was over, nil for nothing.
+	Rest *naming.Rest
 }
 
 // ErrorKind sorts the failures that end a recording before or while it runs.

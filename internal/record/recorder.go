@@ -219,7 +219,6 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 	r.out.queue.Flush()
 	close(stop)
 	<-idle
-	<-named
 	end := eventlog.End{T: r.out.now(), Cause: r.ending, Exit: r.exit, Events: r.out.queue.Events(), Stacks: r.out.stacks,
 		Checks: r.out.checks, Drifts: r.out.drifts}
 	if r.opts.Command == nil {
@@ -229,10 +228,15 @@ func (r *Recorder) run(sinks []eventlog.Sink, body func() error) (Outcome, error
 		end.System = nil
 	}
 	r.out.catchUp() // all stacks have reached the sinks: what is named now is all that is left
-	r.out.queue.Send(append(r.names.Final(), &end)...)
+	var within time.Duration
+	if r.opts.NamesWithin != nil {
+		within = r.opts.NamesWithin()
+	}
+	last, rest := r.names.Last(named, within)
+	r.out.queue.Send(append(last, &end)...)
 	r.out.queue.End()
 	<-delivered
-	return Outcome{Exit: r.exit, End: end}, err
+	return Outcome{Exit: r.exit, End: end, Rest: rest}, err
 }
 
 // guarded runs body and turns a panic into an error, so that the log still gets its end.

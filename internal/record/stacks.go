@@ -86,7 +86,7 @@ func (s *stacks) announceModule(m *modules.Module, in modules.Space) {
 			rec.BuildID = &id
 		}
 		rec.Role = string(m.Role)
-		source := &naming.Source{File: m.File.File, Debug: m.File.Debug, Intact: m.File.Intact}
+		source := &naming.Source{File: m.File.File, Debug: m.File.Debug, Intact: m.File.Intact, Made: m.File.Made()}
 		if m.Path == "[vdso]" {
 			source.Label = "vdso"
 		}
