@@ -5,14 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/vmblame/vmblame/tracer/launcher"
 )
@@ -149,14 +145,14 @@ func (ev *lockEvent) agrees() bool { return ev != nil && ev.missing() == 0 && ev
 
 // reapProbe ends the probe.
 func (t *Tracer) reapProbe(pid int) {
-	_ = unix.Kill(pid, unix.SIGKILL)
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 	for _, th := range t.threads {
 		t.Resume(th)
 	}
 	for {
 		s, err := t.Next()
 		if err != nil {
-			_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
+			_, _ = syscall.Wait4(pid, nil, syscall.WALL, nil)
 			return
 		}
 		if s.Thread != nil && s.Kind != Gone && s.Kind != GroupStopped {
@@ -210,30 +206,18 @@ func (t *Tracer) MeasureSyscallCost() time.Duration {
 
 // SigtrapWorks is TestSigtrap with success cached until the next boot.
 func (t *Tracer) SigtrapWorks() error {
-	path, want := testedFile(), testedWith()
-	if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() && want != "" {
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) == os.Geteuid() {
-			if got, err := os.ReadFile(path); err == nil {
-				if cost, same := strings.CutPrefix(string(got), want); same {
-					if err := t.mayWatch(); err != nil {
-						return err
-					}
-					ns, _ := strconv.ParseInt(strings.TrimSpace(cost), 10, 64)
-					t.stopCost = time.Duration(ns)
-					return nil
-				}
-			}
+	done := readTested(testedFile())
+	if cost, known := done.find(testedWith()); known {
+		if err := t.mayWatch(); err != nil {
+			return err
 		}
+		t.stopCost = cost
+		return nil
 	}
 	if err := t.TestSigtrap(); err != nil {
 		return err
 	}
-	if path != "" && want != "" {
-		fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
-		if err := os.WriteFile(fresh, fmt.Appendf(nil, "%s%d\n", want, t.stopCost), 0o600); err == nil {
-			_ = os.Rename(fresh, path)
-		}
-	}
+	done.add(testedWith(), t.stopCost)
 	return nil
 }
 
@@ -260,32 +244,4 @@ func (t *Tracer) mayWatch() error {
 		return err
 	}
 	return t.holdOn(on)
-}
-
-// testedFile is where the self-test's success is cached: root's in /run, that of others in their private runtime
-// directory; "" for nowhere.
-func testedFile() string {
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if os.Geteuid() == 0 {
-		dir = "/run"
-	}
-	if dir == "" {
-		return ""
-	}
-	return filepath.Join(dir, "vmblame-sigtrap")
-}
-
-// testedWith is what a success is valid for: this boot, this executable, these privileges. It is "" if one of them is
-// unknown.
-func testedWith() string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	st, err := os.Stat("/proc/self/exe")
-	if err != nil {
-		return ""
-	}
-	paranoid, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
-	return fmt.Sprintf("%s%d %d %s%v %v\n", boot, st.Size(), st.ModTime().UnixNano(), paranoid, HasCapability(unix.CAP_PERFMON), HasCapability(unix.CAP_SYS_ADMIN))
 }
