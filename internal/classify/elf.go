@@ -221,6 +221,9 @@ func (v *view) isRelro(i int, e *ledger.Entry) bool {
 	if fileOf(before) != fileOf(e) || fileOf(after) != fileOf(e) || after.Perms&vm.Write == 0 {
 		return false
 	}
+	if e.Offset == 0 && before.Offset == 0 { // as in what pmap prints: of two alike the later one was divided from the data
+		return before.Perms == e.Perms
+	}
 	shift := e.Start - e.Offset
 	if before.Perms&vm.Exec != 0 {
 		return shift != before.Start-before.Offset

@@ -132,7 +132,7 @@ func savedText(text []byte) (*savedMap, error) {
 // in its own way, and of a file only the base name unless it was run with -p.
 func pmapPath(path string) string {
 	switch path {
-	case "[ anon ]", "anon":
+	case "", "[ anon ]", "anon": // -X and -XX write nothing
 		return ""
 	case "[ stack ]":
 		return "[stack]"

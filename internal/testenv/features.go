@@ -31,7 +31,7 @@ func find(name string) feature {
 // packages are Debian's and Ubuntu's packages of programs.
 var packages = map[string]string{
 	"addr2line": "binutils", "dwp": "binutils", "objcopy": "binutils", "objdump": "binutils", "strip": "binutils",
-	"bash": "bash", "dpkg-query": "dpkg", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "javac": "default-jdk-headless", "jcmd": "default-jdk-headless", "make": "make",
+	"bash": "bash", "dpkg-query": "dpkg", "dwz": "dwz", "g++": "g++", "gcc": "gcc", "gdb": "gdb", "java": "default-jre-headless", "javac": "default-jdk-headless", "jcmd": "default-jdk-headless", "make": "make", "pmap": "procps",
 	"mariadb": "mariadb-client", "mariadb-install-db": "mariadb-server", "mariadbd": "mariadb-server", "initdb": "postgresql", "postgres": "postgresql", "psql": "postgresql-client",
 	"R": "r-base-core", "chromium": "chromium", "firefox-esr": "firefox-esr", "erl": "erlang-base", "ghc": "ghc", "mono": "mono-runtime-sgen", "mcs": "mono-mcs", "jsc": "libjavascriptcoregtk-4.0-bin", "guile": "guile-3.0", "luajit": "luajit", "php": "php-cli", "ruby": "ruby", "sbcl": "sbcl",
 	"musl-gcc": "musl-tools", "node": "nodejs", "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",

@@ -164,6 +164,35 @@ func TestMapSaved(t *testing.T) {
 			t.Errorf("map - of %s: %v\n%s", name, err, out)
 		}
 	}
+	testenv.Need(t, "pmap")
+	_, alive := mapOf(t, strconv.Itoa(pid))
+	is := map[string]classify.Kind{}
+	for _, m := range alive {
+		is[fmt.Sprint(m.Start)] = m.Kind
+	}
+	for _, option := range []string{"-q", "-x", "-X", "-XX"} {
+		file := filepath.Join(dir, "pmap"+option)
+		if err := os.WriteFile(file, []byte(output(t, "pmap", option, strconv.Itoa(pid))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, list := mapOf(t, file)
+		relro := 0
+		for _, m := range list {
+			want := is[fmt.Sprint(m.Start)]
+			if m.Kind == classify.ELFRelro {
+				relro++
+			}
+			if m.Kind == want || want == "" || m.Confidence == classify.Guess {
+				continue
+			}
+			if m.Kind != classify.FileData || m.Path == "" {
+				t.Errorf("pmap %s: %v-%v is %s, %s, and was %s", option, m.Start, m.End, m.Kind, m.Confidence, want)
+			}
+		}
+		if relro == 0 {
+			t.Errorf("pmap %s: no relocated constants", option)
+		}
+	}
 	if err := os.WriteFile(filepath.Join(dir, "text"), []byte("nothing\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
