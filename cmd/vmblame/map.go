@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -255,6 +256,12 @@ func processOf(cmd *cobra.Command, word string) (int, error) {
 		return 0, misused(cmd, "%s: not a pid", word)
 	}
 	pids := processesNamed(word)
+	if len(pids) > 1 { // kernel threads, and what has ended and waits for its parent, are no choice
+		pids = slices.DeleteFunc(pids, func(pid int) bool {
+			size, _ := procfs.Statm(pid)
+			return size == 0
+		})
+	}
 	switch len(pids) {
 	case 0:
 		return 0, failed("%s %s: no process has that name: ps -e lists those that run", cmd.Name(), word)

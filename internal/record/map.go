@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -22,6 +23,8 @@ func Map(pid int, tool string) ([]eventlog.Record, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{Failed, fmt.Sprintf("map %d: no such process: check the pid (in a container, the host's numbers differ)", pid)}
+	case errors.Is(err, fs.ErrPermission) && procfs.EffectiveUser(pid) == os.Geteuid():
+		return nil, &Error{Failed, fmt.Sprintf("map %d: permission denied: it keeps its user from its memory (PR_SET_DUMPABLE), its program may not be read, or it has rights that vmblame lacks: that needs CAP_SYS_PTRACE (sudo)", pid)}
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &Error{Failed, fmt.Sprintf("map %d: permission denied: it is another user's, or has rights that vmblame lacks: that needs CAP_SYS_PTRACE (sudo)", pid)}
 	case errors.Is(err, procfs.ErrGone):

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vmblame/vmblame/internal/analysis"
 	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/procfs"
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
@@ -63,9 +64,21 @@ func TestMapAll(t *testing.T) {
 func TestMapAsksWhich(t *testing.T) {
 	one, _ := waits(t, "memory_single")
 	two, _ := waits(t, "memory_single")
+	// One that has ended and waits for its parent is no choice.
+	three := exec.Command(prog(t, "memory_single"))
+	stdin, err := three.StdinPipe()
+	if err == nil {
+		err = three.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer three.Wait()
+	stdin.Close()
+	eventually(t, "its end", func() bool { size, _ := procfs.Statm(three.Process.Pid); return size == 0 })
 	out, err := exec.Command(built.vmblame, "map", "memory_single").CombinedOutput()
 	text := string(out)
-	if err == nil || !strings.Contains(text, "RESIDENT") || !strings.Contains(text, fmt.Sprint(one)) || !strings.Contains(text, fmt.Sprint(two)) || strings.Count(text, "\n") != 4 {
+	if err == nil || !strings.Contains(text, ": 2 processes") || !strings.Contains(text, "RESIDENT") || !strings.Contains(text, fmt.Sprint(one)) || !strings.Contains(text, fmt.Sprint(two)) || strings.Count(text, "\n") != 4 {
 		t.Errorf("%v, %s", err, text)
 	}
 }

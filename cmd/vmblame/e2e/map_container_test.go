@@ -185,3 +185,27 @@ func TestMapUnreadMemory(t *testing.T) {
 		t.Errorf("%+v\n%s", j, notes.String())
 	}
 }
+
+// TestMapUndumpable: of a process of the same user that keeps it from its memory, as one whose program may not be read does, the
+// refusal says so, and not that it is another's.
+func TestMapUndumpable(t *testing.T) {
+	testenv.Need(t, "root", "setpriv")
+	root := rootOf(t, prog(t, "memory_malloc"))
+	makePublic(t, root)
+	program := filepath.Join(root, "memory_malloc")
+	if err := os.Chmod(program, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	_, stdout := testenv.Waiting(t, cmd)
+	untilReady(t, stdout)
+	for user, want := range map[string]string{"65534": "PR_SET_DUMPABLE", "65533": "another user's"} {
+		look := exec.Command("setpriv", "--reuid="+user, "--regid="+user, "--clear-groups", filepath.Join(root, "vmblame"), "map", strconv.Itoa(cmd.Process.Pid))
+		look.Dir = root
+		out, err := look.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("user %s: %v, %q", user, err, out)
+		}
+	}
+}
