@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -117,26 +118,27 @@ var sources = sync.OnceValue(func() string {
 	return digest(sum)
 })
 
-// Kept is Built for what is made of the package's testdata alone, by compilers, and so is the same in every run.
+// Kept is Built for what is made of the package's testdata alone, by compilers, and so is the same in every run. Each run has copies:
+// some tests strip what they have.
 func Kept(t testing.TB, name, key string, build func(path string)) string {
 	t.Helper()
-	if kept() == "" {
+	if kept() == "" || strings.Contains(key, Shared(t)) { // which is made of something of this run
 		return Built(t, name, key, build)
 	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%s", name, key, sources())
-	var path string
-	err := keep(digest(sum), func(dir string, whole bool) error {
-		path = filepath.Join(dir, name)
-		if !whole {
-			build(path)
+	return Built(t, name, key, func(path string) {
+		t.Helper()
+		sum := sha256.New()
+		fmt.Fprintf(sum, "%s of %s\n%s", name, key, sources())
+		err := keep(digest(sum), func(dir string, whole bool) error {
+			if !whole {
+				build(filepath.Join(dir, name))
+			}
+			return copyTo(filepath.Dir(path), dir+"/.")
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // Programs makes programs of testdata/progs in dir, all of them where none is named.
