@@ -141,6 +141,28 @@ func Kept(t testing.TB, name, key string, build func(path string)) string {
 	})
 }
 
+// Rebuilt is Kept for what is made of sources of Go: each run calls build, which finds there what the last one made.
+func Rebuilt(t testing.TB, name string, build func(path string)) string {
+	t.Helper()
+	if kept() == "" {
+		return Built(t, name, "", build)
+	}
+	building.Lock()
+	defer building.Unlock()
+	to := filepath.Join(Shared(t), name)
+	if _, err := os.Stat(to); err == nil {
+		return to
+	}
+	err := keep(name, func(dir string, _ bool) error {
+		build(filepath.Join(dir, name))
+		return copyTo(Shared(t), filepath.Join(dir, name))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 // Programs makes programs of testdata/progs in dir, all of them where none is named.
 func Programs(dir string, names ...string) error {
 	if kept() == "" {

@@ -1,5 +1,6 @@
 // hostile: does what a tracer may not bear, one thing a run (argv[1]), once or for argv[2] ms again and again, and says "ready", then
-// "unharmed" and ends with status 9, or what went wrong and ends with 1.
+// "unharmed" and ends with status 9, or what went wrong and ends with 1. Of the argv[2] ms it does not use those that are left when
+// standard input ends, but for three times more.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -234,7 +235,13 @@ int main(int argc, char **argv) {
 		if (ms) { // again and again
 			struct timespec a, b;
 			clock_gettime(CLOCK_MONOTONIC, &a);
-			do { if (all[i].run) all[i].run(); syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &b); } while ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < ms);
+			int left = 3; // of those after standard input has ended
+			do {
+				if (all[i].run) all[i].run();
+				struct pollfd input = {0, POLLIN, 0};
+				if (syscall(SYS_poll, &input, 1, 0) == 1) left--;
+				syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &b);
+			} while (left && (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < ms);
 		} else if (all[i].run) all[i].run();
 		if (write(1, "unharmed\n", 9) != 9) {}
 		_exit(9);

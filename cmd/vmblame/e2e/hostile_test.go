@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -45,11 +47,20 @@ func TestHostile(t *testing.T) {
 					if (backend == "sigtrap") != (sig == syscall.SIGINT) && !testenv.CI() {
 						continue
 					}
-					target := begin(t, []string{prog(t, "hostile"), what, "3000"})
+					input, end, err := os.Pipe()
+					if err != nil {
+						t.Fatal(err)
+					}
+					target := begin(t, []string{prog(t, "hostile"), what, "3000"}, func(cmd *exec.Cmd) { cmd.Stdin = input })
+					input.Close()
+					t.Cleanup(func() { end.Close() })
 					eventually(t, "it is ready", func() bool { return strings.Contains(target.text("stdout"), "ready\n") })
 					a := attached(t, log, target.pid, "--backend="+backend)
 					a.signal(sig)
 					a.ended()
+					if !testenv.CI() { // where it is, the program goes on for all of its 3 s
+						end.Close()
+					}
 					unharmed(target)
 					if sig == syscall.SIGINT {
 						provenBut(t, log, guess)

@@ -100,5 +100,5 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return testenv.Removed(m.Run())
 }

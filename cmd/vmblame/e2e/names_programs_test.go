@@ -33,7 +33,7 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 	return []sampled{
 		{name: "python3", many: true, argv: []string{"/usr/bin/python3", "-c", "import json, ssl, sqlite3, decimal, threading\nx = [bytes(300000) for i in range(300)]\n" +
 			"ts = [threading.Thread(target=lambda: [list(range(100000)) for i in range(10)]) for i in range(4)]\n[t.start() for t in ts]\n[t.join() for t in ts]"}},
-		{name: "node", argv: []string{"node", script}},
+		{name: "node", many: true, argv: []string{"node", script}},
 		{name: "redis", needs: []string{"redis-server", "redis-cli"}, argv: []string{"sh", "-c", redis}},
 		{name: "gcc (cc1plus)", many: true, argv: []string{"g++", "-O2", "-std=c++17", "-c", "-o", at("templates.o"), cxx}},
 		{name: "stripped C", argv: []string{at("threads_stripped")}, unstripped: at("threads")},

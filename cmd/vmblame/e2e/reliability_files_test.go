@@ -204,7 +204,7 @@ func (r *round) failed() {
 
 // panicking is a vmblame that panics at the stop whose number VMBLAME_PANIC_AT says: what handles stops has one more line.
 func panicking(t testing.TB) string {
-	return testenv.Built(t, "vmblame-panics", "", func(path string) {
+	return testenv.Rebuilt(t, "vmblame-panics", func(path string) {
 		recorder, err := filepath.Abs("../../../internal/record/recorder.go")
 		if err != nil {
 			t.Fatal(err)

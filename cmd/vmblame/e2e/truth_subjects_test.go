@@ -31,7 +31,7 @@ var own = kinds(classify.Direct, classify.Reserved, classify.Unknown)
 // subjects are the programs of the table in docs/kinds.md.
 var subjects = []subject{
 	{name: "C, glibc, threads and arenas", small: true, argv: testProgram("memory_malloc")},
-	{name: "C, musl, static", small: true, needs: []string{"musl-gcc"}, argv: testProgram("memory_musl"), truth: func(h *truth, w *world) {
+	{name: "C, musl, static", small: true, many: true, needs: []string{"musl-gcc"}, argv: testProgram("memory_musl"), truth: func(h *truth, w *world) {
 		for i := range h.rows { // what is of none of the lines is malloc's
 			if e := &h.rows[i]; e.File.Path == "" {
 				h.claim("the program", e.Start, e.End, classify.MuslMalloc)
@@ -57,7 +57,7 @@ var subjects = []subject{
 	}},
 	{name: "Go, static", small: true, argv: testProgram("memory_go"), truth: goTruth},
 	{name: "Go, static, stripped", argv: testProgram("memory_go_stripped"), truth: goTruth},
-	{name: "Go, cgo", small: true, argv: func(w *world) []string {
+	{name: "Go, cgo", small: true, many: true, argv: func(w *world) []string {
 		src := filepath.Join("..", "..", "..", "testdata", "progs", "memory_go", "main.go")
 		text, err := os.ReadFile(src)
 		if err != nil {
@@ -94,7 +94,7 @@ var subjects = []subject{
 			h.said(w.said, "block", classify.Jemalloc)
 			h.said(w.said, "mine", own...)
 		}},
-	{name: "C, tcmalloc", small: true, needs: []string{"libtcmalloc.so"}, argv: testProgram("memory_blocks"),
+	{name: "C, tcmalloc", small: true, many: true, needs: []string{"libtcmalloc.so"}, argv: testProgram("memory_blocks"),
 		env: []string{"LD_PRELOAD=libtcmalloc_minimal.so.4", "TCMALLOC_SKIP_SBRK=1"}, truth: func(h *truth, w *world) {
 			h.said(w.said, "block", classify.TCMalloc, classify.Heap)
 			h.said(w.said, "mine", own...)
@@ -157,7 +157,7 @@ kids = [multiprocessing.Process(target=work, args=(q, done), daemon=True) for _ 
 for k in kids: k.start()
 for k in kids: q.get()
 `), truth: pythonTruth, more: func(w *world) []int { return descendants(w.pid)[:1] }},
-	{name: "ruby", small: true, needs: []string{"ruby"}, argv: words("ruby", "-e", `
+	{name: "ruby", small: true, many: true, needs: []string{"ruby"}, argv: words("ruby", "-e", `
 		$kept = (0...300000).map { |i| "x#{i}" }
 		f = (0...20).map { Fiber.new { Fiber.yield }.tap(&:resume) }
 		GC.start
@@ -166,7 +166,7 @@ for k in kids: q.get()
 		n := h.number(strings.Join(w.said, "\n"), `pages (\d+)`) * (64 << 10)
 		h.sum("GC.stat", n, n+n/4+1<<20, false, classify.Ruby)
 	}},
-	{name: "php", small: true, needs: []string{"php"}, argv: words("php", "-n", "-r", `
+	{name: "php", small: true, many: true, needs: []string{"php"}, argv: words("php", "-n", "-r", `
 		$kept = []; for ($i = 0; $i < 200000; $i++) $kept[] = "x$i"; $huge = str_repeat("y", 5000000);
 		echo "usage ", memory_get_usage(true), "\nready\n"; fgets(STDIN);`), truth: func(h *truth, w *world) {
 		n := h.number(strings.Join(w.said, "\n"), `usage (\d+)`)

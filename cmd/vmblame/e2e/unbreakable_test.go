@@ -196,7 +196,7 @@ const mostMemory = 64 << 10 // KiB
 // TestScale: programs that are large in one way, in small; docs/reliability.md has the figures of large ones.
 func TestScale(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	events := testenv.Often(30000, 100000)
+	events := testenv.Often(20000, 100000)
 	for what, n := range map[string]int{"events": events, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {
 		c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "scale"), what, fmt.Sprint(n)})
 		peak := c.peak()
