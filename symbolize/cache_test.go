@@ -9,10 +9,12 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // everySo: of the code one address in so many is named, for what a cache does is the same for each.
-const everySo = 5
+var everySo = uint64(testenv.Often(25, 5))
 
 // cached names code of f by a cache and says how many addresses were known from before.
 func cached(t *testing.T, f string, opts Options) (names map[uint64]string, known int) {

@@ -42,7 +42,7 @@ func TestAnswersOfBadLogs(t *testing.T) {
 		}
 		return path
 	}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		log    string
 		status int
 		word   string
@@ -57,8 +57,12 @@ func TestAnswersOfBadLogs(t *testing.T) {
 		{write("cutline", text[:strings.LastIndex(strings.TrimSpace(text), "\n")+1]), 0, "the log is cut"},
 		{write("cuthead", text[:60]), 0, "the log is cut"},
 	} {
-		for _, line := range asking {
-			for _, suffix := range []string{"", "@peak", "@0ms"} {
+		for j, line := range asking {
+			moments := []string{"", "@peak", "@0ms"}
+			if !testenv.CI() {
+				moments = moments[(i+j)%3:][:1] // each of each command, by one log or another
+			}
+			for _, suffix := range moments {
 				r := vmblame(t, "", ask(line, c.log+suffix)...)
 				r.wants(t, c.status, c.word)
 				if c.status != 0 && (r.stdout != "" || strings.Count(r.stderr, "\n") > 2) {

@@ -40,10 +40,11 @@ func TestStalledStandardError(t *testing.T) {
 
 // TestStalledEnds: attach, whose --live nobody reads, ends by every signal that ends it.
 func TestStalledEnds(t *testing.T) {
+	storm := build(t, "storm")
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
 			dir := t.TempDir()
-			target := background(t, "sh", "-c", "while :; do /bin/true; done").Process.Pid
+			target := background(t, filepath.Join(storm, "storm"), "2", "0", "1").Process.Pid
 			cmd := command(t, dir, "attach", "--live", "-o", "log.jsonl", strconv.Itoa(target))
 			cmd.Stderr = stalled(t)
 			start(t, cmd)

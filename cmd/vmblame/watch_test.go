@@ -80,7 +80,7 @@ func (s *screen) shows(expression string) string {
 	s.t.Helper()
 	r := regexp.MustCompile(expression)
 	last := ""
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if last = s.text(); r.MatchString(last) {
 			return last
 		}

@@ -77,7 +77,7 @@ func visit(t *testing.T, times int, duration string, pid int) {
 func TestAttachToThreadsThatComeAndGo(t *testing.T) {
 	c := begin(t, []string{prog(t, "churn"), "1000s"})
 	eventually(t, "churn is ready", func() bool { return c.line("ready") != "" })
-	visit(t, testenv.Often(20, 50), "30ms", c.pid)
+	visit(t, testenv.Often(10, 50), "30ms", c.pid)
 }
 
 // Another thread takes the leader's place by execve, at any moment of attach and detach.
@@ -125,7 +125,7 @@ func TestAttachToDying(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	random := rand.New(rand.NewPCG(5, 6))
 	recorded := 0
-	for i := range testenv.Often(20, 40) {
+	for i := range testenv.Often(12, 40) {
 		c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 		eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
 		_ = os.Remove(log)
@@ -150,7 +150,7 @@ func TestAttachToDying(t *testing.T) {
 func TestAttachToStorm(t *testing.T) {
 	c := begin(t, []string{prog(t, "storm"), "8", "0", "1"})
 	eventually(t, "storm is ready", func() bool { return c.line("ready") != "" })
-	visit(t, testenv.Often(20, 50), "20ms", c.pid)
+	visit(t, testenv.Often(10, 50), "20ms", c.pid)
 	c.signal(syscall.SIGTERM)
 	c.mustEnd("exit status 0")
 }

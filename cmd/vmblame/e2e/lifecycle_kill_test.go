@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // traceeOf waits until vmblame's program has begun, and returns its pid.
@@ -23,7 +25,7 @@ func traceeOf(c *child, word string) (pid int) {
 func TestKilledWhileMapping(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	random := rand.New(rand.NewPCG(3, 4))
-	for i := range 30 {
+	for i := range testenv.Often(15, 30) {
 		var flags []string
 		if i%5 == 4 {
 			flags = []string{"--no-seccomp"}

@@ -94,7 +94,7 @@ func TestAttachToServer(t *testing.T) {
 			}
 		})
 	}
-	visit(t, testenv.Often(18, 50), "200ms", c.pid)
+	visit(t, testenv.Often(9, 50), "200ms", c.pid)
 	eventually(t, "the clients are served", func() bool { return rounds.Load() >= 50 || t.Failed() })
 	stop.Store(true)
 	clients.Wait()

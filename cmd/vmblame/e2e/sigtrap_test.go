@@ -67,7 +67,7 @@ func TestSigtrapKilled(t *testing.T) {
 	testenv.Need(t, "sigtrap")
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, argv := range [][]string{{"storm", "8", "0", "1"}, {"churn", "1000s"}} {
-		for range 10 {
+		for range testenv.Often(4, 10) {
 			c := begin(t, append([]string{prog(t, argv[0])}, argv[1:]...))
 			eventually(t, "it is ready", func() bool { return c.line("ready") != "" })
 			a := attached(t, filepath.Join(t.TempDir(), "log.jsonl"), c.pid, "-q", "--backend=sigtrap")
@@ -98,7 +98,7 @@ func TestSigtrapLeavesSignals(t *testing.T) {
 		return s
 	}
 	before := signals()
-	for range 10 {
+	for range testenv.Often(4, 10) {
 		visit(t, 1, "50ms", c.pid)
 		if after := signals(); after != before {
 			t.Fatalf("before:\n%safter:\n%s", before, after)
