@@ -221,7 +221,12 @@ func (m *model) insert(f *frame) {
 		}
 		return int(int64(a.seq) - int64(b.seq))
 	})
-	if same {
+	if same { // what is looked at stays it
+		for _, at := range []**frame{&shown, &base, &m.stateOf} {
+			if *at == m.frames[i] {
+				*at = f
+			}
+		}
 		m.frames[i] = f
 	} else {
 		m.frames = slices.Insert(m.frames, i, f)

@@ -294,6 +294,10 @@ func TestFrames(t *testing.T) {
 	if m.frames[0].total().addresses != 4096 {
 		t.Error("a frame of the same moment does not replace the one before")
 	}
+	m.base = m.pos
+	if m.insert(&frame{t: mostFrames / 2, procs: map[int]figures{1: {addresses: 8192}}}); m.shown().t != mostFrames/2 || m.shown().total().addresses != 8192 || m.base != m.pos {
+		t.Errorf("the frame that is shown is replaced: %+v is shown, growth counts from %d", m.shown(), m.base)
+	}
 }
 
 // TestSpark: the largest value is a full bar, what is more than nothing is seen.
