@@ -16,15 +16,44 @@ import (
 type shield struct {
 	on   bool // SIGTRAP is ignored because of us
 	over bool // it was, until the former action was restored at the end: so it is in children that were created before
+	worn bool // an execve has taken the mark off our action
 	old  sigaction
 	way  wayBack
 }
 
 const sigIgnore = 1 // SIG_IGN of asm-generic/signal-defs.h
 
+// ignoredByUs is our action. Its mask, which means nothing where the signal is ignored, is the mark that tells it from one by
+// which the program itself ignores SIGTRAP. SIGKILL and SIGSTOP are not in it: the kernel takes them out of every mask.
+var ignoredByUs = sigaction{handler: sigIgnore, mask: 0x5a96_76d6_6268_2c00}
+
+// ours reports whether an action that a thread group had is the one that we gave it. An execve keeps that a signal is
+// ignored, and clears the rest (kernel/signal.c, flush_signal_handlers).
+func (s *shield) ours(was sigaction) bool {
+	return was == ignoredByUs || s.worn && was == sigaction{handler: sigIgnore}
+}
+
+// exchange makes a stopped thread give its group the former action back, or ours where that has lost its mark. An action
+// that the program has set meanwhile stays.
+func (t *Tracer) exchange(th *Thread, s *shield, action *sigaction) error {
+	was, err := t.inject(th, action, s.way)
+	if err != nil || s.ours(was) {
+		return err
+	}
+	s.on = false
+	th.inside = false // where it is, the next call can be made as the first one was
+	_, err = t.inject(th, &was, s.way)
+	th.inside = th.inside || err == nil
+	return err
+}
+
 // protect makes the group of a stopped thread ignore SIGTRAP, once.
 func (t *Tracer) protect(th *Thread) {
-	if t.backend != BySigtrap || t.armed.closing || t.armed.shields[th.TGID] != nil || th.Ignore {
+	if t.backend != BySigtrap || t.armed.closing || th.Ignore {
+		return
+	}
+	if s := t.armed.shields[th.TGID]; s != nil {
+		t.mark(th, s)
 		return
 	}
 	st, err := readStatus(th.TID)
@@ -37,9 +66,8 @@ func (t *Tracer) protect(th *Thread) {
 	case st.pending&trapBit != 0:
 		return // it would be discarded: try at the next stop
 	default:
-		ignore := sigaction{handler: sigIgnore}
 		s.way = findWayBack(th.TID)
-		old, err := t.inject(th, &ignore, s.way)
+		old, err := t.inject(th, &ignoredByUs, s.way)
 		if why, never := errors.AsType[refused](err); never {
 			t.armed.unprotected = append(t.armed.unprotected, Unprotected{th.TGID, why.Error()})
 			break
@@ -52,6 +80,21 @@ func (t *Tracer) protect(th *Thread) {
 		t.seekThrownAway(th.TGID)
 	}
 	t.armed.shields[th.TGID] = s
+}
+
+// mark gives the action of a group its mark again, once after an execve.
+func (t *Tracer) mark(th *Thread, s *shield) {
+	if !s.on || !s.worn {
+		return
+	}
+	if st, err := readStatus(th.TID); err != nil || st.ignored&trapBit == 0 || st.pending&trapBit != 0 {
+		return
+	}
+	err := t.exchange(th, s, &ignoredByUs)
+	t.stopAgain(th)
+	if err == nil {
+		s.worn = false
+	}
 }
 
 // seekThrownAway interrupts the threads of a group that have taken mmap_lock and have not got their SIGTRAP yet: the
@@ -84,7 +127,7 @@ func (t *Tracer) Unprotected() []Unprotected {
 // inheritShield gives a new thread group its creator's shield, since signal actions are inherited.
 func (t *Tracer) inheritShield(child, maker int) {
 	if s := t.armed.shields[maker]; s != nil && child != maker {
-		t.armed.shields[child] = &shield{on: s.on || s.over, old: s.old, way: s.way}
+		t.armed.shields[child] = &shield{on: s.on || s.over, worn: s.worn, old: s.old, way: s.way}
 	}
 }
 
@@ -98,7 +141,7 @@ func (t *Tracer) execShield(tgid int) {
 	if s.old.handler != sigIgnore {
 		s.old = sigaction{handler: sigDefault}
 	}
-	s.way = findWayBack(tgid)
+	s.way, s.worn = findWayBack(tgid), true
 }
 
 // unshield restores the former SIGTRAP action of the group of a stopped thread that is about to be detached, unless the program has set
@@ -114,7 +157,7 @@ func (t *Tracer) unshield(th *Thread) {
 	}
 	if st.ignored&trapBit != 0 {
 		th.grouped = false // the kernel stops it again when it is detached (kernel/ptrace.c, __ptrace_unlink)
-		_, err := t.inject(th, &s.old, s.way)
+		err := t.exchange(th, s, &s.old)
 		t.stopAgain(th)
 		if err != nil {
 			return
@@ -141,7 +184,7 @@ func (t *Tracer) giveTrap(th *Thread) {
 	}
 	sig := th.toDeliver
 	th.toDeliver = 0
-	_, err := t.inject(th, &s.old, s.way)
+	err := t.exchange(th, s, &s.old)
 	s.on = s.on && err != nil
 	if th.state != stopped || !th.inside {
 		th.toDeliver = sig

@@ -173,11 +173,29 @@ func goesBack(t *testing.T, argv []string, first, want string) {
 	}
 }
 
+// ignoresTrap is Python that waits for a line and then ignores SIGTRAP. A shell that finds it ignored, as it is because of
+// us, leaves it so without a call.
+const ignoresTrap = "import os, signal; kill = lambda: os.kill(os.getpid(), 5); os.read(0, 1); signal.signal(5, signal.SIG_IGN); "
+
 // A SIGTRAP that somebody else sends does what it would have done.
 func TestOthersTrap(t *testing.T) {
 	testenv.Need(t, "sigtrap")
-	for script, want := range map[string]string{"trap 'exit 7' TRAP; echo >/dev/null; read line": "exit status 7", "read line": "signal: trace/breakpoint trap"} {
-		cmd := exec.Command("sh", "-c", script)
+	const ends = "signal: trace/breakpoint trap"
+	for _, c := range []struct {
+		program, script string // which is sent SIGTRAP, or lines, when it is attached to
+		lines           bool
+		want            string
+	}{
+		{"sh", "trap 'exit 7' TRAP; echo >/dev/null; read line", false, "exit status 7"},
+		{"sh", "read line", false, ends},
+		{"sh", "trap '' TRAP; read line; kill -TRAP $$; exit 7", true, "exit status 7"},
+		{"sh", "read line; exec sh -c 'kill -TRAP $$; exit 7'", true, ends},
+		{"python3", ignoresTrap + "kill(); kill(); os._exit(7)", true, "exit status 7"},
+		{"python3", ignoresTrap + "signal.signal(5, signal.SIG_DFL); kill(); os._exit(7)", true, ends},
+		{"python3", fmt.Sprintf("import os, sys; os.read(0, 1); os.execl(sys.executable, 'python3', '-c', %q)", ignoresTrap+"kill(); os._exit(7)"), true, "exit status 7"},
+	} {
+		testenv.Need(t, c.program)
+		cmd := exec.Command(c.program, "-c", c.script)
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +204,7 @@ func TestOthersTrap(t *testing.T) {
 			t.Fatal(err)
 		}
 		pid := cmd.Process.Pid
-		until(t, "sh reads", func() bool { return asleep(pid) })
+		until(t, c.program+" reads", func() bool { return asleep(pid) })
 		var ended string
 		on(t, func(tr *Tracer) {
 			if err := tr.Arm(); err != nil {
@@ -197,7 +215,11 @@ func TestOthersTrap(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			_ = syscall.Kill(pid, syscall.SIGTRAP)
+			if c.lines {
+				_, _ = io.WriteString(in, "\n\n")
+			} else {
+				_ = syscall.Kill(pid, syscall.SIGTRAP)
+			}
 			for {
 				s, err := tr.Next()
 				if err != nil {
@@ -216,8 +238,8 @@ func TestOthersTrap(t *testing.T) {
 		_ = in.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		if ended != want {
-			t.Errorf("%q: %s, want %s", script, ended, want)
+		if ended != c.want {
+			t.Errorf("%q: %s, want %s", c.script, ended, c.want)
 		}
 	}
 }
