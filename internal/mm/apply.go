@@ -122,6 +122,11 @@ func (s *Space) failed(op *vm.Op, ret *Return, o ledger.Origin, dst []ledger.Cha
 	if s.stopsAtHole(op, ret) && s.hides(op.Range) {
 		dst = s.ledger.Protect(s.beforeHole(op.Range), ret.perms(op.Prot), dst)
 	}
+	if op.Kind == vm.OpProtect && s.hides(op.Range) {
+		for _, h := range s.hidden {
+			s.blind = s.blind || h.was == mapped && !s.stopsAtHole(op, ret) // a late mprotect has covered how far this one came
+		}
+	}
 	ranges := []vm.Range{op.Range}
 	if !op.Target.Empty() {
 		ranges = append(ranges, op.Target)

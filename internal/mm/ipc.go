@@ -33,17 +33,6 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	return []vm.Range{at}
 }
 
-// sought is the part of the kernel's view that goneFrom looks at.
-func (s *Space) sought(addr uint64) vm.Range {
-	at := vm.Range{Start: addr, End: addr + vm.PageSize}
-	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
-		at.End = e.End
-		rows, err := s.view.In(at)
-		return err == nil && len(rows) == 0
-	})
-	return at
-}
-
 // replacesAttached reports whether a shmat(2) makes room first where it is told to attach, as a mapping at a fixed address
 // does: where it then fails, that is gone (mm/vma.c, __mmap_region).
 func replacesAttached(op *vm.Op) bool {

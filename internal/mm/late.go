@@ -32,16 +32,12 @@ func (s *Space) Asked(op *vm.Op, ret Return) (ranges []vm.Range) {
 		return []vm.Range{op.Range}
 	case op.Kind == vm.OpRemap && ret.Errno == 0:
 		return []vm.Range{op.Range, vm.RangeOf(ret.Value, op.NewLen)}
-	case op.Kind == vm.OpAioDestroy && ret.Errno == 0:
-		return []vm.Range{s.sought(op.Addr)}
-	case replacesAttached(op) && ret.Errno != 0:
-		return []vm.Range{s.sought(vm.PageDown(op.Addr))}
+	case op.Kind == vm.OpAioDestroy && ret.Errno == 0, replacesAttached(op) && ret.Errno != 0: // see goneFrom
+		return []vm.Range{{Start: vm.PageDown(op.Addr), End: vm.AddressMax}}
 	}
 	s.reach(op, &ret, func(r vm.Range, _ before) { ranges = append(ranges, r) })
 	if op.Kind == vm.OpBrk && s.brk == 0 && len(ranges) > 0 { // and what is above the heap; see goneFrom
-		if next, ok := s.ledger.From(ranges[0].End); ok {
-			ranges[0].End = next.End
-		}
+		ranges[0].End = vm.AddressMax
 	}
 	return ranges
 }
