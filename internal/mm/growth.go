@@ -107,6 +107,6 @@ func (s *Space) fillGrown(at vm.Range) {
 		changes = s.ledger.Reconcile(h, rows, o, changes)
 	}
 	if len(changes) > 0 {
-		s.drifts = append(s.drifts, Drift{Changes: changes, Guess: "unknown"})
+		s.drifts = append(s.drifts, Drift{Changes: changes, Guess: NoGuess})
 	}
 }

@@ -43,11 +43,14 @@ type Space struct {
 // Drift is a change that the kernel shows and no call explains. The ledger already includes it.
 type Drift struct {
 	Changes []ledger.Change
-	// Guess is the probable cause: "stack growth", "uprobe", "driver ioctl", "unknown", or the argument of Verify.
+	// Guess is the probable cause: "stack growth", "uprobe", "driver ioctl", NoGuess, or the argument of Verify.
 	Guess string
 	// Beside is the event that made the mapping which grew; 0 for the main stack, and for drift that is no growth.
 	Beside uint64
 }
+
+// NoGuess is the guess of a drift whose cause nothing tells.
+const NoGuess = "unknown"
 
 // Load returns the space that a view shows, with all of it attributed to origin o. hugePage is the default huge page
 // size in bytes.

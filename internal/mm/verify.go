@@ -51,5 +51,5 @@ func guess(changes []ledger.Change) string {
 			return "driver ioctl"
 		}
 	}
-	return "unknown"
+	return NoGuess
 }

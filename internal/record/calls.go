@@ -216,6 +216,13 @@ func (r *Recorder) applyRead(f *pending, errno syscall.Errno, e *order.PendingEv
 	if after == e.Number() && f.event == nil {
 		after = e.Previous() // the call's own event comes after the drift; one that was opened early stands before it
 	}
+	if why := sp.whyDiffers(); why != "" {
+		for i := range out.Drifts {
+			if d := &out.Drifts[i]; d.Guess == mm.NoGuess {
+				d.Guess = why // it came to light before a comparison that is due
+			}
+		}
+	}
 	r.out.drift(sp, out.Drifts, after)
 	sp.touchedCode(out.Changes)
 	if c.Op.Kind == vm.OpMap && errno == 0 {

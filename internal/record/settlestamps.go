@@ -207,17 +207,23 @@ func (b *backlog) settleStill(sp *space) {
 	}
 }
 
+// whyDiffers returns the known cause of differences between the ledger and the kernel's view, "" if there is none.
+func (sp *space) whyDiffers() string {
+	switch {
+	case sp.stamps.blocked:
+		return "signal blocked"
+	case sp.stamps.unseen:
+		return "unseen call"
+	case sp.mm.Uncertain():
+		return "uncertain order"
+	}
+	return ""
+}
+
 // lookedFor returns the known cause of differences that a comparison may find, "" if there is none, and clears the
 // request for a comparison.
 func (sp *space) lookedFor() (why string) {
-	switch {
-	case sp.stamps.blocked:
-		why = "signal blocked"
-	case sp.stamps.unseen:
-		why = "unseen call"
-	case sp.mm.Uncertain():
-		why = "uncertain order"
-	}
+	why = sp.whyDiffers()
 	if sp.stamps.lost != 0 {
 		sp.mm.SetBreak(0)
 	}
