@@ -55,6 +55,11 @@ func recordedElsewhere(t *testing.T, name string) *elsewhere {
 		t.Fatal(err)
 	}
 	vmblame(t, dir, "run", "-q", "--debug-dir=", "-o", e.log, "--", e.program).wants(t, 0)
+	in, err := eventlog.Open(e.log) // which waits for the last names
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
 	return e
 }
 
