@@ -181,6 +181,12 @@ func TestRingsAmongLateCalls(t *testing.T) {
 	ret.Own, ret.Gone = x.s.Own(&setup, &ret, nil)
 	x.expect(lines(x.s.ApplyAmong(&setup, ret, nil, nil)), "10-11 - > rw-s/[aio] of 1")
 
+	x = begin(t, "")
+	x.show("10-14 rw-s 9/0 /[aio]\n") // of the ring that came after it
+	ret.Own, ret.Gone = x.s.Own(&setup, &ret, nil)
+	x.expect(lines(x.s.ApplyAmong(&setup, ret, []Late{late(onRange(vm.OpUnmap, at(0x10, 0x14)), 0), late(setup, 0x10)}, nil)),
+		"10-14 - > rw-s/[aio] of 1", "unseen")
+
 	const parts = "10-11 rw-s 9/0 /[aio]\n11-13 r--s 9/1 /[aio]\n"
 	x = begin(t, parts)
 	x.expect(x.among(destroy, Return{}, "20-21 rw-p\n", late(anonymous(1), 0x20)), "10-11 rw-s/[aio] > -", "11-13 r--s/[aio] > -")

@@ -108,8 +108,10 @@ func (s *Space) cutOwn(op *vm.Op) {
 				s.blind, s.uncertain = true, true
 			}
 		}
-		if slices.ContainsFunc(late, func(l Late) bool { return l.puts(own) }) {
-			s.blind, s.uncertain = true, true // how long the segment was before is what the row does not show
+		if slices.ContainsFunc(late, func(l Late) bool {
+			return l.puts(own) || op.Kind == vm.OpAioSetup && l.Op.Kind == vm.OpAioSetup && l.Ret.Errno == 0 && l.Ret.Value == own.Start
+		}) {
+			s.blind, s.uncertain = true, true // how long the segment was before is what the row does not show, or it is of another ring
 		}
 		s.told.Own.Range, s.late = own, late
 	case op.Kind == vm.OpMap && op.Flags&vm.MapAnonymous != 0 && s.told.Own.File.Backed():
