@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,9 +118,7 @@ func linkedIn(f *elffile.File) bool {
 		return false
 	}
 	defer names.Close()
-	text := make([]byte, min(names.Size(), mostNames))
-	n, _ := names.ReadAt(text, 0)
-	if !bytes.Contains(text[:n], []byte(symbolOfLeakCheck+"\x00")) {
+	if !contains(io.NewSectionReader(names, 0, min(names.Size(), mostNames)), symbolOfLeakCheck+"\x00") {
 		return false
 	}
 	table, err := elf.NewFile(f)
@@ -128,6 +127,22 @@ func linkedIn(f *elffile.File) bool {
 	}
 	symbols, _ := table.Symbols()
 	return slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == symbolOfLeakCheck && s.Section != elf.SHN_UNDEF })
+}
+
+// contains reports whether text has a word in it. It is read in pieces: memory for all of it, 7 MiB of a node, costs more
+// than to search it, while the program waits.
+func contains(text io.Reader, word string) bool {
+	piece := make([]byte, 64<<10)
+	for kept := 0; ; {
+		n, err := io.ReadFull(text, piece[kept:])
+		if n += kept; bytes.Contains(piece[:n], []byte(word)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		kept = copy(piece, piece[n-len(word)+1:n]) // it may begin here
+	}
 }
 
 // optionsOfLeakCheck are the environment variables that the sanitizer's runtime reads.
