@@ -98,11 +98,11 @@ func TestOCaml(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, compiler := range []string{"ocamlc", "ocamlopt"} {
+		path := testenv.OCaml5(compiler)
+		if path == "" {
+			continue // not every processor's OCaml compiles to its code
+		}
 		t.Run(compiler, func(t *testing.T) {
-			path := testenv.OCaml5(compiler)
-			if _, err := os.Stat(path); err != nil {
-				t.Skip(err)
-			}
 			cmd := exec.Command(path, "-o", filepath.Join(dir, compiler), "kept.ml")
 			cmd.Dir = dir
 			if b, err := cmd.CombinedOutput(); err != nil {
