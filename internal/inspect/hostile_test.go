@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -43,6 +44,35 @@ const (
 	hostileBSS  = 0x4000 // and how much of them there is
 )
 
+// hostileCode stands in the segment of code: what makecontext leaves return addresses into, and behind it make_fcontext.
+var hostileCode = slices.Concat(contextMove, contextNext, []byte{5, 0xe8, 0, 0, 0, 0}, make([]byte, 16), boostJump, boostFinish, []byte{0, 0, 0, 0, halt})
+
+const hostileCodeAt = 0x800
+
+// hostileCoroutines are two stacks that makecontext has prepared, one with a context at its beginning that says so, below a guard each.
+var hostileCoroutines = slices.Concat([]byte{5, 0, 0, 0, 0, 0, 0, 0},
+	[]byte{1, 0, 0, 6, 0, 0, 0, 0}, // the C library
+	[]byte{0, 0, 0, 0, 0, 0, 0, 0}, []byte{0, 4, 3, 0, 9, 0, 0, 0},
+	[]byte{0, 0, 0, 0, 0, 0, 0, 0}, []byte{0, 4, 3, 0, 9, 0, 0, 0},
+	[]byte{4, 15, 1, 0xfd, 1, 0, hostileCodeAt >> 8, 0}, []byte{6, 15, 1, 0xfd, 1, 0, hostileCodeAt >> 8, 0},
+	[]byte{4, 0, 0, contextFlags, 0, 0, 0, 0}, []byte{4, 0, 0, contextSize, 5, 0, 0, 16}, []byte{4, 0, 0, contextRSP, 1, 4, 0xff, 0xe8})
+
+// TestHostileCoroutines: what FuzzLook begins with is what the reader looks for.
+func TestHostileCoroutines(t *testing.T) {
+	p, _ := newHostile(hostileCoroutines)
+	found := Look(p)
+	checkFindings(t, p, found)
+	of := map[classify.Confidence]int{}
+	for _, f := range found {
+		if f.Kind == classify.CoroutineStack {
+			of[f.Confidence]++
+		}
+	}
+	if of[classify.Certain] != 1 || of[classify.Guess] != 1 {
+		t.Errorf("%v of %+v", of, found)
+	}
+}
+
 // hostileFile is an ELF file with a segment of code, one of variables, and the symbols.
 func hostileFile() []byte {
 	var b bytes.Buffer
@@ -62,6 +92,8 @@ func hostileFile() []byte {
 		Phoff: 64, Shoff: secAt, Ehsize: 64, Phentsize: 56, Phnum: 2, Shentsize: 64, Shnum: 4, Shstrndx: 3})
 	put(elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Filesz: 0x2000, Memsz: 0x2000, Align: 0x1000})
 	put(elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_W), Off: hostileData, Vaddr: hostileData, Filesz: 0x1000, Memsz: hostileBSS, Align: 0x1000})
+	b.Write(make([]byte, hostileCodeAt-b.Len()))
+	b.Write(hostileCode)
 	b.Write(make([]byte, symAt-uint64(b.Len())))
 	b.Write(syms.Bytes())
 	b.Write(names)
@@ -268,6 +300,7 @@ func FuzzLook(f *testing.F) {
 		}
 		f.Add(seed)
 	}
+	f.Add(hostileCoroutines)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, h := newHostile(data)
 		left := limits{reads: 1 << 16, pages: 1 << 10, windows: 1 << 10, visits: 1 << 16, searched: usual.searched}

@@ -43,8 +43,15 @@ func TestLookalikes(t *testing.T) {
 
 // TestLies: structures that lie, loop or are endless tell nothing, and a look at them ends.
 func TestLies(t *testing.T) {
-	for _, name := range []string{"memory_lies_arena", "memory_lies_thread", "memory_lies_runtimes"} {
+	for _, name := range []string{"memory_lies_arena", "memory_lies_thread", "memory_lies_runtimes", "memory_lies_coroutine"} {
 		said, _, found := program(t, name)
+		lines(said, "thread %x %x", func(scan func(...any)) {
+			var r vm.Range
+			scan(&r.Start, &r.End)
+			if _, kind := told(found, r); kind != classify.ThreadStack {
+				t.Errorf("%s: %v is a thread's stack, said to be %q", name, r, kind)
+			}
+		})
 		n := lines(said, "own %x %x", func(scan func(...any)) {
 			var own vm.Range
 			scan(&own.Start, &own.End)

@@ -95,7 +95,8 @@ var sources = [...]struct {
 	{"jemalloc", findJemalloc},
 	{"V8", findV8},
 	{"the dynamic loader", findLoader},
-	{"glibc large chunks", findLarge}, // beside what others have claimed
+	{"glibc large chunks", findLarge},      // beside what others have claimed
+	{"coroutines' stacks", findCoroutines}, // the same
 }
 
 // Look says what the memory of p is, as far as its contents show, in the order of addresses.

@@ -55,6 +55,14 @@ var subjects = []subject{
 			}
 		}
 	}},
+	{name: "C, coroutines", small: true, many: true, argv: testProgram("memory_coroutines"), truth: func(h *truth, w *world) {
+		for _, word := range []string{"stack", "ended", "fresh"} {
+			h.said(w.said, word, classify.CoroutineStack)
+		}
+		h.said(w.said, "guard", classify.StackGuard)
+		h.said(w.said, "mine", own...)
+		h.said(w.said, "slice", classify.CoroutineStack, classify.Direct) // who mapped it is known by run, and what for is not
+	}},
 	{name: "Go, static", small: true, argv: testProgram("memory_go"), truth: goTruth},
 	{name: "Go, static, stripped", argv: testProgram("memory_go_stripped"), truth: goTruth},
 	{name: "Go, cgo", small: true, many: true, argv: func(w *world) []string {
@@ -171,6 +179,14 @@ for k in kids: q.get()
 		echo "usage ", memory_get_usage(true), "\nready\n"; fgets(STDIN);`), truth: func(h *truth, w *world) {
 		n := h.number(strings.Join(w.said, "\n"), `usage (\d+)`)
 		h.sum("memory_get_usage", n, n, false, classify.PHP)
+	}},
+	{name: "php, fibers", needs: []string{"php"}, argv: words("php", "-n", "-d", "fiber.stack_size=1M", "-r", `
+		$kept = []; for ($i = 0; $i < 100; $i++) { $f = new Fiber(function ($x) { $y = [$x]; Fiber::suspend($y); }); $f->start($i); $kept[] = $f; }
+		echo "usage ", memory_get_usage(true), "\nready\n"; fgets(STDIN);`), truth: func(h *truth, w *world) {
+		n := h.number(strings.Join(w.said, "\n"), `usage (\d+)`)
+		h.sum("memory_get_usage", n, n, false, classify.PHP)
+		h.sum("fiber.stack_size", 100<<20, 100<<20, false, classify.CoroutineStack)
+		h.sum("a page for each fiber", 100*vm.PageSize, 100*vm.PageSize, false, classify.StackGuard)
 	}},
 	{name: "guile", needs: []string{"guile"}, argv: words("guile", "--no-auto-compile", "-c", `
 		(use-modules (ice-9 rdelim)) (define kept (make-vector 2000000 1)) (gc)

@@ -1,0 +1,298 @@
+package inspect
+
+import (
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/vmblame/vmblame/internal/classify"
+	"github.com/vmblame/vmblame/internal/vm"
+	"github.com/vmblame/vmblame/unwind"
+)
+
+const (
+	coroutineTop   = 1 << 10  // bytes at the top of a stack in which the first return address stands: Boost keeps an object above it
+	coroutineOther = 256      // the same for makers whose code is not known
+	coroutineFirst = 4 << 10  // bytes below that in which the frame of the first function ends
+	coroutineDeep  = 16 << 10 // bytes below it that are searched for addresses of the stack itself
+	coroutineGuard = 64 << 10 // bytes of the largest guard
+	coroutinePages = 1 << 13  // pages that are searched for stacks that end inside a row
+	coroutineSaved = 17 * 8   // bytes below a return address in which the function that was called saves registers
+)
+
+// coroutine is a stack as far as it is known.
+type coroutine struct {
+	vm.Range          // what is mapped up to its top, the guard left out
+	guard    vm.Range // right below, empty where there is none
+	root     uint64   // where the return address stands that ends every walk of the stack
+	maker    maker
+	of       *Image // which has the code there
+	linked   bool   // the frame of the function that was called first ends with the root
+	own      bool   // the stack has addresses of itself
+	within   bool   // the row goes on above it
+	bounded  bool   // a context says where it begins and how long it is
+}
+
+// coroutines is a search for stacks of coroutines.
+type coroutines struct {
+	*look
+	code      []segment // of images, what can be executed, ascending
+	low, high uint64    // the bounds of all of these
+	modules   map[*Image]*unwind.Module
+	makers    map[uint64]maker         // by return address
+	callers   map[uint64]unwind.Caller // by return address
+	top       [vm.PageSize / 8]uint64  // the page that is looked at
+	left      int                      // of coroutinePages
+}
+
+// findCoroutines recognises the stacks of coroutines, suspended or not, by what whoever made one left at its top: a return
+// address that no call leaves, and that ends every walk of the stack. The second fact is the frame below it: the function that was called
+// first returns there, by the tables of its file. A copy of a stack has both, but no addresses of itself. Where a stack ends at the
+// bottom tells its guard, or the context that makecontext was given; of others nothing is said.
+func findCoroutines(l *look) {
+	c := &coroutines{look: l, modules: map[*Image]*unwind.Module{}, makers: map[uint64]maker{}, callers: map[uint64]unwind.Caller{}, left: coroutinePages}
+	for _, m := range l.images {
+		for _, p := range m.loads() {
+			if p.Flags&elf.PF_X != 0 {
+				c.code = append(c.code, segment{vm.RangeOf(p.Vaddr+m.Bias, p.Filesz), m})
+			}
+		}
+	}
+	if len(c.code) == 0 {
+		return
+	}
+	slices.SortFunc(c.code, func(a, b segment) int { return cmp.Compare(a.Start, b.Start) })
+	c.low, c.high = c.code[0].Start, c.code[len(c.code)-1].End
+	var stacks []coroutine
+	for i := range l.Rows {
+		e := &l.Rows[i]
+		if !private(e) || e.File.Path != "" || e.Perms&vm.Read == 0 {
+			continue
+		}
+		for _, r := range l.claims.free(e.Range) {
+			if i > 0 && r.Start == e.Start {
+				if guard := c.guardIn(&l.Rows[i-1], e.Start); !guard.Empty() {
+					if s, ok := c.inside(r); ok {
+						s.guard = guard
+						stacks = append(stacks, s)
+						r.Start = s.End
+					} else if s, ok := c.topped(r); ok {
+						s.guard = guard
+						stacks = append(stacks, s)
+						continue
+					}
+				}
+			}
+			if s, ok := c.topped(r); ok && s.maker != makerOther {
+				stacks = append(stacks, s)
+			}
+		}
+	}
+	if len(stacks) > 0 {
+		c.addAll(stacks)
+	}
+}
+
+// addAll adds what of the stacks is sure enough.
+func (c *coroutines) addAll(stacks []coroutine) {
+	type shape struct {
+		size  uint64
+		maker maker
+		of    *Image
+	}
+	shapeOf := func(s *coroutine) shape {
+		x := shape{s.Len(), s.maker, s.of}
+		if x.maker == makerEnded {
+			x.maker = makerContext
+		}
+		return x
+	}
+	alike := map[shape]int{} // a row may have more in it than a stack, but hardly two of them as much
+	for i := range stacks {
+		if s := &stacks[i]; s.linked && s.own && !s.guard.Empty() {
+			alike[shapeOf(s)]++
+		}
+	}
+	sure := func(s *coroutine) bool {
+		return s.linked && s.own && s.maker != makerOther && !s.guard.Empty() && alike[shapeOf(s)] > 1
+	}
+	if slices.ContainsFunc(stacks, func(s coroutine) bool { return s.maker.isContext() && !sure(&s) }) {
+		stacks = c.findContexts(stacks)
+	}
+	for i := range stacks {
+		s := &stacks[i]
+		f := classify.Finding{Kind: classify.CoroutineStack, Detail: s.detail(), Confidence: classify.Likely,
+			Evidence: "a return address at its top that no call has left, and the frame of the function that returns there"}
+		switch {
+		case s.bounded:
+			f.Confidence, f.Evidence = classify.Certain, "makecontext's return address at its top, and a context that says where it begins and how long it is"
+		case s.guard.Empty():
+			continue
+		case sure(s):
+			f.Confidence = classify.Certain
+		case s.linked && s.own && (s.maker != makerOther || !s.within || alike[shapeOf(s)] > 1):
+		case s.maker != makerOther:
+			f.Confidence, f.Evidence = classify.Guess, "a return address at its top that no call has left"
+		default:
+			continue
+		}
+		if !s.guard.Empty() {
+			f.Parts = append(f.Parts, classify.Part{Range: s.guard, Kind: classify.StackGuard})
+		}
+		f.Parts = append(f.Parts, c.partsOf(s.Range)...)
+		c.add(f)
+	}
+}
+
+func (s *coroutine) detail() string {
+	switch s.maker {
+	case makerContext:
+		return "by makecontext"
+	case makerEnded:
+		return "by makecontext, ended"
+	case makerBoost:
+		if isPHP(s.of) {
+			return "of PHP's fibers"
+		}
+		return fmt.Sprintf("by Boost.Context, %s", s.of.name())
+	}
+	return "of " + s.of.name()
+}
+
+// guardIn returns what of row e, the one before an address, is a guard of what begins there; it is empty where that is nothing.
+func (c *coroutines) guardIn(e *vm.SmapsEntry, before uint64) vm.Range {
+	if e.End != before || !inaccessible(e) {
+		return vm.Range{}
+	}
+	free := c.claims.free(e.Range)
+	if len(free) == 0 || free[len(free)-1].End != before || free[len(free)-1].Len() > coroutineGuard {
+		return vm.Range{}
+	}
+	return free[len(free)-1]
+}
+
+// topped returns the stack whose top is the end of r, if there is one.
+func (c *coroutines) topped(r vm.Range) (coroutine, bool) {
+	at := r.End - vm.PageSize
+	if !c.glance(c.top[:], at) {
+		return coroutine{}, false
+	}
+	for i := len(c.top) - 1; i >= len(c.top)-coroutineTop/8; i-- {
+		w := c.top[i]
+		if w < c.low || w >= c.high {
+			continue
+		}
+		m := c.imageOf(w)
+		s := coroutine{Range: r, root: at + uint64(i)*8, maker: c.makerOf(m, w), of: m}
+		if s.maker == makerNone || s.maker == makerOther && r.End-s.root > coroutineOther {
+			continue
+		}
+		c.examine(&s)
+		if s.maker != makerOther || s.linked && s.own && !c.runsOn(r) {
+			return s, true
+		}
+	}
+	return coroutine{}, false
+}
+
+// runsOn reports whether a thread's stack pointer lies in r.
+func (c *coroutines) runsOn(r vm.Range) bool {
+	return slices.ContainsFunc(c.Threads, func(t Thread) bool { return r.Contains(t.SP) || r.Contains(t.FSBase) })
+}
+
+// inside returns the first stack that begins where r does and ends before it: the kernel shows what is mapped above it in the
+// same row.
+func (c *coroutines) inside(r vm.Range) (coroutine, bool) {
+	for res := range c.Memory.Resident(vm.Range{Start: r.Start, End: r.End - vm.PageSize}) {
+		for at := res.Start; at < res.End; at += vm.PageSize {
+			if c.left--; c.left < 0 || c.spent() {
+				return coroutine{}, false
+			}
+			s, ok := c.topped(vm.Range{Start: r.Start, End: at + vm.PageSize})
+			if ok && s.linked && s.own {
+				s.within = true
+				return s, true
+			}
+		}
+	}
+	return coroutine{}, false
+}
+
+// imageOf returns the image whose code is at addr, nil for none.
+func (c *coroutines) imageOf(addr uint64) *Image {
+	if addr < c.low || addr >= c.high {
+		return nil
+	}
+	i := sort.Search(len(c.code), func(i int) bool { return c.code[i].Start > addr })
+	if i == 0 || !c.code[i-1].Contains(addr) {
+		return nil
+	}
+	return c.code[i-1].of
+}
+
+func (c *coroutines) module(m *Image) *unwind.Module {
+	u := c.modules[m]
+	if u == nil {
+		u = unwind.NewModule(m.File)
+		c.modules[m] = u
+	}
+	return u
+}
+
+// examine follows the first step of the stack, from its top, and looks for its own addresses.
+func (c *coroutines) examine(s *coroutine) {
+	if s.maker == makerEnded {
+		// What setcontext was given, and has pushed, is what stands above the return address.
+		w := c.words(s.root-8, 3)
+		s.linked = w != nil && w[0] != 0 && w[0] == w[2]
+	}
+	bottom := s.Start
+	if s.root-s.Start > coroutineDeep {
+		bottom = s.root - coroutineDeep
+	}
+	for at := s.root - 8; at >= bottom && !(s.linked && s.own); at -= 8 {
+		w, ok := c.word(at)
+		if !ok {
+			return
+		}
+		if s.Contains(w) {
+			s.own = true
+		} else if !s.linked && s.root-at <= coroutineFirst {
+			s.linked = c.returns(w, at, s.root)
+		}
+	}
+}
+
+// callerOf returns the rule for the caller of the function of m to which w is a return address; it has no Offset where there is none.
+func (c *coroutines) callerOf(m *Image, w uint64) unwind.Caller {
+	rule, known := c.callers[w]
+	if !known {
+		rule, _ = c.module(m).CallerOf(w - m.Bias)
+		c.callers[w] = rule
+	}
+	return rule
+}
+
+// returns reports whether w, which stands at addr, is a return address into a function whose own one stands at root.
+func (c *coroutines) returns(w, addr, root uint64) bool {
+	m := c.imageOf(w)
+	if m == nil {
+		return false
+	}
+	rule := c.callerOf(m, w)
+	switch {
+	case rule.Offset <= 0:
+		return false
+	case rule.Register == unwind.RegRSP:
+		return addr+uint64(rule.Offset) == root
+	}
+	// The frame pointer is among what the called function has saved.
+	for at := addr - 8; at >= addr-coroutineSaved; at -= 8 {
+		if v, ok := c.word(at); ok && v+uint64(rule.Offset) == root+8 {
+			return true
+		}
+	}
+	return false
+}
