@@ -116,7 +116,9 @@ func (s *Space) reach(op *vm.Op, ret *Return, visit func(vm.Range, before)) {
 			}
 		}
 	case vm.OpAioDestroy:
-		visit(s.from(op.Addr, vm.Range{}), replaced)
+		ring := s.from(op.Addr, vm.Range{})
+		visit(ring, replaced)
+		visit(vm.Range{Start: ring.End, End: vm.AddressMax}, unknown) // how long the ring was nothing tells; see ringDestroyed
 	case vm.OpRemapFile, vm.OpName:
 		visit(at, mapped)
 	}

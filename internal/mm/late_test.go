@@ -197,6 +197,18 @@ func TestRingsAmongLateCalls(t *testing.T) {
 	}
 }
 
+// A later io_destroy(2) may have removed what lies behind the first piece of its ring, so that nobody knows who did.
+func TestLateDestroyOfMoreThanOnePiece(t *testing.T) {
+	destroy := vm.Op{Kind: vm.OpAioDestroy, Addr: 0x10 * vm.PageSize}
+	over := remap(at(0x40, 0x41), 1, vm.RemapMayMove|vm.RemapFixed)
+	over.Target = at(0x12, 0x13)
+	x := begin(t, "10-11 rw-s 9/0 /[aio]\n11-13 r--s 9/1 /[aio]\n40-41 rw-p\n")
+	x.expect(x.among(over, Return{Errno: syscall.ENOMEM}, "40-41 rw-p\n", late(destroy, 0)), "unseen")
+	if !x.s.Uncertain() {
+		t.Error("which of the two has removed 12-13 is not known")
+	}
+}
+
 // How far an mprotect came that failed, the kernel does not show where a later one has gone over it.
 func TestFailedProtectUnderLateOne(t *testing.T) {
 	x := begin(t, "10-20 rw-p\n")
