@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -56,27 +57,19 @@ func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
 // full reports whether it is time to drop events.
 func (m *origins) full() bool { return len(m.by) >= m.sweep }
 
-// forget drops every event that no space of p has pages of.
+// forget drops every event that no space of p has pages of. The map keeps its room: it will be filled again.
 func (m *origins) forget(p *eventlog.Replay) {
-	kept := make(map[uint64]*classify.Event, len(m.by)/2)
-	keep := func(seq uint64) {
-		if e := m.by[seq]; e != nil && seq != 0 {
-			kept[seq] = e
-		}
-	}
+	kept := map[uint64]bool{}
 	for _, s := range p.Spaces() {
 		for e := range s.Ledger.All {
-			keep(e.Origin.Event)
+			kept[e.Origin.Event] = true
 			if e.Moved != nil {
-				keep(e.Moved.Origin.Event)
+				kept[e.Moved.Origin.Event] = true
 			}
 		}
 	}
-	for seq := range m.pinned {
-		keep(seq)
-	}
-	m.by = kept
-	m.sweep = max(firstSweep, 4*len(kept))
+	maps.DeleteFunc(m.by, func(seq uint64, _ *classify.Event) bool { return seq == 0 || !kept[seq] && !m.pinned[seq] })
+	m.sweep = max(firstSweep, 4*len(m.by))
 }
 
 // compact returns the part of an event that is needed later.

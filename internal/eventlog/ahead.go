@@ -11,7 +11,7 @@ import (
 
 const (
 	// A batch is about so many bytes of whole lines. A longer line is a batch by itself, and then the only one in memory.
-	batchSize = 128 << 10
+	batchSize = 256 << 10
 	// More decoders than that would wait for who takes the records.
 	mostDecoders = 4
 	// So many reads in a row may yield nothing and no error, as in package bufio.
@@ -57,7 +57,7 @@ func newBatch() *batch { return &batch{ready: make(chan struct{}, 1)} }
 // startAhead begins to read the lines behind the header.
 func startAhead(r *Reader) *ahead {
 	decoders := min(runtime.GOMAXPROCS(0), mostDecoders)
-	n := decoders + 2 // one that is being filled, one whose records are being taken
+	n := decoders + 4 // one that is being filled, one whose records are being taken, two that wait: to wake a goroutine costs more than to decode some lines
 	a := &ahead{src: r.src, endOf: r.endOf,
 		work: make(chan *batch, n), inOrder: make(chan *batch, n), free: make(chan *batch, n), stop: make(chan struct{})}
 	for range n {
