@@ -14,7 +14,8 @@ const (
 	makerContext              // makecontext(3) of glibc
 	makerEnded                // the same, and the coroutine's function has returned
 	makerBoost                // make_fcontext of Boost.Context, or of who has a copy of it: PHP, Folly
-	makerOther                // somebody who put an address there that no call leaves, or called from there what has no caller
+	makerOther                // somebody else, by code that does nothing but call what ends the program, or that has no caller by its own table
+	makerUnsure               // whoever put there an address that no call leaves: there are other reasons for one in memory
 )
 
 // The code to which these return addresses lead; no symbol names it.
@@ -28,6 +29,9 @@ var (
 	boostFinish = []byte{0x48, 0x31, 0xff, 0xe8} // xor %rdi,%rdi; call _exit@PLT
 	boostJump   = []byte{0xff, 0xe3}             // jmp *%rbx
 
+	// aco_funcp_protector_asm of libaco's acosw.S.
+	acoProtector = []byte{0x48, 0x83, 0xe4, 0xf0, 0xe8} // and $-16,%rsp; call
+
 	systemCall = []byte{0x0f, 0x05}
 )
 
@@ -36,9 +40,13 @@ const halt = 0xf4 // hlt
 const (
 	makerBefore = 96 // bytes before a return address that are looked at
 	makerBehind = 96 // and behind it
+	startLength = 64 // bytes of the code that a program begins with
 )
 
 func (k maker) isContext() bool { return k == makerContext || k == makerEnded }
+
+// isKnown reports whether the maker is known by name.
+func (k maker) isKnown() bool { return k == makerContext || k == makerEnded || k == makerBoost }
 
 // makerOf says who left the return address w, of image m, at the top of a stack.
 func (c *coroutines) makerOf(m *Image, w uint64) maker {
@@ -48,8 +56,12 @@ func (c *coroutines) makerOf(m *Image, w uint64) maker {
 	k, known := c.makers[w]
 	if !known {
 		k = makerByCode(m, w-m.Bias)
-		if k == makerNone && (c.module(m).Uncalled(w-m.Bias) || c.callerOf(m, w).Outermost && !endsThread(m, w-m.Bias)) {
+		switch {
+		case k != makerNone:
+		case c.callerOf(m, w).Outermost && !beginsThread(m, w-m.Bias):
 			k = makerOther
+		case c.module(m).Uncalled(w - m.Bias):
+			k = makerUnsure
 		}
 		c.makers[w] = k
 	}
@@ -62,7 +74,7 @@ func makerByCode(m *Image, pc uint64) maker {
 	if pc < makerBefore {
 		return makerNone
 	}
-	if n, err := m.File.ReadVaddr(code[:], pc-makerBefore); err != nil || n < len(code) {
+	if n, _ := m.File.ReadVaddr(code[:], pc-makerBefore); n <= makerBefore { // it may be at the end of the code
 		return makerNone
 	}
 	before, at := code[:makerBefore], code[makerBefore:]
@@ -74,17 +86,21 @@ func makerByCode(m *Image, pc uint64) maker {
 		return makerBoost
 	}
 	const call = 5
+	if bytes.HasPrefix(at, acoProtector) && at[len(acoProtector)+4] == acoProtector[4] {
+		return makerOther
+	}
 	if i := makerBefore - call - 1 - len(contextNext); before[makerBefore-call] == 0xe8 && bytes.HasPrefix(before[i:], contextNext) && bytes.Contains(before[:i], contextMove) {
 		return makerEnded
 	}
 	return makerNone
 }
 
-// endsThread reports whether the code at an address of the file ends a thread, as that does in clone(3) to which a thread's function returns.
-func endsThread(m *Image, pc uint64) bool {
+// beginsThread reports whether the code at an address of the file is where a program or a thread begins, which have no caller either:
+// the entry of the file, the C library, or code that ends a thread as clone(3) does.
+func beginsThread(m *Image, pc uint64) bool {
 	var code [32]byte
 	n, _ := m.File.ReadVaddr(code[:], pc)
-	return isGlibc(m.name()) || bytes.Contains(code[:n], systemCall)
+	return isGlibc(m.name()) || isLoader(m.name()) || pc-m.File.Entry() < startLength || bytes.Contains(code[:n], systemCall)
 }
 
 // Words of ucontext_t (sysdeps/unix/sysv/linux/x86/sys/ucontext.h) from uc_stack.ss_sp on.
@@ -198,7 +214,7 @@ func (c *coroutines) unseen(root, end uint64) (coroutine, bool) {
 	}
 	w, _ := c.word(root)
 	m := c.imageOf(w)
-	s := coroutine{Range: e.Range, root: root, maker: c.makerOf(m, w), of: m}
+	s := coroutine{Range: e.Range, root: root, back: w, maker: c.makerOf(m, w), of: m}
 	c.examine(&s)
 	return s, true
 }
@@ -211,10 +227,11 @@ func (s *coroutine) lowest() uint64 {
 	return s.guard.Start
 }
 
-// bound makes r, which may have the guard in it, the bounds of the stack, and reports whether it can be.
+// bound makes r, which may have the guard in it, the bounds of the stack, and reports whether it can be. What begins inside a page was
+// not mapped for it: an allocator has given it.
 func (s *coroutine) bound(r vm.Range) bool {
-	whole := vm.Range{Start: vm.PageUp(r.Start), End: vm.PageDown(r.End)}
-	if whole.Start < s.lowest() || whole.End > s.End {
+	whole := vm.Range{Start: r.Start, End: vm.PageDown(r.End)}
+	if !aligned(r.Start) || whole.Start < s.lowest() || whole.End > s.End {
 		return false
 	}
 	if whole.Start <= s.Start {

@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	coroutineTop   = 1 << 10  // bytes at the top of a stack in which the first return address stands: Boost keeps an object above it
-	coroutineOther = 256      // the same for makers whose code is not known
-	coroutineFirst = 4 << 10  // bytes below that in which the frame of the first function ends
-	coroutineDeep  = 16 << 10 // bytes below it that are searched for addresses of the stack itself
-	coroutineGuard = 64 << 10 // bytes of the largest guard
-	coroutinePages = 1 << 13  // pages that are searched for stacks that end inside a row
-	coroutineSaved = 17 * 8   // bytes below a return address in which the function that was called saves registers
+	coroutineTop    = 1 << 10  // bytes at the top of a stack in which the first return address stands: Boost keeps an object above it
+	coroutineOther  = 256      // the same for makers whose code is not known
+	coroutineFirst  = 4 << 10  // bytes below that in which the frame of the first function ends
+	coroutineNear   = 16 << 10 // bytes below it to which addresses of the stack lead that count
+	coroutineGuard  = 64 << 10 // bytes of the largest guard
+	coroutinePages  = 1 << 13  // pages that are searched for stacks that end inside a row
+	coroutineChunks = 1 << 10  // chunks of malloc's that are looked at
+	coroutineSaved  = 17 * 8   // bytes below a return address in which the function that was called saves registers
 )
 
 // coroutine is a stack as far as it is known.
@@ -27,11 +28,11 @@ type coroutine struct {
 	vm.Range          // what is mapped up to its top, the guard left out
 	guard    vm.Range // right below, empty where there is none
 	root     uint64   // where the return address stands that ends every walk of the stack
+	back     uint64   // the return address
 	maker    maker
 	of       *Image // which has the code there
 	linked   bool   // the frame of the function that was called first ends with the root
 	own      bool   // the stack has addresses of itself
-	within   bool   // the row goes on above it
 	bounded  bool   // a context says where it begins and how long it is
 }
 
@@ -85,7 +86,7 @@ func findCoroutines(l *look) {
 					}
 				}
 			}
-			if s, ok := c.topped(r); ok && s.maker != makerOther {
+			if s, ok := c.topped(r); ok && s.maker.isKnown() {
 				stacks = append(stacks, s)
 			}
 		}
@@ -93,21 +94,37 @@ func findCoroutines(l *look) {
 	if len(stacks) > 0 {
 		c.addAll(stacks)
 	}
+	c.inChunks()
+}
+
+// inChunks says of malloc's large chunks that coroutines live in them: the memory is malloc's.
+func (c *coroutines) inChunks() {
+	left := coroutineChunks
+	for i := range c.list {
+		f := &c.list[i]
+		if f.Kind != classify.GlibcLarge || len(f.Parts) != 1 || f.Parts[0].Len() < 2*vm.PageSize {
+			continue
+		}
+		if left--; left < 0 {
+			return
+		}
+		// What the program asked for ends before the chunk does, by less than a page.
+		for r := f.Parts[0].Range; r.End > f.Parts[0].End-2*vm.PageSize; r.End -= vm.PageSize {
+			if s, ok := c.toppedWithin(r, vm.PageSize); ok && s.linked && s.own {
+				f.Detail = "a coroutine's stack"
+			}
+		}
+	}
 }
 
 // addAll adds what of the stacks is sure enough.
 func (c *coroutines) addAll(stacks []coroutine) {
-	type shape struct {
-		size  uint64
-		maker maker
-		of    *Image
-	}
+	type shape struct{ size, back, above uint64 }
 	shapeOf := func(s *coroutine) shape {
-		x := shape{s.Len(), s.maker, s.of}
-		if x.maker == makerEnded {
-			x.maker = makerContext
+		if s.maker.isKnown() { // what Boost keeps above has many lengths; the address is another when the coroutine has ended
+			return shape{size: s.Len()}
 		}
-		return x
+		return shape{s.Len(), s.back, s.End - s.root}
 	}
 	alike := map[shape]int{} // a row may have more in it than a stack, but hardly two of them as much
 	for i := range stacks {
@@ -116,7 +133,7 @@ func (c *coroutines) addAll(stacks []coroutine) {
 		}
 	}
 	sure := func(s *coroutine) bool {
-		return s.linked && s.own && s.maker != makerOther && !s.guard.Empty() && alike[shapeOf(s)] > 1
+		return s.linked && s.own && s.maker.isKnown() && !s.guard.Empty() && alike[shapeOf(s)] > 1
 	}
 	if slices.ContainsFunc(stacks, func(s coroutine) bool { return s.maker.isContext() && !sure(&s) }) {
 		stacks = c.findContexts(stacks)
@@ -132,11 +149,9 @@ func (c *coroutines) addAll(stacks []coroutine) {
 			continue
 		case sure(s):
 			f.Confidence = classify.Certain
-		case s.linked && s.own && (s.maker != makerOther || !s.within || alike[shapeOf(s)] > 1):
-		case s.maker != makerOther:
-			f.Confidence, f.Evidence = classify.Guess, "a return address at its top that no call has left"
+		case s.linked && s.own && (s.maker.isKnown() || s.maker == makerOther && alike[shapeOf(s)] > 1):
 		default:
-			continue
+			f.Confidence, f.Evidence = classify.Guess, "a return address at its top that no call has left"
 		}
 		if !s.guard.Empty() {
 			f.Parts = append(f.Parts, classify.Part{Range: s.guard, Kind: classify.StackGuard})
@@ -161,36 +176,47 @@ func (s *coroutine) detail() string {
 	return "of " + s.of.name()
 }
 
-// guardIn returns what of row e, the one before an address, is a guard of what begins there; it is empty where that is nothing.
+// guardIn returns what of row e, the one before an address, is a guard of what begins there; it is empty where that is nothing. Some can be
+// read (libaco's), and nobody has.
 func (c *coroutines) guardIn(e *vm.SmapsEntry, before uint64) vm.Range {
-	if e.End != before || !inaccessible(e) {
+	if e.End != before || !anonymous(e) || e.Perms&(vm.Write|vm.Exec) != 0 {
 		return vm.Range{}
 	}
 	free := c.claims.free(e.Range)
 	if len(free) == 0 || free[len(free)-1].End != before || free[len(free)-1].Len() > coroutineGuard {
 		return vm.Range{}
 	}
-	return free[len(free)-1]
+	guard := free[len(free)-1]
+	if e.Perms&vm.Read != 0 {
+		for range c.Memory.Resident(guard) {
+			return vm.Range{}
+		}
+	}
+	return guard
 }
 
 // topped returns the stack whose top is the end of r, if there is one.
-func (c *coroutines) topped(r vm.Range) (coroutine, bool) {
+func (c *coroutines) topped(r vm.Range) (coroutine, bool) { return c.toppedWithin(r, coroutineTop) }
+
+// toppedWithin is topped where the top may be lower, by less than so many bytes of the last page.
+func (c *coroutines) toppedWithin(r vm.Range, bytes int) (coroutine, bool) {
 	at := r.End - vm.PageSize
 	if !c.glance(c.top[:], at) {
 		return coroutine{}, false
 	}
-	for i := len(c.top) - 1; i >= len(c.top)-coroutineTop/8; i-- {
+	for i := len(c.top) - 1; i >= len(c.top)-bytes/8; i-- {
 		w := c.top[i]
 		if w < c.low || w >= c.high {
 			continue
 		}
 		m := c.imageOf(w)
-		s := coroutine{Range: r, root: at + uint64(i)*8, maker: c.makerOf(m, w), of: m}
-		if s.maker == makerNone || s.maker == makerOther && r.End-s.root > coroutineOther {
+		s := coroutine{Range: r, root: at + uint64(i)*8, back: w, maker: c.makerOf(m, w), of: m}
+		// A function begins with its return address below a multiple of 16 (System V ABI).
+		if s.maker == makerNone || (s.root+8)%16 != 0 || !s.maker.isKnown() && r.End-s.root > coroutineOther {
 			continue
 		}
 		c.examine(&s)
-		if s.maker != makerOther || s.linked && s.own && !c.runsOn(r) {
+		if s.maker.isKnown() || s.linked && s.own && !c.runsOn(r) {
 			return s, true
 		}
 	}
@@ -211,8 +237,7 @@ func (c *coroutines) inside(r vm.Range) (coroutine, bool) {
 				return coroutine{}, false
 			}
 			s, ok := c.topped(vm.Range{Start: r.Start, End: at + vm.PageSize})
-			if ok && s.linked && s.own {
-				s.within = true
+			if ok && s.linked && s.own && s.maker != makerUnsure {
 				return s, true
 			}
 		}
@@ -241,28 +266,39 @@ func (c *coroutines) module(m *Image) *unwind.Module {
 	return u
 }
 
-// examine follows the first step of the stack, from its top, and looks for its own addresses.
+// examine follows the first step of the stack, from its top, and looks for addresses of the stack in what stands near it.
 func (c *coroutines) examine(s *coroutine) {
 	if s.maker == makerEnded {
 		// What setcontext was given, and has pushed, is what stands above the return address.
 		w := c.words(s.root-8, 3)
 		s.linked = w != nil && w[0] != 0 && w[0] == w[2]
 	}
-	bottom := s.Start
-	if s.root-s.Start > coroutineDeep {
-		bottom = s.root - coroutineDeep
-	}
-	for at := s.root - 8; at >= bottom && !(s.linked && s.own); at -= 8 {
+	// below is n bytes below the root, or where the stack begins.
+	below := func(n uint64) uint64 { return s.root - min(n, s.root-s.Start) }
+	near := vm.Range{Start: below(coroutineNear), End: s.End}
+	for at, bottom := s.root-8, below(coroutineFirst); at >= bottom && !(s.linked && s.own); at -= 8 {
 		w, ok := c.word(at)
-		if !ok {
+		switch {
+		case !ok:
 			return
-		}
-		if s.Contains(w) {
+		case near.Contains(w):
 			s.own = true
-		} else if !s.linked && s.root-at <= coroutineFirst {
-			s.linked = c.returns(w, at, s.root)
+		case !s.linked:
+			s.linked = c.returns(w, at, s.root) && !c.listed(at) && !c.listed(s.root)
 		}
 	}
+}
+
+// listed reports whether beside a return address, at addr, there is another one: so they stand in a list of calls, and hardly ever in a stack.
+func (c *coroutines) listed(addr uint64) bool {
+	for _, at := range [...]uint64{addr - 8, addr + 8} {
+		if w, ok := c.word(at); ok {
+			if m := c.imageOf(w); m != nil && c.callerOf(m, w) != (unwind.Caller{}) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // callerOf returns the rule for the caller of the function of m to which w is a return address; it has no Offset where there is none.

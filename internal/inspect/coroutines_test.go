@@ -36,7 +36,7 @@ func TestCoroutines(t *testing.T) {
 		lines        int
 	}{
 		{"stack", "", classify.CoroutineStack, 10}, {"ended", "by makecontext, ended", classify.CoroutineStack, 2}, {"fresh", "by makecontext", classify.CoroutineStack, 1},
-		{"guard", "", classify.StackGuard, 12}, {"slice", "by makecontext", classify.CoroutineStack, 5}, {"large", "", classify.GlibcLarge, 1},
+		{"guard", "", classify.StackGuard, 12}, {"slice", "by makecontext", classify.CoroutineStack, 5}, {"large", "a coroutine's stack", classify.GlibcLarge, 1},
 	} {
 		n := lines(said, x.word+" %x %x", func(scan func(...any)) {
 			var r vm.Range

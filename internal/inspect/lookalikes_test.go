@@ -43,7 +43,7 @@ func TestLookalikes(t *testing.T) {
 
 // TestLies: structures that lie, loop or are endless tell nothing, and a look at them ends.
 func TestLies(t *testing.T) {
-	for _, name := range []string{"memory_lies_arena", "memory_lies_thread", "memory_lies_runtimes", "memory_lies_coroutine"} {
+	for _, name := range []string{"memory_lies_arena", "memory_lies_thread", "memory_lies_runtimes", "memory_lies_coroutine", "memory_lies_stack"} {
 		said, _, found := program(t, name)
 		lines(said, "thread %x %x", func(scan func(...any)) {
 			var r vm.Range

@@ -169,6 +169,7 @@ func details() map[string]string {
 		"mark stacks":                "标记栈",
 		"granule table":              "粒度表",
 		"by makecontext, ended":      "由 makecontext 建立（已结束）",
+		"a coroutine's stack":        "协程的栈",
 		"of PHP's fibers":            "PHP 的 fiber",
 		"by Boost.Context, %s":       "由 Boost.Context 建立，%s",
 		"segment map":                "段映射表",
