@@ -28,6 +28,7 @@ int NAME(int n) { int *v = malloc(n * sizeof *v); for (int i = 0; i < n; i++) v[
 
 // Real programs do the same under vmblame as without: what they write, how they end.
 func TestRealPrograms(t *testing.T) {
+	t.Parallel()
 	for _, p := range []struct {
 		name   string
 		argv   []string
@@ -73,6 +74,7 @@ func TestRealPrograms(t *testing.T) {
 
 // A server that is launched, serves its clients and is told to end.
 func TestRunServer(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "redis-server", "redis-benchmark")
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "socket")

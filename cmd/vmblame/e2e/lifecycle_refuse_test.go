@@ -30,6 +30,7 @@ func refused(t *testing.T, c *child, end string, words ...string) {
 }
 
 func TestAttachRefused(t *testing.T) {
+	t.Parallel()
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	refusal := func(pid int, words ...string) {
 		t.Helper()

@@ -81,6 +81,7 @@ func (s *terminal) expect(pattern string) string {
 
 // ^Z, bg, fg and ^C do what they do without vmblame.
 func TestJobControl(t *testing.T) {
+	t.Parallel()
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	// One that leaves the signal its default action, and one that cleans up before it stops, as editors do.
 	// It writes by itself: print may not be called by a handler that interrupts a print.

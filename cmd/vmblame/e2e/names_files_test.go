@@ -15,6 +15,7 @@ import (
 // TestUnloadedLibraries: a library keeps its names when it is deleted or replaced before its code has run,
 // and when it was unloaded; what is written into its file afterwards names nothing of the old code.
 func TestUnloadedLibraries(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "root", "setpriv")
 	program := prog(t, "loads")
 	for _, user := range []int{0, 65534} {

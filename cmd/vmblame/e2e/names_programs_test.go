@@ -39,7 +39,7 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 		{name: "stripped C", argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "stripped C, no dbg", many: true, flags: []string{"--debug-dir="}, argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads")}},
-		{name: "C++", build: templates, argv: []string{at("templates")}},
+		{name: "C++", many: true, build: templates, argv: []string{at("templates")}},
 		{name: "Go", argv: []string{at("sample_go")}},
 		{name: "stripped Go", many: true, argv: []string{at("sample_go_stripped")}, unstripped: at("sample_go")},
 		{name: "Rust", many: true, needs: []string{"rustc"}, argv: []string{filepath.Join(built.progs, "stack_rust")}},

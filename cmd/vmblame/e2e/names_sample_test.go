@@ -31,6 +31,7 @@ type sampled struct {
 // be another one, and none may be missing where one covers the address. Where gdb says otherwise the reason
 // must be one of those in docs/names.md. `go test -v` prints the table.
 func TestNamesOfRealPrograms(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-22s %8s %8s %8s %6s %8s %6s %6s %6s %6s %6s %6s\n", "program", "frames", "places", "named", "wrong", "missing", "gdb =", "alias", "past", "stub", "line =", "other")

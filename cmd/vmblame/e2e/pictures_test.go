@@ -47,6 +47,7 @@ const browsing = 30 * time.Minute
 // TestPictures opens pages in a browser, of a small program or, with -pages, of large ones and of 1,000,000 events: what they show is
 // what the reports have, they can be used by pointer, keyboard and screen reader, and nothing leaves them.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	testenv.Optional(t, "chromium", "playwright-core", "node")
 	need(t, []string{built.vmblame, "run"})
 	dir := t.TempDir()

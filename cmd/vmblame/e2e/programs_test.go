@@ -66,6 +66,7 @@ func TestMemoryCalls(t *testing.T) { runPrograms(t, memoryPrograms) }
 // runPrograms runs each program untraced, recorded, proven after each event, and without a filter. Where CI is not set it is not
 // recorded once more without the proofs, which leave nothing out.
 func runPrograms(t *testing.T, list []program) {
+	t.Parallel()
 	ways := [][]string{{"--verify=each"}, {"--no-seccomp"}}
 	if testenv.CI() {
 		ways = append(ways, nil)

@@ -16,6 +16,7 @@ import (
 
 // With the kernel's own order nothing is held, and the log is as exact.
 func TestSigtrapStorm(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "sigtrap")
 	for _, c := range []struct {
 		threads, calls int

@@ -10,6 +10,7 @@ import (
 
 // TestStorm is the proof of order: threads whose freed pages the kernel gives to each other at once.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name           string
 		threads, calls int
@@ -56,6 +57,7 @@ func TestStorm(t *testing.T) {
 // TestRacy: threads that fight for the same pages with every kind of call, failing ones included. What each
 // did cannot be said; that the ledger equals the kernel's view, at the end and after each event, can.
 func TestRacy(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name           string
 		threads, calls int

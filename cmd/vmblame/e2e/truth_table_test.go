@@ -64,6 +64,7 @@ type figure struct {
 // TestTruth holds what vmblame says that memory is, by run, by attach and by map, against what others say of it: nothing
 // that it is sure of may be wrong. make kinds prints the table.
 func TestTruth(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "root", "gdb", "libc6-dbg", "attach")
 	var table []figure
 	for _, s := range subjects {

@@ -42,6 +42,7 @@ func TestTrapFilter(t *testing.T) {
 
 // TestIgnoredTimeout: timeouts end in time while ignored signals keep coming, under each way to make calls stop.
 func TestIgnoredTimeout(t *testing.T) {
+	t.Parallel()
 	for _, flag := range []string{"-q", "--no-seccomp"} {
 		log := filepath.Join(t.TempDir(), "log.jsonl")
 		c := begin(t, []string{built.vmblame, "run", "-q", flag, "-o", log, prog(t, "ignored_timeout")})
@@ -195,6 +196,7 @@ const mostMemory = 64 << 10 // KiB
 
 // TestScale: programs that are large in one way, in small; docs/reliability.md has the figures of large ones.
 func TestScale(t *testing.T) {
+	t.Parallel()
 	log := filepath.Join(t.TempDir(), "log.jsonl")
 	events := testenv.Often(20000, 100000)
 	for what, n := range map[string]int{"events": events, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {

@@ -132,6 +132,7 @@ void app_main(void) { for (int i = 0; i < 10; i++) handle(i); }
 
 // TestWhoOfCgo: Go that links C has the owners of Go that does not.
 func TestWhoOfCgo(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "gcc", "go")
 	dir := t.TempDir()
 	for name, text := range map[string]string{
