@@ -35,7 +35,10 @@ var (
 	systemCall = []byte{0x0f, 0x05}
 )
 
-const halt = 0xf4 // hlt
+const (
+	halt = 0xf4 // hlt
+	call = 0xe8 // with a distance of 4 bytes
+)
 
 const (
 	makerBefore = 96 // bytes before a return address that are looked at
@@ -77,19 +80,23 @@ func makerByCode(m *Image, pc uint64) maker {
 	if n, _ := m.File.ReadVaddr(code[:], pc-makerBefore); n <= makerBefore { // it may be at the end of the code
 		return makerNone
 	}
-	before, at := code[:makerBefore], code[makerBefore:]
+	return makerOfCode(code[:makerBefore], code[makerBefore:])
+}
+
+// makerOfCode is makerByCode for the bytes before the address and behind it.
+func makerOfCode(before, at []byte) maker {
 	start := bytes.TrimPrefix(at, branchTarget)
 	switch next := bytes.Index(at, contextNext); {
-	case bytes.HasPrefix(start, contextMove) && next >= 0 && at[next+len(contextNext)+1] == 0xe8:
+	case bytes.HasPrefix(start, contextMove) && next >= 0 && len(at) > next+len(contextNext)+1 && at[next+len(contextNext)+1] == call:
 		return makerContext
-	case bytes.HasPrefix(at, boostFinish) && at[len(boostFinish)+4] == halt && bytes.Contains(before[makerBefore-16:], boostJump):
+	case bytes.HasPrefix(start, boostFinish) && start[len(boostFinish)+4] == halt && bytes.Contains(before[makerBefore-16:], boostJump):
 		return makerBoost
-	}
-	const call = 5
-	if bytes.HasPrefix(at, acoProtector) && at[len(acoProtector)+4] == acoProtector[4] {
+	case bytes.HasPrefix(at, acoProtector) && at[len(acoProtector)+4] == call:
 		return makerOther
 	}
-	if i := makerBefore - call - 1 - len(contextNext); before[makerBefore-call] == 0xe8 && bytes.HasPrefix(before[i:], contextNext) && bytes.Contains(before[:i], contextMove) {
+	const length = 5 // of a call
+	i := makerBefore - length - 1 - len(contextNext)
+	if before[makerBefore-length] == call && bytes.HasPrefix(before[i:], contextNext) && bytes.Contains(before[:i], contextMove) {
 		return makerEnded
 	}
 	return makerNone

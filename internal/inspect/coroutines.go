@@ -44,7 +44,8 @@ type coroutines struct {
 	modules   map[*Image]*unwind.Module
 	makers    map[uint64]maker         // by return address
 	callers   map[uint64]unwind.Caller // by return address
-	top       [vm.PageSize / 8]uint64  // the page that is looked at
+	top       [vm.PageSize / 8]uint64  // the page that was looked at last
+	topAt     uint64                   // where it stands, 0 for nowhere
 	left      int                      // of coroutinePages
 }
 
@@ -201,9 +202,11 @@ func (c *coroutines) topped(r vm.Range) (coroutine, bool) { return c.toppedWithi
 // toppedWithin is topped where the top may be lower, by less than so many bytes of the last page.
 func (c *coroutines) toppedWithin(r vm.Range, bytes int) (coroutine, bool) {
 	at := r.End - vm.PageSize
+	c.topAt = 0
 	if !c.glance(c.top[:], at) {
 		return coroutine{}, false
 	}
+	c.topAt = at
 	for i := len(c.top) - 1; i >= len(c.top)-bytes/8; i-- {
 		w := c.top[i]
 		if w < c.low || w >= c.high {
@@ -231,18 +234,45 @@ func (c *coroutines) runsOn(r vm.Range) bool {
 // inside returns the first stack that begins where r does and ends before it: the kernel shows what is mapped above it in the
 // same row.
 func (c *coroutines) inside(r vm.Range) (coroutine, bool) {
-	for res := range c.Memory.Resident(vm.Range{Start: r.Start, End: r.End - vm.PageSize}) {
-		for at := res.Start; at < res.End; at += vm.PageSize {
-			if c.left--; c.left < 0 || c.spent() {
-				return coroutine{}, false
-			}
-			s, ok := c.topped(vm.Range{Start: r.Start, End: at + vm.PageSize})
-			if ok && s.linked && s.own && s.maker != makerUnsure {
-				return s, true
-			}
+	for at := range c.residentPages(vm.Range{Start: r.Start, End: r.End - vm.PageSize}) {
+		if c.left--; c.left < 0 || c.spent() {
+			break
+		}
+		s, ok := c.topped(vm.Range{Start: r.Start, End: at + vm.PageSize})
+		if ok && s.linked && s.own && s.maker != makerUnsure {
+			return s, true
 		}
 	}
 	return coroutine{}, false
+}
+
+// residentPages yields the pages of r that are in memory. Of small rows, of which there may be many, it asks the cache.
+func (c *coroutines) residentPages(r vm.Range) func(yield func(uint64) bool) {
+	return func(yield func(uint64) bool) {
+		if r.Len() <= windowSize {
+			for at := r.Start; at < r.End; at += vm.PageSize {
+				if c.window(at).has(at%windowSize/vm.PageSize) && !yield(at) {
+					return
+				}
+			}
+			return
+		}
+		for res := range c.Memory.Resident(r) {
+			for at := res.Start; at < res.End; at += vm.PageSize {
+				if !yield(at) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// word is that of the look, or of the page that was looked at last.
+func (c *coroutines) word(addr uint64) (uint64, bool) {
+	if off := addr - c.topAt; c.topAt != 0 && off < vm.PageSize && off%8 == 0 {
+		return c.top[off/8], true
+	}
+	return c.look.word(addr)
 }
 
 // imageOf returns the image whose code is at addr, nil for none.

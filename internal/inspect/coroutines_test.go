@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/vmblame/vmblame/internal/classify"
@@ -57,6 +58,41 @@ func TestCoroutines(t *testing.T) {
 			t.Errorf("%v is the program's own, said to be %s: %+v", r, kind, f)
 		}
 	})
+}
+
+// TestMakers: who left a return address, by the code there and before it, of libraries as Debian has them.
+func TestMakers(t *testing.T) {
+	for _, x := range []struct {
+		name, before, at string
+		want             maker
+	}{
+		{"glibc 2.31", "c30f1f440000", "4889dc488b3c244885ff7408e89fa9ffff4889c7e8", makerContext},
+		{"glibc 2.41", "c30f1f440000", "4889dc488b3c244885ff7408e8efcafeff4889c7e8", makerContext},
+		{"with a branch target", "c30f1f440000", "f30f1efa4889dc488b3c244885ff7408e8efcafeff4889c7e8", makerContext},
+		{"behind its call", "4889dc488b3c244885ff7408e89fa9ffff", "4889c7e8", makerEnded},
+		{"behind another call", "4889dc488b3c244885ff740831c0e89fa9ffff", "4889c7e8", makerNone},
+		{"another context", "488b3c244885ff7408e89fa9ffff", "4889c7e8", makerNone},
+		{"Boost 1.74 to 1.88", "48894830c355ffe3", "4831ffe849fefffff4", makerBoost},
+		{"PHP 8.4", "48894830c355ffe3", "f30f1efa4831ffe86df7e2fff4", makerBoost},
+		{"no jump before it", "48894830c35590c3", "4831ffe849feffffc3", makerNone},
+		{"goes on", "48894830c355ffe3", "4831ffe849feffffc3", makerNone},
+		{"libaco", "d93f0fae5f04c3", "4883e4f0e86cf5ffffe877f1ffffc3", makerOther},
+	} {
+		var before [makerBefore]byte
+		var at [makerBehind]byte
+		var b []byte
+		if _, err := fmt.Sscanf(x.before, "%x", &b); err != nil {
+			t.Fatal(err)
+		}
+		copy(before[makerBefore-len(b):], b)
+		if _, err := fmt.Sscanf(x.at, "%x", &b); err != nil {
+			t.Fatal(err)
+		}
+		copy(at[:], b)
+		if got := makerOfCode(before[:], at[:]); got != x.want {
+			t.Errorf("%s: %d, want %d", x.name, got, x.want)
+		}
+	}
 }
 
 // TestPHPFibers: as many stacks as the program has fibers, each as long as it has asked for.
