@@ -49,6 +49,15 @@ func (e *LaunchError) Error() string { return e.Step + ": " + e.Err.Error() }
 // Unwrap returns the errno.
 func (e *LaunchError) Unwrap() error { return e.Err }
 
+// KilledError says that a signal killed the launch helper before it was the program: Ctrl-C, which the terminal sends to
+// all processes in its foreground, or the kernel, for want of memory.
+type KilledError struct{ Signal syscall.Signal }
+
+// Error names the signal.
+func (e *KilledError) Error() string {
+	return fmt.Sprintf("killed by signal %d (%v) before it began", int(e.Signal), e.Signal)
+}
+
 // Launched is what the helper reported along with success.
 type Launched struct {
 	PID int
@@ -183,21 +192,26 @@ func (p *Prepared) Abandon() {
 }
 
 // Start makes the helper become the program. Next then returns the Execed stop at the program's first instruction. A
-// failure is a *LaunchError.
+// failure is a *LaunchError or a *KilledError where that is why.
 func (p *Prepared) Start() (Launched, error) {
 	t := p.tracer
 	if err := p.seize(); err != nil {
+		err = p.why(err)
 		p.Abandon()
 		return Launched{}, err
 	}
 	if _, err := p.config.Write(p.launch.config(followed(p.tracer.advice), p.statusFD).Encode()); err != nil {
+		err = p.why(fmt.Errorf("configure the launch helper: %w", err))
 		p.Abandon()
-		return Launched{}, fmt.Errorf("configure the launch helper: %w", err)
+		return Launched{}, err
 	}
 	p.config.Close()
 	defer p.status.Close()
 	for t.prelude {
 		stop, err := t.Next()
+		if err == nil && stop.Kind == Gone && stop.Status.Signaled() {
+			return Launched{}, &KilledError{stop.Status.Signal()}
+		}
 		if errors.Is(err, io.EOF) || err == nil && stop.Kind == Gone {
 			return Launched{}, p.failure()
 		}
@@ -212,6 +226,36 @@ func (p *Prepared) Start() (Launched, error) {
 	kept := p.launch.NoASLR && (int64(r.value) < 0 || r.value&launcher.AddrNoRandomize == 0)
 	return Launched{PID: p.PID, ASLRKept: kept}, nil
 }
+
+// why returns err, or a *KilledError if a signal has killed the helper, which is why then. The helper is not reaped.
+func (p *Prepared) why(err error) error {
+	options := unix.WEXITED | unix.WNOWAIT
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EPIPE) { // nobody but the helper has the other ends
+		options |= unix.WNOHANG
+	}
+	var info unix.Siginfo
+	for {
+		e := unix.Waitid(unix.P_PID, p.PID, &info, options, nil)
+		if e == nil {
+			break
+		}
+		if e != unix.EINTR {
+			return err
+		}
+	}
+	if child := (*childInfo)(unsafe.Pointer(&info)); child.code == cldKilled || child.code == cldDumped {
+		return &KilledError{syscall.Signal(child.status)}
+	}
+	return err
+}
+
+// childInfo is siginfo_t as waitid(2) fills it in (include/uapi/asm-generic/siginfo.h). code is 0 where no child has ended.
+type childInfo struct {
+	signo, errno, code, _ int32
+	pid, uid, status      int32
+}
+
+const cldKilled, cldDumped = 2, 3 // CLD_KILLED, CLD_DUMPED
 
 // failure reads why the helper ended.
 func (p *Prepared) failure() error {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vmblame/vmblame/internal/eventlog"
 	"github.com/vmblame/vmblame/tracer"
 )
 
@@ -55,6 +56,10 @@ func Run(o Options) (out Outcome, err error) {
 	ignoreReserved()
 	if err != nil {
 		closeSinks(sinks)
+		if killed, ok := errors.AsType[*tracer.KilledError](err); ok {
+			signal := int(killed.Signal)
+			out.Exit = &eventlog.Exit{Signal: &signal}
+		}
 		return out, launchFailure(o.Command[0], launch, err)
 	}
 	return r.run(sinks, func() error {
