@@ -98,6 +98,9 @@ func findCoroutines(l *look) {
 	c.inChunks()
 }
 
+// inChunk is said of a chunk in which one lives.
+const inChunk = "a coroutine's stack"
+
 // inChunks says of malloc's large chunks that coroutines live in them: the memory is malloc's.
 func (c *coroutines) inChunks() {
 	left := coroutineChunks
@@ -112,7 +115,7 @@ func (c *coroutines) inChunks() {
 		// What the program asked for ends before the chunk does, by less than a page.
 		for r := f.Parts[0].Range; r.End > f.Parts[0].End-2*vm.PageSize; r.End -= vm.PageSize {
 			if s, ok := c.toppedWithin(r, vm.PageSize); ok && s.linked && s.own {
-				f.Detail = "a coroutine's stack"
+				f.Detail = inChunk
 			}
 		}
 	}
@@ -143,6 +146,11 @@ func (c *coroutines) addAll(stacks []coroutine) {
 		s := &stacks[i]
 		f := classify.Finding{Kind: classify.CoroutineStack, Detail: s.detail(), Confidence: classify.Likely,
 			Evidence: "a return address at its top that no call has left, and the frame of the function that returns there"}
+		if chunk := c.chunkAround(s.lowest()); !chunk.Empty() {
+			c.add(classify.Finding{Kind: classify.GlibcLarge, Detail: inChunk, Confidence: classify.Likely,
+				Evidence: "the header of a chunk with a mapping of its own", Parts: c.partsOf(chunk)})
+			continue
+		}
 		switch {
 		case s.bounded:
 			f.Confidence, f.Evidence = classify.Certain, "makecontext's return address at its top, and a context that says where it begins and how long it is"
@@ -160,6 +168,21 @@ func (c *coroutines) addAll(stacks []coroutine) {
 		f.Parts = append(f.Parts, c.partsOf(s.Range)...)
 		c.add(f)
 	}
+}
+
+// chunkAround returns the mapping out of which glibc's malloc has given the memory from addr on, aligned; it is empty where it has not. The header of the
+// chunk (malloc/malloc.c) stands right before: how much was left out in front of it, and the size.
+func (c *coroutines) chunkAround(addr uint64) vm.Range {
+	const header = 16
+	w := c.words(addr-header, 2)
+	if w == nil || w[1]&7 != isMmapped {
+		return vm.Range{}
+	}
+	r := vm.Range{Start: addr - header - w[0], End: addr - header + w[1]&^7}
+	if !aligned(r.Start) || !aligned(r.End) || !r.Contains(addr) || r.End > vm.AddressMax || !c.covered(r, anonymous) {
+		return vm.Range{}
+	}
+	return r
 }
 
 func (s *coroutine) detail() string {

@@ -51,6 +51,17 @@ func TestCoroutines(t *testing.T) {
 			t.Errorf("%d lines of %q", n, x.word)
 		}
 	}
+	lines(said, "aligned %x %x", func(scan func(...any)) {
+		var r vm.Range
+		scan(&r.Start, &r.End)
+		for _, f := range found {
+			for _, p := range f.Parts {
+				if p.Overlaps(r) && f.Kind != classify.GlibcLarge {
+					t.Errorf("%v is malloc's, said to be %+v", r, f)
+				}
+			}
+		}
+	})
 	lines(said, "mine %x %x", func(scan func(...any)) {
 		var r vm.Range
 		scan(&r.Start, &r.End)

@@ -5,6 +5,7 @@
 //   guard START END     the inaccessible page below one of these
 //   large START END     a chunk of malloc's in which a coroutine lives
 //   slice START END     a stack that is a part of what was mapped
+//   aligned START END   memory of malloc's at a multiple of a page, in which a coroutine lives
 //   mine START END      mapped for something else
 //   ready
 // Stacks that are mapped alone are so with MAP_STACK.
@@ -114,6 +115,13 @@ int main(void)
 	p = malloc(300 << 10);
 	printf("large %lx %lx\n", (long)p - 16, (long)p - 16 + (((long *)p)[-1] & -8));
 	make(p, 300 << 10, runs, 1);
+	for (int i = 0; i < 3; i++) { // the last two with guards
+		p = aligned_alloc(PAGE, 3 * size / 2);
+		printf("aligned %lx %lx\n", (long)p, (long)p + 3 * (long)size / 2);
+		if (i > 0)
+			mprotect(p, PAGE, PROT_NONE);
+		make(p, 3 * size / 2, runs, 1);
+	}
 	for (int i = 0; i < 3; i++) {
 		p = map(PAGE, 3 * size, MAP_STACK, "stack");
 		jump_context(make_context(p + 3 * size, 3 * size, fiber), 0);
