@@ -61,14 +61,33 @@ type failure struct {
 
 // failures collects the failed calls of a log.
 type failures struct {
-	by   map[failureKey]*failure
-	list []*failure
+	by    map[failureKey]*failure
+	alike map[failurePlace]*alike
+	list  []*failure
 }
 
-type failureKey struct {
+type failurePlace struct {
 	space, stack int
 	call, error  string
 }
+
+// A failureKey tells apart what one place ran against: it may meet one limit now and another one later.
+type failureKey struct {
+	failurePlace
+	limit string // its name, "" for none
+	value int64  // of the limit; 0 where it has none
+	asked int64  // only where that decides whether it was the limit (limitOf), else 0
+}
+
+// alike is how many calls of one place failed in the same way, one after the other.
+type alike struct {
+	last  *failure
+	times int
+}
+
+// mostWorkedOut is how many calls of one place have their limit worked out, which takes up to some milliseconds where
+// many mappings stand. Those that come later, of a program that tries for ever, are counted with the last of these.
+const mostWorkedOut = 200
 
 // put takes an event that failed, before it is replayed. An execve that finds no file is no mapping call.
 func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
@@ -81,25 +100,49 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 		}
 		s.limits[r.Space] = r.Limits
 	}
-	key := failureKey{r.Space, 0, r.Call, r.Error}
+	place := failurePlace{r.Space, 0, r.Call, r.Error}
 	if r.Stack != nil {
-		key.stack = *r.Stack
+		place.stack = *r.Stack
 	}
-	if x := f.by[key]; x != nil {
-		x.Times++
-		x.Last = r.T
+	if f.by == nil {
+		f.by, f.alike = map[failureKey]*failure{}, map[failurePlace]*alike{}
+	}
+	like := f.alike[place]
+	if like == nil {
+		like = &alike{}
+		f.alike[place] = like
+	}
+	if like.times++; like.times > mostWorkedOut {
+		like.last.Times++
+		like.last.Last = r.T
 		return
 	}
-	x := &failure{sp, FailedCall{PID: sp.PID, Exe: sp.Exe, Call: r.Call, Error: r.Error, Mapped: int64(sp.Ledger.Bytes()), Times: 1, T: r.T, Last: r.T, Event: r.Seq, TID: r.TID,
-		Made: string(strace.AppendCall(nil, r)), Stack: key.stack}}
-	x.Asked, x.Limit = s.against(r, sp)
-	x.Refused = (r.Error == "ENOMEM" || r.Error == "EAGAIN") && (x.Limit == nil || x.Limit.Name != "not mapped")
-	if f.by == nil {
-		f.by = map[failureKey]*failure{}
+	asked, limit := s.against(r, sp)
+	key := failureKey{failurePlace: place}
+	if limit != nil {
+		key.limit = limit.Name
+		if limit.Value != nil {
+			key.value = *limit.Value
+		}
+		if guessedOvercommit(limit) {
+			key.asked = asked
+		}
 	}
-	f.by[key] = x
-	f.list = append(f.list, x)
+	x := f.by[key]
+	if x == nil {
+		x = &failure{sp, FailedCall{PID: sp.PID, Exe: sp.Exe, Call: r.Call, Error: r.Error, Asked: asked, Mapped: int64(sp.Ledger.Bytes()), T: r.T, Event: r.Seq, TID: r.TID,
+			Made: string(strace.AppendCall(nil, r)), Limit: limit, Stack: place.stack}}
+		x.Refused = (r.Error == "ENOMEM" || r.Error == "EAGAIN") && (limit == nil || limit.Name != "not mapped")
+		f.by[key] = x
+		f.list = append(f.list, x)
+	}
+	x.Times++
+	x.Last = r.T
+	like.last = x
 }
+
+// guessedOvercommit reports whether a limit is that of a kernel which guesses how much it can promise.
+func guessedOvercommit(l *Limit) bool { return l.Name == "overcommit_memory" && *l.Value == 0 }
 
 // against returns how many bytes a failed call would have added to sp, and the limit that it ran into, nil if
 // unknown.
@@ -222,10 +265,21 @@ func (s *State) against(r *eventlog.Event, sp *eventlog.SpaceState) (asked int64
 // kernel refuses only calls for more than all memory of the machine. A smaller one failed for a reason that is not in
 // the log, such as a limit that the program has set itself.
 func (s *State) limitOf(x *failure) *Limit {
-	if l := x.Limit; l != nil && l.Name == "overcommit_memory" && *l.Value == 0 && x.Asked <= s.memory {
+	if l := x.Limit; l != nil && guessedOvercommit(l) && x.Asked <= s.memory {
 		return nil
 	}
 	return x.Limit
+}
+
+// word is what tells l from other limits, "" for nil.
+func (l *Limit) word() string {
+	switch {
+	case l == nil:
+		return ""
+	case l.Value == nil:
+		return l.Name
+	}
+	return l.Name + " " + strconv.FormatInt(*l.Value, 10)
 }
 
 // data returns what RLIMIT_DATA counts: private writable memory other than stacks.
@@ -254,6 +308,7 @@ func (s *State) failedCalls() []FailedCall {
 	type place struct {
 		pid              int
 		call, error, who string
+		limit            string // its name and value, "" where it is not known
 	}
 	by := map[place]int{}
 	list := []FailedCall{}
@@ -265,7 +320,7 @@ func (s *State) failedCalls() []FailedCall {
 		c.Limit = s.limitOf(x)
 		c.Name, c.Thread = s.nameOf(x.space, c.T), s.threads.name(c.TID, c.T)
 		c.Who = s.made(ledger.FromEvent, c.Call, c.Stack, c.Exe)
-		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Whole()}
+		k := place{c.PID, c.Call, c.Error, callers.Chain(c.Who).Whole(), c.Limit.word()}
 		if i, known := by[k]; known {
 			list[i].Times += c.Times
 			list[i].Last = max(list[i].Last, c.Last)

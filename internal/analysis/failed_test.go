@@ -104,3 +104,38 @@ func TestFailedTogether(t *testing.T) {
 		t.Errorf("%+v, %v", s.Failed(), err)
 	}
 }
+
+// TestFailedApart: one place that meets several limits is told once for each, and a limit refused only what ran against it.
+func TestFailedApart(t *testing.T) {
+	environment := `{"rlimit_as":"2000000","rlimit_data":"1000000","max_map_count":"65530"}`
+	f := failedState(t, environment, mmapFailed(1, 6<<30, "ENOMEM"), mmapFailed(2, 1<<20, "ENOMEM"), mmapFailed(3, 4096, "ENOMEM"),
+		mmapFailed(4, 1<<47, "ENOMEM"), mmapFailed(5, 1<<20, "ENOMEM"))
+	got := ""
+	for _, c := range f.Failed().Calls {
+		got += fmt.Sprintf("%s: event %d, %d times until %d\n", c.Limit.word(), c.Event, c.Times, c.Last)
+	}
+	if want := `rlimit_data 1000000: event 2, 2 times until 50000
+rlimit_as 2000000: event 1, 1 times until 10000
+: event 3, 1 times until 30000
+addresses 140737488355328: event 4, 1 times until 40000
+`; got != want {
+		t.Errorf("%s", got)
+	}
+	for _, b := range f.Report(ReportOptions{}).Processes[0].Bounds {
+		if want := map[string]int{"rlimit_as": 1, "rlimit_data": 2}[b.Name]; b.Refused != want {
+			t.Errorf("%s refused %d, want %d", b.Name, b.Refused, want)
+		}
+	}
+}
+
+// TestFailedForEver: of a program that tries for ever, every call is counted.
+func TestFailedForEver(t *testing.T) {
+	var lines []string
+	for i := 1; i <= 3*mostWorkedOut; i++ {
+		lines = append(lines, mmapFailed(i, 6<<30, "ENOMEM"))
+	}
+	f := failedState(t, `{"rlimit_as":"1000000"}`, lines...).Failed()
+	if len(f.Calls) != 1 || f.Calls[0].Times != 3*mostWorkedOut || f.Calls[0].Last != 30000*mostWorkedOut {
+		t.Errorf("%+v", f)
+	}
+}
