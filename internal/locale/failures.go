@@ -158,6 +158,7 @@ func failures() map[string]string {
 		"permission denied by the kernel: check the file's mode, its directories, and noexec mounts":            "被内核拒绝（权限不够）：请检查文件的权限位、所在目录和 noexec 挂载",
 		"not executable: neither a program for this kernel nor a script that begins with #!":                    "不可执行：既不是本内核能执行的程序，也不是以 #! 开头的脚本",
 		"not executable: the interpreter that %s asks for does not exist":                                       "不可执行：%s 所需的解释器不存在",
+		"killed by signal %s (%s) before it began":                                                              "在开始之前被信号 %s（%s）终止",
 		"--chdir %s: %v: name a folder that exists":                                                             "--chdir %s：%v：请指定存在的目录",
 		"--user: %v: only root may change the user":                                                             "--user：%v：只有 root 可以更改用户",
 		"install the seccomp filter: %v: try --no-seccomp":                                                      "安装 seccomp 过滤器：%v：可试 --no-seccomp",
