@@ -27,6 +27,7 @@ func demangled(raw string) (name string) {
 	return raw
 }
 
+// mangled reports whether s may be a mangled name of C++ (Itanium ABI) or Rust (v0).
 func mangled(s string) bool { return strings.HasPrefix(s, "_Z") || strings.HasPrefix(s, "_R") }
 
 // newFrame returns a frame named by a linkage name.

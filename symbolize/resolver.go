@@ -25,8 +25,8 @@ func New(opts Options) *Resolver {
 }
 
 // UseDebug makes d the separate debug file of f, in preference to any under Options.DebugDirs, for example because it
-// can only be opened now. It does nothing and returns false if the build ids differ. d remains the caller's and must
-// stay open as long as f.
+// can only be opened now. It reports whether the build ids are equal; if they are not, it does nothing. d remains the
+// caller's and must stay open as long as f.
 func (r *Resolver) UseDebug(f, d *elffile.File) bool {
 	if id := f.BuildID(); id == "" || d.BuildID() != id {
 		return false
@@ -116,4 +116,5 @@ type query struct {
 	wantLinkage bool
 }
 
+// named reports whether a source has named the address.
 func (q *query) named() bool { return len(q.sym.Frames) > 0 }

@@ -46,7 +46,7 @@ func (t *Tracer) Unadvised() uint64 {
 	return n
 }
 
-// advised hands out the madvise(2) that the thread has just left, if it is followed.
+// advised handles the stop after a madvise(2), and reports whether it filled t.stop: only if the call is followed.
 func (t *Tracer) advised(th *Thread) bool {
 	t.protect(th)
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {

@@ -136,6 +136,7 @@ func (t *Tracer) bound(d time.Duration) (within func() bool, done func() bool) {
 	return func() bool { return time.Now().Before(end) }, timer.Stop
 }
 
+// allStopped reports whether every tracee has stopped.
 func (t *Tracer) allStopped() bool {
 	for _, th := range t.threads {
 		if th.state != stopped {

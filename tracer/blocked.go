@@ -39,7 +39,8 @@ func (t *Tracer) seekBlocked() {
 }
 
 // overdue handles an event stop of a thread that has taken mmap_lock without having stopped for that yet. Its SIGTRAP
-// comes next, unless the signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)).
+// comes next, unless the signal is blocked, or was discarded when the program set SIGTRAP's action (sigaction(2)). It
+// reports whether it filled t.stop.
 func (t *Tracer) overdue(th *Thread) bool {
 	if th.blocksTrap() || !th.trapWaits() {
 		return t.missed(th)
@@ -49,9 +50,9 @@ func (t *Tracer) overdue(th *Thread) bool {
 	return false
 }
 
-// stoppedBehindCall handles a group-stop of a thread that has taken mmap_lock: it joined the group-stop on its way
-// out of the call, before its SIGTRAP. The signal-delivery-stop comes only after SIGCONT, which may not come before
-// we detach.
+// stoppedBehindCall handles a group-stop of a thread that has taken mmap_lock: it joined the group-stop on its way out
+// of the call, before its SIGTRAP. The signal-delivery-stop comes only after SIGCONT, which may not come before we
+// detach. It reports whether it filled t.stop.
 func (t *Tracer) stoppedBehindCall(th *Thread) bool {
 	if th.blocksTrap() || !th.trapWaits() {
 		return t.missed(th)
@@ -59,9 +60,9 @@ func (t *Tracer) stoppedBehindCall(th *Thread) bool {
 	return t.completed(th)
 }
 
-// missed hands out a Missed stop: the thread took mmap_lock without stopping, because it blocks SIGTRAP or the signal
-// was discarded. Only the kernel's view can show what it did. While it blocks SIGTRAP it is followed by
-// PTRACE_SYSCALL.
+// missed hands out a Missed stop, and reports whether it filled t.stop. The thread took mmap_lock without stopping,
+// because it blocks SIGTRAP or the signal was discarded. Only the kernel's view can show what it did. While the thread
+// blocks SIGTRAP it is followed by PTRACE_SYSCALL.
 func (t *Tracer) missed(th *Thread) bool {
 	th.stepping = th.blocksTrap()
 	t.armed.unadvised += uint64(th.takeAdvice())

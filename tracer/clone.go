@@ -21,7 +21,7 @@ func (t *Tracer) bear(w wait) {
 	t.newborn[tid] = &Thread{TID: tid, TGID: makerOf(tid), state: stopped}
 }
 
-// cloned handles PTRACE_EVENT_FORK, _VFORK and _CLONE of the parent.
+// cloned handles PTRACE_EVENT_FORK, _VFORK and _CLONE of the parent, and reports whether it filled t.stop.
 func (t *Tracer) cloned(th *Thread) bool {
 	msg, e := ptraceEventMessage(th.TID)
 	if e != 0 || th.Killed() {
@@ -80,7 +80,7 @@ func (t *Tracer) cloned(th *Thread) bool {
 // over reports whether a tracee has ended and been reaped: one that has not been waited for still accepts signals.
 func over(tid int) bool { return unix.Kill(tid, 0) == unix.ESRCH }
 
-// started handles the first stop of an announced task.
+// started handles the first stop of an announced task, and reports whether it filled t.stop.
 func (t *Tracer) started(th *Thread) bool {
 	if t.attaching {
 		return false

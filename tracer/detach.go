@@ -68,6 +68,8 @@ func (t *Tracer) Moving() bool {
 	return false
 }
 
+// moving reports whether a thread that has not stopped yet will stop soon: it runs or waits for a processor (state R),
+// or stands at a stop that has not been read (state t).
 func (th *Thread) moving() bool {
 	if th.state != running {
 		return false

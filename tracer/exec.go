@@ -8,7 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// execed handles PTRACE_EVENT_EXEC: it is reported under the leader's tid, whichever thread called.
+// execed handles PTRACE_EVENT_EXEC, and reports whether it filled t.stop. The kernel reports this event under the
+// leader's tid, whichever thread called execve(2).
 func (t *Tracer) execed(th *Thread) bool {
 	th, former := t.renamed(th)
 	if th == nil {

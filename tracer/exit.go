@@ -6,8 +6,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// exiting handles PTRACE_EVENT_EXIT. If a call was under way, rax holds its result, unless a kill made the kernel
-// skip the call: then it still is the -ENOSYS set by the entry code.
+// exiting handles PTRACE_EVENT_EXIT, and reports whether it filled t.stop. If a call was under way, rax holds its
+// result, unless a kill made the kernel skip the call: then it still holds the -ENOSYS set by the entry code.
 func (t *Tracer) exiting(th *Thread) bool {
 	s := Stop{Kind: Exiting, Thread: th}
 	if th.inCall && th.followed {

@@ -133,7 +133,7 @@ func ownStatus(key string) string {
 	return ""
 }
 
-// InContainer guesses from the usual signs whether this process runs in a container.
+// InContainer reports whether this process seems to run in a container, judging by the usual signs.
 func InContainer() bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(mark); err == nil {

@@ -101,7 +101,8 @@ func (t *Tracer) takeTime() {
 	}
 }
 
-// create makes a timer that sends WakeSignal, which interrupts a wait, to thread tid.
+// create makes a timer that sends WakeSignal, which interrupts a wait, to thread tid. It reports whether the kernel
+// made it.
 func (h *hurry) create(tid int) bool {
 	// struct sigevent of timer_create(2)
 	event := struct {
@@ -120,7 +121,7 @@ const (
 	clockMonotonic = 1 // CLOCK_MONOTONIC of linux/time.h
 )
 
-// set makes the timer fire every so often, never for 0.
+// set makes the timer fire at this interval, never for 0. It reports whether the kernel accepted that.
 func (h *hurry) set(every time.Duration) bool {
 	spec := [2]syscall.Timespec{syscall.NsecToTimespec(int64(every)), syscall.NsecToTimespec(int64(every))} // interval, first
 	_, _, e := syscall.RawSyscall6(syscall.SYS_TIMER_SETTIME, uintptr(h.timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)

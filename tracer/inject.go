@@ -95,8 +95,8 @@ type injected struct {
 	actions [2]sigaction
 }
 
-// through lets the thread make one system call, to its syscall-exit-stop. If another stop comes first it is queued,
-// and the thread stays in it.
+// through lets the thread make one system call, to its syscall-exit-stop, and reports whether it came there. If another
+// stop comes first it is queued, and the thread stays in it.
 func (t *Tracer) through(th *Thread) bool {
 	for _, op := range []uint8{syscallInfoEntry, syscallInfoExit} {
 		ptrace(unix.PTRACE_SYSCALL, th.TID, 0, 0)
@@ -194,7 +194,8 @@ const compatSegment = 0x23
 
 func words[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
 
-// writeMemory copies p to the tracee's memory at addr (process_vm_writev(2)).
+// writeMemory copies p to the tracee's memory at addr (process_vm_writev(2)), and reports whether all of it was copied.
+// p must not be empty.
 func (th *Thread) writeMemory(addr uint64, p []byte) bool {
 	local := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
 	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(p)}

@@ -68,7 +68,8 @@ func (th *Thread) faultsForever() bool {
 	return err == nil && st.nsTID == 1 && st.caught>>(th.toDeliver-1)&1 == 0
 }
 
-// leaveToDie detaches a thread without its signal. It faults once more, and dies of that.
+// leaveToDie detaches a thread without delivering its signal: it faults once more and dies of that. It reports whether
+// it filled t.stop.
 func (t *Tracer) leaveToDie(th *Thread) bool {
 	t.unshield(th)
 	th.uncover()

@@ -232,7 +232,7 @@ func (t *Tracer) Settle() uint64 {
 	return newest
 }
 
-// settled makes the Settled stop at the end of a round.
+// settled makes the Settled stop at the end of a round. It always reports true: it has filled t.stop.
 func (t *Tracer) settled() bool {
 	t.armed.unsettled = false
 	newest := t.armed.newest
@@ -272,7 +272,7 @@ func (t *Tracer) trapped(th *Thread) (ours, out bool) {
 	return true, t.completed(th)
 }
 
-// completed hands out the call that the thread has just left, if that took the lock.
+// completed handles the stop after a call that took mmap_lock, and reports whether it filled t.stop.
 func (t *Tracer) completed(th *Thread) bool {
 	t.protect(th)
 	if th.Pending() == 0 || th.Ignore {
@@ -308,7 +308,7 @@ func (th *Thread) result() int64 {
 	return int64(th.regs.Rax)
 }
 
-// decode determines the call from the registers after it; it reports false if the call is not followed.
+// decode determines the call from the registers after it, and reports whether the call is followed.
 func (t *Tracer) decode(th *Thread) bool {
 	if int64(th.regs.Orig_rax) < 0 {
 		return false
@@ -326,7 +326,7 @@ func (t *Tracer) decode(th *Thread) bool {
 	return th.enter(abi, t.table)
 }
 
-// stepped handles a syscall-stop of a thread that is followed by PTRACE_SYSCALL.
+// stepped handles a syscall-stop of a thread that is followed by PTRACE_SYSCALL, and reports whether it filled t.stop.
 func (t *Tracer) stepped(th *Thread) bool {
 	var info syscallInfo
 	if ptraceSyscallInfo(th.TID, &info) != 0 {
@@ -351,8 +351,8 @@ func (t *Tracer) stepped(th *Thread) bool {
 	return t.completed(th)
 }
 
-// unstamped hands out a call of a thread that has no perf event. Its place in the order is known only by the time of
-// its return.
+// unstamped handles the return of a call of a thread that has no perf event, and reports whether it filled t.stop. The
+// call's place in the order is known only by the time of its return.
 func (t *Tracer) unstamped(th *Thread) bool {
 	if ptraceGetRegs(th.TID, &th.regs) != 0 {
 		return false

@@ -94,7 +94,8 @@ func parseStatus(text []byte) (st status) {
 	return st
 }
 
-// isKernelThread tests PF_KTHREAD in the flags of a line of /proc/TID/stat.
+// isKernelThread reports whether a line of /proc/TID/stat is that of a kernel thread: it has PF_KTHREAD among its
+// flags.
 func isKernelThread(stat []byte) bool {
 	const pfKthread = 0x00200000
 	i := bytes.LastIndexByte(stat, ')')

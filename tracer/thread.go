@@ -150,7 +150,7 @@ func (th *Thread) ReadString(addr uint64, limit int) (s string, ok bool) {
 	return string(buf), false
 }
 
-// enter decodes the call that the registers show. ok is false where the call is not followed.
+// enter decodes the call that the registers show, and reports whether it is followed.
 func (th *Thread) enter(abi ABI, table *numbers) (ok bool) {
 	r := &th.regs
 	c := &th.call

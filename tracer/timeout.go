@@ -18,6 +18,7 @@ type waiting struct {
 	result int64 // of the call when its time has passed
 }
 
+// active reports whether there is such a call.
 func (w *waiting) active() bool { return !w.until.IsZero() }
 
 // goOn restarts a call that an ignored signal has interrupted or, if its timeout has passed since it was first

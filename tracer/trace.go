@@ -283,6 +283,8 @@ func (t *Tracer) handle(w wait) bool {
 	return false
 }
 
+// out puts s into t.stop for the caller of Next, and reports whether it did: an ignored thread is resumed instead, and
+// only its end is handed out.
 func (t *Tracer) out(s Stop) bool {
 	t.armed.unsettled = t.backend == BySigtrap
 	if s.Thread != nil && s.Thread.Ignore && s.Kind != Gone {
@@ -295,7 +297,7 @@ func (t *Tracer) out(s Stop) bool {
 	return true
 }
 
-// entered handles a syscall-enter-stop.
+// entered handles a syscall-enter-stop, and reports whether it filled t.stop.
 func (t *Tracer) entered(th *Thread) bool {
 	th.inCall, th.followed, th.entering = true, false, true
 	if th.Ignore {
@@ -365,7 +367,7 @@ func bySyscallInstruction(r *unix.PtraceRegs) bool {
 	return r.Rcx == r.Rip && r.R11 == r.Eflags
 }
 
-// returned handles a syscall-exit-stop.
+// returned handles a syscall-exit-stop, and reports whether it filled t.stop.
 func (t *Tracer) returned(th *Thread) bool {
 	th.inCall = false
 	if !th.followed {

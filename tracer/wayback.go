@@ -24,6 +24,7 @@ type wayBack struct {
 	sigreturn  uint64 // mov $15, %rax; syscall: the restorer of the C libraries and of Go's runtime
 }
 
+// known reports whether both addresses have been found.
 func (w wayBack) known() bool { return w.syscallRet != 0 && w.sigreturn != 0 }
 
 // Their bytes.
@@ -109,8 +110,9 @@ type signalFrame struct {
 	fx                                     [512]byte // as FXSAVE writes it; must begin at a multiple of 16 bytes
 }
 
-// fill makes the frame, to stand at an address, that gives a stopped thread its registers back. A call that the kernel
-// would begin again for us begins again by itself, with its whole timeout.
+// fill makes the frame, to be written at address at, that gives a stopped thread its registers back. It reports whether
+// it could read the thread's signal mask and floating-point registers. A call that the kernel would restart for us is
+// made again from the start, with its whole timeout.
 func (f *signalFrame) fill(th *Thread, r *unix.PtraceRegs, at uint64, way wayBack) bool {
 	const (
 		// UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS (uapi/asm/ucontext.h): ss is to be loaded as it stands.

@@ -172,7 +172,7 @@ func convert(ctx *frame.FrameContext, p *program) (row, error) {
 	return r, nil
 }
 
-// keep stores the rule in the row's short form, if it fits.
+// keep stores the rule in the row's short form, and reports whether it fits there.
 func (r *row) keep(reg uint8, x rule) bool {
 	if reg == RegRSP && x.kind == ruleCFAPlus && x.off == 0 {
 		return true // the default

@@ -86,6 +86,8 @@ func (m *Module) threadRoot(vaddr uint64) bool {
 	return m.executable(vaddr) && m.isThreadRoot(vaddr)
 }
 
+// isThreadRoot is threadRoot for an executable address: it reports whether the bytes at vaddr are exitThread and follow
+// a call. m.mu is held.
 func (m *Module) isThreadRoot(vaddr uint64) bool {
 	return bytes.Equal(m.mem.Bytes(vaddr, uint64(len(exitThread))), exitThread[:]) && m.code(vaddr)&flagAfterCall != 0
 }

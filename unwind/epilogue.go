@@ -115,6 +115,7 @@ func (m *Module) epilogue(at vm.CodeAddr) *ruleSet {
 	return nil
 }
 
+// executable reports whether pc lies in an executable segment of the file.
 func (m *Module) executable(pc uint64) bool {
 	for _, p := range m.file.Progs() {
 		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && pc >= p.Vaddr && pc-p.Vaddr < p.Filesz {
@@ -264,6 +265,7 @@ func (w *way) set(reg uint8, v value) {
 	}
 }
 
+// setSP sets rsp to v, and reports whether v is a known address of the stack; if not, rsp stays.
 func (w *way) setSP(v value) bool {
 	if v.kind != valueAddress || !v.at.known {
 		return false
@@ -302,6 +304,7 @@ func (w *way) stored(at place) int {
 	return slices.IndexFunc(w.slots, func(s slot) bool { return s.at == at })
 }
 
+// store remembers that the word at a place is v, and reports whether there was room for it (maxSlots).
 func (w *way) store(at place, v value) bool {
 	i := w.stored(at)
 	if i < 0 && len(w.slots) >= maxSlots {

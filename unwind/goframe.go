@@ -121,7 +121,7 @@ func switchToG(regs *Regs, w *window) (bool, End) {
 var savedG = [...]struct{ g, depth uint64 }{{8, 0}, {48, 40}}
 
 // stepSwitchC steps from asmcgocall's frame on the thread's stack to the frame on the goroutine's stack that rbp
-// pointed to before that stack was moved.
+// pointed to before that stack was moved. It reports whether it found that frame.
 func (s *Space) stepSwitchC(regs *Regs) bool {
 	for _, at := range savedG {
 		g, ok1 := s.win.u64(regs[RegRSP] + at.g)

@@ -105,7 +105,8 @@ func (s *Space) stepSigframe(regs *Regs) (bool, End) {
 	return true, 0
 }
 
-// stepSwitch follows the frame record at bp, on whatever stack that is.
+// stepSwitch loads the caller's registers from the frame record (saved rbp, return address) at bp, on whatever stack
+// that is. It reports whether there is a valid one.
 func (s *Space) stepSwitch(regs *Regs, bp uint64) bool {
 	if bp == 0 || bp%8 != 0 {
 		return false

@@ -122,9 +122,9 @@ const maxScan = 512
 
 // scanForEntry searches the stack above a frame that cannot be unwound for the return address of an outermost frame:
 // one into the entry code of a file already on the stack, or one in the frame's own file that is known to have no
-// caller. C libraries built without tables call main and thread functions from functions that never return, so
-// nothing leads from those to their callers; but only the code at such an address pushes it, and nothing lies above
-// its frame.
+// caller. It reports whether it found one; regs then are those of that frame. C libraries built without tables call
+// main and thread functions from functions that never return, so nothing leads from those to their callers; but only
+// the code at such an address pushes it, and nothing lies above its frame.
 func (s *Space) scanForEntry(frames []Frame, regs *Regs) bool {
 	var entries [4]uint64
 	n := 0

@@ -67,7 +67,7 @@ func (w *window) u64Slow(addr uint64) (uint64, bool) {
 	return binary.LittleEndian.Uint64(b[:]), true
 }
 
-// bytes fills p from addr on, wherever that is.
+// bytes fills p from addr on, even across spans, and reports whether all of it could be read.
 func (w *window) bytes(addr uint64, p []byte) bool {
 	for len(p) > 0 {
 		got := w.find(addr, 1)
@@ -137,7 +137,7 @@ func (w *window) open(start, end uint64) int {
 	return i
 }
 
-// extend continues span i, at least up to end.
+// extend continues span i at least up to end, and reports whether it could.
 func (w *window) extend(i int, end uint64) bool {
 	s := &w.spans[i]
 	if s.short || end-s.base > maxSpan {

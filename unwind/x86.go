@@ -169,6 +169,8 @@ var dwarfOf = [...]uint8{RegRAX, RegRCX, RegRDX, RegRBX, RegRSP, RegRBP, RegRSI,
 // reg and rm are the DWARF numbers of the two register operands; rm is valid where mod is 3.
 func (x *instruction) reg() uint8 { return dwarfOf[x.modrm>>3&7|x.rex<<1&8] }
 func (x *instruction) rm() uint8  { return dwarfOf[x.modrm&7|x.rex<<3&8] }
+
+// direct reports whether the instruction has a ModRM byte that names a register, not memory.
 func (x *instruction) direct() bool {
 	return x.has && x.modrm>>6 == 3
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// An answer is how a command that reads a log answers: the flags that report, blame, history and diff have
-// in common.
+// An answer holds the flags that report, blame, history and diff have in common: they say in which form a command
+// answers.
 type answer struct {
 	json  bool
 	bytes bool
@@ -39,7 +39,8 @@ func (a *answer) look(cmd *cobra.Command, log string) text.Style {
 	return l
 }
 
-// give writes an answer, as JSON or as tell writes it, with what would give the names that it lacks.
+// give writes v as JSON or, through tell, as text. It adds to v, for the files whose functions have no names, how to
+// get those names.
 func give[T any](a *answer, cmd *cobra.Command, v *T, tell func(*T, text.Style) []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) error {
 	supply(nameless)
 	return a.print(cmd, func() []byte { return appendHints(tell(v, l), nameless, l, logs...) }, func() any { return v })

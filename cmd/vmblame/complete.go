@@ -33,7 +33,7 @@ func completeProcesses(_ *cobra.Command, _ []string, begun string) ([]string, co
 	return slices.Compact(list), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeLogs offers the logs of so many arguments, and behind an @ the moments.
+// completeLogs completes the names of logs, for up to most arguments, and moments after an @.
 func completeLogs(most int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= most {
@@ -60,7 +60,7 @@ func completeLogs(most int) cobra.CompletionFunc {
 	}
 }
 
-// quoteGlob is a name that filepath.Glob takes as it is.
+// quoteGlob escapes name so that filepath.Glob matches it literally.
 func quoteGlob(name string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
@@ -99,8 +99,8 @@ func newestOf(globs ...string) string {
 	return newest
 }
 
-// orNewest is a check of the arguments of a command that takes one log: without it that is the newest one here, which is
-// said. The log is what logArg gives.
+// orNewest checks the arguments of a command that takes one LOG. The argument may be missing if the working directory
+// has a log with a default name; logArg then returns the newest of these.
 func orNewest(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return exactly("LOG")(cmd, args)

@@ -17,7 +17,7 @@ func debugFlags(cmd *cobra.Command, d *naming.DebugFiles) {
 	f.Lookup("debuginfod").NoOptDefVal = "on"
 }
 
-// checkDebugFlags says what is wrong with them.
+// checkDebugFlags returns an error if a value of these flags is invalid.
 func checkDebugFlags(cmd *cobra.Command, d *naming.DebugFiles) error {
 	if err := d.Check(); err != nil {
 		return misused(cmd, "--debuginfod=%v", err)

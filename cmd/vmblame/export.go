@@ -42,7 +42,7 @@ func exportFormats() []exportFormat {
 	}
 }
 
-// ofTwo are the names of those that take two logs.
+// ofTwo returns the names of the formats that take two logs.
 func ofTwo() (names []string) {
 	for _, f := range exportFormats() {
 		if f.most == 2 {
@@ -52,7 +52,7 @@ func ofTwo() (names []string) {
 	return names
 }
 
-// exporting is one run of the command.
+// exporting is one run of the export command.
 type exporting struct {
 	cmd   *cobra.Command
 	logs  []string // as they were given, with their moments
@@ -131,7 +131,8 @@ A moment of a log: LOG@end (the default), LOG@start, LOG@peak, LOG@1.5s, LOG@seq
 	return cmd
 }
 
-// run writes the format to where it is to go. A file that could not be written whole leaves an earlier one as it was.
+// run writes the format to its destination. A file that could not be written completely leaves an earlier one
+// unchanged.
 func (x *exporting) run(f exportFormat, output string) error {
 	if output == "" {
 		w := bufio.NewWriterSize(x.cmd.OutOrStdout(), 1<<16)
@@ -148,7 +149,7 @@ func (x *exporting) run(f exportFormat, output string) error {
 	return err
 }
 
-// open opens the log of that number at its moment.
+// open opens log number i at its moment.
 func (x *exporting) open(i int) (*logFile, error) {
 	l, err := openLogFile(x.cmd, x.logs[i])
 	if err != nil || x.at == "" {
@@ -165,7 +166,7 @@ func (x *exporting) open(i int) (*logFile, error) {
 	return l, nil
 }
 
-// pidsOf are the processes of the log of that number: of two pids, each is of one log.
+// pidsOf returns the pids that were chosen in log number i. If there are two logs and two pids, each log has its own.
 func (x *exporting) pidsOf(i int) []int {
 	if len(x.logs) == 2 && len(x.pids) == 2 {
 		return x.pids[i : i+1]
@@ -173,7 +174,7 @@ func (x *exporting) pidsOf(i int) []int {
 	return x.pids
 }
 
-// profile is that of the log, or the difference between two.
+// profile returns the profile of the log, or the difference between those of two logs.
 func (x *exporting) profile() (*export.Profile, error) {
 	var sides []*export.Profile
 	for i := range x.logs {
@@ -232,7 +233,7 @@ func exportChrome(x *exporting, w io.Writer) error {
 	})
 }
 
-// trace writes the log by write.
+// trace calls write with the log and its moment.
 func (x *exporting) trace(w io.Writer, write func(io.Writer, analysis.Open, analysis.Moment, []int) (cut bool, err error)) error {
 	l, err := x.open(0)
 	if err != nil {
@@ -251,7 +252,7 @@ func exportParquet(x *exporting, w io.Writer) error { return x.tables(w, export.
 
 func exportCSV(x *exporting, w io.Writer) error { return x.tables(w, export.CSV) }
 
-// tables writes the tables of the log, each to a file of its own in the folder that was asked for, or one to w.
+// tables writes all tables, each to its own file in the chosen directory, or only the chosen one to w.
 func (x *exporting) tables(w io.Writer, f export.TableFormat) (err error) {
 	l, err := x.open(0)
 	if err != nil {
@@ -282,7 +283,7 @@ func (x *exporting) tables(w io.Writer, f export.TableFormat) (err error) {
 	return nil
 }
 
-// A folder has a file for each table.
+// A folder is a directory with a file for each table.
 type folder struct {
 	name, extension string
 	files           []*os.File
@@ -307,7 +308,8 @@ func (d *folder) create(table string) (io.Writer, error) {
 	return w, nil
 }
 
-// close closes the files, and removes them where something has failed: a part of a table looks like a table.
+// close closes the files. It removes them if the export failed, since an incomplete table cannot be told from a
+// complete one.
 func (d *folder) close(failed bool) (err error) {
 	for i, f := range d.files {
 		if e := d.writers[i].Flush(); e != nil && err == nil {
@@ -325,7 +327,7 @@ func (d *folder) close(failed bool) (err error) {
 	return err
 }
 
-// written is the end of a command that could not write.
+// written returns the error of a command whose output could not be written, nil if err is.
 func written(err error) error {
 	if err != nil {
 		return failed("export: %w", err)
@@ -333,7 +335,7 @@ func written(err error) error {
 	return nil
 }
 
-// exportJSON writes the whole log; one that is cut up to there.
+// exportJSON writes the whole log as JSON. Of a log that was cut off it writes what comes before the cut.
 func exportJSON(x *exporting, w io.Writer) error {
 	log := x.logs[0]
 	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
@@ -355,7 +357,7 @@ func exportJSON(x *exporting, w io.Writer) error {
 	return written(err)
 }
 
-// exportHTML writes what `vmblame html` does.
+// exportHTML writes the same page as `vmblame html`.
 func exportHTML(x *exporting, w io.Writer) error {
 	if x.at != "" {
 		return misused(x.cmd, "html has all moments: without --at")

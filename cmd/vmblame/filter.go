@@ -8,13 +8,13 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 )
 
-// filter are the flags that choose what an answer is about.
+// filter holds the flags that choose what an answer is about.
 type filter struct {
 	words        [len(filterFlags)]string
 	since, until string
 }
 
-// filterFlags are those that take a regular expression.
+// filterFlags are the flags of a filter whose values are regular expressions.
 var filterFlags = [...]struct{ name, about string }{
 	{"kind", "only kinds of memory that match `REGEXP` (their word of docs/kinds.md, or what a table calls them)"},
 	{"function", "only what calls made with a function that matches `REGEXP` on their stack"},
@@ -22,7 +22,7 @@ var filterFlags = [...]struct{ name, about string }{
 	{"thread", "only what threads made, or have, whose number and name match `REGEXP`"},
 }
 
-// flags adds those that a view knows, the regular expressions by their names.
+// flags adds to cmd the flags for moments, and those of filterFlags that names lists.
 func (f *filter) flags(cmd *cobra.Command, until bool, names ...string) {
 	cmd.Flags().StringVar(&f.since, "since", "", "only what was mapped after a `MOMENT`: start, peak, 1.5s, seq:123")
 	if until {
@@ -37,7 +37,7 @@ func (f *filter) flags(cmd *cobra.Command, until bool, names ...string) {
 	}
 }
 
-// parse reads the flags.
+// parse checks and compiles the values of the flags.
 func (f *filter) parse(cmd *cobra.Command) (a analysis.Filter, err error) {
 	for i, to := range [...]**regexp.Regexp{&a.Kind, &a.Function, &a.File, &a.Thread} {
 		if f.words[i] == "" {

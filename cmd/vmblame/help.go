@@ -12,7 +12,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// examples are two or more of each command, in its help and in its manual page.
+// examples returns, for each command, the examples shown in its help and in its manual page: at least two.
 func examples() map[string]string {
 	return map[string]string{
 		"vmblame": `  vmblame ./server --port 80         run it and record who maps what
@@ -152,7 +152,8 @@ func flagsText(flags *pflag.FlagSet, l text.Style) string {
 	return b.String()
 }
 
-// listed folds a line that begins with blanks: what stands behind two blanks goes on below itself, a command so that a shell still takes it.
+// listed folds a line that begins with blanks. Text after two blanks is a description and is continued below itself; a
+// long command is continued in such a way that a shell still accepts it.
 func listed(line string, width int) string {
 	if width <= 0 || text.Width(line) <= width {
 		return line
@@ -170,7 +171,7 @@ func listed(line string, width int) string {
 	return listed(indent+command, width) + "\n" + text.Indented(indent+"    ", about, width)
 }
 
-// paragraphs folds what stands in paragraphs, and lines of a list by themselves.
+// paragraphs folds s, a paragraph at a time; lines that begin with a blank are folded one by one.
 func paragraphs(s string, width int) string {
 	var out, words []string
 	flush := func() {

@@ -70,7 +70,8 @@ compared. The pictures go from start to end.`,
 	return cmd
 }
 
-// readPictures reads one log, or two and what differs between them. It hands over each log when it has read it.
+// readPictures reads one log, or two and what differs between them. It calls done with each log when it needs it no
+// longer.
 func readPictures(cmd *cobra.Command, args []string, pids []int, o html.Options, done func(*logFile)) (*html.Page, error) {
 	p := &html.Page{Type: "pictures"}
 	var compared []*analysis.State
@@ -103,7 +104,7 @@ func readPictures(cmd *cobra.Command, args []string, pids []int, o html.Options,
 	return p, nil
 }
 
-// outputFile is a file that is written under another name than it will have; its errors know that one alone.
+// outputFile is a temporary file that will be renamed to name; its errors mention only that name.
 type outputFile struct {
 	file *os.File
 	name string
@@ -115,8 +116,8 @@ func (f *outputFile) Write(p []byte) (int, error) {
 	return n, unwritten(f.name, err)
 }
 
-// replaceFile writes a file, its user's alone, that is there whole or not at all. Where it could not be written the error says
-// what to do.
+// replaceFile replaces the file called name as a whole: write writes a temporary file, readable by its owner only,
+// which is then renamed. On failure an existing file is unchanged, and the error says what the user can do.
 func replaceFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".vmblame-*")
 	if err != nil {

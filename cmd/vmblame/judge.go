@@ -13,7 +13,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// A judgement is a bound that was asked for, and what came of it.
+// A judgement is a bound that the user set, and the result of checking it.
 type judgement struct {
 	name  string // "max-addresses"
 	text  string // what was found, beside the bound
@@ -28,10 +28,11 @@ type limits struct {
 	mappings            int
 }
 
+// any reports whether a limit is set.
 func (l *limits) any() bool { return l.addresses > 0 || l.resident > 0 || l.mappings > 0 }
 
-// judge compares the processes of a recording with the bounds: each by itself, the one that is farthest over. found is what was
-// found of one, in the language of style.
+// judge checks each process against the limits, at the end of the recording and at its peak. For each limit it returns
+// one judgement, about the process with the largest value. The texts are in the language of style.
 func (l *limits) judge(s *analysis.Summary, style text.Style) []judgement {
 	var list []judgement
 	put := func(name string, bound int64, write func(int64) string, found func(size string) string, of func(p *analysis.ReportProcess) (n int64, known bool), by analysis.Sort) {
@@ -83,7 +84,8 @@ func (l *limits) judge(s *analysis.Summary, style text.Style) []judgement {
 	return list
 }
 
-// holderOf names who has most of a process: "64.0 MiB glibc malloc arena by fopen < luaL_loadfilex".
+// holderOf names what takes the largest part of a process, and who made it: "64.0 MiB glibc malloc arena, made by fopen
+// < luaL_loadfilex".
 func holderOf(p *analysis.ReportProcess, by analysis.Sort, style text.Style) string {
 	rows := append([]analysis.Row(nil), p.Holders...)
 	analysis.SortRows(rows, by)
@@ -108,7 +110,7 @@ func holderOf(p *analysis.ReportProcess, by analysis.Sort, style text.Style) str
 	return madeBy(text.Size(h.Reserved)+" "+label, who, style)
 }
 
-// madeBy is what there is with the calls that made it, where they are known.
+// madeBy appends to what the calls that made it, if they are known: "64.0 MiB heap, made by f < main".
 func madeBy(what string, who analysis.Who, style text.Style) string {
 	if len(who.Calls) == 0 {
 		return what
@@ -116,7 +118,7 @@ func madeBy(what string, who analysis.Who, style text.Style) string {
 	return style.Say("%s, made by %s", what, style.Told(who.Text(60)))
 }
 
-// passed is the first bound that was passed, nil for none; one that was not measured has not been kept.
+// passed returns an error that lists every bound that was exceeded or could not be measured, nil if there is none.
 func passed(list []judgement, style text.Style) error {
 	var lines []string
 	for _, j := range list {
@@ -198,7 +200,8 @@ func githubSummary(title string, list []judgement, body []byte, style text.Style
 	return f.Close()
 }
 
-// deliver writes what CI asked for: JUnit XML to a file unless that is "", and the summary of a GitHub job.
+// deliver writes the results that CI systems read: JUnit XML to file junit unless that is "", and the summary of a
+// GitHub job.
 func deliver(file, of string, list []judgement, body []byte, style text.Style) error {
 	if file != "" {
 		if err := junit(file, of, list, style); err != nil {
@@ -239,7 +242,7 @@ func (f *failOver) Set(s string) error {
 	return nil
 }
 
-// judge compares the processes of a diff with the bound; who has grown is named in the language of style.
+// judge checks how much each process has grown against the bound. The texts are in the language of style.
 func (f *failOver) judge(d *analysis.Diff, style text.Style) []judgement {
 	if f.set == "" {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// tongue is the value of --lang: a language by its name, "" for that of the environment.
+// tongue is the value of --lang: the name of a language, "" for the one that the environment asks for.
 type tongue struct {
 	name  string
 	words text.Words // nil for English
@@ -34,7 +34,8 @@ func languageFlag(root *cobra.Command) {
 	})
 }
 
-// language is the language in which cmd speaks: that of --lang, else of the environment; nil for English.
+// language returns the words of the language in which cmd speaks: that of --lang, or else of the environment. nil is
+// English.
 func language(cmd *cobra.Command) text.Words {
 	if f := cmd.Root().PersistentFlags().Lookup("lang"); f != nil {
 		if v, ok := f.Value.(*tongue); ok && v.name != "" {
@@ -44,7 +45,8 @@ func language(cmd *cobra.Command) text.Words {
 	return locale.Asked(os.Getenv)
 }
 
-// speak puts what cmd and its commands say of themselves into a language. The help that cobra has for scripts of shells stays.
+// speak translates the help of cmd and its subcommands. The help of cobra's completion command, which is about shell
+// scripts, stays English.
 func speak(cmd *cobra.Command, words text.Words) {
 	l := text.Style{Words: words}
 	cmd.Short, cmd.Long, cmd.Example = l.Word(cmd.Short), l.Word(cmd.Long), l.Word(cmd.Example)

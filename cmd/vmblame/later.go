@@ -19,27 +19,28 @@ import (
 // which is given the log and the files that are to be read, open as they are.
 
 const (
-	// namesWithin is how long an end waits for names where nothing is said that has them, saidWithin where there is a summary,
-	// and readWithin where a program reads it.
+	// namesWithin is how long the end of a recording waits for names if it prints nothing that contains names; saidWithin
+	// if it prints a summary; readWithin if a program reads the result.
 	namesWithin = 50 * time.Millisecond
 	saidWithin  = 2 * time.Second
 	readWithin  = 10 * time.Second
 
-	// namerName is argv[0] of that process.
+	// namerName is argv[0] of the process that finds the remaining names.
 	namerName = "vmblame-names"
-	// firstFile is its descriptor of the first file that it reads; the log comes before.
+	// firstFile is its descriptor of the first file that it reads; the descriptor before that is the log's.
 	firstFile = 4
 )
 
-// task is what the process is asked to do, on its standard input.
+// task is what the naming process is asked to do. It reads it from its standard input.
 type task struct {
 	At     int64 // as in eventlog.Unfinished
 	Packed bool
 	Rest   *naming.Rest
 }
 
-// howLong is how long the end waits for names, 0 for as long as it takes: where the log is no file, and where the
-// end of vmblame, or of its parent, may be that of all processes: of a container's first, of a service's main one.
+// howLong returns how long the end waits for names, 0 for as long as it takes. It waits for all of them if nobody could
+// add them later, since the log is not a regular file or is bounded, and if vmblame or its parent is process 1: when
+// that ends, the kernel may kill all other processes, such as those of a container.
 func (r *recording) howLong() time.Duration {
 	first := os.Getpid() == 1 || os.Getppid() == 1
 	switch {
@@ -63,7 +64,7 @@ func nameLater(rest *naming.Rest, log *eventlog.Unfinished) bool {
 	return false
 }
 
-// startNamer starts the process, in a session of its own and with nothing of ours but the log and the files.
+// startNamer starts the naming process in a session of its own. It inherits only the log and the files that it reads.
 func startNamer(rest *naming.Rest, log *eventlog.Unfinished) error {
 	for i, dir := range rest.DebugDirs {
 		abs, err := filepath.Abs(dir)
@@ -89,7 +90,7 @@ func startNamer(rest *naming.Rest, log *eventlog.Unfinished) error {
 	return cmd.Start()
 }
 
-// nameRest is that process. It returns its exit status, which nobody sees.
+// nameRest is the main function of the naming process. It returns the exit status, which nobody reads.
 func nameRest() int {
 	var t task
 	if json.NewDecoder(os.Stdin).Decode(&t) != nil || t.Rest == nil {

@@ -26,7 +26,7 @@ type logFile struct {
 	segment *eventlog.Segment // of its header
 }
 
-// openLogFile opens LOG or LOG@MOMENT. A file whose name is all of arg goes before a moment.
+// openLogFile opens LOG or LOG@MOMENT. If a file is called arg as a whole, arg is taken for its name.
 func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 	l := &logFile{name: arg}
 	if i := strings.LastIndexByte(arg, '@'); i > 0 {
@@ -41,7 +41,7 @@ func openLogFile(cmd *cobra.Command, arg string) (*logFile, error) {
 	return l.begin(cmd)
 }
 
-// openWholeLog opens a log that is asked for no moment of it.
+// openWholeLog opens a log for a command that takes no moment.
 func openWholeLog(cmd *cobra.Command, name string) (*logFile, error) {
 	return (&logFile{name: name}).begin(cmd)
 }
@@ -68,7 +68,7 @@ func (l *logFile) begin(cmd *cobra.Command) (*logFile, error) {
 	return l, nil
 }
 
-// open is an analysis.Open.
+// open implements analysis.Open.
 func (l *logFile) open() (*eventlog.Reader, error) {
 	if l.passes > 0 {
 		if _, err := l.file.Seek(0, io.SeekStart); err != nil {
@@ -84,7 +84,7 @@ func (l *logFile) open() (*eventlog.Reader, error) {
 	return r, err
 }
 
-// Read implements io.Reader, and shows how far it is.
+// Read implements io.Reader, and moves the progress bar.
 func (l *logFile) Read(p []byte) (int, error) {
 	n, err := l.file.Read(p)
 	l.read += int64(n)
@@ -92,13 +92,13 @@ func (l *logFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// close ends the reading; the bar is erased.
+// close closes the log and erases the progress bar.
 func (l *logFile) close() {
 	l.bar.end()
 	l.file.Close()
 }
 
-// load reads the state of the log's moment, as far as it is chosen, and says where the log is cut.
+// load reads the state at the log's moment, keeps what chosen matches, and warns if the log was cut off.
 func (l *logFile) load(cmd *cobra.Command, pids []int, chosen analysis.Filter) (*analysis.State, error) {
 	defer l.close()
 	s, err := analysis.Load(l.open, l.at, pids)
@@ -122,7 +122,7 @@ func (l *logFile) warn(cmd *cobra.Command, cut bool) {
 	}
 }
 
-// failed is the end of a command that cannot read the log.
+// failed returns the error of a command that cannot read the log.
 func (l *logFile) failed(cmd *cobra.Command, err error) error {
 	if errors.Is(err, analysis.ErrNoProcess) {
 		return failed("%s %s: %w: vmblame report without --pid lists them", cmd.Name(), l.name, err)

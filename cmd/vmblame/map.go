@@ -68,7 +68,7 @@ memory and shared, how many mappings of vm.max_map_count, and of the first of th
 	return cmd
 }
 
-// mapping is map as it was asked for.
+// mapping holds the flags of the map command.
 type mapping struct {
 	answer
 	o        analysis.ReportOptions
@@ -78,7 +78,7 @@ type mapping struct {
 	rows     rowsShown
 }
 
-// one answers about one process.
+// one prints the answer about one process.
 func (m *mapping) one(cmd *cobra.Command, word string) error {
 	collectLate()
 	records, source, err := recordsOf(cmd, word)
@@ -109,8 +109,9 @@ func (m *mapping) one(cmd *cobra.Command, word string) error {
 // savedLimit bounds the text of a saved list of mappings.
 const savedLimit = 1 << 30
 
-// recordsOf is the log of one moment of what a word means: a process by its number or name, a core file, a saved list of
-// mappings, or - for such a list on standard input. source is the file that it was made from, "" for a process.
+// recordsOf returns a log of a single moment. word names its source: a process by its pid or name, a core file, a file
+// with a saved list of mappings, or "-" for such a list on standard input. source is that file's name, "" for a
+// process.
 func recordsOf(cmd *cobra.Command, word string) (records []eventlog.Record, source string, err error) {
 	tool := "vmblame " + version
 	switch st, statErr := os.Stat(word); {
@@ -170,12 +171,13 @@ func mapText(r io.Reader, name, tool string) ([]eventlog.Record, string, error) 
 	return records, name, nil
 }
 
+// isNumber reports whether word is a decimal integer.
 func isNumber(word string) bool {
 	_, err := strconv.Atoi(word)
 	return err == nil
 }
 
-// reportOf is the report of a log that is not in a file.
+// reportOf returns the report of a log that is in memory only.
 func reportOf(records []eventlog.Record, o analysis.ReportOptions) (*analysis.Report, error) {
 	s, err := recorded(records)
 	if err != nil {
@@ -184,10 +186,10 @@ func reportOf(records []eventlog.Record, o analysis.ReportOptions) (*analysis.Re
 	return s.Report(o), nil
 }
 
-// largestOf is of how many processes the largest kind is looked up: a look at one takes as long as map does.
+// largestOf is for how many processes the largest kind is looked up: each look takes as long as map of one process.
 const largestOf = 20
 
-// processes answers about all processes of the machine.
+// processes prints the answer about all processes of the machine.
 func (m *mapping) processes(cmd *cobra.Command) error {
 	for _, flag := range []string{"by", "min-size", "output"} {
 		if cmd.Flags().Changed(flag) {
@@ -212,7 +214,7 @@ func (m *mapping) processes(cmd *cobra.Command) error {
 	return m.print(cmd, func() []byte { return report.Processes(all, l) }, func() any { return all })
 }
 
-// largestIn looks up what a process has most of, nil where that cannot be told.
+// largestIn looks up which kind of memory a process has most of, nil if that cannot be determined.
 func largestIn(pid int, sort analysis.Sort) *analysis.LargestShare {
 	records, err := record.Map(pid, "vmblame "+version)
 	if err != nil {
@@ -229,7 +231,7 @@ func largestIn(pid int, sort analysis.Sort) *analysis.LargestShare {
 	return &analysis.LargestShare{Kind: h.Kind, Label: h.Label, Reserved: h.Reserved, Resident: h.Resident}
 }
 
-// recorded is the state at the end of a log that is not in a file.
+// recorded returns the state at the end of a log that is in memory only.
 func recorded(records []eventlog.Record) (*analysis.State, error) {
 	return analysis.Load(func() (*eventlog.Reader, error) { return eventlog.ReaderOf(records), nil }, analysis.Moment{}, nil)
 }
@@ -248,7 +250,7 @@ func writeRecords(name string, records []eventlog.Record) error {
 	return w.Close()
 }
 
-// processOf is the process that a word names: by its number, or the only one of that name.
+// processOf returns the pid of the process that word names: by its number, or as the only process with that name.
 func processOf(cmd *cobra.Command, word string) (int, error) {
 	if pid, err := strconv.ParseInt(word, 10, 32); err == nil && pid > 0 {
 		return int(pid), nil

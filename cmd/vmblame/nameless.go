@@ -14,7 +14,8 @@ import (
 // mostHints is how many files a view's text has hints for.
 const mostHints = 3
 
-// supply says of the first files what would give their names: a package, or a debug file.
+// supply fills in the hints of the first mostHints files: what would give the names of their functions, such as a
+// package or a debug file.
 func supply(nameless []analysis.Unnamed) {
 	var wanting []*analysis.Unnamed
 	var files []distro.File
@@ -45,7 +46,8 @@ func supply(nameless []analysis.Unnamed) {
 	}
 }
 
-// known says what of a module is here: its debug file, its very file, and in that one all symbols.
+// known returns what this machine has of a module: the path of its debug file, whether the file at its path is the one
+// that ran (here), and whether that has a full symbol table (whole).
 func known(m analysis.Module) (debug string, here, whole bool) {
 	f, err := elffile.OpenPath(m.Path)
 	if err != nil {
@@ -62,8 +64,8 @@ func known(m analysis.Module) (debug string, here, whole bool) {
 	return "", true, whole
 }
 
-// appendHints ends the text of an answer with the hints about the names that it lacks, and the command that
-// takes the names into the logs.
+// appendHints appends to an answer's text the hints about missing names, and the command that writes the names into the
+// logs.
 func appendHints(b []byte, nameless []analysis.Unnamed, l text.Style, logs ...string) []byte {
 	width := l.Lines()
 	shown, missing, server := 0, false, ""

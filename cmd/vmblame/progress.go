@@ -18,11 +18,13 @@ const (
 	barPatience = time.Second            // how long a reading takes before it shows how far it is
 )
 
-// barPatienceKey is the key of another barPatience in a command's context: a test does not wait.
+// barPatienceKey is the key under which a command's context may hold another barPatience: tests set it, so as not to
+// wait.
 type barPatienceKey struct{}
 
-// A bar shows on a terminal, in one line that is drawn again and again, how far the reading of a file is, or the naming of a log. The reader of a log
-// reads ahead of who uses it, so that a bar is drawn and erased by two goroutines. A nil bar draws nothing.
+// A bar shows on a terminal how far the reading of a file, or the naming of a log, has come. It is one line that is
+// drawn again and again. Since the reader of a log reads ahead of its user, two goroutines draw and erase it. A nil bar
+// draws nothing.
 type bar struct {
 	w     io.Writer
 	after time.Duration // how long nothing is drawn
@@ -37,7 +39,7 @@ type bar struct {
 	over  bool
 }
 
-// newBar is the bar of a file of that name and size; nil where w is no terminal.
+// newBar returns a bar for a file of that name and size, nil if w is not a terminal.
 func newBar(ctx context.Context, w io.Writer, name string, size int64) *bar {
 	stderr, ok := w.(*os.File)
 	if !ok || size <= 0 {
@@ -54,7 +56,7 @@ func newBar(ctx context.Context, w io.Writer, name string, size int64) *bar {
 	return &bar{w: stderr, after: after, width: width, name: text.Printable(name), size: size, begun: time.Now()}
 }
 
-// reached draws the bar, from time to time, when so many bytes of the file have been read.
+// reached tells the bar that so many bytes of the file have been read. It draws the bar now and then.
 func (b *bar) reached(read int64) {
 	if b == nil {
 		return
@@ -84,7 +86,7 @@ func (b *bar) reached(read int64) {
 	fmt.Fprint(b.w, clearLine+line)
 }
 
-// turn says whose turn it is, and draws the bar when so much is done.
+// turn sets the name that the bar shows, and how much is done.
 func (b *bar) turn(name string, done int64) {
 	if b == nil {
 		return
@@ -95,7 +97,7 @@ func (b *bar) turn(name string, done int64) {
 	b.reached(done)
 }
 
-// erase makes room for other words: the bar is gone until it is drawn again.
+// erase removes the bar from the terminal until it is drawn again, so that other text can be written.
 func (b *bar) erase() {
 	if b == nil {
 		return
@@ -108,7 +110,7 @@ func (b *bar) erase() {
 	}
 }
 
-// end erases the bar for good.
+// end removes the bar for good.
 func (b *bar) end() {
 	if b == nil {
 		return

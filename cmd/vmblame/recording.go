@@ -22,7 +22,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// recording is what run and attach have in common: their flags, and where the records go.
+// recording is what run and attach have in common: their flags, and the sinks of the records.
 type recording struct {
 	options record.Options
 	out     string
@@ -108,7 +108,7 @@ func (r *recording) prepare() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
-// notes is where lines are said that stand beside the program's own.
+// notes returns the writer for vmblame's own lines on standard error, where the program's output may appear too.
 func (r *recording) notes() *lines {
 	notes := &lines{w: r.stderr, style: r.style}
 	_, _, onTerminal := terminal(os.Stderr)
@@ -155,7 +155,8 @@ func (r *recording) open(pid int) ([]eventlog.Sink, error) {
 	return sinks, nil
 }
 
-// liveStyle is how events look as they happen: as wide as the terminal, and off one with all that they say.
+// liveStyle is the style of events printed as they happen: as wide as the terminal; if there is none, lines are not
+// shortened.
 func (r *recording) liveStyle() text.Style {
 	width, _, on := terminal(os.Stderr)
 	return text.Style{Width: width, Whole: !on, Words: r.style.Words}
@@ -177,7 +178,7 @@ func (r *recording) close(rest *naming.Rest) bool {
 	return whole
 }
 
-// quote makes one word of name for a shell.
+// quote quotes name, if necessary, so that a shell takes it as one word.
 func quote(name string) string {
 	plain := strings.IndexFunc(name, func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_./+:@%,=", c))
@@ -188,7 +189,7 @@ func quote(name string) string {
 	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
-// lines puts vmblame's name before every line. One Write is one or more whole lines, or one without its
+// lines puts vmblame's name before every line. Each Write must be one or more whole lines, or one line without its
 // newline.
 type lines struct {
 	w      io.Writer
@@ -213,7 +214,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// toldLines are finished lines in the language of l.
+// toldLines translates finished lines into the language of l.
 func toldLines(s string, l text.Style) string {
 	if l.Words == nil {
 		return s

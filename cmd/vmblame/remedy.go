@@ -16,11 +16,11 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// logsNamed are so many logs that an error names; the rest is counted.
+// logsNamed is how many logs an error lists by name; the rest are counted.
 const logsNamed = 3
 
-// remedy says what to do about a log that cannot be read, "" where the error says all. file is the log, nil where it could
-// not be opened.
+// remedy returns what the user can do about a log that cannot be read, to be appended to the error; "" if the error
+// says enough. file is the log, nil if it could not be opened.
 func remedy(err error, name string, file *os.File) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && name == "-":
@@ -53,7 +53,8 @@ func logsIn(dir string) (logs []string) {
 	return logs
 }
 
-// errFolder is what is said of a folder that stands where a log should, with the log in it that was written last.
+// errFolder returns the error for a directory given in place of a log. It names the log in that directory that was
+// written last.
 func errFolder(command, dir string) error {
 	newest := newestLogIn(dir)
 	if newest == "" {
@@ -62,10 +63,10 @@ func errFolder(command, dir string) error {
 	return failed("%s %s: a folder: its newest log is %s", command, dir, quote(newest))
 }
 
-// headLength is so much of a file, in bytes, as tells what it is.
+// headLength is how many bytes at the beginning of a file are needed to tell what kind of file it is.
 const headLength = 1 << 16
 
-// insteadOfLog says what a file is that is no log, as far as its beginning tells, and what to do with it.
+// insteadOfLog says what a file that is not a log seems to be, judging by its beginning, and what to do with it.
 func insteadOfLog(name string, file *os.File) string {
 	const record = ": vmblame run -o LOG -- PROGRAM makes one"
 	if file == nil {
@@ -89,14 +90,14 @@ func insteadOfLog(name string, file *os.File) string {
 	return record
 }
 
-// beginning is the first bytes of a file, headLength at most.
+// beginning returns the first bytes of a file, at most headLength.
 func beginning(file *os.File) []byte {
 	head := make([]byte, headLength)
 	n, _ := file.ReadAt(head, 0)
 	return head[:n]
 }
 
-// elfType says what an ELF file is by its first bytes, ET_NONE for other files.
+// elfType returns the type of an ELF file, judging by its first bytes; ET_NONE for other files.
 func elfType(head []byte) elf.Type {
 	const at = 16 // e_type
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || len(head) < at+2 {
@@ -105,7 +106,7 @@ func elfType(head []byte) elf.Type {
 	return elf.Type(head[at]) | elf.Type(head[at+1])<<8
 }
 
-// asProgram is the name of a file as a shell runs it.
+// asProgram returns the name of a file in a form that a shell executes: with a "/".
 func asProgram(name string) string {
 	if !strings.Contains(name, "/") {
 		name = "./" + name
@@ -113,7 +114,8 @@ func asProgram(name string) string {
 	return quote(name)
 }
 
-// unwritten says why a file cannot be written, nil if it was, without the name of a file that only stood in for it, and what to do.
+// unwritten returns why the file called name could not be written and what the user can do, nil if err is. The name of
+// a temporary file in err is left out.
 func unwritten(name string, err error) error {
 	var own *exit
 	if err == nil || errors.As(err, &own) { // the file was written, or something else failed

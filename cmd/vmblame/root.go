@@ -43,12 +43,12 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
-// failed is the end of a command that could not do its work.
+// failed returns the error of a command that could not do its work.
 func failed(format string, args ...any) error {
 	return &exit{status: exitFailed, err: fmt.Errorf(format, args...)}
 }
 
-// misused is wrong usage of cmd: the mistake, and in a second line how it is meant.
+// misused returns the error for wrong usage of cmd: the mistake and, in a second line, the usage.
 func misused(cmd *cobra.Command, format string, args ...any) *exit {
 	l := text.Style{Words: language(cmd)}
 	for i, a := range args {
@@ -95,13 +95,13 @@ func execute(root *cobra.Command, args []string, stderr io.Writer) (status int) 
 	return e.status
 }
 
-// note says something beside the answer, on standard error, in the language of cmd.
+// note prints a message on standard error, in the language of cmd.
 func note(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintln(cmd.ErrOrStderr(), folded("vmblame: "+text.Style{Words: language(cmd)}.Told(fmt.Sprintf(format, args...))))
 }
 
-// folded are lines for standard error: on a terminal they fit, else each is one line, as a log of CI takes it. Those that begin with a blank,
-// rows of a table, fit as they are.
+// folded folds lines for standard error to the width of a terminal. If there is no terminal, each message stays one
+// line, as the log of a CI system shows it. Lines that begin with a blank are rows of a table, which fit already.
 func folded(lines string) string {
 	width, _, ok := terminal(os.Stderr)
 	if !ok || width == 0 {
@@ -116,15 +116,15 @@ func folded(lines string) string {
 	return strings.Join(list, "\n")
 }
 
-// say writes the last words. A reader of standard error that takes nothing does not keep vmblame, and with it the
-// exit status of the program, for ever.
+// say writes a last message. If nobody reads standard error it gives up, so that vmblame, and with it the exit status
+// of the program, is not delayed for ever.
 func say(stderr io.Writer, words string) {
 	s := spool.New(stderr, len(words))
 	_, _ = io.WriteString(s, words)
 	s.Close(patience)
 }
 
-// rootCommand is vmblame with all its commands.
+// rootCommand returns vmblame with all its commands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vmblame COMMAND [flags] ...",
@@ -168,7 +168,7 @@ who mapped it, when, through which call stack, and what stood there before.`,
 	return root
 }
 
-// helpCommand is cobra's, but for what it does about a command that does not exist.
+// helpCommand is cobra's help command, except that an unknown command is an error.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -219,7 +219,8 @@ func nearest(word string, words []string) (list []string) {
 	return list
 }
 
-// flagMistake is a flag that a command does not have, with one that looks like it, or how others do what it says.
+// flagMistake returns the error for a wrong flag, with a suggestion: a flag with a similar name, or the one that does
+// what the user may have meant.
 func flagMistake(cmd *cobra.Command, err error) error {
 	line := firstLine(err.Error())
 	// "-5" is meant as a number, not as a flag.
@@ -276,7 +277,7 @@ func flagMistake(cmd *cobra.Command, err error) error {
 	return misused(cmd, "%s", errors.New(line))
 }
 
-// distance is how many letters must be changed, added or left out to make b of a (Levenshtein).
+// distance returns the Levenshtein distance: how many letters must be changed, added or removed to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -297,7 +298,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// exactly is a check of the number of arguments, each named as in the usage line.
+// exactly returns a check of the number of arguments; names are those of the usage line.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -316,14 +317,14 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// between takes the first of these arguments, and as many of the others as there are.
+// between returns a check of the arguments called names: the first is required, the last ones may be missing.
 func between(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		return exactly(names[:min(max(len(args), 1), len(names))]...)(cmd, args)
 	}
 }
 
-// firstLine cuts what would otherwise be a dump.
+// firstLine returns the first line of s: errors of libraries may go on for many lines.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
 	return line

@@ -101,7 +101,8 @@ func (r *recording) run() error {
 	return over
 }
 
-// judged holds the recording against the bounds, tells CI, and is the exit where a bound was passed.
+// judged checks the recording against the bounds and reports the results to CI. It returns the error with which vmblame
+// exits, nil if every bound was kept.
 func (r *recording) judged() error {
 	if r.summary == nil || r.summary.sum == nil {
 		return nil

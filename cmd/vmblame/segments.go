@@ -22,12 +22,13 @@ const (
 	leastLimit = 4 << 20
 	// segmentsKept is how many segments of the usual size fit into the limit.
 	segmentsKept = 8
-	// logSlack is what the log being written may grow by before it is looked at again: what the Writer buffers.
+	// logSlack is how many bytes the present segment may grow before its size is checked again: as much as the Writer
+	// buffers.
 	logSlack = 256 << 10
 )
 
-// A bounded log is written in segments. The one being written has the log's name, and gets that of a part when it is
-// full; the oldest parts are removed where all together would be larger than the limit.
+// A boundedLog is written in segments. The present one has the log's name; when it is full it is renamed to that of a
+// part. The oldest parts are removed when all segments together would exceed the limit.
 type boundedLog struct {
 	cutter *segment.Cutter
 	limit  int64
@@ -68,7 +69,7 @@ func (b *boundedLog) full() bool {
 	return inFile(b.began) >= target && b.began > b.state
 }
 
-// wrote takes the sizes of what has been written of the present segment.
+// wrote adds up the sizes of what has been written to the present segment.
 func (b *boundedLog) wrote(lines int, size int64) {
 	b.lines += int64(lines)
 	if b.lines >= 1<<16 && size > 0 {
@@ -76,7 +77,7 @@ func (b *boundedLog) wrote(lines int, size int64) {
 	}
 }
 
-// makeRoom removes the oldest parts until all that is kept and n more bytes fit into the limit.
+// makeRoom removes the oldest parts until the remaining ones and n more bytes fit into the limit.
 func (b *boundedLog) makeRoom(n int64) error {
 	sum := n
 	for _, p := range b.parts {
@@ -93,7 +94,7 @@ func (b *boundedLog) makeRoom(n int64) error {
 	return nil
 }
 
-// next ends the segment that w has written and begins the next one in the log's name.
+// next ends the segment of w and begins the next one under the log's name.
 func (b *boundedLog) next(w *eventlog.Writer, name string, end *eventlog.End) (*eventlog.Writer, error) {
 	if err := w.Put(end); err != nil {
 		return w, err
@@ -115,8 +116,8 @@ func (b *boundedLog) next(w *eventlog.Writer, name string, end *eventlog.End) (*
 	return fresh, nil
 }
 
-// setAside gives a segment its own name. A part of an earlier recording is replaced, as the log itself was; another file
-// is not.
+// setAside renames a full segment from name to to. If to exists it is replaced only if it is a log: a part of an
+// earlier recording.
 func setAside(name, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, name, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	switch {
@@ -144,7 +145,7 @@ func partName(name string, number int) string {
 	return fmt.Sprintf("%s.part-%06d%s", stem, number, ext)
 }
 
-// splitExt splits the ending of a log's name off: ".jsonl", ".jsonl.zst".
+// splitExt splits the extension off a log's name: ".jsonl" or ".jsonl.zst".
 func splitExt(name string) (stem, ext string) {
 	stem, packed := strings.CutSuffix(name, ".zst")
 	ext = filepath.Ext(stem)
@@ -155,7 +156,7 @@ func splitExt(name string) (stem, ext string) {
 	return stem, ext
 }
 
-// missing says what came before a segment, and which parts of the recording are beside it.
+// missing says that a log does not begin at the start of the recording, and which earlier parts are beside it.
 func missing(name string, g *eventlog.Segment) string {
 	text := fmt.Sprintf("segment %d of a recording: events 1 to %d are in earlier ones", g.Number, g.Events)
 	if g.Events == 0 {
@@ -171,7 +172,7 @@ func missing(name string, g *eventlog.Segment) string {
 	return fmt.Sprintf("%s: here are %d, %s to %s", text, len(kept), kept[0], kept[len(kept)-1])
 }
 
-// earlierParts lists the parts before that number that stand beside the segment called name, the oldest first.
+// earlierParts lists the parts with a lower number that stand beside the segment called name, the oldest first.
 func earlierParts(name string, number int) []string {
 	stem, ext := splitExt(name)
 	if i := strings.LastIndex(stem, ".part-"); i >= 0 {

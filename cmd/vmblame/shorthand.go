@@ -11,8 +11,9 @@ import (
 	"github.com/vmblame/vmblame/internal/procfs"
 )
 
-// spelled writes out what people type in a hurry: a pid alone is map, a program with its path and arguments is run, and
-// the name of a process that runs is map, where neither a command nor a program has it. The name of a command wins.
+// spelled completes a command line without a command: a pid alone means map, a program with a "/" in its path means
+// run, and the name of a running process means map, unless a program in PATH has that name. The names of commands take
+// precedence.
 func spelled(root *cobra.Command, args []string) []string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") || isCommand(root, args[0]) {
 		return args
@@ -43,7 +44,7 @@ func isCommand(root *cobra.Command, word string) bool {
 	return strings.HasPrefix(word, "__") || word == "help" || slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
 }
 
-// processesNamed lists the processes of a name: that of the thread, or what they were called as.
+// processesNamed returns the pids of the processes with that name: as comm, or as the base name of argv[0].
 func processesNamed(name string) (pids []int) {
 	for _, pid := range procfs.Processes() {
 		argv := procfs.Cmdline(pid)

@@ -43,7 +43,7 @@ func newStatus(w io.Writer, style text.Style) *status {
 	return s
 }
 
-// line is the status after a time, and begins to count anew what comes and goes.
+// line returns the status after this time. It starts the counts of mapped and unmapped bytes anew.
 func (s *status) line(after time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,8 +35,8 @@ func (s *summary) Put(r eventlog.Record) error {
 	return s.Recording.Put(r)
 }
 
-// rereadable is how many bytes of a log are read again to tell what was there at its peak. It takes two passes, a second
-// or so.
+// rereadable is the size in bytes up to which a log is read again to report what was mapped at its peak. That takes two
+// passes: about a second.
 const rereadable = 32 << 20
 
 // write makes and writes the summary, once the log has been closed.
@@ -59,7 +59,8 @@ func (s *summary) write() {
 	}
 }
 
-// made is the summary.
+// made returns the summary. If the program gave back most of its memory before it ended, it adds the report of the
+// peak, which it reads from the log.
 func (s *summary) made() *analysis.Summary {
 	sum := s.Summary()
 	if st, err := os.Stat(s.log); err == nil && st.Mode().IsRegular() && st.Size() <= rereadable && sum.Tidied() {

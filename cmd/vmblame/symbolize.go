@@ -53,7 +53,8 @@ tells more.`,
 	return cmd
 }
 
-// symbolizeLog names the frames of a log; tell reports what has been found.
+// symbolizeLog finds names for the frames of a log and writes them to the log, or to file out if that is not "". tell
+// prints what was found.
 func symbolizeLog(cmd *cobra.Command, log, out string, debug *naming.DebugFiles, tell func(*naming.Log) error) error {
 	if st, err := os.Stat(log); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
 		return failed("symbolize %s: not a regular file, and the log is read twice: copy it to one first", log)
@@ -130,7 +131,7 @@ func writeLog(file *logFile, out string, n *naming.Log) error {
 	return finishLog(file, w, n)
 }
 
-// replaceLog puts the log with its names in the place of the log, whole or not at all.
+// replaceLog replaces the log by one with its names, completely or not at all.
 func replaceLog(file *logFile, n *naming.Log) error {
 	path, err := filepath.EvalSymlinks(file.name)
 	if err != nil {
@@ -175,7 +176,7 @@ func finishLog(file *logFile, w *eventlog.Writer, n *naming.Log) error {
 	return err
 }
 
-// keepOwner gives f the owner that the file it replaces has, where that is allowed.
+// keepOwner gives f the owner of the file that it replaces, if that is permitted.
 func keepOwner(f *os.File, old os.FileInfo) {
 	if sys, ok := old.Sys().(*syscall.Stat_t); ok {
 		_ = f.Chown(int(sys.Uid), int(sys.Gid))

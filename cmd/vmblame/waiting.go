@@ -11,9 +11,8 @@ const (
 	mostSpare = 16
 )
 
-// waitingLines are lines that wait to be written, in pieces whose memory is used again: one long slice would be copied
-// each time that it grows, and a collector would find more garbage in it than all else that a recording leaves. It is not
-// safe for concurrent use.
+// waitingLines is a queue of lines to be written, in pieces whose memory is reused. One long slice would be copied each
+// time it grows, and would leave more garbage than everything else in a recording. It is not safe for concurrent use.
 type waitingLines struct {
 	pieces []piece
 	bytes  int
@@ -26,13 +25,13 @@ type piece struct {
 	end   *eventlog.End // of the segment that ends behind them, nil for none
 }
 
-// place is a place between two lines.
+// place is a position between two lines.
 type place struct {
 	pieces, last, bytes int
 	end                 *eventlog.End
 }
 
-// open returns the piece that the next line belongs to. Whoever appends to it says so to grown.
+// open returns the piece that the next line is appended to. After appending, the caller must call grown.
 func (w *waitingLines) open() *piece {
 	n := len(w.pieces)
 	if n == 0 || len(w.pieces[n-1].lines) >= linesChunk || w.pieces[n-1].end != nil {
@@ -50,7 +49,7 @@ func (w *waitingLines) open() *piece {
 
 func (w *waitingLines) grown(bytes int) { w.bytes += bytes }
 
-// endSegment has the present segment end here.
+// endSegment marks the end of the present segment here.
 func (w *waitingLines) endSegment(end *eventlog.End) {
 	n := len(w.pieces)
 	if n == 0 || w.pieces[n-1].end != nil {
@@ -60,7 +59,7 @@ func (w *waitingLines) endSegment(end *eventlog.End) {
 	w.pieces[n-1].end = end
 }
 
-// here is the place behind the last line.
+// here returns the position after the last line.
 func (w *waitingLines) here() place {
 	p := place{pieces: len(w.pieces), bytes: w.bytes}
 	if p.pieces > 0 {
@@ -69,7 +68,7 @@ func (w *waitingLines) here() place {
 	return p
 }
 
-// backTo takes away what stands behind p, an end of a segment too.
+// backTo removes everything after p, including the end of a segment.
 func (w *waitingLines) backTo(p place) {
 	for _, gone := range w.pieces[p.pieces:] {
 		w.recycle(gone.lines)
@@ -82,14 +81,14 @@ func (w *waitingLines) backTo(p place) {
 	}
 }
 
-// take returns what waits, oldest first; then nothing does.
+// take removes all pieces from the queue and returns them, the oldest first.
 func (w *waitingLines) take() []piece {
 	taken := w.pieces
 	w.pieces, w.bytes = nil, 0
 	return taken
 }
 
-// recycle gives back the memory of a piece that has been written.
+// recycle returns the memory of a written piece for reuse.
 func (w *waitingLines) recycle(lines []byte) {
 	if len(w.spare) < mostSpare && cap(lines) > 0 && cap(lines) <= 4*linesChunk {
 		w.spare = append(w.spare, lines[:0])

@@ -65,7 +65,8 @@ Of a LOG it shows every moment from its beginning to its end; one that is still 
 	return cmd
 }
 
-// sourceOf is what a word names: a log, or a process. end lets go of it, and returns what there is to say then.
+// sourceOf returns what word names as the source of a view: a log, or a process. The caller must call end, which
+// releases it and returns a last message, "" for none.
 func sourceOf(cmd *cobra.Command, word, output string, byMap bool) (s watch.Source, end func() string, err error) {
 	if st, err := os.Stat(word); err == nil && st.Mode().IsRegular() {
 		if output != "" || byMap {
@@ -90,7 +91,7 @@ func sourceOf(cmd *cobra.Command, word, output string, byMap bool) (s watch.Sour
 	return m, func() string { return "" }, nil
 }
 
-// saveReport writes a report as `report --json` does, into a file of its own.
+// saveReport writes a report, as `report --json` does, to a new file.
 func saveReport(r *analysis.Report) (string, error) {
 	pid := 0
 	if len(r.Processes) > 0 {
@@ -115,8 +116,8 @@ func saveReport(r *analysis.Report) (string, error) {
 	}
 }
 
-// recordingOf is a recording of a process by a vmblame of its own, which writes a log that is watched. It returns the
-// recording's own words as an error where it could not begin.
+// recordingOf starts `vmblame attach` on a process and returns its log as the source of a view. If the recording cannot
+// begin, the error is what it printed.
 func recordingOf(pid int, output string) (watch.Source, func() string, error) {
 	dir := ""
 	log := output

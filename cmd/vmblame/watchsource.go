@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	// watchInterval is how often what is watched is looked at.
+	// watchInterval is the time between two looks at what is watched.
 	watchInterval = time.Second
-	// watchShare is how much more time passes between two looks than one takes.
+	// watchShare bounds the cost of looking: from the beginning of a look to the next, at least watchShare times its
+	// duration passes.
 	watchShare = 10
-	// watchMoments and watchMappings bound the moments of a log's past.
+	// watchMoments and watchMappings bound how many moments of a log's past are read, and their mappings.
 	watchMoments  = 300
 	watchMappings = 1_000_000
 )
 
-// pace waits until it is time to look again.
+// pace waits until the next look is due.
 type pace struct {
 	last  time.Time
 	spent time.Duration
@@ -39,7 +40,7 @@ func (p *pace) wait() {
 	time.Sleep(max(watchInterval, watchShare*p.spent) - time.Since(p.last))
 }
 
-// look runs what looks, and remembers how long that took.
+// look calls f, and remembers how long that took.
 func (p *pace) look(f func() error) error {
 	p.last = time.Now()
 	err := f()
@@ -47,7 +48,7 @@ func (p *pace) look(f func() error) error {
 	return err
 }
 
-// opens opens a log again and again.
+// opens returns a function that opens the log from its beginning, as often as it is called.
 func opens(log string) analysis.Open {
 	return func() (*eventlog.Reader, error) { return eventlog.Open(log) }
 }
@@ -99,7 +100,7 @@ func (l *logSource) Next() (*analysis.State, error) {
 	return s, err
 }
 
-// now is the state at the end of what there is of the log.
+// now returns the state at the present end of the log.
 func (l *logSource) now() (*analysis.State, error) {
 	l.following.Lock()
 	defer l.following.Unlock()
@@ -152,18 +153,19 @@ func (l *logSource) Detail(at analysis.Moment, pid int, addr uint64, s text.Styl
 	return blamed(state, addr, s) + "\n" + withoutNext(string(report.History(h, s))), nil
 }
 
-// blamed is what blame says of an address.
+// blamed returns the answer of blame for an address, as text.
 func blamed(s *analysis.State, addr uint64, l text.Style) string {
 	return withoutNext(string(report.Blame(s.Blame(analysis.Question{Range: vm.Range{Start: addr, End: addr + 1}, Frames: true}), l)))
 }
 
-// withoutNext leaves out the commands that go on: the view goes on by itself, and the log may be gone with it.
+// withoutNext removes the suggested commands from a text: the view offers its own keys, and the log may not exist any
+// more.
 func withoutNext(s string) string {
 	before, _, _ := strings.Cut("\n"+s, "\nnext: ")
 	return strings.TrimPrefix(strings.TrimRight(before, "\n")+"\n", "\n")
 }
 
-// A mapSource is a process that is looked at again and again.
+// A mapSource looks at a process again and again, without recording it.
 type mapSource struct {
 	pid   int
 	start time.Time
@@ -174,7 +176,7 @@ type mapSource struct {
 // Name implements watch.Source.
 func (m *mapSource) Name() string { return strconv.Itoa(m.pid) + " (by map)" }
 
-// look is the process as it is now.
+// look returns the process as it is now.
 func (m *mapSource) look() (s *analysis.State, err error) {
 	err = m.pace.look(func() (err error) {
 		s, err = m.now()

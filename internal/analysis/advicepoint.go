@@ -8,8 +8,8 @@ import (
 	"github.com/vmblame/vmblame/internal/ledger"
 )
 
-// An AdvicePoint is what one call of madvise(2) did, or several that followed each other closely: then its advice and its stack are
-// those of the one that moved most.
+// An AdvicePoint is the effect of one call of madvise(2), or of several in close succession. Of several, Advice and
+// Stack are those of the call that moved the most.
 type AdvicePoint struct {
 	Advised
 	Space int
@@ -17,10 +17,10 @@ type AdvicePoint struct {
 	moved int64 // by the call whose stack it is
 }
 
-// mostPoints is how many points there are of a space, at most: a picture has no room for more.
+// mostPoints is the largest number of points in an answer for one space: a chart has no room for more.
 const mostPoints = 100
 
-// points adds up advice of each space, in the order of time.
+// advicePoints collects the points of each space, in order of time.
 type advicePoints map[int][]AdvicePoint
 
 func (p advicePoints) put(r *eventlog.Advice) {
@@ -39,7 +39,7 @@ func (p advicePoints) put(r *eventlog.Advice) {
 	p[r.Space] = list
 }
 
-// join makes one of neighbours between which least time passed, until there are n.
+// join merges neighbours, those with the least time between them first, until n are left.
 func join(list []AdvicePoint, n int) []AdvicePoint {
 	if len(list) <= n {
 		return list
@@ -70,7 +70,7 @@ func join(list []AdvicePoint, n int) []AdvicePoint {
 	return kept
 }
 
-// list has the points of all spaces, by space and time.
+// list returns the points of all spaces, ordered by space and time.
 func (p advicePoints) list() []AdvicePoint {
 	var all []AdvicePoint
 	for _, list := range p {

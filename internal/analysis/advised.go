@@ -36,12 +36,13 @@ type advised struct {
 	list []advisedKey
 }
 
-// newAdvised is of the sort of r, and of no call.
+// newAdvised returns an Advised with the kind of advice and the time of r that counts no call yet.
 func newAdvised(r *eventlog.Advice) *Advised {
 	return &Advised{Advice: strace.Value("madvise", "advice", uint64(r.Kind())), First: r.T, GaveBack: new(int64), Brought: new(int64), Left: new(int64)}
 }
 
-// put adds advice, apart for each thread if some may be left out later.
+// put counts a call of madvise. If apart is set, the calls of each thread are counted separately, because a filter may
+// leave some threads out later.
 func (a *advised) put(r *eventlog.Advice, apart bool) {
 	k := advisedKey{space: r.Space, advice: r.Kind()}
 	if apart {
@@ -62,7 +63,7 @@ func (a *advised) put(r *eventlog.Advice, apart bool) {
 	x.count(r)
 }
 
-// count takes one call.
+// count adds one call to x.
 func (x *Advised) count(r *eventlog.Advice) {
 	x.Last = r.T
 	if r.Error != "" {
@@ -82,7 +83,7 @@ func (x *Advised) count(r *eventlog.Advice) {
 	}
 }
 
-// add takes other calls.
+// add adds the calls of another Advised.
 func (x *Advised) add(o *Advised) {
 	x.Times, x.Failed, x.Bytes = x.Times+o.Times, x.Failed+o.Failed, x.Bytes+o.Bytes
 	x.First, x.Last = min(x.First, o.First), max(x.Last, o.Last)
@@ -93,7 +94,7 @@ func (x *Advised) add(o *Advised) {
 	x.GaveBack, x.Brought, x.Left = plus(x.GaveBack, o.GaveBack), plus(x.Brought, o.Brought), plus(x.Left, o.Left)
 }
 
-// SumAdvised is how much all of a list gave back and brought in, nil where of one nobody counted.
+// SumAdvised returns how many bytes all of list gave back and brought in, nil if one of them was not counted.
 func SumAdvised(list []Advised) (gave, brought *int64) {
 	gave, brought = new(int64), new(int64)
 	for i := range list {
@@ -116,7 +117,7 @@ func (a *advised) forget(space int) {
 	})
 }
 
-// of is what was advised in the space of p: what gave back most first, then what brought in most.
+// of returns the advice given in the space of p: what gave back most first, then what brought in most.
 func (a *advised) of(s *State, p *process) []Advised {
 	type name struct{ advice, who string }
 	at := map[name]int{}

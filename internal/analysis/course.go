@@ -1,6 +1,6 @@
 package analysis
 
-// A Course describes how an amount developed over time.
+// A Course describes how an amount changed over time.
 type Course struct {
 	Form   Form   `json:"form"`             // "line", "step", "saw", "fall", "none" or "irregular"
 	T      *int64 `json:"t,omitempty"`      // when a line begins, or a step is

@@ -28,7 +28,7 @@ type Side struct {
 	Log string `json:"log"` // what the log was called
 }
 
-// A Pair is a process of each side, or one that the other does not have.
+// A Pair is a process before and the matching one after; either may be missing.
 type Pair struct {
 	PIDBefore   *int     `json:"pid_before"`                  // null where there is none
 	PIDAfter    *int     `json:"pid_after"`                   // null where there is none
@@ -53,8 +53,9 @@ type Pair struct {
 	OnlyAfter   []string  `json:"only_after,omitempty"`  // the same
 }
 
-// A Change is a kind, or what one chain of calls made of it, on both sides. Its who, of a part alone, is the calls as they are
-// compared: without what compilers append to names, code made at run time as "(JIT code)", and of loaded files the name of the file.
+// A Change compares one kind of memory, or what one chain of calls made of that kind, on both sides. Only the latter
+// has a Who: the calls in the form in which they are compared, which is the same on both sides. Suffixes that compilers
+// append are removed, code made at run time is "(JIT code)", and a loaded file is its name.
 type Change struct {
 	Label      string        `json:"label"`         // of the kind
 	Kind       classify.Kind `json:"kind"`          // docs/kinds.md
@@ -72,7 +73,7 @@ func (c *Change) Differs() bool {
 	return c.Difference != 0 || c.Before.Count != c.After.Count || c.Before.Committed != c.After.Committed
 }
 
-// Because puts the largest difference beside a setting that differs and governs its kind.
+// Because explains the largest difference by a setting that differs and governs that kind of memory.
 type Because struct {
 	Change         // what one chain of calls made
 	More    string `json:"more"`    // which side has more: "before" or "after"
@@ -81,8 +82,8 @@ type Because struct {
 	Value   string `json:"value"`   // its value there
 }
 
-// Compare compares two moments. logs is what the sides are called. Turned round it says the same with the signs
-// turned.
+// Compare compares two moments; logs are the names of the sides. If before and after are exchanged, only the signs of
+// the result change.
 func Compare(before, after *State, logs [2]string) *Diff {
 	c := comparer{before: before, after: after, nameless: nameless{}}
 	d := &Diff{Type: "diff", Before: Side{before.at(), logs[0]}, After: Side{after.at(), logs[1]}, Processes: []Pair{}}

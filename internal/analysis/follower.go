@@ -11,8 +11,8 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Follower has the state at the end of a log that is still being written, as often as it is asked for: each time it reads only what
-// has been added. It is not safe for concurrent use, but the states that it returns do not depend on it, nor on each other.
+// A Follower returns the state at the end of a log that is still being written, as often as it is asked. Each time it
+// reads only what was added. It is not safe for concurrent use, but the states are independent of it and of each other.
 type Follower struct {
 	tail *eventlog.Tail
 	fold folder // of what has been read; its state has no processes
@@ -22,8 +22,8 @@ type Follower struct {
 // NewFollower returns a Follower of the log at path.
 func NewFollower(path string) *Follower { return &Follower{tail: eventlog.NewTail(path)} }
 
-// State is what Load returns for the end of what there is of the log. Where measure is not nil it is asked how much is resident now in
-// each space in use, and returns nil where that cannot be known.
+// State returns what Load returns for the present end of the log. If measure is not nil, it is asked how much of each
+// space in use is resident now; it returns nil if that is unknown.
 func (f *Follower) State(measure func(*eventlog.SpaceState) *eventlog.Snapshot) (*State, error) {
 	if err := f.read(); err != nil {
 		f.tail.Again() // what was folded is a part of what was to be
@@ -58,7 +58,7 @@ func (f *Follower) read() error {
 	}
 }
 
-// copied is the state as it is now, which stays as it is when more is put.
+// copied returns a copy of the present state that later records do not change.
 func (l *folder) copied(measure func(*eventlog.SpaceState) *eventlog.Snapshot) *State {
 	old := l.state
 	s := *old
@@ -83,7 +83,7 @@ func (l *folder) copied(measure func(*eventlog.SpaceState) *eventlog.Snapshot) *
 	return &s
 }
 
-// copied is n as it is now, for reading alone. What grows by appending is shared.
+// copied returns a copy of n that is only read. What grows by appending is shared.
 func (n *Names) copied() *Names {
 	c := *n
 	c.modules, c.in, c.roles, c.builds = maps.Clone(n.modules), maps.Clone(n.in), maps.Clone(n.roles), maps.Clone(n.builds)
@@ -94,14 +94,14 @@ func (n *Names) copied() *Names {
 	return &c
 }
 
-// copied is l as it is now.
+// copied returns a copy of l.
 func (l *threads) copied() *threads {
 	c := l.asOf(maxLine)
 	c.users = maps.Clone(l.users)
 	return c
 }
 
-// copied is a as it is now.
+// copied returns a copy of a.
 func (a *advised) copied() advised {
 	c := advised{by: make(map[advisedKey]*Advised, len(a.by)), list: slices.Clone(a.list)}
 	for k, x := range a.by {
@@ -114,7 +114,7 @@ func (a *advised) copied() advised {
 	return c
 }
 
-// copied is f as it is now, for reading alone.
+// copied returns a copy of f that is only read.
 func (f *failures) copied() failures {
 	c := failures{}
 	for _, x := range f.list {

@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// A Held is a mapping with the row of a report that counts it.
+// A Held is a mapping, and the row of a report in which it is counted.
 type Held struct {
 	Range
 	Figures Totals            // its own; the count is 0, since it may be a part of what is counted

@@ -31,7 +31,7 @@ type ProcessMemory struct {
 	Largest   *LargestShare `json:"largest"`   // the kind that has most of it; null if it was not looked up, which is done only for the first rows
 }
 
-// LargestShare is the kind of memory that a process has most of, by what the rows are sorted by.
+// LargestShare is the kind of memory that a process has most of, measured by the figure that the rows are sorted by.
 type LargestShare struct {
 	Kind     classify.Kind `json:"kind"`     // docs/kinds.md
 	Label    string        `json:"label"`    // in words

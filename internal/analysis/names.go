@@ -43,7 +43,7 @@ type frame struct {
 	omitted int // number of frames, before this one, that were not recorded
 }
 
-// lookup is the address whose symbol names the frame.
+// lookup returns the address to look up: for a return address, the last byte of the call before it.
 func (f frame) lookup() place {
 	if f.call {
 		f.addr--

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// nearest are the snapshots of a space that lie nearest to a moment.
+// nearest holds the snapshots of a space that are closest in time to a moment.
 type nearest struct {
 	before, after *snapshot
 }
@@ -97,8 +97,9 @@ func (v *nearest) usage(p *process, t int64) []string {
 	return names
 }
 
-// beginIn returns how many of the kernel's rows begin in mapping i, nil where that was not counted: of what was one row then and is
-// several mappings, because memory told them apart, the first has it.
+// beginIn returns how many of the kernel's rows begin in mapping i, nil if the snapshot did not count that. If one row
+// of the snapshot has become several mappings, because inspecting memory told them apart, the row begins in the first
+// of them.
 func (m *counted) beginIn(mappings []mapping, i int) *int {
 	x := &mappings[i]
 	switch {
@@ -110,8 +111,9 @@ func (m *counted) beginIn(mappings []mapping, i int) *int {
 	return nil
 }
 
-// part returns the share of r in figures that were counted for all of whole, by its length and in pages, that of PSS in KiB. The shares
-// of ranges that make up whole add up, and none has more of what is a part of its resident memory than it has of that.
+// part divides figures that were counted for whole, and returns the share of r. RSS and swap are divided by length, the
+// parts of RSS by their share of RSS. Shares are multiples of a page, of 1 KiB for PSS. The shares of ranges that make
+// up whole add up to f, and no part of RSS exceeds the range's share of RSS.
 func (f usage) part(r, whole vm.Range) usage {
 	// until is how much of v lies before an address, if of units of something as many lie there as of, of all.
 	until := func(v, of, all, unit int64) int64 {

@@ -29,8 +29,8 @@ func (s *totals) add(o *totals) {
 	}
 }
 
-// A thing tells apart what a person counts: a Group of package classify, or what one owner has mapped of a file, in
-// whatever pieces.
+// A thing identifies what a person counts as one: a Group of package classify, or all that one owner has mapped of a
+// file, in however many pieces.
 type thing struct {
 	group int
 	kind  classify.Kind

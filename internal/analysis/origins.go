@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// origins stores the events that made what is mapped. Those of which no page is left are dropped now and then.
+// origins stores the events that made the present mappings. Events of which no page is left are dropped now and then.
 type origins struct {
 	by     map[uint64]*classify.Event
 	sweep  int             // the number of events at which unused ones are dropped next
@@ -29,14 +29,15 @@ func (m *origins) put(r *eventlog.Event) {
 	}
 }
 
-// makes is the first change of an event that maps pages, -1 for none.
+// makes returns the index of the first change of an event that maps pages, -1 if there is none.
 func makes(r *eventlog.Event) int {
 	return slices.IndexFunc(r.Changes, func(c eventlog.Change) bool {
 		return c.Now != nil && c.Now.Origin != nil && *c.Now.Origin == r.Seq
 	})
 }
 
-// over returns the event that had made the first page which change i replaces or moves.
+// over returns the event whose mapping change i replaced or moved, by its first page. It returns nil if that is
+// unknown.
 func (m *origins) over(r *eventlog.Event, i int) *classify.Event {
 	c := &r.Changes[i]
 	if from := c.Now.MovedFrom; from != nil {
@@ -72,7 +73,7 @@ func (m *origins) forget(p *eventlog.Replay) {
 	m.sweep = max(firstSweep, 4*len(m.by))
 }
 
-// compact returns the part of an event that is needed later.
+// compact returns a copy of the parts of an event that are needed later.
 func compact(r *eventlog.Event) *classify.Event {
 	e := &classify.Event{Seq: r.Seq, T: r.T, Call: r.Call, FD: -1, PID: r.PID, TID: r.TID}
 	for i := range r.Args {

@@ -2,7 +2,8 @@ package analysis
 
 import "github.com/vmblame/vmblame/internal/eventlog"
 
-// peak finds the line of a log after which the most is mapped. It needs no ledger, as changes carry sizes.
+// peak finds the line of a log after which the most bytes are mapped. It needs no ledger, because changes contain
+// sizes.
 type peak struct {
 	pids    []int
 	threads *threads

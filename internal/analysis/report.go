@@ -9,7 +9,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// ReportOptions say what a report lists.
+// ReportOptions says what a report lists, and how its sentences write sizes.
 type ReportOptions struct {
 	By      By       // "" for ByKind
 	Sort    Sort     // "" for SortReserved
@@ -26,7 +26,7 @@ func (o *ReportOptions) size(n int64) string {
 	return text.Size(n)
 }
 
-// A Column is one that text shows where it is asked for.
+// A Column is an additional column of figures that text shows if asked.
 type Column string
 
 // The columns that may be asked for.
@@ -61,7 +61,7 @@ func (c Column) Of(t *Totals) *int64 {
 // Columns lists those that may be asked for.
 func Columns() []Column { return []Column{PSS, Private, SharedPages, Swap, HugePages, LockedPages} }
 
-// By says what the rows of a report are about.
+// By says how the rows of a report are grouped.
 type By string
 
 // The values of By.

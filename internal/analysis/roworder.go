@@ -56,8 +56,8 @@ func measured(n *int64) int64 {
 	return *n
 }
 
-// cutRows sums up in one last row those, and in one last part those parts, that have less reserved than least
-// bytes. Of a row whose parts are all smaller only the sum is left.
+// cutRows merges all rows with fewer than least reserved bytes into one last row, and in each row the small parts into
+// one last part. If all parts of a row are small, only the row itself remains.
 func cutRows(rows []Row, least int64) []Row {
 	shown, rest := cut(rows, least)
 	if rest.Smaller > 0 {

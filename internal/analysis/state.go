@@ -162,6 +162,7 @@ func each(open Open, put func(r eventlog.Record, line int)) (cut bool, err error
 	}
 }
 
+// wanted reports whether pid is in pids, which stands for all processes if it is empty.
 func wanted(pids []int, pid int) bool { return len(pids) == 0 || slices.Contains(pids, pid) }
 
 // functions yields the functions of a stack as classify wants them.

@@ -176,7 +176,7 @@ func (b *buckets) double() {
 	b.width *= 2
 }
 
-// add takes what came behind b.
+// add adds the events of the next bucket to b.
 func (b *bucket) add(o bucket) {
 	switch {
 	case o.last == 0:

@@ -32,8 +32,8 @@ func newThreads() *threads {
 	return &threads{byTID: map[int][]*thread{}, bySpace: map[int][]*thread{}, users: map[int]int{}, sweep: firstSweep}
 }
 
-// put takes a thread record that lies before the moment. It returns the space that has no thread left by
-// it, 0 for none.
+// put adds a thread record that is not later than the moment. It returns the space that has lost its last thread by it,
+// 0 for none.
 func (l *threads) put(r *eventlog.Thread) (left int) {
 	last := l.last(r.TID)
 	if r.What != "start" && last != nil && !last.ended {
@@ -58,7 +58,8 @@ func (l *threads) put(r *eventlog.Thread) (left int) {
 	return left
 }
 
-// remember takes the thread of an event that stands in an earlier segment, if it had ended before this one.
+// remember adds the thread of an event that is in an earlier segment of the log, if the thread ended before this
+// segment began.
 func (l *threads) remember(r *eventlog.Origin) {
 	if x := l.at(r.TID, r.T); r.Name == "" || x != nil && x.Start <= r.T {
 		return
@@ -135,7 +136,7 @@ func (l *threads) over(space int) bool {
 	return known && n <= 0
 }
 
-// lastOf is a moment before the last of the ended threads of a space ended.
+// lastOf returns a time just before the last thread of a space ended: all that ended with it still count as living.
 func (l *threads) lastOf(space int) int64 {
 	var t int64
 	for _, x := range l.bySpace[space] {
@@ -144,7 +145,7 @@ func (l *threads) lastOf(space int) int64 {
 	return t
 }
 
-// at is the thread that had this tid at time t, nil where none is known.
+// at returns the thread that had this tid at time t, nil if none is known.
 func (l *threads) at(tid int, t int64) *thread {
 	of := l.byTID[tid]
 	i, _ := slices.BinarySearchFunc(of, t, func(x *thread, t int64) int {
@@ -167,8 +168,8 @@ func (l *threads) name(tid int, t int64) string {
 	return ""
 }
 
-// of returns the threads of a space. Those that ended after the time until count as living: a space is
-// shown as it was before its last threads were taken away.
+// of returns the threads of a space. Threads that ended after until count as living: a space is shown as it was before
+// its last threads ended.
 func (l *threads) of(space int, until int64) []classify.Thread {
 	var list []classify.Thread
 	for _, x := range l.bySpace[space] {

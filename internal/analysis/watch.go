@@ -30,7 +30,7 @@ type watched struct {
 	finished bool
 }
 
-// place sets where a step happened, and what stands there.
+// place sets the range of a step, and what is mapped there.
 func (st *Step) place(r vm.Range, what string) {
 	st.Start, st.End, st.Text = eventlog.Hex(r.Start), eventlog.Hex(r.End), what
 }
@@ -154,7 +154,7 @@ func (w *watcher) event(sp *eventlog.SpaceState, changes []eventlog.Change, st S
 	c.add(st, w.Stacks)
 }
 
-// advised takes advice that moved pages (madvise(2)), of which the page at the address was one.
+// advised handles a call of madvise(2) that moved pages, the one at the address among them.
 func (w *watcher) advised(sp *eventlog.SpaceState, r *eventlog.Advice) {
 	c := w.of[sp.ID]
 	at, ok := r.Range()

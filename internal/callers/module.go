@@ -112,6 +112,7 @@ func isOwn(m Module, exe string, roots []string) bool {
 // inKernel reports whether code belongs to no file.
 func inKernel(module string) bool { return module == "[vdso]" || module == "?" }
 
+// startsWithOne reports whether s begins with one of the prefixes in list.
 func startsWithOne(s string, list []string) bool {
 	for _, x := range list {
 		if strings.HasPrefix(s, x) {

@@ -65,6 +65,7 @@ var plumbing = [...]struct{ start, word string }{
 	{"std::__async", "std::async"},
 }
 
+// isPlumbing reports whether name is one of the words that stand for plumbing.
 func isPlumbing(name string) bool {
 	for _, p := range plumbing {
 		if name == p.word {

@@ -50,4 +50,5 @@ func findSanitizers(v *view) {
 	}
 }
 
+// isASan reports whether m is the shared runtime of AddressSanitizer, by its file name.
 func isASan(m callers.Module) bool { return strings.HasPrefix(m.Base(), "libasan") }

@@ -44,8 +44,8 @@ func (u *unit) functions() spans {
 	return u.funcs
 }
 
-// skipChildren moves c, which is positioned after d, past d's children; it returns false if d does not give their
-// end.
+// skipChildren moves c, which is positioned after d, past d's children. It reports whether d says where they end
+// (DW_AT_sibling); if not, c stays.
 func (u *unit) skipChildren(c *elffile.Cursor, d *die) bool {
 	v, ok := d.get(atSibling)
 	if !ok || !d.shape.children {

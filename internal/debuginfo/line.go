@@ -54,6 +54,7 @@ func (u *unit) lineTable() *lineTable {
 	return u.lines
 }
 
+// readHeader reads the header of a line number program (DWARF 2 to 5) and reports whether it is valid.
 func (t *lineTable) readHeader(c *elffile.Cursor) bool {
 	var dwarf64 bool
 	t.end, dwarf64 = initialLength(c)

@@ -20,7 +20,7 @@ type spans []span
 const maxGap = 64
 
 // add appends a span that may cover addresses, or extends the last one if it has the same ref and adjoins: code
-// compiled function by function has a range for each. It returns false if there are too many.
+// compiled function by function has a range for each. It reports whether there was room: maxSpans bounds the list.
 func (s *spans) add(lo, hi, ref uint64) bool {
 	if n := len(*s); n > 0 {
 		if last := &(*s)[n-1]; last.ref == ref && lo >= last.hi && lo-last.hi <= maxGap {

@@ -113,7 +113,8 @@ type die struct {
 func (d *die) tag() dwarf.Tag           { return d.shape.tag }
 func (d *die) get(a attr) (value, bool) { return d.values[a], d.has&(1<<a) != 0 }
 
-// readDIE reads the entry at c. It returns false at the entry that ends a list of siblings, and at the end.
+// readDIE reads the entry at c into d and reports whether there was one: not at the null entry that ends a list of
+// siblings, at the end of the unit, or where the data is malformed.
 func (u *unit) readDIE(c *elffile.Cursor, d *die) bool {
 	d.off, d.has, d.shape = c.Pos(), 0, nil
 	code := c.Uleb()
@@ -164,7 +165,7 @@ func (f *file) unitAt(off int64) *unit {
 	return u
 }
 
-// readRoot reads the abbreviations and the first DIE.
+// readRoot reads the abbreviations and the first DIE, and reports whether both could be read.
 func (u *unit) readRoot(abbrevBase uint64) bool {
 	u.abbrev = u.file.abbrevTable(u.abbrevOff + abbrevBase)
 	if u.abbrev == nil {

@@ -95,6 +95,7 @@ func encodingOf(cie []byte, eh bool, word int) int {
 	return encAbsptr
 }
 
+// skipPointer moves c past a pointer with encoding enc, and reports whether that encoding is known.
 func skipPointer(c *elffile.Cursor, enc, word int) bool {
 	switch enc & 0x0f {
 	case encUleb, encSleb:

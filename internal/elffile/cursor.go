@@ -81,7 +81,8 @@ func (c *Cursor) Bytes(n int) []byte {
 	return b
 }
 
-// fill brings at least n bytes, at most windowSize, into the window.
+// fill brings at least n bytes, at most windowSize, into the window, and reports whether it could. If not, the Cursor
+// is bad.
 func (c *Cursor) fill(n int) bool {
 	if c.bad || int64(n) > c.end-c.pos {
 		c.Fail()

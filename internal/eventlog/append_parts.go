@@ -136,6 +136,7 @@ const (
 	plainHigh = ^uint64(0) &^ (1 << ('\\' - 64))
 )
 
+// plain reports whether encoding/json writes byte c of a string as it is, without an escape.
 func plain(c byte) bool {
 	if c < 64 {
 		return plainLow>>c&1 != 0

@@ -85,7 +85,7 @@ func (c *checker) problem(format string, args ...any) {
 	c.report(Problem{Line: c.line, Seq: c.p.seq, Text: fmt.Sprintf(format, args...)})
 }
 
-// must reports the problem unless ok.
+// must reports a problem unless ok, and returns ok.
 func (c *checker) must(ok bool, format string, args ...any) bool {
 	if !ok {
 		c.problem(format, args...)

@@ -140,6 +140,8 @@ func (c *checker) perms(r *Event, i int, a *Attr, prot uint64) {
 	c.must(err == nil && allows(p, prot), "event %d: change %d: prot %d gave %s", r.Seq, i, prot, a.Perms)
 }
 
+// allows reports whether a mapping may have permissions p after mprotect(2) with prot has succeeded: with
+// READ_IMPLIES_EXEC, what is readable is executable too.
 func allows(p vm.Perms, prot uint64) bool {
 	p &= vm.Read | vm.Write | vm.Exec
 	want := vm.ProtPerms(prot)

@@ -95,6 +95,7 @@ func (c *checker) changeOrigins(r *Event) {
 	}
 }
 
+// sameOrigin reports whether a and b were made by the same event, in the same way.
 func sameOrigin(a, b *Attr) bool {
 	equal := func(x, y *uint64) bool { return x == y || x != nil && y != nil && *x == *y }
 	if !equal(a.Origin, b.Origin) || a.OriginCause != b.OriginCause || (a.MovedFrom == nil) != (b.MovedFrom == nil) {

@@ -8,6 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
+// validTime reports whether s is a time in the format of RFC 3339.
 func validTime(s string) bool {
 	_, err := time.Parse(time.RFC3339, s)
 	return err == nil

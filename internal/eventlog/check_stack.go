@@ -129,6 +129,7 @@ func (c *checker) fits(r *Event, s *SpaceState) {
 	u.fitted[*r.Stack] = true
 }
 
+// inCode reports whether pc lies in executable memory that belongs to the module of p.
 func (c *checker) inCode(p *place, s *SpaceState, pc uint64) bool {
 	e, ok := s.Ledger.At(pc)
 	if !ok || e.Perms&vm.Exec == 0 {

@@ -25,6 +25,7 @@ type spaceUsers struct {
 	blind     bool // the space's mappings could not be read when it began
 }
 
+// isBlind reports whether the space's mappings could not be read when it began. u may be nil.
 func (u *spaceUsers) isBlind() bool { return u != nil && u.blind }
 
 // execution is an execve that succeeded.

@@ -60,6 +60,7 @@ func behind(list []ledger.Entry, addr uint64) []ledger.Entry {
 	return list
 }
 
+// same reports whether x and y are equal, whether or not their files have been deleted since. Either may be nil.
 func same(x, y *ledger.Entry) bool {
 	if x == nil || y == nil {
 		return x == y

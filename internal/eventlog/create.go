@@ -85,6 +85,7 @@ func Create(path string) (*Writer, error) {
 	return w, nil
 }
 
+// packedName reports whether the name of a log asks for compression with zstd.
 func packedName(path string) bool { return strings.HasSuffix(path, ".zst") }
 
 // writerOf locks a regular file against other writers and returns its Writer; on errors f is closed.

@@ -82,7 +82,7 @@ func (d *decoder) mapping(m *SnapshotMapping) {
 	}
 }
 
-// attrField reads the value of key k into a, or reports that k is none of a's.
+// attrField reads the value of key k into a, and reports whether k is a field of Attr.
 func (d *decoder) attrField(a *Attr, k []byte) bool {
 	switch string(k) {
 	case "perms":

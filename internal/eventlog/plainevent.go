@@ -155,7 +155,7 @@ type lastAttrs struct {
 	next int
 }
 
-// take reads such a beginning.
+// take reads the beginning of an attr into a, and reports whether it is one of those remembered.
 func (l *lastAttrs) take(s *plainLine, a *Attr) bool {
 	for i, t := range l.text {
 		if len(t) > 0 && bytes.HasPrefix(s.b[s.i:], t) {
@@ -184,7 +184,7 @@ type plainLine struct {
 	other bool
 }
 
-// literal consumes t if it is next.
+// literal consumes t and reports whether it was next.
 func (s *plainLine) literal(t string) bool {
 	if len(s.b)-s.i >= len(t) && string(s.b[s.i:s.i+len(t)]) == t {
 		s.i += len(t)

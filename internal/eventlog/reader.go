@@ -252,7 +252,7 @@ func (r *Reader) next() (Record, error) {
 	return rec, nil
 }
 
-// otherType reports, from the line's beginning alone, whether its type is certainly not t.
+// otherType reports whether the type of a line is certainly not t, as far as the beginning of the line tells.
 func otherType(line []byte, t string) bool {
 	const start = `{"type":"`
 	if len(line) < len(start) || string(line[:len(start)]) != start {

@@ -69,7 +69,7 @@ func (d *decoder) peek() byte {
 	return 0
 }
 
-// take consumes c if it is next.
+// take consumes c and reports whether it was next.
 func (d *decoder) take(c byte) bool {
 	if d.peek() == c && d.i < len(d.b) {
 		d.i++
@@ -78,7 +78,7 @@ func (d *decoder) take(c byte) bool {
 	return false
 }
 
-// literal consumes s if it is next.
+// literal consumes s and reports whether it was next.
 func (d *decoder) literal(s string) bool {
 	d.peek()
 	if len(d.b)-d.i >= len(s) && string(d.b[d.i:d.i+len(s)]) == s {
@@ -88,7 +88,8 @@ func (d *decoder) literal(s string) bool {
 	return false
 }
 
-// null consumes null if it is next. Fields that are null read as their zero value, as encoding/json has it.
+// null consumes null and reports whether it was next. Fields that are null read as their zero value, as in
+// encoding/json.
 func (d *decoder) null() bool { return d.peek() == 'n' && d.literal("null") }
 
 // object begins an object; the loop is: for d.object(); d.key(&k); { switch string(k) … }.
@@ -98,8 +99,8 @@ func (d *decoder) object() {
 	}
 }
 
-// key reads the next key of an object and its colon, or the object's end. The key is valid until the
-// decoder's input changes.
+// key reads the next key of an object and its colon, or the object's end. It reports whether it read a key, which is
+// valid until the decoder's input changes.
 func (d *decoder) key(k *[]byte) bool {
 	c := d.peek()
 	if c == '}' {
@@ -179,6 +180,7 @@ func (d *decoder) elements() int {
 	return min(bytes.Count(d.b, []byte(`{"start":`)), len(d.b)/shortestMapping)
 }
 
+// atMost reports whether n is at most most; if not, decoding fails.
 func (d *decoder) atMost(n, most int) bool {
 	if n > most {
 		d.fail(errMany)
@@ -369,6 +371,7 @@ func (d *decoder) skipNested(depth int) {
 	}
 }
 
+// isNumberByte reports whether c can be part of a JSON number.
 func isNumberByte(c byte) bool {
 	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c|0x20 == 'e'
 }

@@ -101,8 +101,8 @@ func unfinished(f *os.File) bool {
 	return syscall.FcntlFlock(f.Fd(), ofdGetLock, &lock) == nil && lock.Type == syscall.F_WRLCK && lock.Start == mine.Start && lock.Len == mine.Len
 }
 
-// AwaitNames waits until a log has all names that are to come, 30 s at most. If that takes longer than half a second it calls told, unless that is nil; false
-// says that they have not come.
+// AwaitNames waits until a log has all names that are to come, at most 30 s, and reports whether it has them. If that
+// takes longer than half a second it calls told once; told may be nil.
 func AwaitNames(f *os.File, told func()) bool {
 	const again, patience = 10 * time.Millisecond, 500 * time.Millisecond
 	for began := time.Now(); unfinished(f); time.Sleep(again) {

@@ -46,6 +46,7 @@ func (m *moduleData) find() {
 	}
 }
 
+// findInData searches the sections of variables for the moduledata, and reports whether it found it.
 func (m *moduleData) findInData() bool {
 	for _, name := range []string{".go.module", ".noptrdata", ".data", ".data.rel.ro", ".data.rel.ro.go.module"} {
 		s, ok := m.f.Section(name)
@@ -63,7 +64,7 @@ func (m *moduleData) wordAt(b []byte) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// scan looks for the table's address in a section.
+// scan searches a section for a moduledata, which begins with the table's address, and reports whether it found one.
 func (m *moduleData) scan(s elf.SectionHeader) bool {
 	buf := make([]byte, 64<<10)
 	for off := uint64(0); off < s.FileSize; off += uint64(len(buf)) {
@@ -98,7 +99,8 @@ func (m *moduleData) read(addr uint64, relocs map[uint64]uint64) bool {
 	return m.words[0] == m.table && name[0] > m.table && name[1] == name[2] && name[1] > 0 && m.words[wordText] != 0
 }
 
-// findRelocated looks for the table's address among the relocations.
+// findRelocated searches the relocations for one that writes the table's address into a moduledata, and reports whether
+// it found one.
 func (m *moduleData) findRelocated() bool {
 	for _, name := range []string{".rela.dyn", ".rela"} {
 		if s, ok := m.f.Section(name); !ok || s.Type != elf.SHT_RELA {

@@ -73,6 +73,7 @@ func OpenAt(f *elffile.File, mem *elffile.Segments, start, end uint64) *Table {
 // PointerSize is how many bytes a pointer of the program has.
 func (t *Table) PointerSize() int { return t.ptr }
 
+// readHeader reads the table's header (pcHeader of runtime/symtab.go) and reports whether it is valid.
 func (t *Table) readHeader() bool {
 	c := t.mem.Cursor(t.start, t.end)
 	magic := c.U32()

@@ -230,10 +230,12 @@ func same(a, b *analysis.Held) bool {
 		a.Evidence == b.Evidence && a.Heading.Word == b.Heading.Word && a.Cause == b.Cause && equal(a.Origin, b.Origin) && a.Stack == b.Stack && a.Thread == b.Thread && slices.Equal(a.Calls, b.Calls)
 }
 
+// sameFigures reports whether a and b have the same figures of memory; what is not shown of them is not compared.
 func sameFigures(a, b *analysis.Totals) bool {
 	return a.Uncounted == b.Uncounted && equal(a.Resident, b.Resident) && equal(a.Shared, b.Shared) && equal(a.Dirty, b.Dirty) && equal(a.Swapped, b.Swapped)
 }
 
+// equal reports whether a and b are both nil, or point to equal values.
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (b *builder) open(s *analysis.State, process, at int, h *analysis.Held) open {

@@ -112,8 +112,8 @@ func (b *builder) thin(most int) {
 	}
 }
 
-// halve leaves out every other moment but for the first and the last, and what was there at none of those that stay. It
-// reports false where it is not needed.
+// halve removes every second moment except the first and the last, and all ranges that exist at none of those left. It
+// reports whether it did so: not if there are at most most ranges, or too few moments.
 func (v *Value) halve(most int) bool {
 	const least = 8 // a picture of fewer moments shows no course
 	r, n := &v.Ranges, len(v.Moments)

@@ -17,6 +17,7 @@ const (
 	beamNear      = 4 << 10  // bytes that an allocator of segments has for its records
 )
 
+// isBEAM reports whether m is the virtual machine of Erlang, by its file name.
 func isBEAM(m *Image) bool { return strings.HasPrefix(m.name(), "beam.") }
 
 // findBEAM recognises the carriers of Erlang's allocators (Carrier_t of erts/emulator/beam/erl_alloc_util.h). A

@@ -39,7 +39,7 @@ func findControlBlocks(l *look) {
 // blockSpan bounds how far above a stack pointer the thread's control block is searched for.
 const blockSpan = 1 << 20
 
-// controlBlock adds the stack of the thread whose control block is at tcb.
+// controlBlock adds the stack of thread t if its control block is at tcb, and reports whether it did.
 func (l *look) controlBlock(tcb uint64, t *Thread) bool {
 	if l.claims.overlaps(vm.Range{Start: tcb, End: tcb + 1}) {
 		return false
@@ -64,8 +64,9 @@ func (l *look) hasTID(tcb uint64, tid int) bool {
 	return false
 }
 
-// muslStack is threadStack for musl's struct pthread (src/internal/pthread_impl.h), which points to itself once and
-// has five neighbouring words: the mapping and its size, the highest address of the stack, its size, the guard's.
+// muslStack is threadStack for musl's struct pthread (src/internal/pthread_impl.h). That points to itself once and has
+// five neighbouring words: the mapping and its size, the highest address of the stack, its size, and the guard's size.
+// It reports whether it added a stack.
 func (l *look) muslStack(tcb uint64, tid int) bool {
 	w := l.words(tcb, 40)
 	if w == nil || w[0] != tcb {

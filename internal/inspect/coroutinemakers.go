@@ -46,6 +46,7 @@ const (
 	startLength = 64 // bytes of the code that a program begins with
 )
 
+// isContext reports whether the maker is makecontext(3).
 func (k maker) isContext() bool { return k == makerContext || k == makerEnded }
 
 // isKnown reports whether the maker is known by name.

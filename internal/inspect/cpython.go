@@ -16,6 +16,7 @@ const (
 // pySizes lists the sizes of arenas and pools, since 3.10 and before.
 var pySizes = [...]struct{ arena, pool uint64 }{{1 << 20, 16 << 10}, {256 << 10, 4 << 10}}
 
+// isPython reports whether m is CPython, by its file name.
 func isPython(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libpython") || strings.HasPrefix(m.name(), "python")
 }

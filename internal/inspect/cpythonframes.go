@@ -58,7 +58,8 @@ func (l *look) pyNeighbours(state, off uint64) bool {
 	return found
 }
 
-// pyStack adds the chunks of the data stack whose last chunk, fill level and end are the three words at addr.
+// pyStack adds the chunks of the data stack whose last chunk, fill level and end are the three words at addr, and
+// reports whether it did: not if they do not describe such a stack.
 func (l *look) pyStack(addr uint64) bool {
 	w := l.words(addr, 3)
 	if w == nil || w[0] == 0 || !aligned(w[0]) || w[1] <= w[0] || w[1] > w[2] || l.claims.overlaps(vm.RangeOf(w[0], 1)) {

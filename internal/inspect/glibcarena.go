@@ -110,6 +110,7 @@ func (l *look) heapChain(a uint64, heaps []*glibcHeap) []*glibcHeap {
 	return []*glibcHeap{first}
 }
 
+// inaccessible reports whether e is anonymous and allows no access (PROT_NONE).
 func inaccessible(e *vm.SmapsEntry) bool {
 	return anonymous(e) && e.Perms&(vm.Read|vm.Write|vm.Exec) == 0
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// isGlibc and isLoader recognise the C library and its loader by their file names, which are their sonames.
+// isGlibc reports whether name is the file name of glibc: its soname, or libc-2.N.so before glibc 2.34.
 func isGlibc(name string) bool {
 	return name == "libc.so.6" || strings.HasPrefix(name, "libc-2.") && strings.HasSuffix(name, ".so")
 }
 
+// isLoader reports whether name is the file name of glibc's dynamic loader: its soname, or ld-2.N.so before glibc 2.34.
 func isLoader(name string) bool {
 	return strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-2.")
 }
@@ -96,9 +97,9 @@ const (
 	pthreadSpan = 64 << 10
 )
 
-// threadStack adds the stack whose control block (struct pthread) is at tcb, if it is one: it points to itself twice
-// (tcbhead_t's tcb and self), and three neighbouring words of it say where the stack is that it lies in: its lowest
-// address, its size with the guard, and the guard's size. Their offset is another in each version.
+// threadStack adds the stack whose control block (struct pthread) is at tcb, and reports whether it did. A control
+// block points to itself twice (tcbhead_t's tcb and self) and has three neighbouring words that describe its stack: the
+// lowest address, the size with the guard, and the guard's size. Their offset differs between versions of glibc.
 func (l *look) threadStack(tcb uint64, tid int, evidence string) bool {
 	w := l.words(tcb, pthreadWords)
 	if w == nil {
@@ -128,7 +129,8 @@ func (l *look) threadStack(tcb uint64, tid int, evidence string) bool {
 	return false
 }
 
-// addStack adds a stack of which guard bytes at its start are inaccessible, as far as the rows agree.
+// addStack adds the stack r of thread tid, and reports whether it did. The first guard bytes of r are its guard if they
+// are inaccessible.
 func (l *look) addStack(r vm.Range, guard uint64, tid int, evidence string) bool {
 	f := classify.Finding{Kind: classify.ThreadStack, Confidence: classify.Certain, Evidence: evidence}
 	if t := l.threads[tid]; t != nil {

@@ -58,6 +58,8 @@ func (h *hotspot) variable(symbol string) uint64 {
 	return w
 }
 
+// readFields reads the VM's own table of its fields (gHotSpotVMStructs, vmStructs.hpp) and reports whether it is
+// complete.
 func (h *hotspot) readFields() bool {
 	table, stride := h.variable("gHotSpotVMStructs"), h.variable("gHotSpotVMStructEntryArrayStride")
 	at := func(what string) uint64 { return h.variable("gHotSpotVMStructEntry" + what + "Offset") }

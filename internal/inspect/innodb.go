@@ -15,6 +15,7 @@ const innodbExtent = 8 << 20
 // innodbPages are the sizes that innodb_page_size may have.
 var innodbPages = [...]uint64{4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10}
 
+// isMySQL reports whether m is the server of MySQL or MariaDB, or its embedded library, by its file name.
 func isMySQL(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mariadbd") || strings.HasPrefix(m.name(), "mysqld") || strings.HasPrefix(m.name(), "libmariadbd")
 }

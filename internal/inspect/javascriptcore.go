@@ -23,6 +23,7 @@ const (
 	pasBlocks = 1 << 16 // that are read
 )
 
+// isJavaScriptCore reports whether m contains JavaScriptCore, by its file name or an exported function.
 func isJavaScriptCore(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libjavascriptcoregtk") || m.exported("JSGlobalContextCreate") != 0
 }

@@ -15,6 +15,7 @@ const (
 	luaFoot     = 32 // DIRECT_FOOT_PAD of lj_alloc.c
 )
 
+// isLuaJIT reports whether m is LuaJIT, by its file name.
 func isLuaJIT(m *Image) bool {
 	return strings.HasPrefix(m.name(), "luajit") || strings.HasPrefix(m.name(), "libluajit")
 }

@@ -42,6 +42,7 @@ type page [vm.PageSize]byte
 // window says which pages of windowSize bytes are in memory, a bit for each.
 type window [windowPages / 64]uint64
 
+// has reports whether page i of the window is resident.
 func (w *window) has(i uint64) bool { return w[i/64]&(1<<(i%64)) != 0 }
 
 // reader reads a Memory through a cache: a page is read once, unless forget drops it.
@@ -201,8 +202,8 @@ func (r *reader) fill(w []uint64, addr uint64) bool {
 	return true
 }
 
-// glance is fill for one place of a page of which nothing else is wanted: if it is not in the cache it does not come
-// into it.
+// glance is fill for one place on a page from which nothing else is needed: a page that is not in the cache is read but
+// not added to it. It reports whether the words could be read.
 func (r *reader) glance(w []uint64, addr uint64) bool {
 	at, off := vm.PageDown(addr), addr%vm.PageSize
 	if _, seen := r.pages[at]; seen || addr >= r.end || off%8 != 0 || uint64(len(w)) > (vm.PageSize-off)/8 {

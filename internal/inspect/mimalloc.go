@@ -15,6 +15,7 @@ const (
 	maxCookie = 1 << 12
 )
 
+// isMimalloc reports whether m is mimalloc's shared library, by its file name.
 func isMimalloc(m *Image) bool { return strings.HasPrefix(m.name(), "libmimalloc") }
 
 // findMimalloc recognises the segments of mimalloc 2 by their cookies: the word of a segment that, mixed with its address, is

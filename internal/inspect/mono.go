@@ -21,6 +21,7 @@ const (
 	monoRecords = 64 << 20                             // bytes of malloc's memory that are searched for records of code
 )
 
+// isMono reports whether m is the Mono runtime, by its file name.
 func isMono(m *Image) bool {
 	return strings.HasPrefix(m.name(), "mono") && m.exported("mono_gc_collect") != 0 || strings.HasPrefix(m.name(), "libmono")
 }

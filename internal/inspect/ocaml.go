@@ -31,6 +31,7 @@ type ocaml struct {
 	empty   map[uint64]bool // where those may begin that have nothing but zeros
 }
 
+// isOCaml reports whether m contains the runtime of OCaml 5, by two of its exported variables.
 func isOCaml(m *Image) bool {
 	return m.exported("caml_minor_heaps_start") != 0 && m.exported("caml_minor_heaps_end") != 0
 }

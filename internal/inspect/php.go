@@ -13,6 +13,7 @@ const (
 	maxChunks = 1 << 16
 )
 
+// isPHP reports whether m contains PHP, by its file name.
 func isPHP(m *Image) bool {
 	name := m.name()
 	return strings.HasPrefix(name, "php") || strings.HasPrefix(name, "libphp") || strings.HasPrefix(name, "mod_php")

@@ -17,6 +17,7 @@ const (
 	rubyFibers               = 1 << 16 // in one allocation of the pool
 )
 
+// isRuby reports whether m is Ruby, by its file name.
 func isRuby(m *Image) bool {
 	return strings.HasPrefix(m.name(), "libruby") || strings.HasPrefix(m.name(), "ruby")
 }

@@ -40,6 +40,7 @@ func findSBCL(l *look) {
 	}
 }
 
+// sbclRow reports whether e can be part of a space of SBCL: private, and of a file or executable.
 func sbclRow(e *vm.SmapsEntry) bool {
 	return e.Perms&vm.Shared == 0 && (e.File.Backed() || e.Perms&vm.Exec != 0)
 }

@@ -14,6 +14,7 @@ const (
 	smLeast   = 2          // chunks of one runtime
 )
 
+// isSpiderMonkey reports whether m contains SpiderMonkey, by its file name or an exported function.
 func isSpiderMonkey(m *Image) bool {
 	return m.name() == "libxul.so" || strings.HasPrefix(m.name(), "libmozjs") || m.exported("JS_NewContext") != 0
 }

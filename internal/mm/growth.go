@@ -44,7 +44,7 @@ func (s *Space) GrowthBefore(op *vm.Op) []Drift {
 	return s.drifts
 }
 
-// grow enters the growth of one mapping. It reports false if the mapping is gone.
+// grow enters the growth of one mapping into the ledger, and reports whether the mapping still exists.
 func (s *Space) grow(g growing) bool {
 	e, ok := s.ledger.At(g.top)
 	if !ok || !g.main && e.Origin.Event != g.origin {

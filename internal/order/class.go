@@ -133,4 +133,5 @@ func (c *Call) opens() bool {
 	return !c.live || c.op.Kind == vm.OpMap && c.op.Flags&vm.MapAnonymous == 0 || c.op.Kind == vm.OpRemapFile
 }
 
+// movesBreak reports whether the call is a brk(2) that may move the program break.
 func (c *Call) movesBreak() bool { return c.op.Kind == vm.OpBrk && c.class != unordered }

@@ -101,6 +101,7 @@ func (g *Gate) blocked(c *Call, n int) bool {
 	return false
 }
 
+// excludes reports whether calls o and c may not be in the kernel together.
 func (g *Gate) excludes(o, c *Call) bool { return g.rules.OneAtATime || c.Conflicts(o) }
 
 // Release takes a call that has returned, or whose thread has ended, out of the gate. What waited for it is

@@ -98,6 +98,7 @@ func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
 	return found, true
 }
 
+// exists reports whether there is a file called name that can be looked up.
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil

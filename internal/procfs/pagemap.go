@@ -168,7 +168,8 @@ func (p *Pagemap) walk(r vm.Range, categories uint64, long bool, yield func(vm.R
 	return p.read(r, categories, yield)
 }
 
-// read does what walk does by the entries of the file, one for each page of r.
+// read does what walk does, but from the entries of the file, one for each page of r. It reports whether it came to the
+// end of r.
 func (p *Pagemap) read(r vm.Range, categories uint64, yield func(vm.Range) bool) bool {
 	var mask uint64
 	if categories&pageIsPresent != 0 {

@@ -106,6 +106,7 @@ func sameMM(a, b int) (same, known bool) {
 	return e == 0 && r == 0, e == 0
 }
 
+// readImpliesExec reports whether a thread has READ_IMPLIES_EXEC set (personality(2)).
 func readImpliesExec(tid int) bool { return procfs.Personality(tid)&vm.PersonaReadImpliesExec != 0 }
 
 // newTask registers a thread.

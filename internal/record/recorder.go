@@ -115,7 +115,7 @@ func (r *Recorder) loop() error {
 	}
 }
 
-// handle acts on one stop; true ends the loop.
+// handle acts on one stop, and reports whether the recording is to end.
 func (r *Recorder) handle(s *tracer.Stop) bool {
 	var t *task
 	if s.Thread != nil {
@@ -186,7 +186,7 @@ func (r *Recorder) handle(s *tracer.Stop) bool {
 	return false
 }
 
-// awake handles timers and requests.
+// awake handles timers and requests, and reports whether the recording is to end.
 func (r *Recorder) awake() bool {
 	r.backend.note(r.out)
 	r.wake.answer()

@@ -71,9 +71,9 @@ func (b *backlog) settleSpace(sp *space) {
 	}
 }
 
-// lookFor reads the part of the kernel's view that a call may have changed. The reading is valid only if no thread of
-// the space was inside a call before and after it, which lookFor reports: the queue then holds every call whose
-// effect the view shows.
+// lookFor reads the part of the kernel's view that a call may have changed, and reports whether the reading is valid.
+// It is valid only if no thread of the space was inside a call before and after it: the queue then holds every call
+// whose effect the view shows.
 func (b *backlog) lookFor(f *pending) bool {
 	sp := f.space
 	if !b.nobodyInside(sp) {
@@ -174,8 +174,9 @@ func (b *backlog) overdue(f *pending) bool {
 	return true
 }
 
-// verifyMoving verifies a space whose threads are running. The reading of the kernel's view is valid only if no
-// thread was inside a call before and after it.
+// verifyMoving verifies a space whose threads are running, and reports whether there is nothing more to verify. The
+// reading of the kernel's view is valid only if no thread was inside a call before and after it; otherwise verifyMoving
+// must be called again.
 func (b *backlog) verifyMoving(sp *space) bool {
 	if sp.maps == nil {
 		return true

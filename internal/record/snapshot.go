@@ -99,9 +99,10 @@ func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages 
 	return list, true
 }
 
-// addRow adds the figures of a kernel row to the mappings that it shows. A row of several mappings is divided by pages present or
-// swapped; what rounding leaves goes to the last of them. Where the process ran on since the mappings were listed, the row has
-// pages that are in none of them: their figures are left out.
+// addRow adds the figures of a row of the kernel to the mappings that it shows. If it shows several, the figures are
+// divided in proportion to their pages present or swapped, and the last one gets what rounding leaves over. If the
+// process ran on since the mappings were listed, the row may have pages that are in none of them; their figures are
+// left out. addRow reports whether the pages could be counted.
 func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.Pagemap) bool {
 	if row.Rss == 0 && row.Swap == 0 {
 		return true

@@ -30,6 +30,7 @@ func Clean() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }
 
+// listed reports whether the environment variable called name matches one of variables.
 func listed(name string) bool {
 	for v := range strings.FieldsSeq(variables) {
 		if begin, all := strings.CutSuffix(v, "*"); v == name || all && strings.HasPrefix(name, begin) {

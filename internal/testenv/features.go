@@ -94,6 +94,7 @@ func OCaml5(name string) string {
 
 var hasRustc = sync.OnceValue(func() bool { return exec.Command("rustc", "--version").Run() == nil })
 
+// isThere reports whether a file matches pattern (path/filepath.Match).
 func isThere(pattern string) bool {
 	list, _ := filepath.Glob(pattern)
 	return len(list) > 0
@@ -106,6 +107,7 @@ func hasHugePages() bool {
 	return err == nil && n >= 12
 }
 
+// hasMemoryCgroup reports whether this process can make a cgroup whose memory can be limited.
 func hasMemoryCgroup() bool {
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/memory"} {
 		dir, err := os.MkdirTemp(root, "vmblame-testenv-")
@@ -120,12 +122,14 @@ func hasMemoryCgroup() bool {
 	return false
 }
 
+// hasCore reports whether the kernel writes core files of unlimited size into the working directory.
 func hasCore() bool {
 	text, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	var hard syscall.Rlimit
 	return err == nil && strings.HasPrefix(string(text), "core") && syscall.Getrlimit(syscall.RLIMIT_CORE, &hard) == nil && hard.Max == 1<<64-1
 }
 
+// hasDebugLibc reports whether the separate debug file of the C library is installed, by its build id.
 func hasDebugLibc() bool {
 	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6"} {
 		f, err := elf.Open(path)
@@ -156,6 +160,7 @@ var hasPtrace = sync.OnceValue(func() bool {
 	return true
 })
 
+// hasAttach reports whether this process may trace processes that it has not started.
 func hasAttach() bool {
 	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
 	return hasPtrace() && (err != nil || strings.TrimSpace(string(scope)) == "0" || os.Geteuid() == 0)
