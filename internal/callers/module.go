@@ -26,7 +26,7 @@ type Module struct {
 	Role Role
 }
 
-// Named is the module of a path of which no more is known.
+// Named returns the module for a path of which nothing else is known.
 func Named(path string) Module { return Module{Path: path} }
 
 // Base is the file's name without directories.
@@ -92,8 +92,9 @@ func (m Module) Root() (root string, ok bool) {
 	return m.Path[:first], true
 }
 
-// isOwn reports whether a file is part of the program that runs exe: the executable, a library that is not
-// the system's, or code that the program made itself. roots are those of the systems that it may be of.
+// isOwn reports whether a file is part of the program that runs exe: the executable, a library that is not the
+// system's, or code that the program made itself. roots are the directories below which system libraries may lie
+// (Module.Root).
 func isOwn(m Module, exe string, roots []string) bool {
 	if m.Path == exe {
 		return true

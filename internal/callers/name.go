@@ -62,7 +62,7 @@ func Bare(name string) string {
 	return name
 }
 
-// closing is the index behind the bracket that closes the one at i, len(name) where none does.
+// closing returns the index after the bracket that closes the one at i, len(name) if none does.
 func closing(name string, i int) int {
 	depth := 0
 	for ; i < len(name); i++ {
@@ -84,15 +84,15 @@ func isLibrary(name string) bool {
 	return startsWithOne(name, standard[:])
 }
 
-// standard is how the names of the standard libraries' functions begin. Of Rust's crates core and alloc only modules that no
-// other program has under such a name.
+// standard lists the prefixes of function names of the standard libraries. Of Rust's crates core and alloc it has only
+// modules whose names no other program has.
 var standard = [...]string{
 	"std::", "__gnu_cxx::", "operator new", "operator delete", "<std::", "<alloc::", "<core::", "hashbrown::", "<hashbrown::", "__rust_alloc", "__rust_realloc", "__rdl_", "__rg_",
 	"alloc::raw_vec::", "alloc::vec::", "alloc::alloc::", "alloc::string::", "alloc::collections::", "alloc::boxed::", "alloc::sync::", "alloc::slice::", "alloc::fmt::",
 	"core::iter::", "core::ops::function::", "core::ptr::", "core::slice::", "core::fmt::",
 }
 
-// Matches reports whether a name is one of a list, or begins with one that ends in "*" there.
+// Matches reports whether name is in list. An item that ends in "*" stands for all names that begin so.
 func Matches(name string, list []string) bool {
 	return name != "" && slices.ContainsFunc(list, func(want string) bool {
 		start, many := strings.CutSuffix(want, "*")
@@ -112,9 +112,9 @@ var wrappers = [...]string{
 	"golang.org/x/sys/unix.mmap", "golang.org/x/sys/unix.(*mmapper).Mmap", "golang.org/x/sys/unix.Mmap",
 }
 
-// lowest are functions of runtimes that no family of its own is known of, and of libraries of languages, that do no more
-// than make the system call on whatever system: of Mono (mono/utils/mono-mmap.c), .NET (gc/unix, pal/src/map), SpiderMonkey
-// (js/src/gc/Memory.cpp), PartitionAlloc, and of crates of Rust's.
+// lowest lists functions of runtimes without a family of their own, and of language libraries, that only make the
+// system call: of Mono (mono/utils/mono-mmap.c), .NET (gc/unix, pal/src/map), SpiderMonkey (js/src/gc/Memory.cpp),
+// PartitionAlloc, and of Rust crates.
 var lowest = [...]string{
 	"mono_valloc*", "mono_mmap*", "mono_file_map*", "sgen_alloc_os_memory*",
 	"GCToOSInterface::Virtual*", "VirtualReserveInner", "VIRTUALReserveMemory*", "VIRTUALCommitMemory", "ReserveVirtualMemory", "CorUnix::InternalVirtualAlloc", "VirtualAlloc", "ClrVirtualAlloc*",
@@ -123,8 +123,8 @@ var lowest = [...]string{
 	"rustix::mm::*", "rustix::backend::mm::*", "memmap2::os::*", "memmap2::unix::*", "nix::sys::mman::*",
 }
 
-// public is the name under which programs know a function of the C library's: glibc's symbol tables have
-// another name at the same address, or for the function's only part, before it.
+// public returns the exported name of a function of the C library. Symbol tables of glibc have a local name at the same
+// address, or for the only part of the function.
 func public(name string, in Module) string {
 	if !in.IsLibc() {
 		return name
@@ -137,7 +137,7 @@ func public(name string, in Module) string {
 	return name
 }
 
-// publicNames are of glibc 2.28 to 2.42: the local name, and the exported one (malloc/malloc.c,
+// publicNames lists pairs of glibc 2.28 to 2.42: the local name, and the exported one (malloc/malloc.c,
 // libio/iofopen.c, nptl/pthread_create.c, dlfcn/).
 var publicNames = [...][2]string{
 	{"__libc_malloc", "malloc"}, {"__libc_calloc", "calloc"}, {"__libc_realloc", "realloc"}, {"__libc_free", "free"}, {"__libc_memalign", "memalign"},

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// spoken is a chain as a person tells it: what the standard library of C++ puts between a function and what it calls by the word
-// that it was written with, its names without the arguments of templates, a function that calls itself once.
+// spoken returns the chain in a shorter form for people. Names lose the arguments of templates, a function that calls
+// itself is listed once, and the functions of the C++ standard library between a function and the one that it calls
+// become one word, such as "std::function".
 func (c Chain) spoken() Chain {
 	out := Chain{Calls: make([]string, 0, len(c.Calls))}
 	times := 0
@@ -32,7 +33,7 @@ func (c Chain) spoken() Chain {
 	return out
 }
 
-// recursed says of the last call that it stands for several.
+// recursed marks the last call as standing for so many consecutive calls of the same function.
 func (c *Chain) recursed(times int) {
 	last := len(c.Calls) - 1
 	switch {
@@ -43,11 +44,11 @@ func (c *Chain) recursed(times int) {
 	}
 }
 
-// invoked is what the standard library calls functions by.
+// invoked is the word for the functions by which the standard library calls others.
 const invoked = "std::invoke"
 
-// plumbing are the classes and functions of libstdc++ and libc++ that stand between what a program wrote and what it called, by
-// how their names begin.
+// plumbing lists the classes and functions of libstdc++ and libc++ between a function and the one that it calls: how
+// their names begin, and the word that stands for them.
 var plumbing = [...]struct{ start, word string }{
 	{"std::__invoke", invoked},
 	{"std::invoke", invoked},
@@ -75,10 +76,10 @@ func isPlumbing(name string) bool {
 	return false
 }
 
-// versions are the namespaces inside std that tell builds of it apart.
+// versions are the inline namespaces by which builds of the standard library differ.
 var versions = [...]string{"std::__1::", "std::__cxx11::", "std::__ndk1::", "std::__Cr::"}
 
-// spokenName is what a person calls a function.
+// spokenName returns a function's name in a shorter form for people.
 func spokenName(name string) string {
 	if strings.Contains(name, "::{lambda") {
 		name = spokenLambda(name)
@@ -99,8 +100,8 @@ func spokenName(name string) string {
 	return strings.ReplaceAll(withoutGenerics(name), "<..>", "")
 }
 
-// spokenLambda writes "f::{lambda#2}" for "f::{lambda(int)#2}::operator()", and nothing else of a name that has a lambda somewhere
-// in an argument.
+// spokenLambda returns "f::{lambda#2}" for "f::{lambda(int)#2}::operator()". A lambda within an argument stays as it
+// is.
 func spokenLambda(name string) string {
 	before, after, _ := strings.Cut(name, "::{lambda")
 	if strings.Contains(before, "<") || !strings.HasPrefix(after, "(") {

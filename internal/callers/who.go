@@ -33,8 +33,7 @@ func (c Call) Label() string {
 	return c.Module.Base() + "+0x" + strconv.FormatUint(c.Address, 16)
 }
 
-// label is Label as a chain has it. The address of code that was made at run time says nothing: it is another one the next
-// time.
+// label is Label in the form for chains. Code made at run time gets no address, which would change from run to run.
 func (c Call) label() string {
 	if c.isMade() {
 		return MadeCode
@@ -44,6 +43,8 @@ func (c Call) label() string {
 
 // MadeCode stands in chains for code made at run time of which no name is known, MadeCodeEnd where nothing is known of its callers.
 const (
+	// MadeCode stands in chains for code made at run time that has no name, MadeCodeEnd for such code whose callers are
+	// unknown.
 	MadeCode    = "(JIT code)"
 	MadeCodeEnd = "(JIT code, where the stack ends)"
 )
@@ -121,8 +122,9 @@ type Stack struct {
 	Cut   bool           // the walk ended early: there are callers that nobody knows
 }
 
-// Who is the chain of a stack. Where nothing of the program's own is on it, as in programs that are mostly libraries, or only
-// an executable that launches such a library, whatever called the C library or the allocator counts as such.
+// Who returns the chain of a stack. If it has no functions of the program itself, as in programs that consist of
+// libraries, or only those of an executable that launches such a library, then the callers of the C library and of
+// allocators count as the program's.
 func (r *Rules) Who(s Stack) Chain {
 	calls := collect(s.Calls, s.Exe, s.Roots)
 	if len(calls) == 0 {
@@ -214,8 +216,9 @@ func (a *Allocator) wrote(c Call) bool {
 	return a.Sources == nil || name == "" || Matches(name, a.Sources)
 }
 
-// SourceName is the name of a file of source without directories, "" where it does not say whose code it is: what is inlined from
-// headers may be anybody's. Libraries whose objects were linked once before have symbols of these objects for those of their sources.
+// SourceName returns the name of a source file without directories, "" if it does not say whose code it is: functions
+// of headers are inlined into any code. For an object file it returns the source's name: libraries made of objects that
+// were linked before have symbols of those.
 func SourceName(file string) string {
 	if strings.HasSuffix(file, ".o") { // pages.o, pages.pic.o
 		object, _, _ := strings.Cut(path.Base(file), ".")
@@ -227,9 +230,9 @@ func SourceName(file string) string {
 	return path.Base(file)
 }
 
-// actsOn reports whether the first of the calls is the allocator's, and not one of the program's that is called alike
-// ("extent_alloc", "rtree_insert"): it lies in a file of the allocator, has a name that nobody else gives, or it has another
-// one of the allocator's functions beside it.
+// actsOn reports whether the first of calls is a function of the allocator, not one of the program's with the same name
+// ("extent_alloc", "rtree_insert"). It is if it lies in a file of the allocator, if its name is unique to the
+// allocator, or if another function of the allocator is beside it.
 func (a *Allocator) actsOn(calls []Call) bool {
 	seen := map[string]bool{}
 	for _, c := range calls {
@@ -247,13 +250,13 @@ func (a *Allocator) actsOn(calls []Call) bool {
 	return false
 }
 
-// names reports whether a function's name, which is one of the allocator's, is nobody else's.
+// names reports whether a name of one of the allocator's functions belongs to no other program.
 func (a *Allocator) names(name string) bool {
 	return a.Proper || strings.ContainsAny(name, ":.") || a.Prefix != "" && Unprefixed(name, a.Prefix) != name
 }
 
-// onlyLaunches reports whether all that a stack has of the program's own is an executable that does no more than call the
-// library that has its code (R, Guile, CRuby): main, or what the library calls back.
+// onlyLaunches reports whether the program's only functions on a stack are those of an executable that does nothing but
+// call the library with its code (R, Guile, CRuby): main, or what the library calls back.
 func onlyLaunches(calls []Call, own []bool) bool {
 	for i, c := range calls {
 		if own[i] && (c.Module.Role != Launcher || i+1 < len(calls) && own[i+1] && calls[i+1].Frame != c.Frame) {
@@ -263,7 +266,7 @@ func onlyLaunches(calls []Call, own []bool) bool {
 	return true
 }
 
-// chain makes the chain of calls of which some are the program's own.
+// chain makes the chain from calls; own says which of them are the program's own.
 func (r *Rules) chain(calls []Call, own []bool, owned, cut bool) Chain {
 	labels := make([]string, len(calls))
 	for i, c := range calls {
@@ -294,8 +297,9 @@ func (r *Rules) chain(calls []Call, own []bool, owned, cut bool) Chain {
 	return Chain{labels[from : last+1], first - from + 1}
 }
 
-// behindBase is where a chain begins that has nothing of the program's own: behind what makes the system call, and what only gets
-// pages for others, with the last call of the C library where something else called that.
+// behindBase returns where a chain begins that has none of the program's own functions: after those that make the
+// system call, and after those that only get pages for others. If the C library was called by something else, its
+// outermost function is the first of the chain.
 func (r *Rules) behindBase(calls []Call, wrapper int) int {
 	from, last := min(wrapper, len(calls)-1), len(calls)-1
 	base := 0

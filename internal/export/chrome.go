@@ -122,7 +122,7 @@ func (c *chrome) call(x *tracedCall) {
 	c.put(&e)
 }
 
-// stack is the id of the innermost of frames.
+// stack returns the id of a call stack, which is that of its innermost frame.
 func (c *chrome) stack(stack int, frames []analysis.Frame) int {
 	id, ok := c.stacks[stack]
 	if ok {

@@ -178,7 +178,7 @@ func (p *perfetto) call(c *tracedCall) {
 	p.packet(m)
 }
 
-// intern is the number of a name, which is told with the next packet if it is new. field is that of InternedData.
+// intern returns the number of a name; a new name is written with the next packet. field is its field in InternedData.
 func (p *perfetto) intern(field int, what, name string) uint64 {
 	return p.internOnce(field, what, name, func(m *message) { m.text(2, strings.ToValidUTF8(name, "\ufffd")) })
 }

@@ -48,7 +48,7 @@ func (p *Profile) WritePprof(w io.Writer) error {
 	return z.Close()
 }
 
-// comments say what the numbers do not.
+// comments returns what the values alone do not show, such as bytes that were not counted.
 func (p *Profile) comments() (list []string) {
 	list = append(list, fmt.Sprintf("vmblame: %s@%s, %d ns after its beginning", p.log, p.at.Moment, p.at.T))
 	switch {
@@ -63,7 +63,7 @@ func (p *Profile) comments() (list []string) {
 	return list
 }
 
-// A pprofEncoder makes the messages of a profile. Their numbers are counted from 1 in the order in which they are met.
+// A pprofEncoder makes the messages of a profile. It numbers them from 1, in the order of their first use.
 type pprofEncoder struct {
 	out       message
 	table     []string
@@ -85,7 +85,7 @@ type pprofMapping struct {
 
 type pprofFunction struct{ name, file string }
 
-// program makes the mapping of the program the first one, which is what pprof takes it for.
+// program adds the mapping of the executable as the first one: pprof takes the first for the program.
 func (e *pprofEncoder) program(p *Profile) {
 	for _, s := range p.samples {
 		for i := range s.frames {

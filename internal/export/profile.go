@@ -39,8 +39,8 @@ func Values() (list []Value) {
 	return list
 }
 
-// A Profile is what call stacks hold at a moment of a log, and what they have done up to it; or the difference between
-// two such.
+// A Profile has, for each call stack, what it holds at a moment of a log and what its calls did up to then; or the
+// difference between two such profiles.
 type Profile struct {
 	log        string
 	at         analysis.At
@@ -52,7 +52,7 @@ type Profile struct {
 	samples    []*sample
 }
 
-// A sample is one stack with what it holds or has done.
+// A sample is one call stack with its values.
 type sample struct {
 	origin
 	frames []analysis.Frame // innermost first
@@ -61,7 +61,8 @@ type sample struct {
 	was    [valueCount]int64 // of a difference: before
 }
 
-// An origin is whose and what something is. Each is "" where it is not known or does not apply.
+// An origin says to which process and thread a sample belongs, and what it is. A field is "" if it is unknown or does
+// not apply.
 type origin struct {
 	process string // "4711 server"; in a difference "server"
 	thread  string // that made it: "4712 worker"; in a difference "worker"
@@ -70,7 +71,7 @@ type origin struct {
 	call    string // the system call, of what calls did
 }
 
-// values are those that were measured, in their order.
+// values returns those that were measured, in their order.
 func (p *Profile) values() (list []Value) {
 	for _, v := range Values() {
 		if v != Resident || p.counted {
@@ -80,7 +81,7 @@ func (p *Profile) values() (list []Value) {
 	return list
 }
 
-// Minus is what p has more than before, sample by sample: stacks are the same where their functions are.
+// Minus returns the difference between p and before, sample by sample. Two stacks are the same if their functions are.
 func (p *Profile) Minus(before *Profile) *Profile {
 	d := *p
 	d.difference, d.samples = true, nil
@@ -128,7 +129,7 @@ func (s *sample) key() string {
 	return b.String()
 }
 
-// names are what the sample's calls are called, innermost first; words where no call is to blame.
+// names returns the names of the sample's functions, innermost first, or words where no call is to blame.
 func (s *sample) names() []string {
 	if len(s.frames) == 0 {
 		return []string{s.words}

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// spaces keeps whose the address spaces of a log are, those too that are no longer in use at the moment.
+// spaces knows the process of every address space of a log, including those that are no longer in use at the moment.
 type spaces struct {
 	of    map[int]*space
 	order []*space

@@ -9,8 +9,8 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// NewProfile reads a log up to a moment. log is what it is called. Where bare is set, processes and threads go by their
-// names alone, as a difference needs it: pids and tids are others in every run.
+// NewProfile reads a log up to a moment. log is the name of the log. If bare is set, processes and threads are
+// identified by their names alone: for a difference, since pids and tids change from run to run.
 func NewProfile(open analysis.Open, at analysis.Moment, pids []int, log string, bare bool) (*Profile, error) {
 	y := tally{pids: pids, bare: bare, by: map[callKey]*sample{}, spaces: newSpaces()}
 	s, err := analysis.LoadFollowed(open, at, pids, y.put)
@@ -38,7 +38,7 @@ func started(s *analysis.State) time.Time {
 	return time.Time{}
 }
 
-// A tally counts what calls do.
+// A tally counts calls and what they did.
 type tally struct {
 	pids   []int
 	bare   bool
@@ -85,7 +85,7 @@ func (y *tally) put(rec eventlog.Record) {
 	c.now[Calls]++
 }
 
-// moved is how many bytes changes map and unmap. What is mapped over something counts as both: its changes say so.
+// moved returns how many bytes changes map and unmap. A mapping over another one counts as both.
 func moved(changes []eventlog.Change) (mapped, unmapped int64) {
 	for i := range changes {
 		switch n := int64(changes[i].End - changes[i].Start); {

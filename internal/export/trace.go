@@ -12,7 +12,7 @@ import (
 	"github.com/vmblame/vmblame/internal/strace"
 )
 
-// A tracer writes a trace, line after line in the order of time.
+// A tracer writes a trace, in order of time.
 type tracer interface {
 	// process and thread name the track of one, before anything on it.
 	process(p *tracedProcess)
@@ -32,7 +32,7 @@ type tracedProcess struct {
 	argv []string
 }
 
-// sizes are those of one kind of memory.
+// sizes are the figures of one kind of memory, in bytes.
 type sizes struct {
 	addresses, usable int64
 	resident          *int64 // nil where it was not counted
@@ -53,14 +53,15 @@ type tracedCall struct {
 }
 
 const (
-	// traceMoments is at how many moments the sizes by kind are worked out.
+	// traceMoments is the number of moments at which the sizes by kind are computed.
 	traceMoments = 500
-	// traceMappings bounds the mappings at all of them together.
+	// traceMappings bounds the mappings at all these moments together.
 	traceMappings = 2_000_000
 )
 
-// writeTrace writes the calls up to a moment of a log, and at moments between, as a report of each has it, the sizes
-// by kind. make makes the trace's writer.
+// writeTrace writes the calls of a log up to a moment and, at several moments before that, the sizes by kind as a
+// report of each moment has them. make returns the writer for the trace's format. cut reports whether the log was cut
+// off.
 func writeTrace(open analysis.Open, at analysis.Moment, pids []int, make func(s *analysis.State) tracer) (cut bool, err error) {
 	spaces := newSpaces()
 	s, err := analysis.LoadFollowed(open, at, pids, spaces.put)
@@ -122,14 +123,15 @@ func writeTrace(open analysis.Open, at analysis.Moment, pids []int, make func(s 
 	return s.Cut, w.end()
 }
 
-// A point is what a process has at a moment.
+// A point is the sizes of a process at one moment.
 type point struct {
 	t   int64
 	pid int
 	by  map[string]sizes
 }
 
-// sizesOver works out the sizes at moments up to that of s. A kind that there is no more of has a last size of 0.
+// sizesOver computes the sizes at several moments up to that of s. When nothing of a kind is left, a last point has its
+// size as 0.
 func sizesOver(open analysis.Open, at analysis.Moment, pids []int, s *analysis.State) ([]point, error) {
 	survey, err := analysis.Take(open, pids, traceMoments, traceMappings, 0, s.Seq)
 	if err != nil {
@@ -177,7 +179,7 @@ func sizesOver(open analysis.Open, at analysis.Moment, pids []int, s *analysis.S
 	return points, nil
 }
 
-// none is nothing of what is counted as n is.
+// none returns sizes of 0, with a resident size only if n has one.
 func (n sizes) none() sizes {
 	if n.resident == nil {
 		return sizes{}

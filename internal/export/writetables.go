@@ -23,7 +23,7 @@ const (
 	CSV                        // RFC 4180, with a line of names; null is empty
 )
 
-// Extension is that of the names of its files.
+// Extension returns the extension of the files' names.
 func (f TableFormat) Extension() string { return [...]string{".parquet", ".csv"}[f] }
 
 // A table has a name and rows of one type.
@@ -57,9 +57,9 @@ func Tables() (list []string) {
 	return list
 }
 
-// WriteTables writes the tables of a log as it is at a moment, those named in which, or all where there is none. log is
-// what it is called. Each table goes to what create returns for its name; who created it closes it. It reports whether the log
-// is cut.
+// WriteTables writes tables of a log as it is at a moment: those named in which, or all if there is none. log is the
+// name of the log. create returns the writer for the table of that name; its caller closes it. WriteTables reports
+// whether the log is cut.
 func WriteTables(create func(table string) (io.Writer, error), f TableFormat, open analysis.Open, at analysis.Moment, pids []int, log string, which ...string) (cut bool, err error) {
 	spaces := newSpaces()
 	s, err := analysis.LoadFollowed(open, at, pids, spaces.put)
@@ -119,7 +119,7 @@ func (w *tableWriter) put(table string, row any) {
 	}
 }
 
-// moment writes the tables of what is there at the moment.
+// moment writes the tables that describe one moment: the recording, its environment, processes and ranges.
 func (w *tableWriter) moment(log string) {
 	s := w.state
 	report := s.Report(analysis.ReportOptions{})
@@ -172,7 +172,7 @@ func (w *tableWriter) rangeRow(p *analysis.ReportProcess, h *analysis.Held) Rang
 	return row
 }
 
-// course writes the tables of what happened up to the moment.
+// course writes the tables of events, changes and stacks up to the moment.
 func (w *tableWriter) course(open analysis.Open, at analysis.Moment) error {
 	if w.files["events"] == nil && w.files["changes"] == nil && w.files["stacks"] == nil {
 		return nil
@@ -219,7 +219,7 @@ func (w *tableWriter) eventRow(r *eventlog.Event, sp *space) EventRow {
 	return row
 }
 
-// changeRow copies what it takes: the record is the reader's again.
+// changeRow copies what it needs of c, since the reader reuses the record.
 func (w *tableWriter) changeRow(c *eventlog.Change, sp *space, t int64) ChangeRow {
 	row := ChangeRow{Log: w.log, T: t, Space: int64(sp.id), PID: int64(sp.pid), Start: uint64(c.Start), End: uint64(c.End), Bytes: int64(c.End - c.Start), What: "changed"}
 	if c.Was == nil {
@@ -246,7 +246,7 @@ func (w *tableWriter) stack(id int) {
 	}
 }
 
-// known is s, nil for "".
+// known returns a pointer to s, nil for "".
 func known(s string) *string {
 	if s == "" {
 		return nil
@@ -254,7 +254,7 @@ func known(s string) *string {
 	return &s
 }
 
-// some is n, nil for 0.
+// some returns a pointer to n, nil for 0.
 func some(n int) *int64 {
 	if n == 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Options bound a Value.
+// Options bound the size of a Value.
 type Options struct {
 	PIDs     []int  // only processes with one of these pids, all without
 	Moments  int    // how many, at most
@@ -17,13 +17,13 @@ type Options struct {
 	From, To uint64 // seq of the first and of the last event that may be a moment; 0 for no bound
 }
 
-// Embedded are the bounds of a page that is one file.
+// Embedded returns the bounds for a page that is a single file.
 func Embedded() Options { return Options{Moments: 1000, Mappings: 2_000_000, Ranges: 200_000} }
 
-// ErrEmpty is the error of a log of which there is nothing to draw.
+// ErrEmpty means that a log contains nothing to draw.
 var ErrEmpty = errors.New("no address space is in the log")
 
-// Read makes the Value of a log, which it reads three times, and the State of its end.
+// Read returns the Value of a log and the State at its end. It reads the log three times.
 func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, error) {
 	survey, err := analysis.Take(open, o.PIDs, o.Moments, o.Mappings, o.From, o.To)
 	if err != nil {
@@ -55,7 +55,7 @@ func Read(open analysis.Open, log string, o Options) (*Value, *analysis.State, e
 	return b.finish(end), end, nil
 }
 
-// A builder makes a Value of states, one moment after the other.
+// A builder makes a Value from the states of several moments, in their order.
 type builder struct {
 	v         *Value
 	strings   index[string]
@@ -76,7 +76,7 @@ type threadKey struct {
 
 type threadPlace struct{ process, at int }
 
-// open is a range that was there at the last moment.
+// open is a range that existed at the previous moment, and so may go on.
 type open struct {
 	analysis.Held
 	at int // in the list of ranges
@@ -102,7 +102,7 @@ type frame struct {
 	inlined                bool
 }
 
-// An index numbers things in the order in which they come.
+// An index numbers values in the order of their first use.
 type index[T comparable] map[T]int
 
 // of is the number of x, and whether it is a new one.
@@ -132,7 +132,7 @@ func (b *builder) text(s string) int {
 	return n
 }
 
-// put takes the state of the next moment.
+// put adds the state of the next moment.
 func (b *builder) put(s *analysis.State) {
 	v, at := b.v, len(b.v.Moments)
 	v.Moments = append(v.Moments, Moment{s.Moment.String(), s.T, s.Seq})
@@ -175,7 +175,7 @@ func (b *builder) put(s *analysis.State) {
 	}
 }
 
-// advise takes what calls of madvise did in the processes that are shown, s being the state of the end.
+// advise adds what calls of madvise(2) did in the processes shown; s is the state at the end.
 func (b *builder) advise(s *analysis.State, list []analysis.AdvicePoint) {
 	for _, x := range list {
 		if i, known := b.processes[x.Space]; known {
@@ -193,7 +193,7 @@ func (b *builder) close(process, at int) {
 	b.live[process] = nil
 }
 
-// ranges takes the mappings of a process at a moment.
+// ranges adds the mappings of a process at a moment.
 func (b *builder) ranges(s *analysis.State, process, at int, held []analysis.Held) {
 	before := b.live[process]
 	now := make([]open, 0, len(held))

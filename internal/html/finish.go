@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 )
 
-// finish completes the value, s being the state of the end.
+// finish completes the value; s is the state at the end.
 func (b *builder) finish(s *analysis.State) *Value {
 	v := b.v
 	for i, to := range v.Ranges.To {
@@ -34,7 +34,7 @@ func (b *builder) finish(s *analysis.State) *Value {
 	return v
 }
 
-// dropMakers leaves out the makers of ranges that are shown at no moment.
+// dropMakers removes the makers whose ranges are shown at no moment.
 func (v *Value) dropMakers() {
 	m := &v.Makers
 	places := map[int]int{}
@@ -51,8 +51,8 @@ func (v *Value) dropMakers() {
 	*m = Makers{pick(m.Origin, kept), pick(m.Cause, kept), pick(m.Call, kept), pick(m.T, kept), pick(m.PID, kept), pick(m.TID, kept), pick(m.Thread, kept), pick(m.Stack, kept), pick(m.Chain, kept)}
 }
 
-// unseen counts the calls that mapped something, and of each process those of which nothing is among the ranges: it came and went
-// between two moments.
+// unseen counts the calls that mapped something, and those of them whose mappings are in a range. The mappings of the
+// others came and went between two moments; each such call is counted for its process and the later of the two moments.
 func (v *Value) unseen(made []analysis.Making) {
 	shown := map[uint64]bool{}
 	for _, m := range v.Ranges.Maker {
@@ -83,7 +83,7 @@ func (v *Value) unseen(made []analysis.Making) {
 	}
 }
 
-// sortFigures brings the figures into the order of their ranges.
+// sortFigures sorts the figures into the order of their ranges.
 func (v *Value) sortFigures() {
 	f := &v.Figures
 	order := make([]int, len(f.Range))
@@ -96,7 +96,7 @@ func (v *Value) sortFigures() {
 	*f = Figures{pick(f.Range, order), pick(f.Moment, order), pick(f.Resident, order), pick(f.Uncounted, order), pick(f.PSS, order), pick(f.Private, order), pick(f.Swapped, order)}
 }
 
-// pick are the items of list at places.
+// pick returns the items of list at these indexes.
 func pick[T any](list []T, places []int) []T {
 	picked := make([]T, len(places))
 	for i, p := range places {
@@ -105,7 +105,7 @@ func pick[T any](list []T, places []int) []T {
 	return picked
 }
 
-// thin leaves out every other moment until there are at most most ranges, or hardly any moments.
+// thin removes every second moment until there are at most most ranges, or too few moments to go on.
 func (b *builder) thin(most int) {
 	for b.v.halve(most) {
 		b.v.Every = false
@@ -152,7 +152,7 @@ func (v *Value) halve(most int) bool {
 	return true
 }
 
-// thinFigures keeps the figures that ranges have at the moments that stay.
+// thinFigures keeps the figures of the moments that are left.
 func (v *Value) thinFigures(places, next []int) {
 	v.sortFigures()
 	f, r := &v.Figures, &v.Ranges
@@ -175,7 +175,7 @@ func (v *Value) thinFigures(places, next []int) {
 	*f = Figures{pick(f.Range, kept), pick(f.Moment, kept), pick(f.Resident, kept), pick(f.Uncounted, kept), pick(f.PSS, kept), pick(f.Private, kept), pick(f.Swapped, kept)}
 }
 
-// thin keeps what p has of the moments that stay.
+// thin keeps the items of p's lists for the moments that are left.
 func (p *Process) thin(stay, next []int) {
 	var kept []int
 	moments := []int{}

@@ -20,7 +20,7 @@ import (
 //go:embed assets/page.js assets/page.css assets/licences.txt
 var assets embed.FS
 
-// asset is the text of one of assets.
+// asset returns the content of one of assets.
 func asset(name string) string {
 	content, err := assets.ReadFile("assets/" + name)
 	if err != nil {
@@ -29,7 +29,7 @@ func asset(name string) string {
 	return string(content)
 }
 
-// Write writes p as one HTML file that holds all that it shows.
+// Write writes p as one HTML file that needs no other.
 func Write(w io.Writer, p *Page) error {
 	value, err := pack(p)
 	if err != nil {
@@ -38,7 +38,7 @@ func Write(w io.Writer, p *Page) error {
 	return write(w, title(p), base64.StdEncoding.EncodeToString(value), "'none'")
 }
 
-// pack is the value of a page as it is sent: compressed JSON.
+// pack encodes the value of a page as compressed JSON.
 func pack(p *Page) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -51,7 +51,7 @@ func pack(p *Page) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// title is what a browser calls the page.
+// title returns the page's title.
 func title(p *Page) string {
 	var logs []string
 	for _, v := range p.Logs {
@@ -60,8 +60,8 @@ func title(p *Page) string {
 	return strings.Join(logs, " | ") + " - vmblame"
 }
 
-// write writes the page: a policy that lets it run its own script and its own style and nothing else, both, the value, and the
-// licences. Connect is whom the page may ask.
+// write writes the page: a content security policy that allows only its own script and style, these two, the value, and
+// the licences. connect is the address that the page may send requests to.
 func write(w io.Writer, title, value, connect string) error {
 	script, style := asset("page.js"), asset("page.css")
 	policy := "default-src 'none'; script-src '" + digest(script) + "'; style-src '" + digest(style) + "'; img-src data:; connect-src " + connect + "; base-uri 'none'; form-action 'none'"
@@ -81,7 +81,7 @@ func write(w io.Writer, title, value, connect string) error {
 	return nil
 }
 
-// digest is how a content security policy names a text.
+// digest returns the hash by which a content security policy allows a text.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])

@@ -13,17 +13,17 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 )
 
-// Served are the bounds of a page whose server can be asked for more.
+// Served returns the bounds for a page that can request more from its server.
 func Served() Options { return Options{Moments: 1000, Mappings: 4_000_000, Ranges: 500_000} }
 
-// A Source is a log that a Server reads again when it is asked to.
+// A Source is a log that a Server reads again on request.
 type Source struct {
 	Open analysis.Open
 	Name string
 }
 
-// A Server shows a page, and answers what the page asks: more moments of a part of a log, and the whole history of an
-// address. Only who knows its secret path is answered. It is an http.Handler, for loopback.
+// A Server serves a page and answers its requests: more moments of a part of a log, and the whole history of an
+// address. It is an http.Handler for loopback, and answers only requests below its secret path.
 type Server struct {
 	path    string // "/secret/"
 	page    *Page
@@ -33,7 +33,7 @@ type Server struct {
 	reading sync.Mutex // a Source has one place where it is read
 }
 
-// NewServer returns a Server of a page that was made of sources.
+// NewServer returns a Server of a page that was made from sources.
 func NewServer(p *Page, sources []Source, pids []int) (*Server, error) {
 	p.Served = true
 	value, err := pack(p)
@@ -43,7 +43,7 @@ func NewServer(p *Page, sources []Source, pids []int) (*Server, error) {
 	return &Server{path: "/" + rand.Text() + "/", page: p, value: value, sources: sources, pids: pids}, nil
 }
 
-// Path is where the page is: a secret between slashes.
+// Path returns the path of the page: a secret between slashes.
 func (s *Server) Path() string { return s.path }
 
 // ServeHTTP implements http.Handler.
@@ -75,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// source is the log that a request is about.
+// source returns the log that a request is about.
 func (s *Server) source(r *http.Request) (Source, error) {
 	n, err := strconv.Atoi(r.FormValue("log"))
 	if err != nil || n < 0 || n >= len(s.sources) {
@@ -84,7 +84,7 @@ func (s *Server) source(r *http.Request) (Source, error) {
 	return s.sources[n], nil
 }
 
-// giveValue gives the page's value, or that of a part of a log.
+// giveValue answers with the page's value, or with that of a part of a log.
 func (s *Server) giveValue(w io.Writer, r *http.Request) error {
 	value := s.value
 	if r.FormValue("log") != "" {
@@ -116,7 +116,7 @@ func (s *Server) giveValue(w io.Writer, r *http.Request) error {
 	return err
 }
 
-// giveHistory gives everything that happened at an address.
+// giveHistory answers with everything that happened at an address.
 func (s *Server) giveHistory(w io.Writer, r *http.Request) error {
 	source, err := s.source(r)
 	if err != nil {

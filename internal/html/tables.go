@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/analysis"
 )
 
-// what is the number of what a mapping is.
+// what returns the index of what a mapping is.
 func (b *builder) what(h *analysis.Held) int {
 	n, fresh := b.whats.of(what{h.Perms, h.Path, h.Label, h.Name, h.Evidence, string(h.Kind), string(h.Confidence), h.Heading.Word, h.Owner})
 	if !fresh {
@@ -27,7 +27,7 @@ func (b *builder) what(h *analysis.Held) int {
 	return n
 }
 
-// maker is the number of who made a mapping.
+// maker returns the index of who made a mapping.
 func (b *builder) maker(s *analysis.State, process int, h *analysis.Held) int {
 	key := maker{process: process, pid: h.PID, tid: h.TID, stack: h.Stack, event: -1, cause: h.Cause, call: h.Call, thread: h.Thread}
 	if h.Origin != nil {
@@ -49,7 +49,7 @@ func (b *builder) maker(s *analysis.State, process int, h *analysis.Held) int {
 	return n
 }
 
-// chain is the number of a chain of calls.
+// chain returns the index of a chain of calls.
 func (b *builder) chain(who analysis.Who) int {
 	c := Chain{Calls: make([]int, len(who.Calls)), Keep: who.Keep}
 	for i, call := range who.Calls {
@@ -65,7 +65,7 @@ func (b *builder) chain(who analysis.Who) int {
 	return n
 }
 
-// stack takes a stack of the log, 0 for none.
+// stack adds a stack of the log by its number; 0 is none.
 func (b *builder) stack(s *analysis.State, id int) {
 	if _, known := b.v.Stacks[id]; known || id == 0 {
 		return

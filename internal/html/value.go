@@ -14,8 +14,8 @@ type Page struct {
 	Served bool           `json:"served,omitempty"` // the page may ask its server for more
 }
 
-// A Value is what the pictures of a log are drawn from: what was mapped at some moments, each thing once. The numbers of
-// strings, kinds, makers and so on are places in the lists that have them, from 0.
+// A Value is the data of a log's charts: what was mapped at some moments, with everything stored once. Strings, kinds,
+// makers and so on are referred to by their indexes, from 0, in the lists that contain them.
 type Value struct {
 	Log         string             `json:"log"`         // what the log is called
 	Mode        string             `json:"mode"`        // of the recording: run, attach or map; "" where the log is cut before it says
@@ -45,7 +45,7 @@ type Value struct {
 	Growth      *analysis.Growth   `json:"growth"`      // what came, went and stayed from the start to the end
 }
 
-// A Moment is one at which the log is shown.
+// A Moment is a moment at which the log is shown.
 type Moment struct {
 	Moment string `json:"moment"` // as LOG@MOMENT has it
 	T      int64  `json:"t"`      // when that is, nanoseconds since the recording began
@@ -73,13 +73,13 @@ type Process struct {
 	Threads    []Thread           `json:"threads"`             // in the order of their start
 }
 
-// An AdvicePoint is what calls of madvise did from one time to another.
+// An AdvicePoint is what calls of madvise(2) did between two times.
 type AdvicePoint struct {
 	Process int              `json:"process"` // place in the list of processes
 	Advised analysis.Advised `json:"advised"` // what they did: docs/answers.md; the advice and who gave it are those of the call that moved most
 }
 
-// A Thread is a thread of an address space, one that has ended too.
+// A Thread is a thread of an address space, whether or not it has ended.
 type Thread struct {
 	TID   int    `json:"tid"`   // its number
 	PID   int    `json:"pid"`   // the process that it is of
@@ -88,22 +88,21 @@ type Thread struct {
 	End   *int64 `json:"end"`   // t, null where it lived to the end
 }
 
-// A Heading is what kinds are listed under in a report.
+// A Heading is a heading under which a report lists kinds.
 type Heading struct {
 	Word string `json:"word"` // the stable word: docs/kinds.md
 	One  string `json:"one"`  // in words
 	Many string `json:"many"` // in words, of several
 }
 
-// A Chain is who made something: numbers of strings, innermost call first, of which the first Keep are those up to the first of
-// the program's own.
+// A Chain is the chain of calls that made something.
 type Chain struct {
 	Calls []int `json:"calls"` // numbers of strings, innermost call first
 	Keep  int   `json:"keep"`  // so many of the first are those up to the first of the program's own
 }
 
-// Whats are what mappings are, a list for each column of analysis.Range: numbers of strings but for the owner, which is
-// a tid or 0, and the heading.
+// Whats says what mappings are. It has a list for each column of analysis.Range: indexes of strings, except for the
+// owner, a tid or 0, and the heading.
 type Whats struct {
 	Perms      []int `json:"perms"`      // the second column of /proc/PID/maps
 	Path       []int `json:"path"`       // of its file, or the name that the kernel gives it
@@ -116,8 +115,9 @@ type Whats struct {
 	Heading    []int `json:"heading"`    // place in the list of headings
 }
 
-// Makers are who made mappings, a list for each column of analysis.Range. Where no event did, origin is null and cause says
-// what did; its time, tid and stack are 0 then. Call, cause and thread are numbers of strings, chain is one of a chain.
+// Makers says who made mappings. It has a list for each column of analysis.Range. If no event made the mapping, origin
+// is null, cause says what did, and time, tid and stack are 0. Call, cause and thread are indexes of strings, chain is
+// one of a chain.
 type Makers struct {
 	Origin []*uint64 `json:"origin"` // seq of the event, null for none
 	Cause  []int     `json:"cause"`  // where no event did: what did
@@ -130,7 +130,7 @@ type Makers struct {
 	Chain  []int     `json:"chain"`  // place in the list of chains
 }
 
-// Ranges are the mappings: each list has one item for each. A mapping that another call changed is another one.
+// Ranges are the mappings; each list has one item for each. A mapping that another call has changed is a new range.
 type Ranges struct {
 	Process []int    `json:"process"` // place in the list of processes
 	Start   []uint64 `json:"start"`   // its first address, in pages of 4096 bytes
@@ -142,9 +142,9 @@ type Ranges struct {
 	To      []int    `json:"to"`      // the first moment at which it is no more
 }
 
-// Figures are what of the ranges was in memory, in bytes: each list has one item for each range, and another one for each
-// moment from which on it had other figures. They are in the order of the ranges, and of each in that of the moments. Null is what was
-// not counted.
+// Figures says how much of the ranges was in memory, in bytes. Each list has one item for each range, and a further one
+// for each moment from which its figures differ. The items are ordered by range, and those of one range by moment. Null
+// means that it was not counted.
 type Figures struct {
 	Range     []int    `json:"range"`         // place in the lists of ranges
 	Moment    []int    `json:"moment"`        // the first moment at which these hold
@@ -155,7 +155,8 @@ type Figures struct {
 	Swapped   []*int64 `json:"swapped"`       // bytes in swap space
 }
 
-// Frames are the frames of stacks, each once. Function, module and file are numbers of strings; a function of "" has no name.
+// Frames are the frames of all stacks, each once. Function, module and file are indexes of strings; a function "" has
+// no name.
 type Frames struct {
 	Function []int    `json:"function"` // its name, "" for none
 	Module   []int    `json:"module"`   // path of the file
@@ -165,7 +166,7 @@ type Frames struct {
 	Inlined  []int    `json:"inlined"`  // 1 where the function was inlined into the next one
 }
 
-// A Stack is a call stack: numbers of frames, innermost first, and why the walk ended early.
+// A Stack is a call stack: indexes of frames, innermost first, and why the walk ended early.
 type Stack struct {
 	Frames []int  `json:"frames"`        // numbers of frames, innermost first
 	End    string `json:"end,omitempty"` // why the walk ended early

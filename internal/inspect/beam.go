@@ -115,9 +115,8 @@ func (l *look) beamPooled(addr uint64) bool {
 	return false
 }
 
-// beamKept adds the segments that are kept for new carriers (cache_t of erts/emulator/sys/common/erl_mseg.c): the records of them, with
-// the length, the beginning, and the next and the previous record, form rings, and those that are free have neither length nor
-// beginning.
+// beamKept adds the segments that are kept for new carriers (cache_t of erts/emulator/sys/common/erl_mseg.c). Their
+// records (length, start, next and previous record) form rings; the length and start of unused records are 0.
 func (l *look) beamKept() {
 	for i := range l.Rows {
 		e := &l.Rows[i]

@@ -32,8 +32,9 @@ func OfCore(f *corefile.File) *Process {
 	return p
 }
 
-// lostRows returns the rows of which the core has no segment and whose permissions the program headers of the file tell: they lie
-// where the segment does that they are a part of, seen from the file's first page, which the core has.
+// lostRows returns the rows for which the core has no segment. Their permissions are those in the program headers of
+// the mapped file, for the segment that lies at the same distance from the file's first page. The core has the address
+// of that page.
 func lostRows(f *corefile.File, open func(*vm.Mapping) (*elffile.File, error)) (rows []vm.SmapsEntry) {
 	files := map[uint64]*elffile.File{} // by where they begin, nil for those that cannot be opened
 	for _, m := range f.Lost {

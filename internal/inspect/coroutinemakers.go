@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// maker is who prepared a stack, by the return address at its top.
+// maker says which code prepared a coroutine's stack, judging by the return address at its top.
 type maker uint8
 
 const (
@@ -52,7 +52,7 @@ func (k maker) isContext() bool { return k == makerContext || k == makerEnded }
 // isKnown reports whether the maker is known by name.
 func (k maker) isKnown() bool { return k == makerContext || k == makerEnded || k == makerBoost }
 
-// makerOf says who left the return address w, of image m, at the top of a stack.
+// makerOf returns who left return address w, which lies in image m, at the top of a stack.
 func (c *coroutines) makerOf(m *Image, w uint64) maker {
 	if m == nil {
 		return makerNone
@@ -72,7 +72,7 @@ func (c *coroutines) makerOf(m *Image, w uint64) maker {
 	return k
 }
 
-// makerByCode knows a maker by the code around an address of the file.
+// makerByCode recognises a maker by the code around an address of the file.
 func makerByCode(m *Image, pc uint64) maker {
 	var code [makerBefore + makerBehind]byte
 	if pc < makerBefore {
@@ -126,8 +126,9 @@ const (
 	contextArguments = 8 // of a coroutine's function that stand on the stack, and one more
 )
 
-// findContexts searches memory for the contexts that makecontext has prepared, which say where a stack begins and how long it is. The
-// bounds of stacks that have one become those, and stacks that have been seen by nothing else are returned behind the others.
+// findContexts searches memory for contexts prepared by makecontext(3), which contain the start and the size of a
+// stack. It corrects the bounds of known stacks that have a context, and returns the list with stacks that were found
+// only here at its end.
 func (c *coroutines) findContexts(stacks []coroutine) []coroutine {
 	byRoot, places := map[uint64]int{}, rangeSet{}
 	missing := 0
@@ -198,8 +199,8 @@ func (c *coroutines) findContexts(stacks []coroutine) []coroutine {
 	return stacks
 }
 
-// rootBelow returns where makecontext has put its return address in a stack that ends at end, for arguments that are all in registers or
-// as many more as there may be.
+// rootBelow returns where makecontext put its return address in a stack that ends at end. It tries every number of
+// arguments on the stack, up to contextArguments.
 func (c *coroutines) rootBelow(end uint64) (uint64, bool) {
 	for more := range uint64(contextArguments) {
 		at := (end-8*(more+1))&^15 - 8
@@ -214,7 +215,7 @@ func (c *coroutines) rootBelow(end uint64) (uint64, bool) {
 	return 0, false
 }
 
-// unseen returns the stack with that root and end as far as its row tells.
+// unseen returns the stack with that root and end; its start is the row's, since nothing else is known of it.
 func (c *coroutines) unseen(root, end uint64) (coroutine, bool) {
 	e := c.row(root)
 	if e == nil || !private(e) || e.File.Path != "" || vm.PageDown(end) > e.End {
@@ -227,7 +228,7 @@ func (c *coroutines) unseen(root, end uint64) (coroutine, bool) {
 	return s, true
 }
 
-// lowest is where the stack begins at most, with its guard.
+// lowest returns the lowest address of the stack, its guard included.
 func (s *coroutine) lowest() uint64 {
 	if s.guard.Empty() {
 		return s.Start

@@ -23,7 +23,7 @@ const (
 	coroutineSaved  = 17 * 8   // bytes below a return address in which the function that was called saves registers
 )
 
-// coroutine is a stack as far as it is known.
+// coroutine is what is known of a coroutine's stack.
 type coroutine struct {
 	vm.Range          // what is mapped up to its top, the guard left out
 	guard    vm.Range // right below, empty where there is none
@@ -98,10 +98,10 @@ func findCoroutines(l *look) {
 	c.inChunks()
 }
 
-// inChunk is said of a chunk in which one lives.
+// inChunk is the detail of a chunk that contains a coroutine's stack.
 const inChunk = "a coroutine's stack"
 
-// inChunks says of malloc's large chunks that coroutines live in them: the memory is malloc's.
+// inChunks marks large chunks of malloc that contain the stack of a coroutine. They stay malloc's memory.
 func (c *coroutines) inChunks() {
 	left := coroutineChunks
 	for i := range c.list {
@@ -121,7 +121,8 @@ func (c *coroutines) inChunks() {
 	}
 }
 
-// addAll adds what of the stacks is sure enough.
+// addAll adds the stacks whose start is known, by a guard or by a context, with the confidence that the evidence
+// allows.
 func (c *coroutines) addAll(stacks []coroutine) {
 	type shape struct{ size, back, above uint64 }
 	shapeOf := func(s *coroutine) shape {
@@ -200,8 +201,8 @@ func (s *coroutine) detail() string {
 	return "of " + s.of.name()
 }
 
-// guardIn returns what of row e, the one before an address, is a guard of what begins there; it is empty where that is nothing. Some can be
-// read (libaco's), and nobody has.
+// guardIn returns the part of row e that is the guard of a stack that begins at address before; it is empty if there is
+// none. A guard may be readable (libaco's is), but has never been read.
 func (c *coroutines) guardIn(e *vm.SmapsEntry, before uint64) vm.Range {
 	if e.End != before || !anonymous(e) || e.Perms&(vm.Write|vm.Exec) != 0 {
 		return vm.Range{}
@@ -222,7 +223,7 @@ func (c *coroutines) guardIn(e *vm.SmapsEntry, before uint64) vm.Range {
 // topped returns the stack whose top is the end of r, if there is one.
 func (c *coroutines) topped(r vm.Range) (coroutine, bool) { return c.toppedWithin(r, coroutineTop) }
 
-// toppedWithin is topped where the top may be lower, by less than so many bytes of the last page.
+// toppedWithin is topped for a top that may lie lower, by up to bytes, in the last page.
 func (c *coroutines) toppedWithin(r vm.Range, bytes int) (coroutine, bool) {
 	at := r.End - vm.PageSize
 	c.topAt = 0
@@ -254,8 +255,8 @@ func (c *coroutines) runsOn(r vm.Range) bool {
 	return slices.ContainsFunc(c.Threads, func(t Thread) bool { return r.Contains(t.SP) || r.Contains(t.FSBase) })
 }
 
-// inside returns the first stack that begins where r does and ends before it: the kernel shows what is mapped above it in the
-// same row.
+// inside returns the first stack that begins where r does and ends before r does: the kernel shows the mapping above it
+// in the same row.
 func (c *coroutines) inside(r vm.Range) (coroutine, bool) {
 	for at := range c.residentPages(vm.Range{Start: r.Start, End: r.End - vm.PageSize}) {
 		if c.left--; c.left < 0 || c.spent() {
@@ -319,7 +320,8 @@ func (c *coroutines) module(m *Image) *unwind.Module {
 	return u
 }
 
-// examine follows the first step of the stack, from its top, and looks for addresses of the stack in what stands near it.
+// examine searches the stack below its top for the frame of the function that was called first (linked), and the memory
+// around the top for addresses in the stack (own).
 func (c *coroutines) examine(s *coroutine) {
 	if s.maker == makerEnded {
 		// What setcontext was given, and has pushed, is what stands above the return address.
@@ -354,7 +356,8 @@ func (c *coroutines) listed(addr uint64) bool {
 	return false
 }
 
-// callerOf returns the rule for the caller of the function of m to which w is a return address; it has no Offset where there is none.
+// callerOf returns the unwind rule of the function of m that return address w belongs to. It has no Offset if there is
+// none.
 func (c *coroutines) callerOf(m *Image, w uint64) unwind.Caller {
 	rule, known := c.callers[w]
 	if !known {

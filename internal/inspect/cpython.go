@@ -13,7 +13,7 @@ const (
 	maxUnused       = 1 << 12 // records in a row
 )
 
-// pySizes lists the sizes of arenas and pools, since 3.10 and before.
+// pySizes lists the sizes of arenas and pools: since CPython 3.10, and before.
 var pySizes = [...]struct{ arena, pool uint64 }{{1 << 20, 16 << 10}, {256 << 10, 4 << 10}}
 
 // isPython reports whether m is CPython, by its file name.

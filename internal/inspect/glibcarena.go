@@ -84,8 +84,8 @@ func findArenas(l *look) {
 	}
 }
 
-// heapChain returns those of the heaps that name arena a which are its: the one that the arena lies in, and those from
-// its newest heap, where its top is, back to that one. Others that name the arena are copies, or only look like heaps. It returns
+// heapChain returns those heaps naming arena a that belong to it: from its newest heap, which has its top chunk, back
+// to the one that the arena lies in. Other heaps that name the arena are copies, or only look like heaps. It returns
 // nil if the arena lies in none of them.
 func (l *look) heapChain(a uint64, heaps []*glibcHeap) []*glibcHeap {
 	byPlace := map[uint64]*glibcHeap{}

@@ -100,8 +100,8 @@ func (l *look) addLarge(libc *Image, chunks []classify.Finding) {
 	}
 }
 
-// largeBehind returns the chunks that begin where no row does, since the kernel shows them and what is mapped before them as one: n of
-// them that have so many bytes are missing, and nil is what it returns where there are others.
+// largeBehind returns the chunks that begin inside a row, because the kernel shows them and the mapping below them as
+// one. n chunks with so many bytes in all are missing; it returns nil unless it finds exactly these.
 func (l *look) largeBehind(known []classify.Finding, n, bytes uint64) (list []classify.Finding) {
 	taken := rangeSet{}
 	for _, f := range known {

@@ -30,9 +30,9 @@ func findGlibcThreads(l *look) {
 	}
 }
 
-// glibcThreads yields the control blocks of glibc's lists, with the tids that they bear. _rtld_global, exported by the
-// loader, holds the heads since glibc 2.34; where in it, and where in struct pthread, libc exports for debuggers
-// (nptl_db).
+// glibcThreads yields the control blocks in glibc's lists of stacks, with their tids. Since glibc 2.34 the heads of the
+// lists are in _rtld_global, a variable exported by the loader. libc exports their offsets in it, and those in struct
+// pthread, for debuggers (nptl_db).
 func (l *look) glibcThreads() iter.Seq2[uint64, int] {
 	return func(yield func(tcb uint64, tid int) bool) {
 		libc, ld := l.image(isGlibc), l.image(isLoader)

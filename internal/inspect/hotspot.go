@@ -167,7 +167,7 @@ func (h *hotspot) flag(name string) uint64 {
 	return v
 }
 
-// readFlags reads the VM's table of flags (JVMFlag::flags), which says where the value of each is.
+// readFlags reads the VM's table of flags (JVMFlag::flags): the address of each flag's value.
 func (h *hotspot) readFlags() map[string]uint64 {
 	table, ok := h.static("JVMFlag::flags")
 	n, _ := h.static("JVMFlag::numFlags")
@@ -196,8 +196,9 @@ func (h *hotspot) readFlags() map[string]uint64 {
 	return flags
 }
 
-// classSpace adds the reservation for classes, as long as its flag says: it stands at the base of compressed class
-// pointers or, where an archive of classes is mapped there, behind that. It returns the reservation, empty for none.
+// classSpace adds the reservation for classes, whose size a VM flag gives. It begins at the base of compressed class
+// pointers or, if an archive of classes is mapped there, after that. It returns the reservation, empty if there is
+// none.
 func (h *hotspot) classSpace() vm.Range {
 	base, ok := h.static("CompressedKlassPointers::_narrow_klass._base")
 	size := h.flag("CompressedClassSpaceSize")

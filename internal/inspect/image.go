@@ -31,7 +31,7 @@ func (m *Image) name() string { return strings.TrimSuffix(path.Base(m.Path), " (
 // symbolLimit bounds the bytes of a symbol table that are read.
 const symbolLimit = 64 << 20
 
-// symbolTotal bounds them for all images of a process.
+// symbolTotal bounds the bytes of symbol tables that are read for all images of a process.
 const symbolTotal = 512 << 20
 
 // variableLimit bounds the bytes of a segment of variables that are searched.
@@ -143,8 +143,8 @@ func (l *look) pairs(m *Image) iter.Seq2[uint64, [2]uint64] {
 	}
 }
 
-// loads returns the segments of the file that are mapped, ascending; one that is not behind those before it, or wraps, is
-// none.
+// loads returns the loaded segments of the file, ascending. Segments that overlap earlier ones or wrap around are left
+// out.
 func (m *Image) loads() (list []elf.ProgHeader) {
 	end := uint64(0)
 	for _, p := range m.File.Progs() {

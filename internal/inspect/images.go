@@ -26,8 +26,9 @@ func idOf(e *vm.SmapsEntry) fileID {
 	return id
 }
 
-// openImages finds the ELF files that are loaded: a file of which a row can be executed, or behind one of whose rows
-// stands memory that can be (code that the program has moved there), with all rows that have the same place in it.
+// openImages finds the loaded ELF files. A file is loaded if one of its rows is executable, or if executable anonymous
+// memory follows one of its rows: code that the program has moved. An image has all rows of the file with the same load
+// bias.
 func (l *look) openImages() {
 	if l.Open == nil {
 		return

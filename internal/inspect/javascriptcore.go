@@ -77,8 +77,8 @@ func findJavaScriptCore(l *look) {
 	l.pasPages(m)
 }
 
-// pasPages adds what libpas lists as mapped, which is believed as a whole: with the records it is as much as libpas counts that it has
-// mapped. Reservations stand in the list, too, and are not counted.
+// pasPages adds the ranges that libpas lists as mapped. The list is believed only as a whole: together with the records
+// it must add up to what libpas has counted. Reservations in the list are not counted.
 func (l *look) pasPages(m *Image) {
 	base, _ := l.word(m.exported("pas_compact_heap_reservation_base"))
 	counted, ok := l.word(m.exported("pas_page_malloc_num_allocated_bytes"))

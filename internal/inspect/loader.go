@@ -7,9 +7,9 @@ import (
 
 const (
 	maxLinkMaps = 1 << 14
-	// linkMapSize is at least what a struct link_map (include/link.h) has with the name behind it.
+	// linkMapSize bounds the bytes of a struct link_map (include/link.h) and the name after it.
 	linkMapSize = 1024
-	// loaderLeast is the least that glibc's loader maps for its own malloc: what it needs, and a page
+	// loaderLeast is the least that glibc's loader maps for its own malloc: the bytes needed, and one more page
 	// (elf/dl-minimal-malloc.c).
 	loaderLeast = 2 * vm.PageSize
 )
@@ -97,8 +97,8 @@ func (l *look) linkMaps(ld *Image, note func(vm.Range)) {
 	}
 }
 
-// firstThread notes the control block of the first thread at tcb, which points to itself twice and bears the process's
-// number, with its thread-local storage below.
+// firstThread notes the control block of the first thread at tcb, with the thread-local storage below it. The block
+// points to itself twice and contains the process's pid.
 func (l *look) firstThread(tcb uint64, tid int, note func(vm.Range)) {
 	if w := l.words(tcb, 3); w == nil || w[0] != tcb || w[2] != tcb || !l.hasTID(tcb, tid) || l.claims.overlaps(vm.RangeOf(tcb, 1)) {
 		return

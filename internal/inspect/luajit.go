@@ -98,8 +98,8 @@ func (l *look) luaCode(e *vm.SmapsEntry) {
 	}
 }
 
-// luaLarge adds the blocks with a mapping of their own from the beginning of r on: a chunk that is marked so, its size, and
-// behind it the mark of the end.
+// luaLarge adds the blocks with their own mappings that follow each other from the start of r. Each has a header with
+// its size and the mark of such a block, and a footer.
 func (l *look) luaLarge(r vm.Range) {
 	for r.Start < r.End {
 		w := l.words(r.Start, 2)

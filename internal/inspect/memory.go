@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// Memory is the source of bytes: a running process, or a core file.
+// Memory gives access to the bytes of a running process or a core file.
 type Memory interface {
 	// ReadPages fills p, whole pages, from addr on, and returns how many bytes it has read.
 	ReadPages(p []byte, addr uint64) int
@@ -39,7 +39,7 @@ var usual = limits{reads: 1 << 24, pages: 1 << 18, windows: 1 << 18, visits: 1 <
 
 type page [vm.PageSize]byte
 
-// window says which pages of windowSize bytes are in memory, a bit for each.
+// window has a bit for each page of windowSize bytes: whether it is in memory.
 type window [windowPages / 64]uint64
 
 // has reports whether page i of the window is resident.

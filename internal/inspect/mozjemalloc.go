@@ -26,8 +26,9 @@ const (
 	mozDecommitted = 0x20
 )
 
-// findMozjemalloc recognises what Firefox's malloc has: chunks of 1 MiB that begin with their arena and with a map of their pages,
-// and what the trees of its large blocks and of its free chunks name. Records of both lie in chunks of its own.
+// findMozjemalloc recognises the memory of Firefox's malloc: chunks of 1 MiB that begin with a pointer to their arena
+// and a map of their pages, and the large blocks and free chunks in its two trees. The records of both lie in chunks of
+// its own.
 func findMozjemalloc(l *look) {
 	m := l.image2(func(m *Image) bool { return m.exported("moz_arena_malloc") != 0 })
 	if m == nil {
@@ -70,8 +71,9 @@ func findMozjemalloc(l *look) {
 	}
 }
 
-// mozArena returns the arena of the chunk at addr, 0 where none begins there: its last page is a guard, and pages of runs of
-// small blocks name a place in the chunk, those of large ones have a length; or all is free, and both ends say how much that is.
+// mozArena returns the arena of the chunk at addr, 0 if there is no chunk. A chunk's last page is a guard; the map's
+// entries for runs of small blocks give an offset in the chunk, those for large runs a length. If all is free, both
+// ends of the map give that length.
 func (l *look) mozArena(addr uint64) uint64 {
 	arena, ok := l.word(addr)
 	if e := l.row(arena); !ok || arena%8 != 0 || arena&^(mozChunk-1) == addr || e == nil || !private(e) {
@@ -102,8 +104,9 @@ func (l *look) mozArena(addr uint64) uint64 {
 	return 0
 }
 
-// mozTree adds what a tree of extents names, if root is one: blocks with chunks of their own, whose records name an arena, or chunks
-// that are kept for later, whose records have a number there. base gets the chunks that the records lie in.
+// mozTree adds the ranges in a tree of extents, if root is one: large blocks with their own chunks, whose records name
+// an arena, or chunks that are kept for reuse, whose records have a number in that place. base gets the chunks in which
+// the records lie.
 func (l *look) mozTree(root uint64, base map[uint64]bool) {
 	if e := l.row(root); root%8 != 0 || e == nil || !private(e) || !base[root&^(mozChunk-1)] {
 		return

@@ -17,8 +17,8 @@ const (
 	maxAreas  = 1 << 20
 )
 
-// findMusl recognises the memory of musl's malloc (mallocng) by its books: its context, in the variables of the C library,
-// has a secret, which each area of records (struct meta) begins with, too. A record names a group of slots, and
+// findMusl recognises the memory of musl's malloc (mallocng) by its own records. Its context, a variable of the C
+// library, contains a secret that every area of records (struct meta) begins with. A record names a group of slots, and
 // the group names its record.
 func findMusl(l *look) {
 	if !l.muslPossible() {

@@ -99,7 +99,8 @@ func (o *ocaml) domain(addr uint64, array bool) {
 	}
 }
 
-// owned collects the pools of a domain: what its lists have names it, or nobody where a domain that ended has left it.
+// owned collects the pools in the lists of a domain. Each must name that domain, or none: it was left behind by a
+// domain that ended.
 func (o *ocaml) owned(domain uint64) {
 	for _, heap := range o.upTo(domain, ocamlState) {
 		lists := o.words(heap, ocamlOwner+1)
@@ -145,8 +146,8 @@ func (o *ocaml) ownerless(pool uint64) {
 	}
 }
 
-// ordered reports whether all blocks of a pool have headers that its class allows: 0 of a free one, whose next word leads to another one
-// of the pool, or a length. One of them at least is no zero.
+// ordered reports whether the headers of all blocks of a pool fit its class. A free block has the header 0, and its
+// next word points to another block of the pool. At least one header must not be 0.
 func (o *ocaml) ordered(pool, class uint64) bool {
 	var words [ocamlPool / 8]uint64
 	if !o.fill(words[:], pool) {
@@ -172,7 +173,7 @@ func (o *ocaml) ordered(pool, class uint64) bool {
 	return seen
 }
 
-// addPools adds the pools, neighbours together.
+// addPools adds the pools; adjacent ones become one finding.
 func (o *ocaml) addPools() {
 	var set rangeSet
 	// One that was never used has nothing but zeros: it is believed beside another one.

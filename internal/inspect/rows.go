@@ -107,7 +107,8 @@ func (p *Process) beginsRow(addr uint64) bool {
 	return e != nil && e.Start == addr
 }
 
-// reserved reports whether private memory of no file, so much without a gap, begins at a multiple of step with a row.
+// reserved reports whether a gapless stretch of private anonymous memory of that size begins with a row, at a multiple
+// of step.
 func (l *look) reserved(step, size uint64) bool {
 	for i := range l.Rows {
 		e := &l.Rows[i]
@@ -118,7 +119,7 @@ func (l *look) reserved(step, size uint64) bool {
 	return false
 }
 
-// rowsOf reports whether r is private memory of no file that begins where a row does and ends where one does.
+// rowsOf reports whether r is private anonymous memory that begins and ends at the bounds of rows.
 func (l *look) rowsOf(r vm.Range) bool {
 	if r.Empty() || r.End > vm.AddressMax || !l.beginsRow(r.Start) {
 		return false

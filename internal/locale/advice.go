@@ -1,6 +1,6 @@
 package locale
 
-// hints are the advice of packages classify and analysis, and what is said of names that are missing.
+// hints are the advice of packages classify and analysis, and the hints about missing names.
 func hints() map[string]string {
 	return map[string]string{
 		"%s of %s reserved as %v are address space only: %v":                                                              "%[3]v保留的 %[2]s 中有 %[1]s 只是地址空间：%[4]v",
@@ -32,7 +32,7 @@ func hints() map[string]string {
 	}
 }
 
-// steps are what a history says of a step.
+// steps are the words of a history for its steps.
 func steps() map[string]string {
 	return map[string]string{
 		"%s -> %s in memory: %s": "内存中 %s -> %s：%s",

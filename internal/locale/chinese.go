@@ -11,7 +11,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// zh is simplified Chinese, as text.Words. It never changes, and is safe for concurrent use.
+// zh translates into simplified Chinese; it implements text.Words. It is immutable, and safe for concurrent use.
 type zh struct {
 	catalog   catalog.Catalog
 	exact     map[string]string // finished words that have no names in them
@@ -21,7 +21,7 @@ type zh struct {
 
 var _ text.Words = (*zh)(nil)
 
-// theChinese is made once, where somebody reads it.
+// theChinese is made once, at its first use.
 var theChinese = sync.OnceValue(newChinese)
 
 func newChinese() *zh {
@@ -72,7 +72,7 @@ func (z *zh) Told(english string) string {
 	return english
 }
 
-// happened is the translation of an error or a note; ok is false for other words.
+// happened translates an error or a note; ok is false for other text.
 func (z *zh) happened(words string) (translation string, ok bool) {
 	if t, ok := z.failed[words]; ok {
 		return t, true
@@ -87,7 +87,7 @@ func (z *zh) happened(words string) (translation string, ok bool) {
 	return "", false
 }
 
-// any is the translation of words, themselves where nobody knows what they say.
+// any translates words; text that is not known is returned unchanged. ok is always true.
 func (z *zh) any(words string) (translation string, ok bool) {
 	if t, ok := z.tell(words); ok {
 		return t, true
@@ -95,13 +95,13 @@ func (z *zh) any(words string) (translation string, ok bool) {
 	return words, true
 }
 
-// plain is the translation of words that have no names in them; ok is false for others.
+// plain translates words without names or numbers in them; ok is false for others.
 func (z *zh) plain(words string) (translation string, ok bool) {
 	translation, ok = z.exact[words]
 	return translation, ok
 }
 
-// tell is the translation of finished words; ok is false where nobody knows what they say.
+// tell translates complete text; ok is false if it is not known.
 func (z *zh) tell(words string) (translation string, ok bool) {
 	if t, ok := z.plain(words); ok || words == "" {
 		return t, true

@@ -9,8 +9,8 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Named is the language of that name: "en", "zh", "zh_CN.UTF-8". English is nil. It returns an error for one that there is
-// no translation into.
+// Named returns the language of that name: "en", "zh", "zh_CN.UTF-8". English is nil. An error means that there is no
+// translation into the language.
 func Named(name string) (text.Words, error) {
 	switch known(name) {
 	case english:
@@ -57,8 +57,8 @@ const (
 	chinese
 )
 
-// known is which of them a locale's name asks for: "zh_CN.UTF-8@pinyin". Who reads the traditional characters of Taiwan and
-// Hong Kong is not given the others.
+// known returns the language that a locale's name asks for, such as "zh_CN.UTF-8@pinyin". Locales of Taiwan and Hong
+// Kong, which use traditional characters, do not get the simplified ones.
 func known(name string) int {
 	name, _, _ = strings.Cut(name, ".")
 	name, _, _ = strings.Cut(name, "@")

@@ -14,7 +14,7 @@ func entries() map[string]string {
 	return all
 }
 
-// kindWords are kinds by each of the forms that they stand in.
+// kindWords translates the words of kinds, in each form in which they occur.
 func kindWords() map[string]string {
 	all := map[string]string{}
 	for _, k := range kinds() {
@@ -30,15 +30,15 @@ func kindWords() map[string]string {
 	return all
 }
 
-// said are the translations of what is looked up as the source has it, told those of words that come finished. No key stands in
-// two of them.
+// said are the translations of literals in the source; told are those of texts that are looked up when they are
+// complete. A key is in only one of the two.
 func said() []map[string]string { return []map[string]string{views(), watching(), misuses(), help()} }
 
 func told() []map[string]string {
 	return []map[string]string{labels(), makers(), steps(), hints(), evidence(), failures()}
 }
 
-// counted is the format of so many of what is called so. Chinese and Latin letters stand apart.
+// counted returns the format for a number of such things. A space separates Chinese from Latin letters.
 func counted(zh string) string {
 	if zh[0] < utf8.RuneSelf {
 		return "%d 个 " + zh

@@ -1,6 +1,6 @@
 package locale
 
-// misuses are what is said of wrong usage, as it is looked up.
+// misuses are the messages about wrong usage.
 func misuses() map[string]string {
 	return map[string]string{
 		"%s":                                 "%s",

@@ -1,6 +1,7 @@
 package locale
 
-// evidence is what a kind rests on: of calls (package classify), of memory itself (package inspect).
+// evidence are the texts that say why a mapping is of a kind: from calls (package classify), or from memory itself
+// (package inspect).
 func evidence() map[string]string {
 	return map[string]string{
 		"mmap by %s":                       "由 %s 调用 mmap",

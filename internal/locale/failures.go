@@ -1,7 +1,8 @@
 package locale
 
-// failures are errors and notes: those of commands, of a recording, and the commonest of the system. They come finished. What
-// stands for %v in the Chinese is another of them, or any text. In front of one that is known may stand whatever it happened to.
+// failures are errors and notes: those of commands, of a recording, and the most common ones of the system. They are
+// looked up when they are complete. %v in the Chinese stands for another of them, or for any text. A known text may
+// follow the name of what it happened to.
 func failures() map[string]string {
 	return map[string]string{
 		// Logs.

@@ -1,6 +1,6 @@
 package locale
 
-// help is what commands say of themselves.
+// help are the help texts of commands.
 func help() map[string]string {
 	const moments = "日志的时刻：LOG@end（默认）、LOG@start、LOG@peak、LOG@1.5s、LOG@seq:123。"
 	return map[string]string{

@@ -1,7 +1,7 @@
 package locale
 
-// kinds are the words of package classify for what memory is: one, several ("" where there is no plural), and the Chinese, which
-// has neither. The page of internal/html has the same.
+// kinds are the words of package classify for kinds of memory: singular, plural ("" if there is none), and the Chinese,
+// which has no plural. The page of internal/html has the same.
 func kinds() [][3]string {
 	return [][3]string{
 		{"ELF file", "ELF files", "ELF 文件"},
@@ -97,8 +97,8 @@ func kinds() [][3]string {
 	}
 }
 
-// labels are how what something is and which one it is are put together (package analysis, label.go), and what is said of the
-// one.
+// labels are the formats that join a kind and a detail into a label (package analysis, label.go), and the formats of
+// these details.
 func labels() map[string]string {
 	list := map[string]string{
 		"%v: %s":                        "%v：%s",
@@ -141,7 +141,7 @@ func labels() map[string]string {
 	return list
 }
 
-// details are the parts of a kind that have words of their own (packages classify and inspect).
+// details are the parts of a kind that have their own names (packages classify and inspect).
 func details() map[string]string {
 	return map[string]string{
 		"extent records":             "extent 记录",
@@ -189,7 +189,7 @@ func details() map[string]string {
 	}
 }
 
-// makers are what is said of who made something where no traced call did, and before who did.
+// makers are the words for a maker that is not a traced call, and those that precede the name of a maker.
 func makers() map[string]string {
 	return map[string]string{
 		"first malloc in":          "首次 malloc 在",

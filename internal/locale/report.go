@@ -1,6 +1,6 @@
 package locale
 
-// views are what package report says.
+// views are the texts of package report.
 func views() map[string]string {
 	return map[string]string{
 		// The heads of tables.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A template recognises what was made with a format, and says it in another language.
+// A template recognises text that was made with a format, and translates it.
 type template struct {
 	literals []string // before, between and behind the verbs: one more than those
 	verbs    []verb
@@ -18,14 +18,14 @@ type template struct {
 	failure     bool // it says what happened: the words in it may be any
 }
 
-// A verb is one of a format.
+// A verb is a verb of a format, such as %s.
 type verb struct {
 	letter byte // of the English: d and x stand for digits, q for what is quoted
 	words  bool // it stands for words that are known themselves
 }
 
-// nextVerb finds the first verb of a format, as package fmt has them: where it begins and ends, the number of its argument, 0
-// where it does not say, and its letter. Its begin is negative where there is none.
+// nextVerb finds the first verb of a format of package fmt: where it begins and ends, its explicit argument index, 0 if
+// it has none, and its letter. begin is negative if there is no verb.
 func nextVerb(format string) (begin, end, argument int, letter byte) {
 	for begin = range len(format) {
 		if format[begin] != '%' {
@@ -48,7 +48,7 @@ func nextVerb(format string) (begin, end, argument int, letter byte) {
 	return -1, 0, 0, 0
 }
 
-// parseTemplate makes a template of a format and its translation; ok is false for what has no verbs.
+// parseTemplate makes a template of a format and its translation; ok is false if the format has no verbs.
 func parseTemplate(format, translation string) (t template, ok bool) {
 	literal := ""
 	for {
@@ -93,7 +93,7 @@ func parseTemplate(format, translation string) (t template, ok bool) {
 	return t, true
 }
 
-// sortTemplates puts those first that say most by themselves.
+// sortTemplates puts the most specific templates first: those with the most literal text.
 func sortTemplates(list []template) {
 	own := func(t *template) (n int) {
 		for _, l := range t.literals {
@@ -106,8 +106,8 @@ func sortTemplates(list []template) {
 	})
 }
 
-// match reports whether words were made with the format, and with what in the places of its verbs. tell translates those that
-// are words themselves.
+// match reports whether words were made with the format, and returns the text in place of each verb. tell translates
+// what is itself known text.
 func (t *template) match(words string, tell func(string) (string, bool)) (args []string, ok bool) {
 	rest, ok := strings.CutPrefix(words, t.literals[0])
 	if !ok || !strings.HasSuffix(rest, t.literals[len(t.literals)-1]) {
@@ -117,7 +117,7 @@ func (t *template) match(words string, tell func(string) (string, bool)) (args [
 	return t.from(args, rest, tell)
 }
 
-// from matches rest, behind a literal, with the verbs that have no argument yet.
+// from matches rest, which follows a literal, with the remaining verbs.
 func (t *template) from(args []string, rest string, tell func(string) (string, bool)) ([]string, bool) {
 	n := len(args)
 	if n == len(t.verbs) {
@@ -168,7 +168,7 @@ func (v verb) may(arg string) bool {
 	return arg != ""
 }
 
-// fill is the translation with args.
+// fill returns the translation with args in place of its verbs.
 func (t *template) fill(args []string) string {
 	list := make([]any, len(args))
 	for i, a := range args {

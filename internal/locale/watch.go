@@ -1,6 +1,6 @@
 package locale
 
-// watching is what the terminal view says.
+// watching are the texts of the terminal view.
 func watching() map[string]string {
 	return map[string]string{
 		"ADDRESSES": "虚拟内存",

@@ -30,7 +30,7 @@ func Clip(text string, width int) string {
 	return first(text, width-3) + "..."
 }
 
-// ClipStart cuts text to width columns at its beginning: of a path the end tells most.
+// ClipStart cuts text to width columns at its beginning, for paths, whose end is the most informative part.
 func ClipStart(text string, width int) string {
 	if Width(text) <= width {
 		return text
@@ -42,7 +42,7 @@ func ClipStart(text string, width int) string {
 	return "..." + text
 }
 
-// first is as much of text as has room in width columns, whole characters of it.
+// first returns the longest beginning of text that fits into width columns, in whole characters.
 func first(text string, width int) string {
 	at, state := 0, -1
 	for rest := text; rest != ""; {
@@ -92,7 +92,7 @@ func Fold(text string, width int, indent string) string {
 	return out.String()
 }
 
-// A piece of a text is what no line breaks.
+// A piece is a part of a text in which no line may break.
 type piece struct {
 	text   string
 	joined bool // there is no blank before it

@@ -26,7 +26,7 @@ type Column struct {
 	Spare int // where there is no room: the column with the lowest number is left out first; 0 stays
 }
 
-// leastTelling is up to which number of Spare columns go before others become narrow.
+// leastTelling is the number of Spare up to which columns are left out before others are narrowed.
 const leastTelling = 2
 
 // A Cell is one field of a row.
@@ -42,7 +42,7 @@ type Cell struct {
 // Plain is a cell of text.
 func Plain(s string) Cell { return Cell{Text: s} }
 
-// Banner is a row of text alone, without columns. Of a text that is to fit a terminal its maker has broken the lines.
+// Banner returns a row that is text alone, without columns. Long text must already be broken into lines.
 func Banner(text string) []Cell { return []Cell{{Text: text, banner: true}} }
 
 // Add adds a row.
@@ -83,7 +83,7 @@ func (c *Column) head(s Style) string {
 	return s.Word(c.Head)
 }
 
-// A layout is how wide the columns of a table are on a terminal.
+// A layout is the widths of a table's columns.
 type layout struct {
 	widths, limits []int  // limits are the maxima for cells, 0 for none
 	out            []bool // the columns that are left out
@@ -127,8 +127,8 @@ func (c *Cell) in(limit int) string {
 	return Clip(Printable(text), limit)
 }
 
-// squeeze narrows the limited columns so that the last one gets the width it needs, and leaves out those that may be
-// until it does.
+// squeeze narrows the limited columns, and leaves out columns that may be left out, until the last column has the width
+// that it needs.
 func (t *Table) squeeze(l *layout, need, width int) {
 	least := 18
 	switch {

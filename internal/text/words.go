@@ -2,7 +2,7 @@ package text
 
 import "fmt"
 
-// Words are the language of what people read. English needs none: it is what the source has, and the key to the others.
+// Words translates text for people. English is nil: the source is written in it, and it is the key to the translations.
 // What programs read is never translated.
 type Words interface {
 	// Word is the translation of a word, a sentence or the format of one, exactly as the source has it; the English
@@ -21,7 +21,7 @@ func (s Style) Say(format string, args ...any) string {
 	return fmt.Sprintf(s.Words.Word(format), args...)
 }
 
-// Word is a word, or a sentence without anything to fill in, in the language of s.
+// Word translates a word, or a sentence without verbs, into the language of s.
 func (s Style) Word(english string) string {
 	if s.Words == nil {
 		return english
@@ -29,7 +29,7 @@ func (s Style) Word(english string) string {
 	return s.Words.Word(english)
 }
 
-// Told is words that come finished in the language of s.
+// Told translates complete text, with names and numbers in it, into the language of s.
 func (s Style) Told(english string) string {
 	if s.Words == nil || english == "" {
 		return english

@@ -5,7 +5,7 @@ import (
 	"github.com/vmblame/vmblame/internal/callers"
 )
 
-// A frame is what is kept of a moment: numbers alone, so that thousands of moments may be kept.
+// A frame keeps only the numbers of a moment, so that thousands of moments fit into memory.
 type frame struct {
 	t     int64
 	seq   uint64
@@ -14,7 +14,7 @@ type frame struct {
 	rows  map[analysis.By]map[rowKey]figures
 }
 
-// figures are those of a process or of a row.
+// figures are the figures of a process or of a row.
 type figures struct {
 	addresses, usable int64
 	resident          int64
@@ -25,19 +25,19 @@ type figures struct {
 	words             int // index into register.words: what it is called at the moment
 }
 
-// A rowKey is a row of a report: of a process, told from others by its identity.
+// A rowKey identifies a row of a report: by its process, and by its identity within the process.
 type rowKey struct {
 	pid int
 	row int // index into register.keys
 }
 
-// A row is what a row of a report, or a process, is called.
+// A row is the text of a row of a report, or of a process.
 type row struct {
 	label string
 	who   callers.Chain
 }
 
-// A register gives the rows of reports, and what they are called, numbers, so that frames need not keep their words.
+// A register numbers the identities and the texts of rows, so that frames need not keep strings.
 type register struct {
 	keys    []string // identities of rows
 	ids     map[string]int
@@ -89,8 +89,8 @@ func (g *register) id(by analysis.By, r *analysis.Row) int {
 	return id
 }
 
-// said is the number of what something is called at a moment: a label may count things, whose number changes, an execve gives its process
-// another name.
+// said returns the number of a row's text. The text of one row changes: labels contain counts, and execve(2) renames a
+// process.
 func (g *register) said(r row) int {
 	key := r.label + "\x00" + r.who.Whole()
 	id, ok := g.wordIDs[key]
@@ -102,7 +102,8 @@ func (g *register) said(r row) int {
 	return id
 }
 
-// identity tells a row from the others of its process, at every moment: labels of kinds count things.
+// identity returns what identifies a row within its process at all moments: in a list by kind the kind, since the label
+// contains a count, and otherwise the label.
 func identity(by analysis.By, r *analysis.Row) string {
 	if by == analysis.ByKind {
 		return "kind " + string(r.Kind)
@@ -110,7 +111,7 @@ func identity(by analysis.By, r *analysis.Row) string {
 	return string(by) + " " + r.Label
 }
 
-// partIdentity tells a part of a row from the others.
+// partIdentity returns what identifies a part within its row.
 func partIdentity(r *analysis.Row) string {
 	if len(r.Who.Calls) > 0 {
 		return r.Who.Text(0) + "\x00" + r.Part
@@ -118,7 +119,7 @@ func partIdentity(r *analysis.Row) string {
 	return r.Label
 }
 
-// total is what all processes have that live, or have had if none does.
+// total sums up all living processes or, if none lives, all that have ended.
 func (f *frame) total() (sum figures) {
 	alive := false
 	for _, n := range f.procs {

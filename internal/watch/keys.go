@@ -156,7 +156,7 @@ func (m *model) leave() {
 	}
 }
 
-// scrub goes so many moments on, or back.
+// scrub moves so many moments forward or, if n is negative, backward.
 func (m *model) scrub(n int) tea.Cmd {
 	m.live = false
 	return m.goTo(max(min(m.pos+n, len(m.frames)-1), 0))

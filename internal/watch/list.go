@@ -11,7 +11,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// A line is one that the cursor can be at.
+// A line is a line of a list that the cursor can stand on.
 type line struct {
 	figures
 	growth  int64 // bytes of addresses since the frame that growth counts from
@@ -46,7 +46,7 @@ var sorts = [...]struct {
 	{"name", func(a, b *line) int { return strings.Compare(a.name, b.name) }},
 }
 
-// list is what the present level shows of the present frame.
+// list returns what the present level shows of the present frame.
 func (m *model) list() list {
 	f := m.shown()
 	if f == nil {
@@ -76,7 +76,7 @@ func (m *model) list() list {
 	return l
 }
 
-// course is how something went on up to the frame that is shown: the last moments that fit into a sparkline.
+// course returns the values of a figure over the last frames up to the one shown: as many as a sparkline shows.
 func (m *model) course(of func(f *frame) int64) (list []int64) {
 	for _, f := range m.frames[max(m.pos+1-sparkWidth, 0) : m.pos+1] {
 		list = append(list, of(f))
@@ -115,7 +115,7 @@ func (m *model) rows(f *frame) list {
 	return l
 }
 
-// reported is the process that is looked at in the report of the moment, nil where there is none.
+// reported returns the selected process in the report of the moment, nil if it is not there.
 func (m *model) reported() *analysis.ReportProcess {
 	r := m.report()
 	if r == nil {
@@ -129,7 +129,7 @@ func (m *model) reported() *analysis.ReportProcess {
 	return nil
 }
 
-// holder is the row that is looked at, nil where there is none of it at the moment.
+// holder returns the selected row, nil if it is not in the report of the moment.
 func (m *model) holder() *analysis.Row {
 	p := m.reported()
 	if p == nil {
@@ -202,7 +202,7 @@ func (m *model) rowName() string {
 	return name
 }
 
-// called is what something is called at the moment that is shown, or, where it is not there, at the newest at which it is.
+// called returns the label at the moment shown or, if it has none then, the latest one; "?" if it never had one.
 func (m *model) called(of func(*frame) (figures, bool)) string {
 	if f := m.shown(); f != nil {
 		if n, ok := of(f); ok {

@@ -36,7 +36,7 @@ func Run(s Source, style text.Style, save func(r *analysis.Report) (file string,
 	return err
 }
 
-// level is how deep the view is.
+// level is which of the nested lists is shown.
 type level int
 
 const (
@@ -128,7 +128,7 @@ func (m *model) next() tea.Msg {
 	return stateMsg{s}
 }
 
-// past reads what was before.
+// past reads the moments before the present one.
 func (m *model) past() tea.Msg {
 	err := m.source.Past(func(s *analysis.State) bool {
 		taken := make(chan struct{})
@@ -195,7 +195,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// begin looks at the process, where there is only one.
+// begin skips the list of processes if there is only one: it shows the rows of that.
 func (m *model) begin(f *frame) {
 	if len(f.procs) == 1 {
 		for pid := range f.procs {
@@ -204,10 +204,10 @@ func (m *model) begin(f *frame) {
 	}
 }
 
-// mostFrames is how many frames are kept; of more, every second of the older half is dropped.
+// mostFrames is how many frames are kept. When there are more, every second one of the older half is dropped.
 const mostFrames = 1200
 
-// insert puts a frame into its place. One of the same moment is replaced.
+// insert inserts a frame in order of time. It replaces one of the same moment.
 func (m *model) insert(f *frame) {
 	shown, base := m.shown(), m.frameAt(m.base)
 	i, same := slices.BinarySearchFunc(m.frames, f, func(a, b *frame) int {
@@ -281,7 +281,7 @@ func (m *model) ask() tea.Cmd {
 	}
 }
 
-// moment is when f is.
+// moment returns the moment of the log at which f was made.
 func (f *frame) moment() analysis.Moment {
 	switch {
 	case f.end:
@@ -308,7 +308,7 @@ func (m *model) askDetail() tea.Cmd {
 	}
 }
 
-// report is that of the state that is shown, nil where there is none.
+// report returns the report of the state that is shown, nil if there is none.
 func (m *model) report() *analysis.Report {
 	if m.state == nil {
 		return nil
@@ -320,7 +320,7 @@ func (m *model) report() *analysis.Report {
 	return m.reports[by]
 }
 
-// clock is how long a recording had gone on at a frame.
+// clock formats how long the recording had run at a frame.
 func clock(ns int64) string {
 	d := time.Duration(ns)
 	if d < time.Minute {

@@ -7,7 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// A Source is what is watched. Its methods are called from several goroutines, each of them from one at a time.
+// A Source provides what is watched. Its methods are called from several goroutines, but each method by one at a time.
 type Source interface {
 	// Name is what the view calls it.
 	Name() string
@@ -23,5 +23,5 @@ type Source interface {
 	Detail(at analysis.Moment, pid int, addr uint64, l text.Style) (string, error)
 }
 
-// ErrNotKept is the error of a moment that cannot be had any more.
+// ErrNotKept means that the state of a moment is not available any more.
 var ErrNotKept = errors.New("not kept: only its sums are")

@@ -92,7 +92,7 @@ func size(n int64, counted bool) string {
 	return text.Size(n)
 }
 
-// ruler is the course of all that is mapped, over the whole width, with the place of the moment that is shown.
+// ruler draws the bytes mapped over all frames, as wide as the screen, with a mark at the moment shown.
 func (m *model) ruler() string {
 	if len(m.frames) == 0 {
 		return ""
@@ -252,7 +252,7 @@ func whoCell(x *line, s text.Style) text.Cell {
 	return text.Cell{Text: x.who.Text(0), Fit: x.who.Text}
 }
 
-// page is how many lines a page has.
+// page returns how many lines the list has on the screen.
 func (m *model) page() int { return max(m.height-6, 1) }
 
 func lines(s string) []string { return strings.Split(strings.TrimRight(s, "\n"), "\n") }
