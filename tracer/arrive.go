@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"errors"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,9 +34,12 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 		if th.event != nil && sig == unix.SIGTRAP {
 			break // most likely ours, which interrupts no call
 		}
-		if th.brokenOff() && ignores(th.TID, sig) {
+		switch {
+		case th.brokenOff() && ignores(th.TID, sig):
 			th.goOn()
-		} else {
+		case th.mayNotGoOn() && ignores(th.TID, sig):
+			th.restart()
+		default:
 			th.wait = waiting{}
 		}
 	}
@@ -48,9 +52,12 @@ func (th *Thread) setOptions() {
 }
 
 // cureEINTR repairs a call that was interrupted only by a ptrace-stop: read(2) and the like restart by themselves,
-// but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)).
+// but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)), and some would be the end of a
+// program whose filter does not let them go on.
 func (th *Thread) cureEINTR() {
 	switch {
+	case th.mayNotGoOn():
+		th.restart()
 	case !th.brokenOff():
 	case th.wait.active():
 		th.goOn()
@@ -63,6 +70,19 @@ func (th *Thread) cureEINTR() {
 func (th *Thread) brokenOff() bool {
 	var regs unix.PtraceRegs
 	return ptraceGetRegs(th.TID, &regs) == 0 && int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR)
+}
+
+// mayNotGoOn reports whether the thread has just left a call that the kernel would go on with by restart_syscall(2), as it
+// does with nanosleep(2), poll(2) and futex(2), and a seccomp filter of the program is known to forbid that. The call itself
+// it has let pass.
+func (th *Thread) mayNotGoOn() bool {
+	const errRestartBlock = -516 // ERESTART_RESTARTBLOCK of include/linux/errno.h
+	var regs unix.PtraceRegs
+	if ptraceGetRegs(th.TID, &regs) != 0 || int64(regs.Orig_rax) < 0 || int64(regs.Rax) != errRestartBlock || !bySyscallInstruction(&regs) {
+		return false
+	}
+	regs.Rax, regs.Rip = unix.SYS_RESTART_SYSCALL, regs.Rip-syscallLength
+	return errors.Is(th.mayCall(&regs), filterForbids)
 }
 
 // restart makes the kernel perform the call again, with its full timeout; it still returns EINTR if a handler runs

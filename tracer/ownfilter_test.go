@@ -2,12 +2,15 @@ package tracer
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +38,9 @@ var ownFilters = map[string][]unix.SockFilter{
 		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, seccompArgs+8+4), jump(unix.BPF_JGT, 0)),
 	"sigreturn": against(
 		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, seccompNr), jump(unix.BPF_JEQ, unix.SYS_RT_SIGRETURN)),
+	// The kernel's way to go on with a wait that a stop has interrupted.
+	"restart": against(
+		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, seccompNr), jump(unix.BPF_JEQ, unix.SYS_RESTART_SYSCALL)),
 	// Calls of another architecture and of another signal.
 	"others": against(
 		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, seccompArch), skip(unix.BPF_JEQ, unix.AUDIT_ARCH_X86_64, 1), stmt(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_KILL_PROCESS),
@@ -72,6 +78,9 @@ func TestFiltered(t *testing.T) {
 		}
 	}
 	os.Stdout.WriteString("ready\n")
+	for e := unix.EINTR; e == unix.EINTR; { // of its own signals; poll(2), not ppoll(2), goes on by restart_syscall(2)
+		_, _, e = unix.Syscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&unix.PollFd{Events: unix.POLLIN})), 1, uintptr(time.Hour/time.Millisecond))
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Stdout.WriteString("right\n")
 }
@@ -132,5 +141,40 @@ func TestOwnFilters(t *testing.T) {
 				t.Errorf("it said %q at its end", text)
 			}
 		})
+	}
+}
+
+// A program whose filter would kill it for going on with a wait outlives the stops of attach and detach.
+func TestFilterForbidsGoingOn(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFiltered$")
+	cmd.Env = append(os.Environ(), filtered+"=restart others", "GODEBUG=asyncpreemptoff=1")
+	in, out := testenv.Waiting(t, cmd)
+	said := bufio.NewReader(out)
+	if line, err := said.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	pid := cmd.Process.Pid
+	until(t, "it polls", func() bool {
+		calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+		return slices.ContainsFunc(calls, func(name string) bool {
+			call, _ := os.ReadFile(name)
+			return strings.HasPrefix(string(call), fmt.Sprint(unix.SYS_POLL, " "))
+		})
+	})
+	on(t, func(tr *Tracer) {
+		for range 3 {
+			if _, err := tr.Attach(pid, true); err != nil {
+				t.Error(err)
+				return
+			}
+			if left := tr.Detach(); left != 0 {
+				t.Errorf("%d threads are left", left)
+			}
+			tr.parking = false
+		}
+	})
+	in.Close()
+	if text, _ := io.ReadAll(said); !strings.HasPrefix(string(text), "right\n") {
+		t.Errorf("it said %q at its end", text)
 	}
 }
