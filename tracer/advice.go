@@ -9,16 +9,17 @@ import (
 
 // Advice that moves pages (vm.OpPages) does not take mmap_lock for writing: with BySigtrap each thread has a second event for it.
 
-// FollowAdvice has calls of madvise(2) followed that change which pages are in memory and no mapping (vm.OpPages). It must be
-// called before Arm, Attach or Prepare. With BySigtrap that costs a stop a call, and every system call of the machine a little:
-// the kernel has one switch for the tracepoints of all.
+// FollowAdvice makes the Tracer follow calls of madvise(2) that change which pages are in memory and no mapping
+// (vm.OpPages). It must be called before Arm, Attach or Prepare. With BySigtrap each such call costs a stop, and every
+// system call of the machine gets a little slower: the kernel has one switch for the tracepoints of all system calls.
 func (t *Tracer) FollowAdvice() {
 	t.advice = true
 	t.table = newNumbers(followed(true))
 }
 
-// adviceTracepoint finds that of madvise(2), which passes what is in pageAdvice. The signal is sent when the call returns: one by which
-// the kernel takes the lock for writing is not in it, or two signals would become one.
+// adviceTracepoint returns the tracepoint of madvise(2), with a filter that passes the values in pageAdvice. The signal
+// is sent when the call returns. Advice for which the kernel takes the lock for writing is not among the values: two
+// signals would become one.
 func adviceTracepoint() (tracepoint, error) {
 	id, err := tracepointID("syscalls/sys_enter_madvise")
 	var filter []string
@@ -38,8 +39,8 @@ func (th *Thread) takeAdvice() int {
 	return n
 }
 
-// Unadvised is how many calls of madvise(2) that are followed have been made by threads with SIGTRAP blocked, since it was last called:
-// nobody tells of them. The C libraries block all signals where a thread ends, and give back its stack.
+// Unadvised returns how many followed calls of madvise(2) were made, since the last call of Unadvised, by threads that
+// block SIGTRAP. No stop reports these. The C libraries block all signals where a thread ends and gives back its stack.
 func (t *Tracer) Unadvised() uint64 {
 	n := t.armed.unadvised
 	t.armed.unadvised = 0

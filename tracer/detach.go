@@ -50,8 +50,9 @@ func (t *Tracer) detachAll() {
 }
 
 const (
-	// movingBound is how long Detach waits for threads that only need a processor, and lookAgain how often it sees whether
-	// they do. For the first of it, holdBound, the others of their process stand still, and one of them to the end.
+	// movingBound is how long Detach waits for threads that only need a processor, and lookAgain how often it checks them.
+	// For the first part of that, holdBound, the other threads of their process stay stopped; after that, only one of
+	// these does.
 	movingBound = 10 * time.Second
 	holdBound   = time.Second
 	lookAgain   = 50 * time.Millisecond
@@ -121,9 +122,10 @@ func (t *Tracer) leave(w wait) {
 	}
 }
 
-// letGo detaches the stopped threads. A process that still ignores SIGTRAP because of us gets its action back first, from the last thread that
-// stops: one that were let go before that could execute another program, which would inherit it, and end all threads that could help.
-// Until hold that waits for those that will stop soon.
+// letGo detaches the stopped threads. If a process ignores SIGTRAP because of us, the last of its threads to stop first
+// gives it its former action back. Until then no thread of it is detached: that could execute another program, which
+// would inherit the setting, and which ends the threads that could restore it. Until hold, letGo waits for threads that
+// will stop soon.
 func (t *Tracer) letGo(hold time.Time) {
 	for tid, child := range t.newborn {
 		delete(t.newborn, tid)
@@ -170,8 +172,8 @@ func (t *Tracer) let(th *Thread) {
 	t.remove(th)
 }
 
-// keep reports whether a stopped thread is to stay so: it will give its process the action of SIGTRAP back, once no
-// other thread may be on its way to a stop of ours.
+// keep reports whether a stopped thread is to stay stopped: it will restore its process's action for SIGTRAP when no
+// other thread can be on its way to one of our stops.
 func (t *Tracer) keep(th *Thread) bool {
 	s := t.armed.shields[th.TGID]
 	if s == nil || !s.on {

@@ -39,8 +39,8 @@ func (t *Tracer) execed(th *Thread) bool {
 	return t.out(s)
 }
 
-// renamed returns the thread that is at the stop of an exec which is reported for the leader th, and the tid that it had
-// before. It is nil where the thread has been killed meanwhile.
+// renamed returns the thread that called execve(2), when its stop is reported for the leader th, and the tid that it
+// had before. It returns nil if the thread has been killed meanwhile.
 func (t *Tracer) renamed(th *Thread) (caller *Thread, former int) {
 	msg, e := ptraceEventMessage(th.TID)
 	if e != 0 || th.Killed() {
@@ -64,7 +64,7 @@ func (t *Tracer) renamed(th *Thread) (caller *Thread, former int) {
 	return caller, former
 }
 
-// execCall is the execve(2) of the new image that the thread is about to run, without arguments.
+// execCall returns the execve(2) that made the image that the thread is about to run, without its arguments.
 func (t *Tracer) execCall(th *Thread) *Call {
 	nr, e := ptracePeekUser(th.TID, offsetOrigRAX)
 	if e != 0 {

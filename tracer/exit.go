@@ -25,8 +25,8 @@ func (t *Tracer) exiting(th *Thread) bool {
 	return t.out(s)
 }
 
-// lastLocks reports the acquisitions of mmap_lock of an exiting thread that no stop has reported: a kill suppresses
-// the stop, not the effect of the call. What they are of the registers show, as far as they can.
+// lastLocks reports the acquisitions of mmap_lock by an exiting thread that no stop has reported: a kill suppresses the
+// stop, not the effect of the call. The registers show what call they belong to, as far as that can be known.
 func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	first, last, n := th.takeOpen()
 	if n == 0 {
@@ -44,10 +44,10 @@ func (t *Tracer) lastLocks(th *Thread, s *Stop) {
 	}
 }
 
-// ownLocks tells of the call in the registers of a thread that was killed in it, or at its end, how many acquisitions of
-// mmap_lock are certainly its own, and whether the kernel has made it as one that is followed. Where it failed, it may have
-// done so before it took the lock, and execve takes that of the new image: the acquisitions may then be of a call before
-// it, whose signal was lost.
+// ownLocks examines the call in the registers of a thread that was killed in it, or at its end. It returns how many
+// acquisitions of mmap_lock certainly belong to that call, and whether the kernel performed it as a followed call. A
+// call that failed may have done so before it took the lock, and execve takes the lock of the new image: the
+// acquisitions may then belong to an earlier call, whose signal was lost.
 func (th *Thread) ownLocks() (own int, made bool) {
 	result := th.result()
 	switch {

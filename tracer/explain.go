@@ -119,7 +119,7 @@ func HasCapability(capability int) bool {
 	return err == nil && set>>capability&1 != 0
 }
 
-// ownStatus is a line of /proc/self/status, "" where there is none.
+// ownStatus returns a line of /proc/self/status, "" if there is none.
 func ownStatus(key string) string {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // that of a thread which has ended, and an io_uring has it: what a ring has the kernel closes after our end, by a thread of
 // its own, and who waits for us does not wait for that. Where there are no rings our end comes later.
 
-// holdOn opens the event of a tracepoint that stays, once.
+// holdOn opens, once for each tracepoint, an event that stays open.
 func (t *Tracer) holdOn(on tracepoint) error {
 	if t.held[on.id] != nil {
 		return nil

@@ -51,7 +51,7 @@ const (
 	longestHurry = 5 * time.Millisecond
 )
 
-// hurry decides whether the scheduler is told of the next wait.
+// hurry decides whether Go's scheduler is informed of the next wait.
 type hurry struct {
 	timer  int32 // POSIX timer id, valid if exists
 	exists bool
@@ -80,7 +80,7 @@ func (t *Tracer) wait() (w wait, err syscall.Errno) {
 	return w, err
 }
 
-// hurryUp starts waiting without telling the scheduler.
+// hurryUp begins to wait without informing Go's scheduler.
 func (t *Tracer) hurryUp() {
 	h := &t.hurry
 	if !h.exists {
@@ -93,7 +93,7 @@ func (t *Tracer) hurryUp() {
 	h.never = !h.on
 }
 
-// takeTime ends what hurryUp began.
+// takeTime ends the state that hurryUp has begun.
 func (t *Tracer) takeTime() {
 	if h := &t.hurry; h.on {
 		h.set(0)

@@ -100,14 +100,14 @@ func wait4(block bool) (tid int, status unix.WaitStatus, err syscall.Errno) {
 	return int(int64(r)), unix.WaitStatus(ws), e
 }
 
-// waitFor takes the next report of one tracee, if there is one.
+// waitFor reads the next wait status of one tracee, if there is one.
 func waitFor(tid int) (status unix.WaitStatus, ok bool) {
 	var ws int32
 	r, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&ws)), unix.WALL|unix.WNOHANG, 0, 0, 0)
 	return unix.WaitStatus(ws), e == 0 && int(r) == tid
 }
 
-// wait4Untold is wait4(true), of which Go's scheduler is not told.
+// wait4Untold is wait4(true), but does not inform Go's scheduler.
 func wait4Untold() (tid int, status unix.WaitStatus, err syscall.Errno) {
 	var ws int32
 	r, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&ws)), unix.WALL, 0, 0, 0)

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how often we try again, pause apart, what fails for a moment while a thread of the process calls execve.
+// patience is how many times, pause apart, something is tried that fails only while a thread of the process calls
+// execve(2).
 const patience, pause = 20, time.Millisecond
 
 // seizeAll seizes the threads of pid until two scans in a row find no new one: threads created meanwhile by seized ones
@@ -75,7 +76,7 @@ func (t *Tracer) seizeNew(pid int, options uintptr) (found bool, refused error) 
 	return found, nil
 }
 
-// seizeBound is how long PTRACE_SEIZE may block before that is taken for a deadlock.
+// seizeBound is how long PTRACE_SEIZE may block before a deadlock is assumed.
 const seizeBound = 5 * time.Millisecond
 
 // seize is PTRACE_SEIZE. It waits for an execve of the same process to end (cred_guard_mutex), and the execve waits
@@ -170,8 +171,9 @@ func (t *Tracer) replaced(pid int) bool {
 	return true
 }
 
-// leaderStatus reads the status of a process. While a thread takes over the leader's tid by execve, that of the former
-// leader may be read, who is dead (de_thread in Linux's fs/exec.c): it is read again as long as kill(2) finds the process.
+// leaderStatus reads the status of a process. While a thread takes over the leader's tid by execve, the status of the
+// former, dead leader may be read (de_thread in Linux's fs/exec.c): it is read again as long as kill(2) finds the
+// process.
 func leaderStatus(pid int) (st status, err error) {
 	for range patience {
 		if st, err = readStatus(pid); err == nil && st.tgid != 0 && st.state != 'X' {

@@ -221,9 +221,10 @@ func (t *Tracer) SigtrapWorks() error {
 	return nil
 }
 
-// oneClock returns why the time stamps of different processors cannot be compared. kvm-clock is one clock for all
-// processors of a guest: where the host's is not, the kernel keeps the newest value that any of them has read, and none
-// reads less (arch/x86/kernel/pvclock.c). Two may read the same then.
+// oneClock returns why the time stamps of different processors cannot be compared, nil if they can. kvm-clock is one
+// clock for all processors of a guest: if the host's clocks differ, the kernel keeps the latest value that any
+// processor has read, and none reads an earlier one (arch/x86/kernel/pvclock.c). Two processors may then read the same
+// value.
 func oneClock() error {
 	source, err := os.ReadFile("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 	switch name := strings.TrimSpace(string(source)); {
@@ -234,7 +235,8 @@ func oneClock() error {
 	}
 }
 
-// mayWatch returns why this process may have no perf events now: filters come and go.
+// mayWatch checks what may have changed since a successful self-test. It returns why perf events cannot be used now,
+// such as a filter that forbids them; nil if they can.
 func (t *Tracer) mayWatch() error {
 	if err := oneClock(); err != nil {
 		return err

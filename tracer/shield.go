@@ -23,18 +23,19 @@ type shield struct {
 
 const sigIgnore = 1 // SIG_IGN of asm-generic/signal-defs.h
 
-// ignoredByUs is our action. Its mask, which means nothing where the signal is ignored, is the mark that tells it from one by
-// which the program itself ignores SIGTRAP. SIGKILL and SIGSTOP are not in it: the kernel takes them out of every mask.
+// ignoredByUs is the SIGTRAP action that we set. The mask has no effect for an ignored signal; it marks the action as
+// ours, since the program may ignore SIGTRAP itself. It lacks SIGKILL and SIGSTOP, which the kernel removes from every
+// mask.
 var ignoredByUs = sigaction{handler: sigIgnore, mask: 0x5a96_76d6_6268_2c00}
 
-// ours reports whether an action that a thread group had is the one that we gave it. An execve keeps that a signal is
-// ignored, and clears the rest (kernel/signal.c, flush_signal_handlers).
+// ours reports whether an action of a thread group is the one that we set. After an execve a signal stays ignored, but
+// the rest of the action is cleared (kernel/signal.c, flush_signal_handlers).
 func (s *shield) ours(was sigaction) bool {
 	return was == ignoredByUs || s.worn && was == sigaction{handler: sigIgnore}
 }
 
-// exchange makes a stopped thread give its group the former action back, or ours where that has lost its mark. An action
-// that the program has set meanwhile stays.
+// exchange makes a stopped thread restore its group's former action, or set ours again if that has lost its mark. An
+// action that the program has set meanwhile stays.
 func (t *Tracer) exchange(th *Thread, s *shield, action *sigaction) error {
 	was, err := t.inject(th, action, s.way)
 	if err != nil || s.ours(was) {
@@ -82,7 +83,7 @@ func (t *Tracer) protect(th *Thread) {
 	t.armed.shields[th.TGID] = s
 }
 
-// mark gives the action of a group its mark again, once after an execve.
+// mark sets the action of a group again, with its mark, once after an execve.
 func (t *Tracer) mark(th *Thread, s *shield) {
 	if !s.on || !s.worn {
 		return

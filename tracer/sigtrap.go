@@ -147,7 +147,7 @@ func (th *Thread) blocksTrap() bool {
 	return mask&trapBit != 0
 }
 
-// owed reports whether a signal of ours is on its way to the thread.
+// owed reports whether one of our signals is on its way to the thread.
 func (th *Thread) owed() bool {
 	return th.event != nil && th.event.owed || th.advice != nil && th.advice.owed
 }

@@ -46,8 +46,9 @@ const (
 	// Missed: the thread took mmap_lock for writing Stop.Count times, from Stop.First to Stop.Order, without being
 	// stopped: only the kernel's view can show what it did.
 	Missed
-	// Advised: Stop.Call, advice that moves pages (vm.OpPages), has returned Stop.Result. Only from the backend BySigtrap, which
-	// sees no entry of a call; the others tell of such a call as of any, Entered and Returned.
+	// Advised: Stop.Call, a call of madvise(2) that moves pages (vm.OpPages), has returned Stop.Result. Only the backend
+	// BySigtrap, which does not see the entry of a call, has this stop; the others report such a call as any other, by
+	// Entered and Returned.
 	Advised
 )
 

@@ -19,8 +19,9 @@ import (
 // mostTested bounds the builds of vmblame whose self-tests are remembered, and largestTested the bytes of the file.
 const mostTested, largestTested = 16, 16 << 10
 
-// tested is a list of successful self-tests in a file, the newest first: what each is valid for, and what a stop cost. Several processes may
-// write it: the last wins, and what another has added meanwhile is tested again.
+// tested is a list of successful self-tests in a file, the newest first: the conditions for which each is valid, and
+// what a stop cost. Several processes may write the file: the last one wins, and a test that another has added
+// meanwhile is repeated.
 type tested struct {
 	path  string // "" for nowhere
 	lines []string
@@ -57,7 +58,8 @@ func readTested(path string) *tested {
 	return t
 }
 
-// find returns what a stop cost where a self-test that is valid for with succeeded.
+// find returns the cost of a stop from a successful self-test that is valid under the conditions with; known is false
+// if there is none.
 func (t *tested) find(with string) (cost time.Duration, known bool) {
 	for _, line := range t.lines {
 		if ns, same := strings.CutPrefix(line, with+" "); same && with != "" {
@@ -83,8 +85,8 @@ func (t *tested) add(with string, cost time.Duration) {
 	}
 }
 
-// testedWith is what a success is valid for: this boot, this build, these privileges, separated by blanks. It is "" if one of them is
-// unknown.
+// testedWith returns the conditions under which a success is valid: this boot, this build and these privileges,
+// separated by blanks. It is "" if one of them is unknown.
 func testedWith() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	id := ownBuild()

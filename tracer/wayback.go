@@ -18,7 +18,8 @@ import (
 // on a stack that returns to what calls rt_sigreturn(2), which loads the registers from the frame above. As long as
 // we live we stop the thread behind the call and none of that is executed.
 
-// wayBack has the instructions that this takes: code that the program has. The zero value is none.
+// wayBack has the addresses of two pieces of the program's code that this needs. The zero value means that they were
+// not found.
 type wayBack struct {
 	syscallRet uint64 // syscall; ret
 	sigreturn  uint64 // mov $15, %rax; syscall: the restorer of the C libraries and of Go's runtime
@@ -33,7 +34,8 @@ const (
 	sigreturnCode  = "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05" // SYS_RT_SIGRETURN is 15
 )
 
-// findWayBack looks for them in the code of a process: in small files first, which the loader of the C library is.
+// findWayBack searches the code of a process for these instructions, small files first: one of these is the loader of
+// the C library.
 func findWayBack(tid int) (w wayBack) {
 	if st, err := readStatus(tid); err != nil || st.shadowStack {
 		return wayBack{} // a return that no call has preceded faults
@@ -53,7 +55,7 @@ func findWayBack(tid int) (w wayBack) {
 	return w
 }
 
-// search looks at one mapping.
+// search searches one mapping.
 func (w *wayBack) search(tid int, code vm.Range) {
 	th := Thread{TID: tid}
 	const step, overlap = 64 << 10, 16
@@ -80,7 +82,7 @@ func codeOf(tid int) (list []vm.Range) {
 	return list
 }
 
-// mappings reads /proc/TID/maps; what cannot be read is not there.
+// mappings reads /proc/TID/maps. What cannot be read is left out.
 func mappings(tid int) []vm.Mapping {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", tid))
 	list, _ := vm.ParseMaps(nil, text)

@@ -21,7 +21,7 @@ import (
 // An exportFormat is one value of --format.
 type exportFormat struct {
 	name, about string
-	most        int  // so many logs it takes: of two it writes the difference
+	most        int  // the number of logs that it takes; of two it writes the difference
 	tables      bool // it is a folder of files
 	whole       bool // it has no moment and no choice of processes
 	write       func(x *exporting, w io.Writer) error
@@ -59,7 +59,7 @@ type exporting struct {
 	at    string
 	pids  []int
 	value string
-	table string // the one that is written, "" for all
+	table string // the only table to write, "" for all
 	dir   string // that tables go to
 }
 

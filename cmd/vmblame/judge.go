@@ -16,8 +16,8 @@ import (
 // A judgement is a bound that the user set, and the result of checking it.
 type judgement struct {
 	name  string // "max-addresses"
-	text  string // what was found, beside the bound
-	who   string // has most of it, "" for nobody
+	text  string // the value found, and the bound
+	who   string // what takes the largest part of it, "" if unknown
 	over  bool
 	known bool // it was measured
 }

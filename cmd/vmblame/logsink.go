@@ -22,8 +22,8 @@ type logSink struct {
 	name    string
 	regular bool // it can be read afterwards
 	w       *eventlog.Writer
-	stderr  io.Writer   // a Write is what it has to say, without vmblame's name
-	began   bool        // an address space stands in it; until then there is nothing to keep
+	stderr  io.Writer   // each Write is one message, without vmblame's name
+	began   bool        // an address space has been written; before that there is nothing to keep
 	bounded *boundedLog // nil without --log-limit
 	broken  bool        // there is no file to write to any more
 

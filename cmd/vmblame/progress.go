@@ -30,7 +30,7 @@ type bar struct {
 	after time.Duration // how long nothing is drawn
 	width int           // columns of the terminal, 0 for unknown
 	name  string
-	size  int64 // of the file in bytes, or what else is counted
+	size  int64 // of the file in bytes, or the number of addresses to name
 	begun time.Time
 
 	mu    sync.Mutex

@@ -37,7 +37,7 @@ type recording struct {
 
 	log     *logSink
 	summary *summary     // nil for none
-	stderr  *spool.Spool // nobody waits for a terminal or a pipe
+	stderr  *spool.Spool // never blocks, even if a terminal or a pipe does
 	style   text.Style   // of standard error
 }
 
@@ -193,8 +193,8 @@ func quote(name string) string {
 // newline.
 type lines struct {
 	w      io.Writer
-	before string // what takes away a status that stands on the line
-	width  int    // of the terminal, 0 for lines that are not broken
+	before string // the control sequence that erases a status on the line
+	width  int    // of the terminal, 0 to leave lines whole
 	style  text.Style
 }
 

@@ -112,7 +112,7 @@ func (c *choice) complete(cmd *cobra.Command, flag string) {
 
 // rowsShown are the flags that say how much of a report is shown.
 type rowsShown struct {
-	top rowCount // 0 where nothing was said
+	top rowCount // 0 if the flag was not given
 	all bool
 }
 

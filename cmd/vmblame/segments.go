@@ -35,7 +35,7 @@ type boundedLog struct {
 
 	// What follows belongs to whoever calls Put.
 	began int // bytes of lines of the present segment
-	state int // of those the ones that it began with
+	state int // the part of began that is the state at the segment's start
 	told  bool
 
 	// What follows belongs to the goroutine that writes.

@@ -22,7 +22,7 @@ type waitingLines struct {
 // piece is some whole lines.
 type piece struct {
 	lines []byte
-	end   *eventlog.End // of the segment that ends behind them, nil for none
+	end   *eventlog.End // the end line of a segment that follows this piece, nil for none
 }
 
 // place is a position between two lines.

@@ -57,7 +57,7 @@ func opens(log string) analysis.Open {
 type logSource struct {
 	name, file string
 	written    func() bool
-	measured   bool // what is resident is asked of the kernel, as long as it is written
+	measured   bool // the kernel is asked what is resident, while the log is being written
 	pace       pace
 	size       int64 // when it was read last
 	read       bool  // to its end

@@ -21,7 +21,7 @@ type folder struct {
 	skim   func() // makes the reader decode only Seq and T of later events; nil once called
 	moved  bool   // something has changed since the first complete state
 	execed int    // with AtSeq: the space that the process left, if the moment's event is an execve
-	latest int64  // t of the log's last line, behind the moment too
+	latest int64  // t of the log's last line, even if that is after the moment
 	last   uint64 // seq of its last event
 	watch  *watcher
 	follow func(eventlog.Record) // called with every record up to the moment; may be nil

@@ -19,7 +19,7 @@ type growingSpace struct {
 	from   int64
 	by     map[growingKey]*growing
 	all    growing
-	open   []*growing // those that the current event has changed
+	open   []*growing // changed by the current event
 	memory []MemoryPoint
 }
 
@@ -41,7 +41,7 @@ type growing struct {
 	low, high     int64
 	rising        bool
 	cycles        int
-	first         int64 // t of what came first
+	first         int64 // t of the first bytes mapped
 	last          int64 // and last
 	points        [points]int64
 	// bytes in memory at the first and at the last snapshot between the moments

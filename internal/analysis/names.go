@@ -59,7 +59,7 @@ type stack struct {
 type function struct {
 	name, file string
 	unit       string // as in the log
-	global     bool   // a symbol table has it, and of no unit
+	global     bool   // a symbol table has it as global: local to no compilation unit
 	line       int
 	start      uint64
 	inlined    bool

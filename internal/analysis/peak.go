@@ -7,7 +7,7 @@ import "github.com/vmblame/vmblame/internal/eventlog"
 type peak struct {
 	pids    []int
 	threads *threads
-	bytes   map[int]int64 // of each space in use that is counted
+	bytes   map[int]int64 // mapped in each counted space in use
 	pidOf   map[int]int   // of every space
 	sum     int64
 	most    int64

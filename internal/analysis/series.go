@@ -44,7 +44,7 @@ type series struct {
 	next    int // how many of them have been passed
 	made    []Making
 	frozen  []*frozen
-	waiting map[int][]*nearest // by space: those for which the first snapshot after their moment has not come yet
+	waiting map[int][]*nearest // spaces whose first snapshot after their moment has not come yet
 	// chains and unnamed are the same for every moment, once the log has been read.
 	chains  map[chainKey]callers.Chain
 	unnamed map[string][]Module
@@ -59,7 +59,7 @@ type frozen struct {
 	peaks   map[int]int64
 	peaksT  map[int]int64
 	seen    map[int]*nearest
-	spaces  []*eventlog.SpaceState // those in use
+	spaces  []*eventlog.SpaceState // in use
 	advised advised
 }
 

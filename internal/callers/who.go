@@ -13,7 +13,7 @@ type Call struct {
 	Function string // demangled, "" where no symbol covers the address
 	Module   Module // the file that it lies in
 	Source   string // the file of its source, "" where unknown
-	Global   bool   // by a symbol table it is local to no file, so that it is not one of those that are
+	Global   bool   // a symbol table has it as global: it cannot be one of the functions that are local to a file
 	Address  uint64 // of the frame, as the file itself counts
 	Frame    int    // 0 for the innermost; functions inlined into a frame have its number
 	Omitted  int    // where it stands for frames that were not recorded: how many; it has no other field then
@@ -62,7 +62,7 @@ type Allocator struct {
 	Modules   []string // names of its files, by how they begin; programs often carry it inside them instead
 	Functions []string // its functions, where they may lie in the program itself
 	Pages     []string // its functions that only get pages, for any purpose
-	Proper    bool     // the names of its functions are nobody else's
+	Proper    bool     // no other program has functions with such names
 	Sources   []string // the files of its source, as Functions; nil where they are not listed
 	Prefix    string   // its functions may have a prefix that ends so: "je_", "redis_je_", "_rjem_je_"
 	// Lowest are its functions that do no more than make the system call, on whatever system. Nobody asks about them, also
@@ -117,9 +117,9 @@ const loader = "the loader"
 // Stack is a call stack whose blame is asked for.
 type Stack struct {
 	Calls iter.Seq[Call] // innermost first
-	Exe   string         // what the process runs
+	Exe   string         // path of the executable
 	Roots []string       // of the systems that its libraries may be of (Module.Root); that of this machine need not be named
-	Cut   bool           // the walk ended early: there are callers that nobody knows
+	Cut   bool           // the walk ended early: outer callers are missing
 }
 
 // Who returns the chain of a stack. If it has no functions of the program itself, as in programs that consist of

@@ -22,7 +22,7 @@ type view struct {
 	claims  int
 	lastRun lastRun
 	chains  map[int]*chain
-	images  map[callers.Module]bool // what code is loaded; see has
+	images  map[callers.Module]bool // the loaded files with code; see has
 	active  int64                   // see lastActivity
 	byTID   map[int][]*Thread
 	libc    string          // "glibc", "musl", "?"; see isLibc

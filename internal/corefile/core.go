@@ -60,7 +60,7 @@ type mapped struct {
 	path string
 }
 
-// Compressed says by the first bytes of a file what program unpacks it, "" for none.
+// Compressed returns the command that decompresses a file, recognised by its first bytes; "" if it is not compressed.
 func Compressed(head []byte) string {
 	for magic, program := range map[string]string{"\x28\xb5\x2f\xfd": "zstd -d", "\x1f\x8b": "gunzip", "\xfd7zXZ\x00": "unxz", "\x04\x22\x4d\x18": "lz4 -d", "BZh": "bunzip2"} {
 		if bytes.HasPrefix(head, []byte(magic)) {
@@ -161,7 +161,7 @@ func readSegments(r io.ReaderAt, size int64, h *elf.Header64) ([]elf.Prog64, err
 	return list, nil
 }
 
-// addRows makes the rows of the segments that are loaded, with the files that the notes name.
+// addRows makes the rows of the loaded segments. Their files are those that the notes name.
 func (f *File) addRows(segments []elf.Prog64, files []mapped) error {
 	for _, s := range segments {
 		r := vm.Range{Start: s.Vaddr, End: s.Vaddr + s.Memsz}
@@ -290,7 +290,7 @@ func (f *File) Resident(r vm.Range) func(yield func(vm.Range) bool) {
 	}
 }
 
-// First is where the file begins of which the row maps a part, 0 where the core does not tell.
+// First returns the address at which the first page of the row's file is mapped, 0 if the core does not say.
 func (f *File) First(m *vm.Mapping) (first uint64) {
 	for i := range f.Rows {
 		if f.Rows[i].Start > m.Start && first != 0 {

@@ -12,7 +12,7 @@ const parquetRows = 1 << 17
 // A parquetFile writes rows of type T.
 type parquetFile[T any] struct {
 	w    *parquet.GenericWriter[T]
-	rows []T // that are not yet passed on
+	rows []T // not passed on to w yet
 }
 
 func newParquetFile[T any](to io.Writer) tableFile {

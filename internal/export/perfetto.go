@@ -45,7 +45,7 @@ type perfetto struct {
 	state    *analysis.State
 	begun    bool
 	tracks   map[perfettoTrack]uint64     // uuid
-	interned map[string]map[string]uint64 // by the word for what it is
+	interned map[string]map[string]uint64 // numbers of names, by kind of name
 	stacks   map[int]uint64
 	fresh    message // InternedData for the next packet
 }

@@ -45,8 +45,8 @@ type Profile struct {
 	log        string
 	at         analysis.At
 	started    time.Time // of the recording, zero where the log does not say
-	uncounted  int64     // bytes of address space of which no snapshot says what is resident
-	counted    bool      // of some one does
+	uncounted  int64     // bytes of address space whose resident size is in no snapshot
+	counted    bool      // the resident size of some mapping is in a snapshot
 	difference bool
 	exe        string // of the first process
 	samples    []*sample
@@ -67,7 +67,7 @@ type origin struct {
 	process string // "4711 server"; in a difference "server"
 	thread  string // that made it: "4712 worker"; in a difference "worker"
 	kind    string // docs/kinds.md, of what is mapped
-	file    string // that is mapped
+	file    string // the path of the mapped file
 	call    string // the system call, of what calls did
 }
 

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	PIDs     []int  // only processes with one of these pids, all without
 	Moments  int    // how many, at most
-	Mappings int    // at all moments together, about: what it takes to make the value
+	Mappings int    // about the largest sum of mappings over all moments: it bounds the work
 	Ranges   int    // how many different ones, at most: the size of the value
 	From, To uint64 // seq of the first and of the last event that may be a moment; 0 for no bound
 }

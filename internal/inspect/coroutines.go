@@ -27,7 +27,7 @@ const (
 type coroutine struct {
 	vm.Range          // what is mapped up to its top, the guard left out
 	guard    vm.Range // right below, empty where there is none
-	root     uint64   // where the return address stands that ends every walk of the stack
+	root     uint64   // the address of the outermost return address, which ends every walk of the stack
 	back     uint64   // the return address
 	maker    maker
 	of       *Image // which has the code there
@@ -39,12 +39,12 @@ type coroutine struct {
 // coroutines is a search for stacks of coroutines.
 type coroutines struct {
 	*look
-	code      []segment // of images, what can be executed, ascending
+	code      []segment // the executable ranges of images, ascending
 	low, high uint64    // the bounds of all of these
 	modules   map[*Image]*unwind.Module
 	makers    map[uint64]maker         // by return address
 	callers   map[uint64]unwind.Caller // by return address
-	top       [vm.PageSize / 8]uint64  // the page that was looked at last
+	top       [vm.PageSize / 8]uint64  // the page examined last
 	topAt     uint64                   // where it stands, 0 for nowhere
 	left      int                      // of coroutinePages
 }

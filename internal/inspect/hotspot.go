@@ -17,7 +17,7 @@ type hotspot struct {
 	flags           map[string]uint64 // where their values are; nil before they were asked for
 	heapRange, code vm.Range          // empty where they are not known
 	zOffsets        uint64            // how many bytes of addresses ZGC's heap has in each view, 0 where it has none
-	objects         []uint64          // what variables lead to, ascending
+	objects         []uint64          // the addresses that variables point to, ascending
 }
 
 type hotspotField struct {

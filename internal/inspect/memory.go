@@ -30,8 +30,8 @@ const (
 // stays far below.
 type limits struct {
 	reads, pages, windows int    // reads, pages that are fetched, questions what is in memory
-	visits                int    // of rows, when it is asked what a range has
-	searched              uint64 // bytes of addresses that are searched for what stands at round ones
+	visits                int    // rows looked at to find what a range contains
+	searched              uint64 // bytes of address space searched for objects at aligned addresses
 }
 
 // usual are the limits of a look: half a second of each. Kernels before 6.7 have a word for each page that is searched.
@@ -48,12 +48,12 @@ func (w *window) has(i uint64) bool { return w[i/64]&(1<<(i%64)) != 0 }
 // reader reads a Memory through a cache: a page is read once, unless forget drops it.
 type reader struct {
 	mem     Memory
-	end     uint64           // above all that is mapped
+	end     uint64           // the end of the highest mapping
 	pages   map[uint64]*page // nil for one that could not be read
 	windows map[uint64]*window
 	last    *page
 	lastAt  uint64
-	passing page // what glance reads
+	passing page // the page that glance has read
 
 	left limits
 }

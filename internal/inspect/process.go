@@ -45,7 +45,7 @@ type look struct {
 	images   []*Image
 	opened   []*elffile.File
 	segments []segment       // of the images, ascending
-	threads  map[int]*Thread // by what they call themselves
+	threads  map[int]*Thread // by their tid in their own pid namespace
 	notELF   map[fileID]bool // files with executable rows that are no ELF files
 }
 

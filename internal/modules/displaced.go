@@ -72,8 +72,8 @@ func (t *Table) fileOf(sp Space, k key, e *ledger.Entry) *File {
 	return f
 }
 
-// codeBeside returns the file's own address of pc, if the file is loaded where the mapping n of it says, has code there, and
-// this is what stands in memory around pc.
+// codeBeside returns the file's own address for pc. n is a mapping of the file; it shows where the file is loaded.
+// codeBeside reports false if the file has no code at that address, or if the memory around pc differs from it.
 func (m *File) codeBeside(sp Space, n *ledger.Entry, pc uint64) (uint64, bool) {
 	for _, p := range m.Progs() {
 		from := vm.PageDown(p.Off)

@@ -130,9 +130,9 @@ func (t *Table) openByMapping(sp Space, e *ledger.Entry, tid int) *File {
 	return readELF(f, e.File.Path, nil)
 }
 
-// sameFileAs reports whether a file that a path led to is the one that is mapped: it has its device and inode,
-// or the build id that stands in the tracee's memory. Of overlays and subvolumes stat(2) and
-// /proc/PID/maps give different numbers, and what has other numbers may have been put in its place.
+// sameFileAs reports whether a file found by its path is the one that is mapped: it has the same device and inode, or
+// the build id in the tracee's memory. On overlays and subvolumes the numbers of stat(2) and /proc/PID/maps differ for
+// the same file, so differing numbers alone prove nothing; but another file may have replaced the mapped one.
 func sameFileAs(sp Space, e *ledger.Entry, st *syscall.Stat_t, f *elffile.File) bool {
 	dev := vm.Dev{Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
 	if st.Ino == e.File.Inode && dev == e.File.Dev {

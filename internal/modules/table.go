@@ -32,7 +32,7 @@ type Space interface {
 type Module struct {
 	ID   int          // 1, 2, 3 …
 	Path string       // "[vdso]", "[anon]" for code in no file
-	At   vm.File      // as it was mapped first
+	At   vm.File      // the mapping when it was first seen
 	File *File        // nil where there is no ELF file that could be read
 	Role callers.Role // what the file is, "" where that was not found out
 
@@ -54,7 +54,7 @@ type Table struct {
 	byKey    map[key]*Module
 	byUnwind map[*unwind.Module]*Module
 	pinned   map[key]*File // opened when mapped, not executed yet
-	foreign  map[key]bool  // files that are no ELF file that can be read
+	foreign  map[key]bool  // files that are not readable ELF files
 	// mapFilesWork reports whether /proc/PID/map_files is known to work, mapFilesDenied that it is denied; both are
 	// false before the first try.
 	mapFilesWork, mapFilesDenied bool

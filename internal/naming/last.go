@@ -6,9 +6,10 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// Last names what is left, once all stacks have been added, no process writes to its perf map any more and Background has
-// been told to stop; background is closed when it has returned. What has no name when within is over it leaves to others: rest is what they need,
-// nil for nothing; 0 waits as long as it takes. It belongs to the goroutine that handles stops.
+// Last names what is left. It is called when all stacks have been added, no process writes to its perf map any more,
+// and Background has been told to stop; background is closed when Background has returned. Last waits at most within, 0
+// for as long as it takes. What has no name by then is left to another process: rest is what that needs, nil if nothing
+// is left. It belongs to the goroutine that handles stops.
 func (n *Names) Last(background <-chan struct{}, within time.Duration) (named []eventlog.Record, rest *Rest) {
 	n.perf.finish()
 	done := make(chan struct{})
@@ -35,7 +36,7 @@ func (n *Names) Last(background <-chan struct{}, within time.Duration) (named []
 	return n.takeReady(), nil
 }
 
-// leave leaves to others what is not ready: what is found from now on is dropped.
+// leave gives up what is not ready: names found from now on are dropped, since another process looks for them.
 func (n *Names) leave() ([]eventlog.Record, *Rest) {
 	n.nameCode() // in a text that is read once
 	n.handing.Lock()

@@ -36,7 +36,7 @@ type namedModule struct {
 	from   string                      // the file that gave the names, "" for none
 	here   bool                        // the file at its path is the one that ran
 	wanted string                      // why no file was taken
-	hint   string                      // what would give more names
+	hint   string                      // how to get more names
 }
 
 // ReadLog reads the addresses of a log from its beginning; cut says that it has no end.
@@ -72,8 +72,8 @@ func ReadLog(r *eventlog.Reader, debug *DebugFiles) (n *Log, cut bool, err error
 	}
 }
 
-// Resolve looks up all addresses. Before each file it says to begins whose turn it is, and of how many addresses it has come to
-// an end; nil asks for nothing.
+// Resolve looks up all addresses. Before each file it calls begins, which may be nil, with the file's module and the
+// number of addresses that are done.
 func (n *Log) Resolve(begins func(file string, done, all int)) {
 	var poor []*namedModule
 	var files []distro.File
@@ -155,7 +155,7 @@ func (n *Log) count() (total, named, fresh int) {
 	return total, named, len(n.Fresh)
 }
 
-// file opens a file of the very build of a module: its own, a debug file, or one from a server.
+// file opens a file of a module's exact build: the file itself, a debug file, or one from a server.
 func (n *Log) file(m *namedModule) *elffile.File {
 	if f, err := elffile.OpenPath(m.Path); err == nil {
 		if m.here = n.same(m, f); m.here {

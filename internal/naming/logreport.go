@@ -144,7 +144,7 @@ type ModuleAnswer struct {
 	Text      string         `json:"text"`
 }
 
-// Answer is Text for programs; log is the name of the log.
+// Answer returns the report for programs: what Text writes for people. log is the name of the log.
 func (n *Log) Answer(log string) Answer {
 	j := Answer{Log: log, Modules: []ModuleAnswer{}}
 	j.Addresses, j.Named, j.New = n.count()

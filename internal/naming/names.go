@@ -20,16 +20,16 @@ type Names struct {
 	early    bool
 	perf     perfMaps
 
-	loaded []*elffile.File // what the resolver keeps in memory, the last used last
+	loaded []*elffile.File // files whose symbols the resolver keeps in memory, the most recently used last
 
 	code    sync.Mutex // held while code in no file is named
 	handing sync.Mutex // held from the moment at which names are no longer ready until they have been sent
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	known   map[int]*Source
 	seen    map[eventlog.Place]struct{}
 	todo    map[int][]uint64   // module id to addresses
-	working map[int][]uint64   // those that are being looked up in files
+	working map[int][]uint64   // being looked up in files
 	ready   []*eventlog.Symbol // named ahead of Resolve
 	left    bool               // what is not ready was left to others
 }
@@ -151,7 +151,8 @@ func (n *Names) resolveFile(id int, s *Source, addrs []uint64) (named []*eventlo
 	return named
 }
 
-// take takes the addresses of those modules whose source which accepts. Nobody names those of modules that have gone.
+// take removes and returns the addresses of those modules whose source which accepts. Addresses of modules that have
+// gone are dropped.
 func (n *Names) take(which func(*Source) bool) map[int][]uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -212,7 +213,7 @@ func (n *Names) keep(f *elffile.File) {
 	}
 }
 
-// symbolRecord is the record of an address's name. label is what "symtab" is called, "" for that.
+// symbolRecord returns the record of an address's name. label replaces "symtab" as the source, unless it is "".
 func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *eventlog.Symbol {
 	rec := &eventlog.Symbol{Module: module, Offset: eventlog.Hex(addr), Source: cmp.Or(label, s.Source)}
 	for _, f := range s.Frames {
@@ -227,7 +228,8 @@ func symbolRecord(module int, addr uint64, s symbolize.Symbol, label string) *ev
 const (
 	// every is how often a long recording gets the names of its new frames.
 	every = 2 * time.Second
-	// firstLook is when names are first prepared. Nobody waits then; what is left when the program ends, everybody does.
+	// firstLook is when names are first prepared. Work done in the background delays nobody; work that is left when the
+	// program ends delays the user.
 	firstLook = 50 * time.Millisecond
 )
 

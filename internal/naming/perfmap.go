@@ -56,8 +56,8 @@ func (n *Names) LookAtPerfMap(space, tid, pid int) {
 	}
 }
 
-// EndPerfMap forgets the list of a space that has ended. What it returns, nil for none, is to be called behind
-// all stacks of the space: its code is then named for the last time.
+// EndPerfMap forgets the list of a space that has ended. It returns a function, or nil, which must be called after all
+// stacks of the space have been added: it names the space's code for the last time.
 func (n *Names) EndPerfMap(space int) func() {
 	p := n.perf[space]
 	if p == nil {

@@ -35,7 +35,8 @@ type RestModule struct {
 // Files are the files that the other process needs, in this order. They remain the recording's.
 func (r *Rest) Files() []*os.File { return r.files }
 
-// add adds addresses of a module. Of code in no file, or of an unknown module, there is nothing to be found any more.
+// add adds addresses of a module. Addresses of code in no file, or of an unknown module, are dropped: nothing can be
+// found for them any more.
 func (r *Rest) add(id int, s *Source, addrs []uint64) {
 	if s == nil || s.File == nil || len(addrs) == 0 {
 		return

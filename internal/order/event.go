@@ -25,7 +25,7 @@ type PendingEvent struct {
 	number    uint64
 	previous  uint64 // the last event of the address space before this one
 	sequence  *Sequence
-	at        vm.Range // what it removes, where it is open
+	at        vm.Range // the range that it removes, if it is open
 	open      bool
 	withdrawn bool
 }

@@ -26,7 +26,7 @@ type Queue struct {
 	opens int
 
 	numbers uint64   // how many have been given out
-	givenUp []uint64 // those given up, ascending; see seq
+	givenUp []uint64 // numbers given up, ascending; see seq
 }
 
 // held is a record that waits behind an open event.

@@ -99,8 +99,9 @@ func Attach(o Options) (out Outcome, err error) {
 	})
 }
 
-// attachSharing attaches to the other processes that use an address space of those attached to, as clone(2) with CLONE_VM makes
-// them: what they map is mapped there, too. All that is attached to stands still; of the others more may come meanwhile.
+// attachSharing attaches to the other processes that share an address space with those attached to (clone(2) with
+// CLONE_VM), since their calls change the same mappings. All attached threads are stopped; the other processes may
+// create further threads meanwhile.
 func (r *Recorder) attachSharing() (late []int, err error) {
 	with := slices.Clone(r.opts.PIDs)
 	for found := true; found; {

@@ -16,7 +16,7 @@ type backend struct {
 	tracer    *tracer.Tracer
 	kind      tracer.Backend
 	lesser    string // why no better backend was chosen
-	unadvised uint64 // calls that give advice and of which nobody tells
+	unadvised uint64 // calls of madvise(2) that no stop has reported
 	// privileged reports whether set-user-ID programs keep their privileges although they are traced.
 	privileged bool
 }

@@ -35,8 +35,8 @@ func (r *Recorder) entered(t *task, c *tracer.Call) {
 	r.release(f)
 }
 
-// errnoAfter returns the error of a call that has returned. brk(2) that did not set the break which it was asked for has failed,
-// and returns the unchanged one; an error is returned by a seccomp filter of the program alone.
+// errnoAfter returns the error of a call that has returned. brk(2) returns the unchanged break if it failed; only a
+// seccomp filter of the program makes it return an error.
 func errnoAfter(op *vm.Op, result int64) syscall.Errno {
 	if op.Kind == vm.OpBrk && op.Addr != 0 && errnoOf(result) == 0 && uint64(result) != op.Addr {
 		return syscall.ENOMEM

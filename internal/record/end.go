@@ -45,8 +45,8 @@ func (r *Recorder) exiting(t *task, s *tracer.Stop) {
 	r.waitForDying(t, time.Now().Add(maxHold))
 }
 
-// waitForDying keeps a thread at its exit stop while the others of its space end, so that the space can be looked at
-// when they have: a kill makes threads pass their own exit stops unseen, and they have their part of it for a while then.
+// waitForDying keeps a thread at its exit stop while the other threads of its space end, so that the space can be
+// inspected after that. Killed threads pass their own exit stops unseen, and still use the space for a while.
 func (r *Recorder) waitForDying(t *task, until time.Time) {
 	const again = 2 * time.Millisecond
 	time.AfterFunc(again, func() {
@@ -60,7 +60,7 @@ func (r *Recorder) waitForDying(t *task, until time.Time) {
 	})
 }
 
-// few bounds of how many threads /proc is asked at an exit stop.
+// few bounds the number of threads that are looked up in /proc at an exit stop.
 const few = 256
 
 // onlyDying reports whether all users of a space that have not reached their exit stop are about to end, or have.
@@ -129,8 +129,8 @@ func (r *Recorder) lookIfLast(sp *space) bool {
 	return sp.looked
 }
 
-// endsGroup reports whether a thread at its exit stop has made exit_group(2), which ends its whole process. Those that it
-// takes along look like those that an execve ends.
+// endsGroup reports whether a thread at its exit stop has called exit_group(2), which ends its whole process. The
+// threads that it ends look like those that an execve(2) ends.
 func endsGroup(tid int) bool {
 	nr, ok := procfs.Syscall(tid)
 	return ok && nr == syscall.SYS_EXIT_GROUP

@@ -89,7 +89,7 @@ func layoutEnvironment(variables, env []string, exe string, pid int, rows []vm.M
 // cgroupFiles are the limits of a cgroup of version 2.
 var cgroupFiles = [...]string{"memory.max", "memory.high", "cpu.max", "pids.max"}
 
-// cgroupName is the name of such a file in the log.
+// cgroupName returns the name in the log for one of cgroupFiles, or for a limit of the process.
 func cgroupName(file string) string {
 	if strings.HasPrefix(file, "rlimit_") {
 		return file
@@ -116,7 +116,8 @@ func limits(pid int) map[string]string {
 	return out
 }
 
-// readLimits reads the limits of a call's process if it was refused memory, and keeps those that are not what its program began with.
+// readLimits reads the limits of a call's process if the call was refused memory, and keeps those that differ from the
+// limits its program began with.
 func (f *pending) readLimits(errno syscall.Errno) {
 	f.limits = nil
 	if errno != syscall.ENOMEM && errno != syscall.EAGAIN {
@@ -212,7 +213,7 @@ func libcBuildID(pid int, exe string, rows []vm.Mapping) *string {
 	return nil
 }
 
-// mapped lists what a process has mapped, nothing where that cannot be read.
+// mapped lists the mappings of a process; nothing if they cannot be read.
 func mapped(pid int) []vm.Mapping {
 	maps, err := procfs.OpenMaps(pid)
 	if err != nil {

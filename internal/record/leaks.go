@@ -129,8 +129,8 @@ func linkedIn(f *elffile.File) bool {
 	return slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == symbolOfLeakCheck && s.Section != elf.SHN_UNDEF })
 }
 
-// contains reports whether text has a word in it. It is read in pieces: memory for all of it, 7 MiB of a node, costs more
-// than to search it, while the program waits.
+// contains reports whether the text read from r contains a word. It is read in pieces: memory for the whole text (7 MiB
+// for node) would cost more than the search, while the program waits.
 func contains(text io.Reader, word string) bool {
 	piece := make([]byte, 64<<10)
 	for kept := 0; ; {
@@ -169,7 +169,7 @@ func leakCheckOff(env []string) bool {
 	return false
 }
 
-// withoutLeakCheck returns an environment that switches the search off, all else in its options as it was.
+// withoutLeakCheck returns env with the search for leaks switched off; other options of the sanitizer stay.
 func withoutLeakCheck(env []string) []string {
 	for _, name := range optionsOfLeakCheck {
 		value := "detect_leaks=0"

@@ -79,8 +79,8 @@ func MapCore(path, tool string) ([]eventlog.Record, error) {
 	return s.log(tool, start), nil
 }
 
-// MapText returns the log of the moment at which the text of /proc/PID/maps or smaps, or what pmap prints, was saved. Its error is
-// vm.ErrNoRows where the text is none of those.
+// MapText returns a log of one moment from saved text: that of /proc/PID/maps or smaps, or the output of pmap. Its
+// error is vm.ErrNoRows if the text is none of these.
 func MapText(text []byte, tool string) ([]eventlog.Record, error) {
 	start := time.Now()
 	s, err := savedText(text)

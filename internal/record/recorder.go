@@ -35,7 +35,7 @@ type Recorder struct {
 	tasks    tasks
 	expected map[int]*inheritance // by tid, between Cloned and Started
 	chosen   map[int]bool         // the processes that were asked for
-	current  *task                // whose stop is being handled
+	current  *task                // the task whose stop is being handled
 	rules    *order.Rules
 	backlog  *backlog
 	spaces   int             // how many have been announced
@@ -275,8 +275,9 @@ func (r *Recorder) rescue(err *error) {
 	}
 }
 
-// abandon writes, after a panic, what waits behind calls that have not returned, and says of which spaces the ledger was not
-// compared at the end. What the panic has left half done may make it panic again.
+// abandon writes, after a panic, the records that wait behind calls that have not returned, and a note for each space
+// whose ledger was not compared with the kernel's view. It recovers from a further panic, which an inconsistent state
+// may cause.
 func (r *Recorder) abandon() {
 	defer func() { _ = recover() }()
 	for e := r.out.queue.FirstOpen(); e != nil; e = r.out.queue.FirstOpen() {

@@ -86,7 +86,7 @@ func Run(o Options) (out Outcome, err error) {
 	})
 }
 
-// meant says of a program that was not found what may have been meant.
+// meant suggests what the user may have meant by a program that was not found.
 func meant(o *Options) string {
 	name := o.Command[0]
 	if len(o.Command) > 1 && o.Command[1] == "--" {
@@ -191,7 +191,7 @@ func lookup(name, dir string, env []string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// onNoexec reports whether a file that its mode lets be executed lies on a file system that was mounted with noexec.
+// onNoexec reports whether an executable file lies on a file system that is mounted with noexec.
 func onNoexec(path, dir string) bool {
 	if dir != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)

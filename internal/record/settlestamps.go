@@ -105,8 +105,9 @@ func (b *backlog) mayHold(st *stamps) bool {
 	return !b.stuck(st.held[0].Data.(*task).space, time.Since(st.heldSince))
 }
 
-// stuck reports whether what has waited so long for the calls of a space that are under way should do so no longer: one of
-// them waits for something outside, and that may be what waits. On a busy machine a call may just wait for a processor.
+// stuck reports whether something that has waited so long for the calls under way in a space should wait no longer. One
+// of these calls waits for something outside the kernel, perhaps for the very thread that is kept waiting. On a busy
+// machine a call may just wait for a processor.
 func (b *backlog) stuck(sp *space, waited time.Duration) bool {
 	if waited < order.HoldBound || waited >= maxHold {
 		return waited >= maxHold

@@ -14,7 +14,7 @@ import (
 // undivided says why a row of the kernel's could not be divided between its mappings.
 const undivided = "mappings of more than 128 GiB lie side by side in one row of the kernel's, and before Linux 6.7 it takes seconds to tell what each has"
 
-// longest is how long a program may be held for a snapshot, by what its page tables let expect.
+// longest is how long a snapshot may stop the program, as estimated by walkTime.
 const longest = 700 * time.Millisecond
 
 // snapshot returns the ledger with the kernel's figures; nil if they cannot be read any more, or not soon enough.
@@ -53,13 +53,14 @@ func (r *Recorder) withoutSnapshot(sp *space, why string) {
 	}
 }
 
-// uncounted is the note of it, without its time.
+// uncounted returns the note about a missing snapshot, without its time.
 func uncounted(pid int, why string) *eventlog.Note {
 	return &eventlog.Note{Level: "warning", Code: "uncounted", Text: fmt.Sprintf("pid %d: what is in memory was not counted: %s", pid, why)}
 }
 
-// walkTime estimates how long the kernel walks over page tables for smaps: 10 ms a GiB of small anonymous pages and 36 of shared ones,
-// each of which it asks who else maps it (Linux 6.18 at 3 GHz). Huge pages have no page table, so no more than those that there are.
+// walkTime estimates how long the kernel walks over page tables for smaps: 10 ms for each GiB of small anonymous pages,
+// and 36 ms for each GiB of shared ones, for each of which it looks up who else maps it (Linux 6.18 at 3 GHz). The size
+// of the page tables bounds both, since huge pages need none.
 func walkTime(m procfs.Memory) time.Duration {
 	const gib = 1 << 30
 	of := func(bytes int64, each time.Duration) time.Duration {
@@ -69,7 +70,7 @@ func walkTime(m procfs.Memory) time.Duration {
 	return min(of(m.Anonymous, 10*time.Millisecond)+of(m.File+m.Shmem, shared), of(m.Tables/8*vm.PageSize, shared))
 }
 
-// figures lists entries with the kernel's figures of their rows. It reports false where a row that several entries share
+// figures lists entries with the kernel's figures of their rows. It reports false if a row that several entries share
 // could not be divided.
 func (enc *encoder) figures(entries []ledger.Entry, rows []vm.SmapsEntry, pages *procfs.Pagemap) ([]eventlog.SnapshotMapping, bool) {
 	list := make([]eventlog.SnapshotMapping, len(entries))
@@ -150,7 +151,8 @@ func addRow(list []eventlog.SnapshotMapping, row *vm.SmapsEntry, pages *procfs.P
 	return true
 }
 
-// divided cuts a range at the mappings in it: the parts in ascending order, and the mapping that each is of, nil for none.
+// divided cuts a range at the mappings in it. It returns the parts, ascending, and the mapping of each part, nil where
+// there is none.
 func divided(list []eventlog.SnapshotMapping, r vm.Range) (parts []vm.Range, of []*eventlog.SnapshotMapping) {
 	at := r.Start
 	for i := range list {

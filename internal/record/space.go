@@ -22,23 +22,23 @@ type space struct {
 	id     int
 	pid    int
 	mm     *mm.Space
-	maps   *procfs.Maps   // what mm asks; nil where it cannot be read, or not any more
+	maps   *procfs.Maps   // what mm reads; nil if it cannot be read, or no longer
 	pages  procfs.Pagemap // counts for advice; it stays that of the mm when the task that it was opened by is gone
 	walker *unwind.Space
 	live   func(*space) *task
 
 	users   int // tasks that use the mm
-	exiting int // those of them that have reached their exit stop
+	exiting int // users that have reached their exit stop
 	ended   bool
 	looked  bool // the last look at it was taken
-	dying   int  // the process all of whose threads end, 0 for none
+	dying   int  // the process of which all threads are ending, 0 for none
 	proven  bool // the ledger was compared with the kernel's view at the end
 
 	gate   *order.Gate
 	events order.Sequence
 	compat bool // the note about 32-bit calls has been written
 
-	noticed map[tracer.Notice]bool // what has been said of its program; nil for nothing
+	noticed map[tracer.Notice]bool // the notices already given for its program; nil for none
 
 	stamps stamps
 
@@ -48,7 +48,7 @@ type space struct {
 
 	uncounted bool // it was said that there are no figures of its memory
 
-	environment *eventlog.SpaceEnvironment // what its program began with
+	environment *eventlog.SpaceEnvironment // of its program, at the program's start
 
 	look    <-chan told        // nil if its memory was not inspected
 	content []classify.Finding // what inspecting its memory found
@@ -163,8 +163,7 @@ func (f *pending) mmReturn(errno syscall.Errno, number uint64) mm.Return {
 	return mm.Return{Event: number, Value: f.value, Errno: errno, ReadImpliesExec: f.task.readImpliesExec, Own: f.own, Gone: f.gone}
 }
 
-// readResult finds the value of a successful call where that is not what it returned but stands in the tracee's
-// memory.
+// readResult reads the value of a successful call that returns it in the tracee's memory and not in a register.
 func (f *pending) readResult() {
 	switch c := &f.call; {
 	case c.Op.Kind == vm.OpAioSetup:

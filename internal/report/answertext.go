@@ -69,8 +69,8 @@ func whoText(c analysis.Who, s text.Style, room int) string {
 	return c.Text(room)
 }
 
-// whoWords are the words of a chain that is not a stack; ok is false for one that is. No function that stands alone is called as
-// those are, with a blank.
+// whoWords returns the words of a chain that is not a stack, such as "before attach"; ok is false for a stack. They are
+// recognised by the blank, which no function that stands alone has in its name.
 func whoWords(c analysis.Who, s text.Style) (words string, ok bool) {
 	if len(c.Calls) != 1 || !strings.Contains(c.Calls[0], " ") {
 		return "", false

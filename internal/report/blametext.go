@@ -112,7 +112,7 @@ func rowText(a *analysis.Blame, r *analysis.BlamedRow, s text.Style) string {
 	}
 }
 
-// headOf is what stands before a value: a word, and blanks up to so many columns.
+// headOf returns what precedes a value: a word, padded with blanks to this many columns.
 func headOf(word string, columns int) string {
 	return "  " + word + strings.Repeat(" ", max(columns-text.Width(word), 0)+1)
 }

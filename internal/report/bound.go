@@ -11,9 +11,9 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Bound tells the moment at which an address space becomes larger than a number of bytes, with the call
-// that did it and its stack: once for each address space, and again where it comes from below to more than it has had.
-// The pipeline is asked to send names first.
+// Bound reports the event by which an address space becomes larger than a number of bytes, with its call and stack:
+// once for each space, and again when the space returns from below the bound to a new maximum. The pipeline must send
+// names before the events that need them.
 type Bound struct {
 	w      io.Writer
 	limit  int64 // bytes
@@ -23,7 +23,7 @@ type Bound struct {
 	tids   map[int]string // names of threads
 }
 
-// bounded is an address space on its way to the bound.
+// bounded is the size of an address space in relation to the bound.
 type bounded struct {
 	pid    int
 	name   string

@@ -112,8 +112,8 @@ func grownText(g *analysis.Grown, p *analysis.GrownProcess, l text.Style) string
 	return t
 }
 
-// leakText tells of the first row, if it or all together grew in a straight line: who, where, and how much was never freed. At 80 columns the
-// table has no room for that.
+// leakText describes the first row, if it or the total grew in a straight line: who made it, where, and how much was
+// never freed. At 80 columns the table has no room for that.
 func leakText(g *analysis.Grown, r *analysis.GrownRow, l text.Style) string {
 	who := whoText(r.Who, l, 40)
 	if r.Where != "" {

@@ -38,7 +38,7 @@ func headText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) strin
 	return t + onlyText(&r.At, l)
 }
 
-// atText names the moment at which p is shown: of one that has ended, its end.
+// atText names the moment at which p is shown. For a process that has ended it is its end.
 func atText(r *analysis.Report, p *analysis.ReportProcess, l text.Style) string {
 	if p.Ended && r.Moment == "end" {
 		return l.Say("its end, %s", text.When(p.Until))
@@ -198,7 +198,7 @@ func boundsText(p *analysis.ReportProcess, l text.Style) string {
 	return l.Say("limits: %s", strings.Join(parts, l.Word("; ")))
 }
 
-// processTable lists the first so many processes, all for 0, a line each; of more it says where they are.
+// processTable lists the first n processes, all for 0, one in each line. where says how to see the others.
 func processTable(list []analysis.ReportProcess, n int, where string, l text.Style) *text.Table {
 	t := &text.Table{Columns: []text.Column{
 		{Head: "PID", Right: true}, {Head: "PEAK", Right: true, Color: text.Number}, {Head: "RESERVED", Right: true, Color: text.Number, Spare: 2},

@@ -95,7 +95,7 @@ func stepStack(st *analysis.Step, s text.Style) string {
 	return strings.TrimRight(string(appendStack([]byte(call), st.Frames, st.StackEnd, s)), "\n")
 }
 
-// nowText is what stands at the address at the moment of the history.
+// nowText describes what is mapped at the address at the moment of the history.
 func nowText(h *analysis.History, c *analysis.SpaceHistory, s text.Style) string {
 	switch {
 	case c.Now != nil:

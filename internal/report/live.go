@@ -116,7 +116,7 @@ func (l *Live) drift(r *eventlog.Drift) {
 	}
 }
 
-// attr is what stands at an address.
+// attr describes a mapping.
 func (l *Live) attr(a *eventlog.Attr) string { return text.Printable(attrText(a, l.style)) }
 
 func attrText(a *eventlog.Attr, s text.Style) string {

@@ -11,8 +11,8 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// Report is the text of a Report: of several processes a table first, and then what each holds, of many only the first
-// and the largest others, on a terminal the largest alone.
+// Report returns the text of a Report. Of several processes it lists all in a table first, and then shows what each
+// holds. If there are many, it shows only the first one and the largest others; on a terminal only the largest.
 func Report(r *analysis.Report, l text.Style) []byte {
 	var b []byte
 	if len(r.Processes) == 0 {
@@ -73,8 +73,8 @@ func Report(r *analysis.Report, l text.Style) []byte {
 	return append(b, next...)
 }
 
-// inFull are the processes that are told of in full: all, or the first ones, which are the first of all and the largest others. Where there is
-// room for one it is the largest.
+// inFull returns the processes that are shown in full: all of them, or the first one and the largest others. If there
+// is room for only one, it is the largest.
 func inFull[P any](list []P, l text.Style, size func(*P) int64) []P {
 	n := l.Processes
 	switch {
@@ -306,7 +306,7 @@ func maxMaps(r *analysis.Report) int64 {
 	return n
 }
 
-// appendHints appends what would help.
+// appendHints appends the advice on how to use less memory.
 func appendHints(b []byte, list []analysis.Advice, l text.Style) []byte {
 	for _, a := range list {
 		b = append(b, text.Fold(l.Say("hint: %s", l.Told(text.Printable(a.Text))), l.Lines(), "      ")+"\n"...)

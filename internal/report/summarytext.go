@@ -17,9 +17,9 @@ const (
 	summaryParts     = 3
 )
 
-// Summary is the text of a Summary: the beginning of the report, of several processes a table of them, the head of the first and what the largest
-// holds. For a program that gave back most of its memory before it ended, it is the report of its peak. If l names a log, the
-// commands that show more follow.
+// Summary returns the text of a Summary, which is the beginning of a report: of several processes a table, then the
+// head of the first process and what the largest holds. If the program gave back most of its memory before it ended, it
+// is the report of its peak. If l names a log, it ends with the commands that show more.
 func Summary(s *analysis.Summary, l text.Style) []byte {
 	var b []byte
 	say := func(line string) {
@@ -71,7 +71,8 @@ func Summary(s *analysis.Summary, l text.Style) []byte {
 	return append(b, summaryNext(s, most, largest(rows), l)...)
 }
 
-// appendSummaryHead says how much p has mapped, whether that presses on memory, and of the first process what the recording knows of itself.
+// appendSummaryHead writes how much p has mapped, whether it is close to a limit and, for the first process, what is
+// known of the recording itself.
 func appendSummaryHead(b []byte, s *analysis.Summary, p *analysis.ReportProcess, end *analysis.End, l text.Style) []byte {
 	when := endText(end.Cause, l)
 	if p.Ended {
@@ -141,7 +142,7 @@ func firstOf(rows []analysis.Row) []analysis.Row {
 	return rows
 }
 
-// firstRows are the first n rows, and one that sums up the others where those are more than one.
+// firstRows returns the first n rows, and a row that sums up the others if there are more than one.
 func firstRows(rows []analysis.Row, n int) []analysis.Row {
 	if len(rows) <= n+1 {
 		return rows
@@ -213,7 +214,7 @@ func appendUnexplained(b []byte, s *analysis.Summary, l text.Style) []byte {
 	return b
 }
 
-// guessText is what the kernel may have done, each guess once.
+// guessText lists the guesses of what the kernel has done, each once.
 func guessText(guesses []string, l text.Style) string {
 	list := make([]string, len(guesses))
 	for i, g := range guesses {

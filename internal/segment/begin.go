@@ -48,7 +48,7 @@ func (c *Cutter) Begin(dst []byte) []byte {
 	return dst
 }
 
-// forget drops the address spaces that nobody uses any more.
+// forget drops the address spaces that have no threads any more.
 func (c *Cutter) forget() {
 	c.left = 0
 	for id, sp := range c.spaces {
@@ -78,7 +78,7 @@ func (c *Cutter) space(dst []byte, s *eventlog.SpaceState) []byte {
 	return eventlog.AppendRecord(dst, &line)
 }
 
-// told appends what memory told of a space, as far as what it told of is still there.
+// told appends the findings in a space that are still valid: no page of theirs has been changed since.
 func (c *Cutter) told(dst []byte, s *eventlog.SpaceState, r *eventlog.Content) []byte {
 	line := *r
 	line.After = s.Last

@@ -27,13 +27,13 @@ type Cutter struct {
 	last   eventlog.Segment // the last ids of all
 }
 
-// mostNotes bounds the warnings that are told again.
+// mostNotes bounds the warnings that are repeated in each segment.
 const mostNotes = 100
 
-// mostLeft is how many address spaces that nobody uses any more are kept before they are forgotten.
+// mostLeft is how many address spaces without threads are kept before they are forgotten.
 const mostLeft = 256
 
-// space is what a segment says of an address space beside its mappings.
+// space is what a segment records of an address space in addition to its mappings.
 type space struct {
 	eventlog.Space      // without the mappings
 	blind          bool // its mappings could not be read when it began

@@ -6,7 +6,7 @@ import (
 	"github.com/vmblame/vmblame/internal/eventlog"
 )
 
-// origins keeps the lines of the events that made what is mapped. It forgets those of which nothing is left.
+// origins keeps the lines of the events that made the present mappings. It forgets events of which no page is left.
 type origins struct {
 	by    map[uint64]*origin // by seq
 	sweep int                // the number of them at which the dead are looked for
@@ -55,7 +55,7 @@ func (m *origins) put(r *eventlog.Event, by *eventlog.Thread) {
 	m.by[r.Seq] = o
 }
 
-// ended takes the end of a thread, which bears its last name.
+// ended handles the end of a thread, whose record has the thread's last name.
 func (m *origins) ended(r *eventlog.Thread) {
 	for _, o := range m.by {
 		if o.tid == r.TID {
@@ -70,7 +70,7 @@ func (m *origins) ended(r *eventlog.Thread) {
 // full reports whether it is time to forget.
 func (m *origins) full() bool { return len(m.by) >= m.sweep }
 
-// forget drops every event of which no space has pages, and over which none of those mapped.
+// forget drops every event that has no pages in any space and whose pages were not mapped over by one that has.
 func (m *origins) forget(p *eventlog.Replay) {
 	kept := make(map[uint64]*origin, len(m.by)/2)
 	for _, s := range p.Spaces() {

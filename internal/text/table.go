@@ -19,7 +19,7 @@ type Table struct {
 type Column struct {
 	Head  string // in English
 	Named bool   // the head is a name, and the same in every language
-	Right bool   // figures stand at the right edge
+	Right bool   // cells are aligned to the right
 	Color string
 	Limit int // maximum width if lines must fit, 0 for no limit
 	Least int // columns below which a limited column is not narrowed, 0 for the table's own bound

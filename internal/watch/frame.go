@@ -9,7 +9,7 @@ import (
 type frame struct {
 	t     int64
 	seq   uint64
-	end   bool // of the end of a log that has one, where processes are as they ended
+	end   bool // at the end of a complete log, where processes are shown as they ended
 	procs map[int]figures
 	rows  map[analysis.By]map[rowKey]figures
 }
@@ -18,9 +18,9 @@ type frame struct {
 type figures struct {
 	addresses, usable int64
 	resident          int64
-	counted           bool  // resident was
+	counted           bool  // resident is known
 	given             int64 // of a process: bytes that calls of madvise gave back up to then, 0 where nobody counted
-	ended             bool  // of a process: as it ended
+	ended             bool  // the process has ended; the figures are those at its end
 	count             int
 	words             int // index into register.words: what it is called at the moment
 }

@@ -35,8 +35,9 @@ type Config struct {
 	Status int // the descriptor to which it writes its status
 }
 
-// Encode returns c as the helper takes it. The order of its steps matters: the folder is that of whoever may not be the user,
-// and the filter is installed with the rights to do so.
+// Encode returns c in the form that the helper reads. The order of the steps matters: the directory is entered with the
+// rights of the caller, which the user that the program runs as may lack, and the filter is installed while the helper
+// has the right to do so.
 func (c *Config) Encode() []byte {
 	s := &script{}
 	if c.Dir != "" {
@@ -97,7 +98,8 @@ func (c *Config) setUser(s *script) {
 	s.call(User, 0, syscall.SYS_SETRESUID, uid, uid, uid)
 }
 
-// setSignals gives the program the signals of whoever started vmblame: what vmblame has set meanwhile is not for it.
+// setSignals restores for the program the signal settings of whoever started vmblame: what vmblame has changed since is
+// not meant for the program.
 func (c *Config) setSignals(s *script) {
 	byDefault := s.words(0, 0, 0, 0) // the kernel's struct sigaction: handler, flags, restorer, mask
 	ignore := s.words(1, 0, 0, 0)
