@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-
-	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // TestAdvice: each call that gives pages back or asks for them is told of, in its thread's order and with the function that made it;
@@ -15,9 +13,7 @@ func TestAdvice(t *testing.T) {
 	for _, backend := range []string{"seccomp", "syscall", "sigtrap"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			if backend == "sigtrap" {
-				testenv.Need(t, "sigtrap")
-			}
+			needBackend(t, backend)
 			r := trace(t, []string{"--advice", "--backend=" + backend}, "advice")
 			// A thread that blocks SIGTRAP is noticed behind its first call.
 			r.hold(t, allow{uncertain: backend == "sigtrap", otherDrift: backend == "sigtrap"})

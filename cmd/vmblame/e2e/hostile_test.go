@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,7 @@ func TestHostile(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			log := filepath.Join(t.TempDir(), "log.jsonl")
-			unharmed := func(c *child) {
+			unharmed := func(t *testing.T, c *child) {
 				t.Helper()
 				c.mustEnd("exit status 9")
 				if got := c.text("stdout"); !strings.HasSuffix(got, "unharmed\n") {
@@ -36,8 +37,11 @@ func TestHostile(t *testing.T) {
 				if what == "changes" && backend == "seccomp" {
 					continue // strict mode is refused where there is a filter, which is said
 				}
-				unharmed(begin(t, []string{built.vmblame, "run", "-q", "--backend=" + backend, "-o", log, prog(t, "hostile"), what}))
-				provenBut(t, log, guess)
+				t.Run("run "+backend, func(t *testing.T) {
+					needBackend(t, backend)
+					unharmed(t, begin(t, []string{built.vmblame, "run", "-q", "--backend=" + backend, "-o", log, prog(t, "hostile"), what}))
+					provenBut(t, log, guess)
+				})
 			}
 			if what == "block_and_exec" || what == "changes" {
 				return // it does that once
@@ -47,26 +51,37 @@ func TestHostile(t *testing.T) {
 					if (backend == "sigtrap") != (sig == syscall.SIGINT) && !testenv.CI() {
 						continue
 					}
-					input, end, err := os.Pipe()
-					if err != nil {
-						t.Fatal(err)
-					}
-					target := begin(t, []string{prog(t, "hostile"), what, "3000"}, func(cmd *exec.Cmd) { cmd.Stdin = input })
-					input.Close()
-					t.Cleanup(func() { end.Close() })
-					eventually(t, "it is ready", func() bool { return strings.Contains(target.text("stdout"), "ready\n") })
-					a := attached(t, log, target.pid, "--backend="+backend)
-					a.signal(sig)
-					a.ended()
-					if !testenv.CI() { // where it is, the program goes on for all of its 3 s
-						end.Close()
-					}
-					unharmed(target)
-					if sig == syscall.SIGINT {
-						provenBut(t, log, guess)
-					}
+					t.Run(fmt.Sprint("attach ", backend, " ", sig), func(t *testing.T) {
+						needBackend(t, backend)
+						input, end, err := os.Pipe()
+						if err != nil {
+							t.Fatal(err)
+						}
+						target := begin(t, []string{prog(t, "hostile"), what, "3000"}, func(cmd *exec.Cmd) { cmd.Stdin = input })
+						input.Close()
+						t.Cleanup(func() { end.Close() })
+						eventually(t, "it is ready", func() bool { return strings.Contains(target.text("stdout"), "ready\n") })
+						a := attached(t, log, target.pid, "--backend="+backend)
+						a.signal(sig)
+						a.ended()
+						if !testenv.CI() { // where it is, the program goes on for all of its 3 s
+							end.Close()
+						}
+						unharmed(t, target)
+						if sig == syscall.SIGINT {
+							provenBut(t, log, guess)
+						}
+					})
 				}
 			}
 		})
+	}
+}
+
+// needBackend skips the test unless the machine has a backend.
+func needBackend(t *testing.T, backend string) {
+	t.Helper()
+	if backend == "sigtrap" {
+		testenv.Need(t, backend)
 	}
 }
