@@ -150,6 +150,7 @@ func (c *coroutines) addAll(stacks []coroutine) {
 		if chunk := c.chunkAround(s.lowest()); !chunk.Empty() {
 			c.add(classify.Finding{Kind: classify.GlibcLarge, Detail: inChunk, Confidence: classify.Likely,
 				Evidence: "the header of a chunk with a mapping of its own", Parts: c.partsOf(chunk)})
+			c.addBehind(chunk.End)
 			continue
 		}
 		switch {
@@ -169,21 +170,6 @@ func (c *coroutines) addAll(stacks []coroutine) {
 		f.Parts = append(f.Parts, c.partsOf(s.Range)...)
 		c.add(f)
 	}
-}
-
-// chunkAround returns the mapping out of which glibc's malloc has given the memory from addr on, aligned; it is empty where it has not. The header of the
-// chunk (malloc/malloc.c) stands right before: how much was left out in front of it, and the size.
-func (c *coroutines) chunkAround(addr uint64) vm.Range {
-	const header = 16
-	w := c.words(addr-header, 2)
-	if w == nil || w[1]&7 != isMmapped {
-		return vm.Range{}
-	}
-	r := vm.Range{Start: addr - header - w[0], End: addr - header + w[1]&^7}
-	if !aligned(r.Start) || !aligned(r.End) || !r.Contains(addr) || r.End > vm.AddressMax || !c.covered(r, anonymous) {
-		return vm.Range{}
-	}
-	return r
 }
 
 func (s *coroutine) detail() string {

@@ -139,6 +139,37 @@ func (l *look) largeBehind(known []classify.Finding, n, bytes uint64) (list []cl
 	return list
 }
 
+// addBehind adds the large chunks that begin where one has ended, in the same row.
+func (l *look) addBehind(at uint64) {
+	e := l.row(at)
+	if e == nil || e.Start == at {
+		return // a row of its own, which has been looked at
+	}
+	var chunks []classify.Finding
+	l.largeIn(vm.Range{Start: at, End: e.End}, &chunks)
+	for _, f := range chunks {
+		if !l.claims.overlaps(f.Parts[0].Range) {
+			f.Confidence = classify.Likely // malloc's count of them has not been held against these
+			l.add(f)
+		}
+	}
+}
+
+// chunkAround returns the mapping out of which glibc's malloc has given the memory from addr on, aligned; it is empty where it has not. The header of the
+// chunk (malloc/malloc.c) stands right before: how much was left out in front of it, and the size.
+func (l *look) chunkAround(addr uint64) vm.Range {
+	const header = 16
+	w := l.words(addr-header, 2)
+	if w == nil || w[1]&7 != isMmapped {
+		return vm.Range{}
+	}
+	r := vm.Range{Start: addr - header - w[0], End: addr - header + w[1]&^7}
+	if !aligned(r.Start) || !aligned(r.End) || !r.Contains(addr) || r.End > vm.AddressMax || !l.covered(r, anonymous) {
+		return vm.Range{}
+	}
+	return r
+}
+
 // mmapped reads how many chunks have a mapping of their own, and their bytes, from struct malloc_par
 // (malloc/malloc.c, mp_). No symbol names this variable of libc, so it is recognised by its values: sbrk_base equals
 // the start of the heap or, if there is none, the limits have their defaults.
