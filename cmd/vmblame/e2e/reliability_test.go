@@ -195,7 +195,6 @@ const beside = 10
 // TestReliability makes faults happen, and prints what came of them, and beside it what came of strace by some of them (make
 // reliability: 2000 of them).
 func TestReliability(t *testing.T) {
-	t.Parallel()
 	testenv.Need(t, "ptrace")
 	testenv.Need(t, "attach")
 	all := *howMany
