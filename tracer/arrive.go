@@ -34,10 +34,10 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 		if th.event != nil && sig == unix.SIGTRAP {
 			break // most likely ours, which interrupts no call
 		}
-		switch {
-		case th.brokenOff() && ignores(th.TID, sig):
+		switch regs := th.leftCall(); {
+		case brokenOff(&regs) && ignores(th.TID, sig):
 			th.goOn()
-		case th.mayNotGoOn() && ignores(th.TID, sig):
+		case th.mayNotGoOn(regs) && ignores(th.TID, sig):
 			th.restart()
 		default:
 			th.wait = waiting{}
@@ -55,10 +55,10 @@ func (th *Thread) setOptions() {
 // but epoll_wait(2), sigtimedwait(2), semtimedop(2) and others return EINTR (signal(7)), and some would be the end of a
 // program whose filter does not let them go on.
 func (th *Thread) cureEINTR() {
-	switch {
-	case th.mayNotGoOn():
+	switch regs := th.leftCall(); {
+	case th.mayNotGoOn(regs):
 		th.restart()
-	case !th.brokenOff():
+	case !brokenOff(&regs):
 	case th.wait.active():
 		th.goOn()
 	default:
@@ -66,19 +66,23 @@ func (th *Thread) cureEINTR() {
 	}
 }
 
-// brokenOff reports whether the thread has just left a call that is about to return EINTR.
-func (th *Thread) brokenOff() bool {
-	var regs unix.PtraceRegs
-	return ptraceGetRegs(th.TID, &regs) == 0 && int64(regs.Orig_rax) >= 0 && int64(regs.Rax) == -int64(syscall.EINTR)
+// leftCall returns the registers of a thread that has just left a call, whose result is in Rax; all are 0 where it has left none.
+func (th *Thread) leftCall() (regs unix.PtraceRegs) {
+	if ptraceGetRegs(th.TID, &regs) != 0 || int64(regs.Orig_rax) < 0 {
+		return unix.PtraceRegs{}
+	}
+	return regs
 }
 
-// mayNotGoOn reports whether the thread has just left a call that the kernel would go on with by restart_syscall(2), as it
+// brokenOff reports whether the call that leftCall has told of is about to return EINTR.
+func brokenOff(regs *unix.PtraceRegs) bool { return int64(regs.Rax) == -int64(syscall.EINTR) }
+
+// mayNotGoOn reports whether the kernel would go on with the call that leftCall has told of by restart_syscall(2), as it
 // does with nanosleep(2), poll(2) and futex(2), and a seccomp filter of the program is known to forbid that. The call itself
 // it has let pass.
-func (th *Thread) mayNotGoOn() bool {
+func (th *Thread) mayNotGoOn(regs unix.PtraceRegs) bool {
 	const errRestartBlock = -516 // ERESTART_RESTARTBLOCK of include/linux/errno.h
-	var regs unix.PtraceRegs
-	if ptraceGetRegs(th.TID, &regs) != 0 || int64(regs.Orig_rax) < 0 || int64(regs.Rax) != errRestartBlock || !bySyscallInstruction(&regs) {
+	if int64(regs.Rax) != errRestartBlock || !bySyscallInstruction(&regs) {
 		return false
 	}
 	regs.Rax, regs.Rip = unix.SYS_RESTART_SYSCALL, regs.Rip-syscallLength
