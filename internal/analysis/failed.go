@@ -74,8 +74,7 @@ type failurePlace struct {
 // A failureKey tells apart what one place ran against: it may meet one limit now and another one later.
 type failureKey struct {
 	failurePlace
-	limit string // its name, "" for none
-	value int64  // of the limit; 0 where it has none
+	limit string // Limit.word
 	asked int64  // only where that decides whether it was the limit (limitOf), else 0
 }
 
@@ -118,15 +117,9 @@ func (f *failures) put(r *eventlog.Event, sp *eventlog.SpaceState, s *State) {
 		return
 	}
 	asked, limit := s.against(r, sp)
-	key := failureKey{failurePlace: place}
-	if limit != nil {
-		key.limit = limit.Name
-		if limit.Value != nil {
-			key.value = *limit.Value
-		}
-		if guessedOvercommit(limit) {
-			key.asked = asked
-		}
+	key := failureKey{failurePlace: place, limit: limit.word()}
+	if limit != nil && guessedOvercommit(limit) {
+		key.asked = asked
 	}
 	x := f.by[key]
 	if x == nil {
@@ -308,7 +301,7 @@ func (s *State) failedCalls() []FailedCall {
 	type place struct {
 		pid              int
 		call, error, who string
-		limit            string // its name and value, "" where it is not known
+		limit            string // Limit.word
 	}
 	by := map[place]int{}
 	list := []FailedCall{}
