@@ -11,7 +11,7 @@ import (
 	"github.com/vmblame/vmblame/internal/text"
 )
 
-// TestWidths: no line of any view of logs of large programs, and of a script with some 200 processes (40 where CI is not set, and java alone), is wider than the terminal. Names inside
+// TestWidths: no line of any view of logs of large programs, and of a script with some 200 processes (8 where CI is not set, and java alone), is wider than the terminal. Names inside
 // programs, numbers of threads, terabytes and lists of processes are those that no small program has.
 func TestWidths(t *testing.T) {
 	t.Parallel()
