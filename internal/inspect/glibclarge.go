@@ -39,9 +39,11 @@ func findLarge(l *look) {
 			for at := r.Start; at < r.End; {
 				at = l.largeIn(vm.Range{Start: at, End: r.End}, &chunks)
 				// What follows in its own row may begin with a chunk again.
-				if e := l.row(at); e != nil {
-					at = e.End
+				e := l.row(at)
+				if e == nil {
+					break
 				}
+				at = e.End
 			}
 		}
 	}

@@ -95,9 +95,9 @@ func savedText(text []byte) (*savedMap, error) {
 	s := &savedMap{argv: []string{}, lacks: "a saved list of mappings does not tell what stood in memory: threads' stacks, arenas and runtimes are known by the shape of their mappings alone"}
 	rows, err := vm.ParseSmaps(nil, text)
 	if err == nil && len(rows) > 0 {
-		s.rows = rows
-		for i := range rows {
-			s.figures = s.figures || rows[i].Pss > 0 || rows[i].VmFlags != ""
+		s.rows, _ = vm.Newest(rows)
+		for i := range s.rows {
+			s.figures = s.figures || s.rows[i].Pss > 0 || s.rows[i].VmFlags != ""
 		}
 		if !s.figures {
 			s.lacks += ", nor what was in memory (smaps tells)"

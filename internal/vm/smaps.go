@@ -91,6 +91,38 @@ var (
 	errSmapsSize  = errors.New("not a number of kB")
 )
 
+// Newest takes out of rows what later ones of them replace, and returns the rest in the same memory. The kernel gives the text of maps and smaps
+// a page at a time, and lets the process go on between two (Documentation/filesystems/proc.rst): a row that has grown downwards meanwhile is shown
+// from its start on, above which the rows before it had been shown. cut reports whether a row has lost a part only: its figures, of which none is
+// more than what is left of it, were those of all of it. Rows that are out of order in another way are left alone.
+func Newest(rows []SmapsEntry) (list []SmapsEntry, cut bool) {
+	list = rows[:0]
+	for i := range rows {
+		e := &rows[i]
+		n := len(list)
+		if n > 0 && e.Start < list[n-1].End && list[n-1].End <= e.End {
+			for n > 0 && e.Start <= list[n-1].Start {
+				n--
+			}
+			list = list[:n]
+			if n > 0 && e.Start < list[n-1].End {
+				list[n-1].keepBelow(e.Start)
+				cut = true
+			}
+		}
+		list = append(list, *e)
+	}
+	return list, cut
+}
+
+// keepBelow cuts a row at end.
+func (e *SmapsEntry) keepBelow(end uint64) {
+	e.End = end
+	for _, f := range [...]*uint64{&e.Rss, &e.Pss, &e.PrivateDirty, &e.Swap, &e.Shared, &e.Huge, &e.Locked} {
+		*f = min(*f, e.Len())
+	}
+}
+
 // smapsField splits "Rss:   12 kB". A row of maps has a blank before its first colon.
 func smapsField(line []byte) (name, value []byte, ok bool) {
 	i := bytes.IndexByte(line, ':')

@@ -117,3 +117,39 @@ func FuzzParseSmaps(f *testing.F) {
 		}
 	})
 }
+
+// TestNewest: a row that has grown downwards while the text was read takes the place of what was shown before it.
+func TestNewest(t *testing.T) {
+	row := func(start, end, pages uint64) SmapsEntry {
+		e := SmapsEntry{Mapping: Mapping{Range: Range{Start: start * PageSize, End: end * PageSize}}}
+		e.Rss = pages * PageSize
+		e.Pss = e.Rss / 2
+		return e
+	}
+	for name, c := range map[string]struct {
+		rows, want []SmapsEntry
+		cut        bool
+	}{
+		"none":                {nil, nil, false},
+		"apart":               {[]SmapsEntry{row(1, 2, 1), row(2, 3, 1), row(5, 9, 2)}, []SmapsEntry{row(1, 2, 1), row(2, 3, 1), row(5, 9, 2)}, false},
+		"joined":              {[]SmapsEntry{row(1, 2, 1), row(2, 3, 1), row(2, 5, 3), row(6, 7, 0)}, []SmapsEntry{row(1, 2, 1), row(2, 5, 3), row(6, 7, 0)}, false},
+		"joined with several": {[]SmapsEntry{row(1, 2, 1), row(2, 3, 1), row(4, 5, 1), row(1, 6, 3)}, []SmapsEntry{row(1, 6, 3)}, false},
+		"cut and joined":      {[]SmapsEntry{row(1, 5, 4), row(3, 7, 2)}, []SmapsEntry{row(1, 3, 2), row(3, 7, 2)}, true},
+		"out of order":        {[]SmapsEntry{row(7, 9, 1), row(1, 8, 1)}, []SmapsEntry{row(7, 9, 1), row(1, 8, 1)}, false},
+	} {
+		got, cut := Newest(slices.Clone(c.rows))
+		if cut != c.cut || len(got) != len(c.want) {
+			t.Errorf("%s: %v, cut: %v", name, got, cut)
+			continue
+		}
+		for i := range got {
+			g, w := got[i], c.want[i]
+			if c.cut && i == 0 {
+				w.Pss = 2 * PageSize // of all four pages, but not more than what is left
+			}
+			if g != w {
+				t.Errorf("%s: row %d: %+v, want %+v", name, i, g, w)
+			}
+		}
+	}
+}
