@@ -194,7 +194,9 @@ func TestOthersTrap(t *testing.T) {
 		{"python3", ignoresTrap + "signal.signal(5, signal.SIG_DFL); kill(); os._exit(7)", true, ends},
 		{"python3", fmt.Sprintf("import os, sys; os.read(0, 1); os.execl(sys.executable, 'python3', '-c', %q)", ignoresTrap+"kill(); os._exit(7)"), true, "exit status 7"},
 	} {
-		testenv.Need(t, c.program)
+		if c.program == "python3" {
+			c.program = testenv.Python(t)
+		}
 		cmd := exec.Command(c.program, "-c", c.script)
 		in, err := cmd.StdinPipe()
 		if err != nil {

@@ -70,6 +70,9 @@ func TestAgainstGDB(t *testing.T) {
 		{"Go", "goroutine.go", []string{"-buildmode=exe"}, GoExit, 6, []How{DebugFrame}, []string{"10"}},
 		{"Go PIE", "goroutine.go", []string{"-buildmode=pie"}, GoExit, 6, []How{DebugFrame}, []string{"10"}},
 	} {
+		if (c.name == "static" || strings.HasSuffix(c.name, " -O0")) && !testenv.CI() {
+			continue // what another case of the same source shows
+		}
 		t.Run(c.name, func(t *testing.T) {
 			argv := append([]string{compile(t, c.source, c.flags...)}, c.args...)
 			compareWithGDB(t, env, argv, c.end, c.frames, c.hows)

@@ -34,8 +34,7 @@ sys.stdin.readline()
 // TestUntilVSZ: the moment at which the bound is crossed is told once unless more is mapped then, and stands in the log with the
 // kernel's figures, under run as under attach, in a child too.
 func TestUntilVSZ(t *testing.T) {
-	testenv.Need(t, "python3")
-	const python = "python3"
+	python := testenv.Python(t)
 	for _, mode := range []string{"run", "attach"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := t.TempDir()

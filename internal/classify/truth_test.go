@@ -207,7 +207,7 @@ func TestTruthGo(t *testing.T) {
 }
 
 func TestTruthPython(t *testing.T) {
-	s, text := recordTruth(t, nil, "python3", "-c", `
+	s, text := recordTruth(t, nil, testenv.Python(t), "-c", `
 import os, signal, sys
 keep = [str(i) * 3 for i in range(100000)]
 sys._debugmallocstats()

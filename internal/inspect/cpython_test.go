@@ -12,8 +12,7 @@ import (
 
 // TestCPython holds the number of arenas against sys._debugmallocstats.
 func TestCPython(t *testing.T) {
-	testenv.Need(t, "python3")
-	said, _, found := command(t, "python3", "-u", "-c", `
+	said, _, found := command(t, testenv.Python(t), "-u", "-c", `
 import os, sys
 kept = [object() for i in range(300000)] + [str(i) for i in range(100000)]
 del kept[100000:200000]
@@ -41,8 +40,7 @@ sys.stdin.read()
 // TestCPythonFrames: threads that are deep in recursion have the chunks of their stacks where the addresses of the innermost
 // frames lie, and what the program mapped itself, as large as a chunk, is none.
 func TestCPythonFrames(t *testing.T) {
-	testenv.Need(t, "python3")
-	said, l, found := command(t, "python3", "-u", "-c", `
+	said, l, found := command(t, testenv.Python(t), "-u", "-c", `
 import mmap, sys, threading
 sys.setrecursionlimit(100000)
 threading.stack_size(64 << 20)

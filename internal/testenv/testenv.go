@@ -8,6 +8,9 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -39,6 +42,22 @@ func Need(t testing.TB, what ...string) {
 
 // Has reports whether the machine has a program or feature, for a test that holds more where it has.
 func Has(what string) bool { return find(what).has() }
+
+// Python returns the path of python3 itself, and not of a script that chooses one of several: what that runs would be in each recording.
+func Python(t testing.TB) string {
+	t.Helper()
+	Need(t, "python3")
+	path, err := python()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var python = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	return strings.TrimSpace(string(out)), err
+})
 
 // Optional does what Need does for what is too large for CI, where it is no failure, either.
 func Optional(t testing.TB, what ...string) {

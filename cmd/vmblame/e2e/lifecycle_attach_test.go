@@ -306,7 +306,7 @@ func TestAttachWithoutChildren(t *testing.T) {
 
 // The parent of a vfork child cannot be stopped before the child runs a program or ends.
 func TestAttachToVforkParent(t *testing.T) {
-	c := begin(t, []string{"python3", "-c", `
+	c := begin(t, []string{testenv.Python(t), "-c", `
 import ctypes, os
 libc = ctypes.CDLL(None)
 r, w = os.pipe()

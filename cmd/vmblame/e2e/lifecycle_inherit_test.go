@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/vmblame/vmblame/internal/testenv"
 )
 
 // sameUnder runs a command with and without vmblame, and compares what it prints.
@@ -52,10 +54,10 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGCHLD, signal
 os.execvp(sys.argv[1], sys.argv[1:])
 `
 	show := []string{"grep", "-E", "^Sig(Blk|Ign|Cgt):", "/proc/self/status"}
-	plain := begin(t, append([]string{"python3", "-c", mask}, show...))
+	plain := begin(t, append([]string{testenv.Python(t), "-c", mask}, show...))
 	plain.mustEnd("exit status 0")
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	c := begin(t, append([]string{"python3", "-c", mask, built.vmblame, "run", "-q", "-o", log, "--"}, show...))
+	c := begin(t, append([]string{testenv.Python(t), "-c", mask, built.vmblame, "run", "-q", "-o", log, "--"}, show...))
 	c.mustEnd("exit status 0")
 	if a, b := plain.text("stdout"), c.text("stdout"); a != b || !strings.Contains(a, "SigIgn:\t8000008") {
 		t.Errorf("without vmblame\n%s\nwith\n%s", a, b)

@@ -102,6 +102,9 @@ for line in sys.stdin: os.write(1, b"got " + line.encode())
 	for _, program := range []string{`bash -c 'echo be"gun"; while read x; do echo got $x; done'`, "python3 " + script} {
 		t.Run(strings.Fields(program)[0], func(t *testing.T) {
 			testenv.Need(t, strings.Fields(program)[0])
+			if arg, ok := strings.CutPrefix(program, "python3 "); ok {
+				program = testenv.Python(t) + " " + arg
+			}
 			for _, flag := range []string{"", "--no-seccomp "} {
 				s := openTerminal(t)
 				s.press(built.vmblame + " run -q -o " + log + " " + flag + program + "\n")

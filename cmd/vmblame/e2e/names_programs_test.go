@@ -38,7 +38,7 @@ func samplePrograms(t *testing.T, dir string) []sampled {
 		{name: "gcc (cc1plus)", many: true, argv: []string{"g++", "-O2", "-std=c++17", "-c", "-o", at("templates.o"), cxx}},
 		{name: "stripped C", argv: []string{at("threads_stripped")}, unstripped: at("threads")},
 		{name: "stripped C, no dbg", many: true, flags: []string{"--debug-dir="}, argv: []string{at("threads_stripped")}, unstripped: at("threads")},
-		{name: "C, no dbg", flags: []string{"--debug-dir="}, argv: []string{at("threads")}},
+		{name: "C, no dbg", many: true, flags: []string{"--debug-dir="}, argv: []string{at("threads")}},
 		{name: "C++", many: true, build: templates, argv: []string{at("templates")}},
 		{name: "Go", argv: []string{at("sample_go")}},
 		{name: "stripped Go", many: true, argv: []string{at("sample_go_stripped")}, unstripped: at("sample_go")},

@@ -22,8 +22,8 @@ func TestSigtrapStorm(t *testing.T) {
 		threads, calls int
 		verify         string
 	}{
-		{8, testenv.Often(4000, 20000), "end"},
-		{32, testenv.Often(800, 3000), "end"},
+		{8, testenv.Often(2000, 20000), "end"},
+		{32, testenv.Often(400, 3000), "end"},
 		{64, testenv.Often(200, 1000), "each"},
 	} {
 		t.Run(fmt.Sprint(c.threads, " threads"), func(t *testing.T) {

@@ -17,12 +17,12 @@ func TestStorm(t *testing.T) {
 		more           string // the program's seed, and how many ranges a thread may have
 		flags          []string
 	}{
-		{"8 threads", 8, testenv.Often(2500, 20000), "1", nil},
-		{"32 threads", 32, testenv.Often(600, 5000), "2", nil},
-		{"8 threads, each event proven", 8, testenv.Often(1200, 20000), "3", []string{"--verify=each"}},
+		{"8 threads", 8, testenv.Often(1200, 20000), "1", nil},
+		{"32 threads", 32, testenv.Often(300, 5000), "2", nil},
+		{"8 threads, each event proven", 8, testenv.Often(600, 20000), "3", []string{"--verify=each"}},
 		{"32 threads, each event proven", 32, testenv.Often(150, 500), "4", []string{"--verify=each"}},
-		{"8 threads without a filter", 8, testenv.Often(800, 2000), "5", []string{"--no-seccomp"}},
-		{"many ranges", 4, testenv.Often(2000, 5000), "6 32", nil},
+		{"8 threads without a filter", 8, testenv.Often(400, 2000), "5", []string{"--no-seccomp"}},
+		{"many ranges", 4, testenv.Often(1000, 5000), "6 32", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := strings.Fields(fmt.Sprint(c.threads, " ", c.calls, " ", c.more))
@@ -65,12 +65,12 @@ func TestRacy(t *testing.T) {
 		flags          []string
 		may            allow
 	}{
-		{"8 threads", 8, testenv.Often(1000, 4000), "1", nil, allow{}},
+		{"8 threads", 8, testenv.Often(500, 4000), "1", nil, allow{}},
 		{"32 threads", 32, testenv.Often(250, 1000), "2", nil, allow{}},
-		{"each event proven", 8, testenv.Often(500, 1500), "3", []string{"--verify=each"}, allow{}},
-		{"without a filter", 8, testenv.Often(500, 1000), "4", []string{"--no-seccomp"}, allow{}},
+		{"each event proven", 8, testenv.Often(250, 1500), "3", []string{"--verify=each"}, allow{}},
+		{"without a filter", 8, testenv.Often(250, 1000), "4", []string{"--no-seccomp"}, allow{}},
 		// io_destroy waits for longer than others are made to wait for it.
-		{"aio rings", 8, testenv.Often(500, 2000), "5 1", nil, allow{uncertain: true, otherDrift: true}},
+		{"aio rings", 8, testenv.Often(250, 2000), "5 1", nil, allow{uncertain: true, otherDrift: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := trace(t, c.flags, "racy", strings.Fields(fmt.Sprint(c.threads, " ", c.calls, " ", c.more))...)

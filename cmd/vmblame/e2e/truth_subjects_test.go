@@ -84,7 +84,7 @@ var subjects = []subject{
 		}
 		return []string{filepath.Join(w.dir, "memory_cgo")}
 	}, truth: goTruth},
-	{name: "C, AddressSanitizer", small: true, argv: testProgram("memory_asan"), env: []string{"ASAN_OPTIONS=verbosity=1"}, truth: func(h *truth, w *world) {
+	{name: "C, AddressSanitizer", small: true, many: true, argv: testProgram("memory_asan"), env: []string{"ASAN_OPTIONS=verbosity=1"}, truth: func(h *truth, w *world) {
 		n := 0
 		for _, m := range regexp.MustCompile("\\[(0x[0-9a-f]+), (0x[0-9a-f]+)\\]` \\|\\| (HighShadow|ShadowGap|LowShadow)").FindAllStringSubmatch(w.stderr(), -1) {
 			start, _ := strconv.ParseUint(m[1], 0, 64)
@@ -97,7 +97,7 @@ var subjects = []subject{
 		}
 		h.said(w.said, "mine", own...)
 	}},
-	{name: "C, jemalloc", small: true, needs: []string{"libjemalloc.so"}, argv: testProgram("memory_blocks"),
+	{name: "C, jemalloc", small: true, many: true, needs: []string{"libjemalloc.so"}, argv: testProgram("memory_blocks"),
 		env: []string{"LD_PRELOAD=libjemalloc.so.2", "MALLOC_CONF=stats_print:false,narenas:4"}, truth: func(h *truth, w *world) {
 			h.said(w.said, "block", classify.Jemalloc)
 			h.said(w.said, "mine", own...)
@@ -135,7 +135,7 @@ var subjects = []subject{
 		}},
 	{name: "java, G1", needs: []string{"java", "jcmd"}, argv: javaWith("-XX:+UseG1GC"), ask: ready("jcmd", "%d", "VM.native_memory", "detail"), truth: javaTruth},
 	{name: "java, ZGC", needs: []string{"java", "jcmd"}, argv: javaWith("-XX:+UseZGC"), ask: ready("jcmd", "%d", "VM.native_memory", "detail"), truth: javaTruth},
-	{name: "node", small: true, needs: []string{"node"}, argv: words("node", "-e", `
+	{name: "node", small: true, many: true, needs: []string{"node"}, argv: words("node", "-e", `
 		globalThis.kept = Array.from({length: 300000}, (_, i) => ({i}));
 		globalThis.big = Buffer.alloc(20 << 20, 1);
 		globalThis.heap = require("v8").getHeapSpaceStatistics();

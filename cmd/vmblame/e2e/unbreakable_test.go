@@ -198,7 +198,7 @@ const mostMemory = 64 << 10 // KiB
 func TestScale(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "log.jsonl")
-	events := testenv.Often(20000, 100000)
+	events := testenv.Often(10000, 100000)
 	for what, n := range map[string]int{"events": events, "threads": 300, "mappings": 5000, "execs": 100, "processes": 200} {
 		c := begin(t, []string{built.vmblame, "run", "-q", "-o", log, prog(t, "scale"), what, fmt.Sprint(n)})
 		peak := c.peak()

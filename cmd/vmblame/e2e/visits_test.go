@@ -287,14 +287,17 @@ var hosts = []host{
 // signalState is what /proc says of each thread's signals.
 type signalState map[int][4]string
 
-// settledSignals is signalsOf when it says the same twice: runtimes mask all signals for a moment, while they start a thread.
+// settledSignals is signalsOf when it has said the same for a while: runtimes mask all signals for a moment, while they start a thread,
+// and on a busy machine that moment lasts as long as others run.
 func settledSignals(pids []int) signalState {
 	now := signalsOf(pids)
-	for range 1000 {
+	for same, tries := 0, 0; same < 20 && tries < 500; tries++ {
 		last := now
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 		if now = signalsOf(pids); last.differs(now) == 0 {
-			break
+			same++
+		} else {
+			same = 0
 		}
 	}
 	return now

@@ -21,7 +21,7 @@ func TestWidths(t *testing.T) {
 		needs []string
 		argv  []string
 	}{
-		{"java", false, []string{"java"}, []string{"java", "-Xshare:auto", "-version"}},
+		{"java", true, []string{"java"}, []string{"java", "-Xshare:auto", "-version"}},
 		{"node", true, []string{"node"}, []string{"node", "-e", "const a = []; for (let i = 0; i < 1e6; i++) a.push({ i }); console.log(a.length)"}},
 		{"chromium", true, []string{"chromium"}, []string{"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom", "about:blank"}},
 		{"configure", false, nil, []string{"sh", "-c", fmt.Sprint("i=0; while [ $i -lt ", testenv.Often(4, 100), " ]; do echo $i | grep -q 7; i=$(expr $i + 1); done")}},
