@@ -21,7 +21,7 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-var mapsFlag = flag.Int("maps", 0, "map each of five busy programs so `often`, and print the table of docs/kinds.md")
+var mapsFlag = flag.Int("maps", 0, "map each of six busy programs so `often`, and print the table of docs/kinds.md")
 
 // A busy program works until it is killed.
 type busy struct {
@@ -78,7 +78,7 @@ func named(name string) subject {
 	panic(name)
 }
 
-// The three that work by themselves make blocks and drop them, check that those that they keep have what they wrote, and count.
+// The three runtimes that work by themselves make blocks and drop them, check that those that they keep have what they wrote, and count.
 var busyPrograms = []busy{
 	{subject: named("redis"), load: func(w *world) int {
 		started(w, exec.Command("redis-benchmark", "-s", filepath.Join(w.dir, "s"), "-l", "-q", "-r", "100000", "-n", "200000", "-c", "8", "set", "k__rand_int__", strings.Repeat("x", 300)))
@@ -123,6 +123,7 @@ func main() {
 		}
 		return []string{filepath.Join(w.dir, "busy")}
 	}}, done: counted},
+	{subject: subject{name: "C, splits and joins", ask: works, argv: testProgram("splits")}, done: counted},
 	{subject: named("postgres"), load: func(w *world) int {
 		started(w, exec.Command("sh", "-c", `while echo "select count(*) from (select md5(i::text) from generate_series(1,20000) i order by 1) x;"; do :; done |
 			exec psql -h "$0" -U postgres -At -v ON_ERROR_STOP=1 >served`, w.dir))
@@ -151,6 +152,11 @@ func mapped(t *testing.T, pid int, by ...string) {
 	}
 	if err := json.Unmarshal(out, &r); err != nil || len(r.Processes) != 1 || len(ranges(r.Processes[0].Holders)) < 10 {
 		t.Fatalf("%v: %v, %.300s", argv, err, out)
+	}
+	for _, h := range r.Processes[0].Holders {
+		if h.Resident != nil && *h.Resident > h.Reserved {
+			t.Errorf("%s: %d bytes, of which %d are in memory", h.Label, h.Reserved, *h.Resident)
+		}
 	}
 }
 
@@ -204,12 +210,12 @@ func TestMapBusy(t *testing.T) {
 	testenv.Need(t, "root", "strace")
 	maps := *mapsFlag
 	if maps == 0 {
-		maps = 3
+		maps = 10
 	} else {
 		fmt.Printf("\n| program | maps | work done meanwhile | stopped | pages made resident |\n| --- | ---: | ---: | ---: | ---: |\n")
 	}
 	for _, b := range busyPrograms {
-		if *mapsFlag == 0 && b.name != "go" {
+		if *mapsFlag == 0 && b.name != "go" && b.name != "C, splits and joins" {
 			continue
 		}
 		t.Run(b.name, func(t *testing.T) {
