@@ -18,8 +18,8 @@ const (
 	maxCache     = 64 << 20
 )
 
-// DefaultCache is the directory where names are kept between runs: what VMBLAME_CACHE says ("off" for none), else
-// $XDG_CACHE_HOME/vmblame or what stands for it (os.UserCacheDir). "" where there is none.
+// DefaultCache returns the directory where names are kept between runs: the value of VMBLAME_CACHE ("off" for none), else the directory vmblame in the
+// user's cache directory (os.UserCacheDir, which is $XDG_CACHE_HOME if that is set). It is "" if there is none.
 func DefaultCache() string {
 	switch dir := os.Getenv("VMBLAME_CACHE"); dir {
 	case "off":

@@ -67,7 +67,7 @@ func (d *dwarf) answer(qs []query) {
 // wantsLinkage reports whether a function lacks the linkage name that its language gives functions.
 func wantsLinkage(f *debuginfo.Frame) bool { return f.Linkage == "" && f.Mangles }
 
-// debugFrame names a function by what debugging information says of it.
+// debugFrame converts the debugging information about a function into a Frame.
 func debugFrame(d *debuginfo.Frame) Frame {
 	f := Frame{Function: d.Name, Start: d.Start}
 	if d.Linkage != "" {

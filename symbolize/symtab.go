@@ -114,8 +114,8 @@ func holds(entries []entry, e *entry) bool {
 	return false
 }
 
-// eachSymbol calls yield for the symbols of a table in the file's order. The local ones of a source file stand behind a symbol of
-// its name. What linkers made local, since it was hidden, is of no file: it stands anywhere, and is marked.
+// eachSymbol calls yield for the symbols of a table in the file's order. The local symbols of a source file follow a symbol with the file's name.
+// Symbols that the linker made local, because they are hidden, belong to no file: they may be anywhere, and are marked.
 func eachSymbol(f *elffile.File, sh elf.SectionHeader, yield func(entry)) {
 	size, read := symbolForm(f)
 	buf := make([]byte, 1024*size)

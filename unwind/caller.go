@@ -7,8 +7,8 @@ type Caller struct {
 	Offset    int64 // from the register's value to the end of the frame, whose last word is the return address
 }
 
-// CallerOf returns that of the function to which pc, an address of the file, is a return address, by .eh_frame alone.
-// ok is false where no call instruction ends at pc, and where the table has another rule, or none, for it.
+// CallerOf returns the Caller of the function that pc, an address of the file, returns to, by .eh_frame alone. ok is false if no call instruction ends
+// at pc, or if the table has no rule for it or one of another form.
 func (m *Module) CallerOf(pc uint64) (c Caller, ok bool) {
 	if m.file == nil || pc == 0 {
 		return Caller{}, false
@@ -36,8 +36,8 @@ func (m *Module) CallerOf(pc uint64) (c Caller, ok bool) {
 	return Caller{Register: int(r.cfaReg), Offset: int64(r.cfaOff)}, true
 }
 
-// Uncalled reports whether nothing can have left pc, an address of the file, as a return address by itself: no call
-// instruction ends there, and it is not where a signal's handler returns to. Of code that cannot be read it is false.
+// Uncalled reports whether nothing can have left pc, an address of the file, on a stack as a return address: no call instruction ends there, and it is
+// not the code that a signal handler returns to. It reports false for code that cannot be read.
 func (m *Module) Uncalled(pc uint64) bool {
 	if m.file == nil || pc < maxCall {
 		return false

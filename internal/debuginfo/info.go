@@ -52,8 +52,7 @@ func (x *Info) Supplement() *elffile.File {
 	return nil
 }
 
-// Split reports whether a unit that was read refers to a split file (.dwo, .dwp), which is here or not: what is said of
-// its addresses hangs on that.
+// Split reports whether a unit that was read refers to a split file (.dwo, .dwp), found or not: the names of its addresses depend on that file.
 func (x *Info) Split() bool { return x.file.split }
 
 // Spent reports whether the file made more work than one can, so that addresses may have stayed without an answer.

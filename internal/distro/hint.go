@@ -16,8 +16,8 @@ type File struct {
 	Here    bool   // the path on this machine is that very file, so that its package can be asked for
 }
 
-// Hints says for each file, in a few words, what would give its names: the command that installs its debug symbols
-// where its package is known, else the debug file that is looked for.
+// Hints returns, for each file, what would provide its names: the command that installs its debug symbols if its package is known, else the debug file
+// that is looked for.
 func Hints(files []File) []string {
 	family := family()
 	var here []string

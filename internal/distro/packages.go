@@ -17,7 +17,7 @@ const (
 	patience = 20 * time.Second
 )
 
-// ask runs a package manager's query and returns what it prints; that some paths are of no package is no failure.
+// ask runs a query of a package manager and returns its output. It is no failure that some paths belong to no package.
 func ask(name string, args ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

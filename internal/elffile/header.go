@@ -145,8 +145,8 @@ func (f *File) readHeader() error {
 	return nil
 }
 
-// Sum returns a hash of the file's size and of all of its headers: of where everything stands and how long it is. Two
-// files of one build id that differ by it are not the same, one stripped of something the other has, say.
+// Sum returns a hash of the file's size and of all its headers, that is, of where its parts are and how long they are. Two files with the same build id
+// but different sums are not the same: one may have been stripped.
 func (f *File) Sum() [sha256.Size]byte {
 	h := sha256.New()
 	fmt.Fprintln(h, f.size)

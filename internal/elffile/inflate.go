@@ -20,7 +20,7 @@ const (
 	maxRatio    = 1100
 	// maxZstdWindow bounds the zstd decoder's window; the highest ordinary level needs half of it.
 	maxZstdWindow = 16 << 20
-	// inMemory is the size up to which sections, packed or inflated, are held in memory whole.
+	// inMemory is the size in bytes up to which a section, compressed or inflated, is held in memory as a whole.
 	inMemory = 1 << 20
 	// inflateStep is the minimum that is inflated at a time.
 	inflateStep = 64 << 10

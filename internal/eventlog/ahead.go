@@ -71,7 +71,7 @@ func startAhead(r *Reader) *ahead {
 	return a
 }
 
-// line returns the next line; behind the last one why there is none: io.EOF, errLong, or as Reader.endOf has it.
+// line returns the next line. After the last one it returns why there is no other: io.EOF, errLong, or the error of Reader.endOf.
 func (a *ahead) line() (*batchLine, error) {
 	for {
 		if b := a.current; b != nil {
@@ -94,7 +94,7 @@ func (a *ahead) advance() {
 	<-a.current.ready
 }
 
-// last reports whether the line that was returned last is the last thing in the log. No line may be asked for behind it.
+// last reports whether the line last returned is the last thing in the log. The caller must not ask for a line after it.
 func (a *ahead) last() bool {
 	if a.current.end == nil && a.next == len(a.current.lines) {
 		a.advance()
@@ -164,9 +164,8 @@ func (a *ahead) read() {
 	}
 }
 
-// fill reads until b holds at least one whole line, and returns the length of all whole ones; at the end of the log it
-// sets b.end, and then there are none. long reports whether the line is so long that b is the only batch there is now.
-// When the reading is to end whole is negative.
+// fill reads until b holds at least one whole line, and returns the length of all whole lines. At the end of the log it sets b.end, and there are none.
+// long reports whether the line is so long that b must be the only batch at present. whole is negative if reading is to stop.
 func (a *ahead) fill(b *batch) (whole int, long bool) {
 	for empty := 0; ; {
 		at := len(b.text)
@@ -207,7 +206,7 @@ func (a *ahead) fill(b *batch) (whole int, long bool) {
 	}
 }
 
-// take waits for a batch that nobody uses. It is nil when the reading is to end.
+// take waits for an unused batch. It returns nil if reading is to stop.
 func (a *ahead) take() *batch {
 	select {
 	case <-a.stop:

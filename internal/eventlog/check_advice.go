@@ -2,7 +2,7 @@ package eventlog
 
 import "github.com/vmblame/vmblame/internal/vm"
 
-// advised checks a call that moves pages: it has a thread that lives, the arguments of its man page, a result or an error, and figures
+// advised checks a call that moves pages: it must be made by a living thread and have the arguments of its man page, a result or an error, and figures
 // that its range can have.
 func (c *checker) advised(r *Advice) {
 	s := c.p.Space(r.Space)

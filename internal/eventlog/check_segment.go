@@ -12,7 +12,7 @@ type segmentChecks struct {
 	original uint64          // seq of the last origin line
 }
 
-// begins takes the header.
+// begins handles the header.
 func (c *checker) begins(r *Header) {
 	if r.Segment == nil {
 		return
@@ -24,7 +24,7 @@ func (c *checker) begins(r *Header) {
 	_ = c.p.Put(r)
 }
 
-// before reports whether the event with that seq stands in an earlier segment.
+// before reports whether the event with that seq is in an earlier segment.
 func (c *checker) before(seq uint64) bool { return c.segment.Number > 0 && seq > 0 && seq <= c.first }
 
 // number checks the number of a definition: the next one, or in a segment one of those before it. last is the greatest
@@ -83,7 +83,7 @@ func (c *checker) origin(r *Origin) {
 	c.arguments(&r.Event)
 }
 
-// stateEnds checks, before the first record that tells of something new, that all origins have been told.
+// stateEnds checks, before the first record that is not part of the state, that the records of all origins have come.
 func (c *checker) stateEnds(rec Record) {
 	if !c.state {
 		return

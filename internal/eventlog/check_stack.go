@@ -161,7 +161,7 @@ func (c *checker) inCode(p *place, s *SpaceState, pc uint64) bool {
 	}
 }
 
-// movedNearby is how many mappings away from code that was moved its file may be mapped.
+// movedNearby is how many mappings away from moved code the file of that code may be mapped.
 const movedNearby = 8
 
 // codeChanged makes fits check stacks again after code was mapped or unmapped.

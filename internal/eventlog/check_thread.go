@@ -150,7 +150,8 @@ func (c *checker) actor(r *Event) {
 	}
 }
 
-// lives checks at the end that every space but a fork's, and that of a saved list of mappings, had a thread, and that each successful execve began a space.
+// lives checks, at the end, that every space has had a thread, except for copies made by fork and for that of a saved list of mappings, and that each
+// successful execve began a space.
 func (c *checker) lives(r *End) {
 	for _, s := range c.p.Spaces() {
 		c.must(c.usersOf(s.ID).ever > 0 || s.Cause == "fork" || r.Cause == "segment" || c.header.Mode == "map", "end: space %d has no thread", s.ID)

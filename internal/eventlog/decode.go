@@ -230,7 +230,7 @@ func (d *decoder) frame(f *Frame) {
 	}
 }
 
-// keepParts has the record that is read next keep what it points to, until the function that it returns is called.
+// keepParts allocates new memory for what the next record points to, until the caller calls the returned function.
 func (d *decoder) keepParts() (restore func()) {
 	shared := d.parts
 	d.parts = parts{}

@@ -90,7 +90,7 @@ func (d *decoder) plainEvent(line []byte) *Event {
 	return e
 }
 
-// skimEvent reads no more of such a line than when the event was, and which.
+// skimEvent reads only the time and the seq of such a line.
 func (d *decoder) skimEvent(line []byte) *Event {
 	s := plainLine{b: line}
 	if !s.literal(`{"type":"event","seq":`) {
@@ -176,8 +176,8 @@ func (l *lastAttrs) keep(text []byte, a *Attr) {
 	l.text[i], l.attr[i] = append(l.text[i][:0], text...), *a
 }
 
-// plainLine reads a line. It sets other where the line is not as AppendRecord would have written it, or where that is
-// not worth telling here; what its methods return then has no meaning.
+// plainLine reads a line that AppendRecord has written. It sets other if the line has a different form, or one that is too rare to be handled here; the
+// results of its methods are then meaningless.
 type plainLine struct {
 	b     []byte
 	i     int

@@ -7,8 +7,8 @@ import (
 	"github.com/vmblame/vmblame/internal/vm"
 )
 
-// ringDestroyed enters a successful io_destroy(2). It unmaps the range of the ring, whatever is mapped there by now
-// (fs/aio.c, kill_ioctx), and how long that is only what the kernel has no more tells.
+// ringDestroyed enters a successful io_destroy(2). It unmaps the range of the ring, whatever is mapped there by then (fs/aio.c, kill_ioctx). How long
+// that range is follows only from what the kernel no longer shows.
 func (s *Space) ringDestroyed(addr uint64, o ledger.Origin, dst []ledger.Change) []ledger.Change {
 	gone := s.goneFrom(addr)
 	if first := s.from(addr, vm.Range{}); s.hides(vm.Range{Start: addr, End: max(first.End, gone[0].End) + vm.PageSize}) {
@@ -18,8 +18,8 @@ func (s *Space) ringDestroyed(addr uint64, o ledger.Origin, dst []ledger.Change)
 	return s.reread(gone, o, dst)
 }
 
-// goneFrom returns what a call may have unmapped of which only the start address is known: what the ledger has from
-// there up to the kernel's next row: io_destroy(2), and brk(2), which unmaps the end of the heap.
+// goneFrom returns the range that a call may have unmapped if only its start is known: from there, what the ledger has up to the kernel's next row. Such
+// calls are io_destroy(2), and brk(2), which unmaps the end of the heap.
 func (s *Space) goneFrom(addr uint64) []vm.Range {
 	at := vm.Range{Start: addr, End: addr}
 	s.ledger.Overlapping(vm.Range{Start: addr, End: vm.AddressMax}, func(e ledger.Entry) bool {
@@ -33,8 +33,8 @@ func (s *Space) goneFrom(addr uint64) []vm.Range {
 	return []vm.Range{at}
 }
 
-// replacesAttached reports whether a shmat(2) makes room first where it is told to attach, as a mapping at a fixed address
-// does: where it then fails, that is gone (mm/vma.c, __mmap_region).
+// replacesAttached reports whether a shmat(2) first unmaps what is at its address, as a mapping at a fixed address does. If the call then fails, that is
+// unmapped all the same (mm/vma.c, __mmap_region).
 func replacesAttached(op *vm.Op) bool {
 	return op.Kind == vm.OpShmAttach && op.Addr != 0 && op.Flags&vm.ShmRemap != 0
 }

@@ -28,9 +28,8 @@ func groupIn(groups, controller string) string {
 	return ""
 }
 
-// A CgroupMemory is what a group of processes may use of memory and what it uses, in bytes; the events are how often
-// something happened since the group was made. What could not be read is -1, and so is a bound that there is none of.
-// It follows cgroup-v2.rst of the kernel, and memcg_test.txt for version 1.
+// A CgroupMemory is the memory bounds of a cgroup and what it uses, in bytes. The events are counts since the cgroup was made. A value that could not be
+// read, and a bound that is not set, is -1. The files are those of the kernel's cgroup-v2.rst, and of memcg_test.txt for version 1.
 type CgroupMemory struct {
 	Max, High, Current, Swap int64
 	MaxEvents, HighEvents    int64 // the bound was hit, and pages had to be given back
@@ -68,8 +67,8 @@ func (g *MemoryGroup) Same(o *MemoryGroup) bool {
 	return g != nil && o != nil && g.dir == o.dir && g.at == o.at
 }
 
-// Read reads the figures of the group, of this one and those around it, that is nearest to its bound; of this one
-// where none has a bound. ok is false where nothing can be read.
+// Read reads the figures of the group, or of the one around it, that is nearest to its bound; of this group if none has a bound. ok is false if nothing
+// can be read.
 func (g *MemoryGroup) Read() (m CgroupMemory, ok bool) {
 	if g == nil {
 		return m, false

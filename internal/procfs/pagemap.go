@@ -59,8 +59,8 @@ const (
 	readable = 128 << 30
 )
 
-// Divide counts for each of some parts of a row of smaps the pages that are in memory or in swap; all together have pages of them, by
-// the row's own figures. It reports false where there is no PAGEMAP_SCAN and more than the longest part is too long to be read.
+// Divide counts, for each of several parts of a row of smaps, the pages that are in memory or in swap. pages is the total by the row's own figures. It
+// reports false if the kernel has no PAGEMAP_SCAN and a part other than the longest is too long to read; the longest gets what the others lack.
 func (p *Pagemap) Divide(parts []vm.Range, pages uint64) ([]uint64, bool) {
 	n := make([]uint64, len(parts))
 	order := make([]int, len(parts))

@@ -7,8 +7,7 @@ import (
 	"github.com/vmblame/vmblame/internal/kernelfile"
 )
 
-// Rollup are the sums over all rows of an address space that the kernel tells at once, in bytes. Pages of hugetlbfs are in
-// Rss and Shared as in the figures of Smaps.
+// Rollup has the kernel's sums over all rows of an address space, in bytes. Rss and Shared include pages of hugetlbfs, as in the figures of Smaps.
 type Rollup struct{ Rss, Pss, Shared, Swap uint64 }
 
 // SmapsRollup reads /proc/PID/smaps_rollup (Linux 4.14), which costs less than smaps: nothing is written for each row. The

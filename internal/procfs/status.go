@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// EffectiveUser reads the effective user of a thread from /proc/TID/status, -1 where that cannot be told.
+// EffectiveUser reads the effective user id of a thread from /proc/TID/status, -1 if it cannot be read.
 func EffectiveUser(tid int) int {
 	for line := range strings.Lines(text(tid, "status")) {
 		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
@@ -19,7 +19,7 @@ func EffectiveUser(tid int) int {
 	return -1
 }
 
-// Memory is what of a process is in memory, in bytes, by the kernel's counters (/proc/PID/status): -1 for what cannot be told.
+// Memory is how much of a process is in memory, in bytes, by the kernel's counters (/proc/PID/status). A value that is unknown is -1.
 type Memory struct {
 	Anonymous, File, Shmem int64
 	Tables                 int64 // the page tables of its pages (VmPTE): eight bytes for each small one

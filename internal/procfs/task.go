@@ -41,7 +41,7 @@ func OwnTID(tid int) int {
 	return 0
 }
 
-// ProcessOf reads of which process a thread is from Tgid in /proc/TID/status, 0 where it cannot be read.
+// ProcessOf reads the pid of the process that a thread belongs to (Tgid in /proc/TID/status), 0 if it cannot be read.
 func ProcessOf(tid int) int {
 	for line := range strings.Lines(text(tid, "status")) {
 		if rest, ok := strings.CutPrefix(line, "Tgid:"); ok {

@@ -110,8 +110,8 @@ func (f File) Backed() bool {
 	return f.Inode != 0 || f.Dev != Dev{} || strings.HasPrefix(f.Path, "/")
 }
 
-// InMemory reports whether pages are those of no file that anybody else could open: anonymous ones, huge ones, a memfd. Programs
-// move code there.
+// InMemory reports whether the pages belong to no file that another process could open by name: anonymous pages, huge pages, a memfd. Programs move code
+// to such pages.
 func (f File) InMemory() bool {
 	return f.Inode == 0 && !strings.HasPrefix(f.Path, "[v") || strings.HasPrefix(f.Path, "/memfd:") || strings.HasPrefix(f.Path, "/anon_hugepage")
 }

@@ -1,6 +1,6 @@
 package vm
 
-// Touching returns those of ascending rows that share bytes with a range.
+// Touching returns the rows that share bytes with a range; rows are ascending.
 func Touching(rows []Mapping, at Range) []Mapping {
 	i := 0
 	for i < len(rows) && rows[i].End <= at.Start {
