@@ -26,6 +26,7 @@ func TestRefusalKeepsTheLog(t *testing.T) {
 	old := filepath.Join(dir, "old.jsonl")
 	r := vmblame(t, dir, "run", "-q", "-o", old, "true")
 	r.wants(t, 0)
+	records(t, old) // waits for its names
 	want, err := os.ReadFile(old)
 	if err != nil {
 		t.Fatal(err)
