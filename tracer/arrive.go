@@ -37,7 +37,8 @@ func (th *Thread) arrive(status unix.WaitStatus) why {
 		switch regs := th.leftCall(); {
 		case brokenOff(&regs) && ignores(th.TID, sig):
 			th.goOn()
-		case th.mayNotGoOn(regs) && ignores(th.TID, sig):
+		// A wait that begins anew at each such signal may never end: that is for those alone that would end otherwise.
+		case errors.Is(th.mayGoOn(regs), filterForbids) && ignores(th.TID, sig):
 			th.restart()
 		default:
 			th.wait = waiting{}
@@ -56,7 +57,7 @@ func (th *Thread) setOptions() {
 // program whose filter does not let them go on.
 func (th *Thread) cureEINTR() {
 	switch regs := th.leftCall(); {
-	case th.mayNotGoOn(regs):
+	case th.mayGoOn(regs) != nil:
 		th.restart()
 	case !brokenOff(&regs):
 	case th.wait.active():
@@ -77,16 +78,16 @@ func (th *Thread) leftCall() (regs unix.PtraceRegs) {
 // brokenOff reports whether the call that leftCall has told of is about to return EINTR.
 func brokenOff(regs *unix.PtraceRegs) bool { return int64(regs.Rax) == -int64(syscall.EINTR) }
 
-// mayNotGoOn reports whether the kernel would go on with the call that leftCall has told of by restart_syscall(2), as it
-// does with nanosleep(2), poll(2) and futex(2), and a seccomp filter of the program is known to forbid that. The call itself
-// it has let pass.
-func (th *Thread) mayNotGoOn(regs unix.PtraceRegs) bool {
+// mayGoOn returns nil unless the kernel would go on with the call that leftCall has told of by restart_syscall(2), as it
+// does with nanosleep(2), poll(2) and futex(2), and a seccomp filter of the program forbids that or cannot be read, which is then
+// the refused that is returned. The call itself the filter has let pass.
+func (th *Thread) mayGoOn(regs unix.PtraceRegs) error {
 	const errRestartBlock = -516 // ERESTART_RESTARTBLOCK of include/linux/errno.h
 	if int64(regs.Rax) != errRestartBlock || !bySyscallInstruction(&regs) {
-		return false
+		return nil
 	}
 	regs.Rax, regs.Rip = unix.SYS_RESTART_SYSCALL, regs.Rip-syscallLength
-	return errors.Is(th.mayCall(&regs), filterForbids)
+	return th.mayCall(&regs)
 }
 
 // restart makes the kernel perform the call again, with its full timeout; it still returns EINTR if a handler runs
