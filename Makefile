@@ -67,7 +67,7 @@ fuzz: ## run every fuzz target for FUZZ=30s
 kinds: ## hold what vmblame says of the memory of real programs against their own word (docs/kinds.md; 6 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^Test(Truth|Held)$$' -v -kinds table
 
-maps: ## map five busy programs 1,000 times each: nothing is stopped, nothing made resident (15 minutes)
+maps: ## map six busy programs 1,000 times each: nothing is stopped, nothing made resident (15 to 30 minutes)
 	$(GO) test ./cmd/vmblame/e2e -count=1 -timeout $(TIMEOUT) -run '^TestMapBusy$$' -v -maps 1000
 
 reliability: testdata ## make 2,000 faults happen and print what came of them (20 minutes)
